@@ -11,7 +11,7 @@ use std::sync::{Arc, LazyLock};
 
 use opentelemetry::{Array, KeyValue, StringValue, Value};
 
-pub use self::borrowed::{AttributeList, AttributeRef};
+pub use self::borrowed::{AttributeList, AttributeRef, json_text};
 use crate::order;
 use crate::store::label_set::{HasLabels, LabelSet, LabelValues};
 

@@ -39,6 +39,8 @@ mod stream;
 mod tap;
 mod unpoisoned;
 
+#[doc(hidden)] // for `Health`
+pub use self::attributes::json_text;
 pub use self::attributes::{AttributeList, AttributeRef, AttributeValue, Attributes};
 pub use self::buckets::{Boundaries, Buckets, ExponentialLimits, HistogramBuckets};
 #[cfg(feature = "catalog-json")]

@@ -1,4 +1,6 @@
-//! How delivery is doing, for people and for readiness checks.
+//! How delivery is doing, for people who operate a program.
+
+mod json;
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -9,6 +11,10 @@ use meterkit_core::StoreHealth;
 use crate::target::TargetQueue;
 
 /// How collection and delivery are doing: what the self-metrics tell, as a value. Holds no secrets.
+///
+/// It is for people: an admin page, a line in a log, a support bundle. It is not for probes. A service whose metrics are
+/// not delivered still serves; a readiness or liveness check that fails because a collector is away takes all replicas out of
+/// service at once, and a restart loses what is kept for the receiver. Alert on the self-metrics instead.
 ///
 /// Shown as text, it has a line per target and one per trouble in the store:
 ///
@@ -33,8 +39,9 @@ pub struct Health {
 }
 
 impl Health {
-    /// Returns whether no target is failing, and none is silent.
-    pub fn is_healthy(&self) -> bool {
+    /// Returns whether every target is delivered to: none is failing, and none is silent. `false` means that telemetry is
+    /// degraded, and says nothing about the service.
+    pub fn is_delivering(&self) -> bool {
         !self.targets.iter().any(TargetHealth::is_failing)
     }
 }

@@ -34,7 +34,7 @@ fn only(health: Health) -> TargetHealth {
 fn before_the_first_export_there_is_nothing_to_blame() {
     let (pipeline, _seen) = start([]);
     let health = pipeline.health();
-    assert!(health.is_healthy());
+    assert!(health.is_delivering());
     assert_eq!((health.snapshot_age, health.snapshot_points), (None, 0));
     assert_eq!(
         health.to_string(),
@@ -69,7 +69,7 @@ fn a_failing_target_tells_what_happened_when_and_how_often_until_it_works_again(
     pipeline.flush_blocking(PATIENCE).unwrap_err();
     assert_eq!(seen.attempts(), 3);
     let health = pipeline.health();
-    assert!(!health.is_healthy());
+    assert!(!health.is_delivering());
     let text = health.to_string();
     assert!(
         text.starts_with("metrics: 1 of 1 targets fails\nscripted a test fails 3 times in a row: ")
@@ -86,7 +86,7 @@ fn a_failing_target_tells_what_happened_when_and_how_often_until_it_works_again(
 
     pipeline.flush_blocking(PATIENCE).unwrap();
     let health = pipeline.health();
-    assert!(health.is_healthy());
+    assert!(health.is_delivering());
     let target = only(health);
     assert_eq!((target.consecutive_failures, target.exported_points), (0, 1));
     assert!(target.last_error.is_some(), "what happened before can still be looked up");
@@ -119,7 +119,7 @@ fn rejected_points_are_no_failure_of_the_target() {
     let pipeline = builder.target(target, ONLY_WHEN_ASKED).start().unwrap();
     pipeline.flush_blocking(PATIENCE).unwrap();
     let health = pipeline.health();
-    assert!(health.is_healthy());
+    assert!(health.is_delivering());
     assert!(health.to_string().ends_with("; points rejected: 1"), "{health}");
     let target = only(health);
     assert_eq!((target.exported_points, target.rejected_points), (0, 1));
@@ -227,7 +227,7 @@ fn a_target_that_the_end_of_the_pipeline_cuts_off_has_failed() {
     assert_eq!(seen.attempts(), 1);
     // The pipeline's thread lets go of the target after its answer.
     let end = Instant::now() + PATIENCE;
-    while pipeline.health().is_healthy() {
+    while pipeline.health().is_delivering() {
         assert!(Instant::now() < end, "{}", pipeline.health());
         std::thread::yield_now();
     }
@@ -251,4 +251,23 @@ fn a_target_whose_shutdown_is_cut_off_tells_why_its_last_export_failed() {
     let target = only(pipeline.health());
     assert_eq!((target.consecutive_failures, target.failed_points), (1, 1));
     assert_eq!(target.last_error.unwrap().text, "the receiver asks for patience");
+}
+
+#[test]
+fn the_json_of_health_has_what_the_value_has() {
+    let (_meter, builder) = catalog();
+    let (target, _seen) = ScriptedTarget::new("scripted", [Step::Succeed, Step::Refuse]);
+    let pipeline = builder.target(target.with_queue(1), ONLY_WHEN_ASKED).start().unwrap();
+    pipeline.source().endpoint("prometheus", "a_type", "http://localhost/\"quoted\"");
+    pipeline.flush_blocking(PATIENCE).unwrap();
+    pipeline.flush_blocking(PATIENCE).unwrap_err();
+    let mut health = pipeline.health();
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_772_366_400);
+    health.targets[0].last_success = Some(time);
+    health.targets[0].last_error.as_mut().unwrap().time = time + Duration::from_secs(30);
+    health.snapshot_age = Some(Duration::from_millis(1500));
+    health.settings = vec!["PORT: `x` is no number".to_owned()];
+    let expected = r#"{"is_delivering":false,"targets":[{"name":"scripted","component":"scripted/0","endpoint":"a test","kind":"push","is_failing":true,"last_success":"2026-03-01T12:00:00Z","last_error":{"text":"the receiver refuses","time":"2026-03-01T12:00:30Z"},"problem":null,"consecutive_failures":1,"exported_points":1,"failed_points":1,"rejected_points":0,"queue":{"requests":1,"bytes":10,"dropped_values":0,"is_durable":false}},{"name":"prometheus","component":"prometheus/0","endpoint":"http://localhost/\"quoted\"","kind":"pull","is_failing":false,"last_success":null,"last_error":null,"problem":null,"consecutive_failures":0,"exported_points":0,"failed_points":0,"rejected_points":0,"queue":null}],"store":{"overflowing":[],"callbacks_in_background":[],"name_meetings":[],"dropped_values":0},"snapshot_age_seconds":1.5,"snapshot_points":1,"settings":["PORT: `x` is no number"]}"#;
+    assert_eq!(health.to_json(), expected.replace(r#"/"quoted""#, r#"/\"quoted\""#));
+    serde_json::from_str::<serde_json::Value>(&health.to_json()).unwrap();
 }

@@ -31,7 +31,7 @@ fn a_target_that_has_not_tried_for_several_intervals_is_not_healthy() {
         let (target, seen) = ScriptedTarget::new("scripted", [Step::Succeed, step]);
         let pipeline = builder().target(target, OFTEN).start().unwrap();
         seen.wait_for(2);
-        until("it is silent", || !pipeline.health().is_healthy());
+        until("it is silent", || !pipeline.health().is_delivering());
         let target = only(&pipeline);
         assert_eq!((target.consecutive_failures, &target.last_error), (0, &None));
         let problem = target.problem.as_deref().unwrap();
@@ -42,7 +42,7 @@ fn a_target_that_has_not_tried_for_several_intervals_is_not_healthy() {
         assert!(text.starts_with(line) && text.contains("; last success 2"), "{text}");
         seen.release();
         if matches!(step, Step::Block) {
-            until("it works again", || pipeline.health().is_healthy());
+            until("it works again", || pipeline.health().is_delivering());
             assert_eq!(only(&pipeline).problem, None);
         }
         let _ = pipeline.shutdown_blocking(Duration::from_millis(10));
@@ -71,7 +71,7 @@ fn silence_is_logged_once() {
         rows.observe(move || ran.send(()).map_or(0, |()| 1)).unwrap().forget();
         let (target, _seen) = ScriptedTarget::new("scripted", [Step::Hang]);
         let pipeline = Pipeline::builder(registry).unwrap().target(target, OFTEN).start().unwrap();
-        until("it is silent", || !pipeline.health().is_healthy());
+        until("it is silent", || !pipeline.health().is_delivering());
         while runs.try_recv().is_ok() {}
         for _ in 0..5 {
             runs.recv_timeout(PATIENCE).expect("collections go on");
@@ -84,7 +84,7 @@ fn silence_is_logged_once() {
 }
 
 #[test]
-fn a_target_that_is_not_due_is_healthy_and_so_is_one_that_was_shut_down() {
+fn a_target_that_is_not_due_is_delivering_and_so_is_one_that_was_shut_down() {
     let (idle, _) = ScriptedTarget::new("idle", []);
     let idle = builder().target(idle, ONLY_WHEN_ASKED).start().unwrap();
     let (busy, seen) = ScriptedTarget::new("busy", []);
@@ -94,7 +94,7 @@ fn a_target_that_is_not_due_is_healthy_and_so_is_one_that_was_shut_down() {
     // As long as makes a target silent.
     std::thread::sleep(Duration::from_millis(700));
     for pipeline in [idle, busy] {
-        assert!(pipeline.health().is_healthy(), "{}", pipeline.health());
+        assert!(pipeline.health().is_delivering(), "{}", pipeline.health());
     }
 }
 
@@ -123,7 +123,7 @@ impl Target for PanicsAtOnce {
 #[test]
 fn a_target_that_panics_outside_of_an_export_fails_from_then_on() {
     let pipeline = builder().target(PanicsAtOnce, ONLY_WHEN_ASKED).start().unwrap();
-    until("it has panicked", || !pipeline.health().is_healthy());
+    until("it has panicked", || !pipeline.health().is_delivering());
     let error = only(&pipeline).last_error.unwrap();
     assert_eq!(error.text, "the target panicked: it is not served any more");
 }
@@ -146,12 +146,12 @@ fn an_endpoint_whose_service_has_ended_is_not_healthy() {
         let pipeline = pipeline.start().unwrap();
         // As `install()` does, so that it is there from the start.
         pipeline.source().endpoint("prometheus", "a_type", "http://localhost/metrics");
-        until("it has ended", || !pipeline.health().is_healthy());
+        until("it has ended", || !pipeline.health().is_delivering());
         let target = only(&pipeline);
         assert!(target.problem.as_deref().unwrap().contains(reason), "{target}");
         assert!(target.to_string().ends_with("; not asked yet"), "{target}");
         pipeline.shutdown_blocking(PATIENCE).unwrap();
-        assert!(!pipeline.health().is_healthy());
+        assert!(!pipeline.health().is_delivering());
     }
 }
 
@@ -166,7 +166,7 @@ fn a_service_that_panics_without_an_endpoint_or_before_it_has_one_shows_too() {
     for pipeline in [builder().service(panics), builder().service(panics_when_called)] {
         let (target, seen) = ScriptedTarget::new("scripted", []);
         let pipeline = pipeline.target(target, ONLY_WHEN_ASKED).start().unwrap();
-        until("it has panicked", || !pipeline.health().is_healthy());
+        until("it has panicked", || !pipeline.health().is_delivering());
         let health = pipeline.health();
         assert_eq!((&*health.targets[0].name, health.targets[0].is_failing()), ("scripted", false));
         assert_eq!((&*health.targets[1].name, health.targets[1].is_failing()), ("service", true));
@@ -189,7 +189,7 @@ fn a_service_may_end_when_it_serves_nothing_or_is_told_to() {
         .unwrap();
     until("it has ended", || std::sync::Arc::strong_count(&has_ended) == 1);
     pipeline.shutdown_blocking(PATIENCE).unwrap();
-    assert!(pipeline.health().is_healthy(), "{}", pipeline.health());
+    assert!(pipeline.health().is_delivering(), "{}", pipeline.health());
 }
 
 #[test]
@@ -197,9 +197,12 @@ fn an_endpoint_that_cannot_answer_fails_until_it_does() {
     let pipeline = builder().start().unwrap();
     let endpoint = pipeline.source().endpoint("prometheus", "a_type", "http://localhost/metrics");
     endpoint.failed("it could not accept a connection: too many open files");
-    assert_eq!((only(&pipeline).consecutive_failures, pipeline.health().is_healthy()), (1, false));
+    assert_eq!(
+        (only(&pipeline).consecutive_failures, pipeline.health().is_delivering()),
+        (1, false)
+    );
     endpoint.answered(1, Duration::ZERO);
-    assert!(pipeline.health().is_healthy());
+    assert!(pipeline.health().is_delivering());
 }
 
 #[test]
@@ -215,5 +218,5 @@ fn what_is_wrong_though_exports_succeed_shows_until_it_is_right() {
     );
     seen.set_problem(None);
     pipeline.flush_blocking(PATIENCE).unwrap();
-    assert!(pipeline.health().is_healthy());
+    assert!(pipeline.health().is_delivering());
 }

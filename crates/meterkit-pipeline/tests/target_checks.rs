@@ -68,12 +68,12 @@ fn what_is_wrong_is_one_error_and_shows_in_health_until_an_export_succeeds() {
     }
     let ((), lines) = log_lines::of_all_threads(|| {
         let pipeline = start(true, ONLY_WHEN_ASKED);
-        let health = wait(&pipeline, |health| !health.is_healthy());
+        let health = wait(&pipeline, |health| !health.is_delivering());
         let target = &health.targets[0];
         assert_eq!(target.last_error.as_ref().map(|it| &*it.text), Some("the key is refused"));
         assert_eq!((target.last_success, target.failed_points), (None, 0));
         pipeline.flush_blocking(PATIENCE).expect("it succeeds");
-        assert!(pipeline.health().is_healthy());
+        assert!(pipeline.health().is_delivering());
     });
     let told: Vec<_> = lines.iter().filter(|line| !line.starts_with("DEBUG")).collect();
     let expected = [

@@ -55,6 +55,7 @@
 //! - [`view`] changes metrics on their way to the targets.
 //! - [`otel`] is OpenTelemetry's side: the meter provider for instruments of other libraries, and
 //!   [`Meter::otel`](otel::OtelMeter::otel).
+//! - `operating` tells operators what the log, `health()` and the metrics say of each failure.
 //! - `migration` shows how programs move in from `prometheus`, `metrics`, OpenTelemetry and `prometheus-client`.
 //! - [`catalog`] lists all instruments, [`data`] is what a collection reads, and [`testing`] is for tests of code that
 //!   records.
@@ -134,6 +135,8 @@ pub mod instrument;
 pub mod migration;
 mod mixed_versions;
 pub mod observable;
+#[cfg(any(doc, doctest))]
+pub mod operating;
 pub mod otel;
 pub mod prelude;
 #[cfg(all(feature = "dashboard", feature = "grafana"))]

@@ -194,7 +194,10 @@ impl Telemetry {
         outcome
     }
 
-    /// Returns the state of collection and delivery, for a readiness check, an admin page, or a line in a log.
+    /// Returns the state of collection and delivery, for an admin page ([`Health::to_json`]) or a line in a log.
+    ///
+    /// Do not wire it to a readiness or liveness check: a service that serves well must not be restarted, or cut off from its
+    /// clients, because a collector is away. Alert on the self-metrics instead.
     ///
     /// For each target, [`Health`] has the last success, the last error, the number of failures since, and what became
     /// of its points; beside the targets, it has what is wrong in the store. The same is exported as metrics:
@@ -213,7 +216,7 @@ impl Telemetry {
     /// telemetry.flush_blocking()?;
     ///
     /// let health = telemetry.health();
-    /// assert!(health.is_healthy());
+    /// assert!(health.is_delivering());
     /// assert_eq!(health.targets[0].name, "console");
     /// println!("{health}"); // metrics: the target works …
     /// # telemetry.shutdown_blocking()?;

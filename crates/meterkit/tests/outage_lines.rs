@@ -237,7 +237,7 @@ fn an_outage_is_a_story_of_few_lines() {
         let started = text.take();
         assert!(started[0].starts_with(configured), "{what}: {started:?}");
         if what.contains("at the start") {
-            meterkit_fakes::gate::until("it was checked", || !telemetry.health().is_healthy());
+            meterkit_fakes::gate::until("it was checked", || !telemetry.health().is_delivering());
         }
         // An export that fails for good fails the flush, and one that may pass is tried again within it.
         for _ in 0..exports {

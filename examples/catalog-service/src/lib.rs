@@ -6,6 +6,7 @@
 //!
 //! [`Service::start`] runs all of it, [`load`] sends it requests, [`catalog()`] lists its metrics.
 
+pub mod admin;
 pub mod catalog;
 pub mod database;
 pub mod entity;
@@ -49,6 +50,8 @@ pub struct Config {
     pub database: Option<PathBuf>,
     /// Where the metrics of all parts are kept; one of its own by default.
     pub registry: Registry,
+    /// Routes for operators, which are not measured; none by default.
+    pub admin: Router,
 }
 
 impl Default for Config {
@@ -58,6 +61,7 @@ impl Default for Config {
             port: 0,
             database: None,
             registry: Registry::default(),
+            admin: Router::new(),
         }
     }
 }
@@ -99,7 +103,8 @@ impl Service {
             .merge(scaffolder.routes())
             .layer(DefaultBodyLimit::max(BODY_LIMIT))
             .layer(middleware::from_fn(http::log))
-            .layer(measured);
+            .layer(measured)
+            .merge(config.admin);
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(serve(listener, app, stopped));
 

@@ -7,10 +7,11 @@ use std::{
     num::NonZeroU32,
     path::PathBuf,
     process::ExitCode,
+    sync::Arc,
     time::Duration,
 };
 
-use catalog_service::{Config, Running, Service, load};
+use catalog_service::{Config, Running, Service, admin, load};
 use clap::{Parser, ValueEnum};
 use meterkit::dashboard::Dashboard;
 use meterkit::{Registry, Telemetry};
@@ -84,12 +85,13 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         return Ok(io::stdout().write_all(dashboard.to_classic_json().as_bytes())?);
     }
     let stop = stop_signal()?;
-    let telemetry = Telemetry::from_env()?.install()?;
+    let telemetry = Arc::new(Telemetry::from_env()?.install()?);
     let config = Config {
         host: arguments.host,
         port: arguments.port,
         database: arguments.database,
         registry: Registry::global().clone(),
+        admin: admin::routes(telemetry.clone()),
     };
     let running = Service::start(config).await?;
     greet(&running, &telemetry);
@@ -105,13 +107,13 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         Some(load) => Some(load.stop().await),
         None => None,
     };
-    // Before the service goes: its callbacks are still there for the last export.
-    let exported = telemetry.shutdown().await;
+    // Before the service goes: its callbacks are still there for the last export. That a receiver is away is no failure of
+    // the service, and the log has a line that says what was not delivered.
+    let _ = telemetry.shutdown().await;
     let stopped = running.stop().await;
     if let Some(tally) = tally {
         println!("\nWhat the load did:\n\n{}", tally?);
     }
-    exported?;
     Ok(stopped?)
 }
 

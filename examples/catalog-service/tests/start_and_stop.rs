@@ -130,3 +130,47 @@ async fn a_request_that_cannot_be_served_gets_the_reason_as_json_and_changes_not
     assert_eq!(service.database().count_by_kind().await.unwrap().values().sum::<u64>(), 0);
     service.stop().await.unwrap();
 }
+
+/// Returns an address at which nobody listens.
+async fn nobody() -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    listener.local_addr().unwrap()
+}
+
+/// As orchestrators end a program.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_whose_receiver_is_away_serves_says_so_to_operators_and_exits_with_0_and_one_line()
+ {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+
+    let mut program = Command::new(env!("CARGO_BIN_EXE_catalog-service"))
+        .args(["--port", "0"])
+        .env("OTEL_METRICS_EXPORTER", "otlp")
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", nobody().await))
+        .env("OTEL_SERVICE_NAME", "catalog-service")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
+    let greeting = lines.next().unwrap().unwrap();
+    let address = greeting.strip_prefix("catalog-service listens on http://").unwrap();
+    let answer = send(address.parse().unwrap(), "GET", "/admin/telemetry", "").await;
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let (_, json) = answer.split_once("\r\n\r\n").unwrap();
+    let health: serde_json::Value = serde_json::from_str(json).unwrap();
+    assert_eq!(health["targets"][0]["component"], "otlp/0", "{health}");
+    assert_eq!(health["targets"][0]["last_success"], serde_json::Value::Null, "{health}");
+
+    let ended = format!("kill -TERM {}", program.id());
+    assert!(Command::new("sh").args(["-c", &ended]).status().unwrap().success());
+    let output = program.wait_with_output().unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{log}");
+    let troubles: Vec<_> = log.lines().filter(|it| !it.contains("INFO")).collect();
+    let [trouble] = troubles[..] else { panic!("{log}") };
+    assert!(trouble.contains("WARN") && trouble.contains("export failed at shutdown: "), "{log}");
+    assert!(trouble.contains("the receiver has no values of this process"), "{log}");
+}

@@ -35,7 +35,7 @@ fn a_refused_key_is_one_error_that_says_what_to_look_at_and_shows_in_health() {
         let pipeline = builder.target(target(&intake.url()), WHEN_ASKED).start();
         let pipeline = pipeline.expect("a thread");
         let give_up = Instant::now() + PATIENCE;
-        while pipeline.health().is_healthy() {
+        while pipeline.health().is_delivering() {
             assert!(Instant::now() < give_up, "it is told in time");
             sleep(Duration::from_millis(5));
         }
@@ -48,7 +48,7 @@ fn a_refused_key_is_one_error_that_says_what_to_look_at_and_shows_in_health() {
         assert!(pipeline.flush_blocking(PATIENCE).is_err());
         requests.add(6);
         pipeline.flush_blocking(PATIENCE).expect("the key is good now");
-        assert!(pipeline.health().is_healthy());
+        assert!(pipeline.health().is_delivering());
         pipeline.shutdown_blocking(PATIENCE).expect("the key is good now");
     });
     assert_eq!(intake.counted("backstage.plugin.catalog.requests"), 11.0);

@@ -112,7 +112,8 @@ impl Display for AttributeRef<'_> {
 }
 
 /// Returns a text as JSON has it, between quotes.
-fn json_text(text: &str) -> String {
+/// Returns a text as JSON.
+pub fn json_text(text: &str) -> String {
     let mut json = String::with_capacity(text.len() + 2);
     json.push('"');
     for char in text.chars() {
