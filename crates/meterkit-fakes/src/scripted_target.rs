@@ -68,6 +68,7 @@ struct State {
     queued: usize,
     is_released: bool,
     problem: Option<&'static str>,
+    clock_skew: Option<i64>,
 }
 
 impl ScriptedTarget {
@@ -232,6 +233,10 @@ impl Target for ScriptedTarget {
         self.seen.0.0.lock().unwrap().problem.map(str::to_owned)
     }
 
+    fn clock_skew(&self) -> Option<i64> {
+        self.seen.0.0.lock().unwrap().clock_skew
+    }
+
     fn shutdown(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         self.seen.change(|state| state.shutdowns += 1);
         if self.hangs_in_the_end {
@@ -285,6 +290,11 @@ impl Seen {
     /// Sets what is wrong with the target though its exports succeed.
     pub fn set_problem(&self, problem: Option<&'static str>) {
         self.change(|state| state.problem = problem);
+    }
+
+    /// Sets by how many seconds the receiver's clock is ahead.
+    pub fn set_clock_skew(&self, skew: Option<i64>) {
+        self.change(|state| state.clock_skew = skew);
     }
 
     fn change(&self, change: impl FnOnce(&mut State)) {

@@ -9,6 +9,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE, PROXY_AUTHORIZATION};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use meterkit_rules::Cause;
+use tokio::time::Instant;
 
 use crate::headers::Headers;
 use crate::link::{Access, Link};
@@ -80,6 +81,12 @@ impl Client {
         self.link.receiver()
     }
 
+    /// Returns by how many seconds the receiver's clock is ahead of this machine's, or behind if negative, as far as its
+    /// last reply shows. `None` if no reply did.
+    pub fn clock_skew(&self) -> Option<i64> {
+        self.link.clock_skew()
+    }
+
     /// Returns what every request carries that must not be shown.
     pub fn secrets(&self) -> Headers {
         self.link.in_use().headers.clone()
@@ -149,6 +156,7 @@ impl Client {
         if let Some(authorization) = forwarder.and_then(Proxy::authorization) {
             headers.insert(PROXY_AUTHORIZATION, authorization.clone());
         }
+        let begun = Instant::now();
         let response = connection.request(request).await;
         let response = response.map_err(|error| {
             let may_have_arrived = !error.is_connect();
@@ -160,6 +168,7 @@ impl Client {
             unanswered
         });
         let (head, body) = response?.into_parts();
+        self.link.note_reply(&head.headers, begun);
         if let Some(proxy) = forwarder.filter(|_| head.status == ASKED_BY_PROXY) {
             let status = head.status;
             let reason = format!("proxy `{proxy}` refuses the request: HTTP status {status}");

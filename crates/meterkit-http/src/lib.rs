@@ -57,6 +57,7 @@ mod advice;
 mod authentication;
 mod clear_text;
 mod client;
+mod clock;
 mod compression;
 mod connector;
 mod headers;

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use http::Uri;
+use http::{HeaderMap, Uri};
 use http_body_util::Full;
 use meterkit_settings::FileVersion;
 use tokio::sync::{Mutex, watch};
@@ -14,6 +14,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 use tracing::{Dispatch, Span, dispatcher};
 
+use crate::clock;
 use crate::connector::{Connection, Connector};
 use crate::headers::Headers;
 use crate::tls::TlsError;
@@ -32,6 +33,7 @@ pub struct Link {
     is_http2: bool,
     transport: Arc<Transport>,
     in_use: Arc<watch::Sender<Arc<Access>>>,
+    clock_skew: Arc<watch::Sender<Option<i64>>>,
     /// What the files held, unless there are none.
     files: Option<Arc<Mutex<Files>>>,
 }
@@ -119,6 +121,7 @@ impl Link {
             is_http2,
             transport,
             in_use: Arc::new(watch::Sender::new(access)),
+            clock_skew: Arc::default(),
             files: files.map(|files| Arc::new(Mutex::new(files))),
         }
     }
@@ -152,6 +155,20 @@ impl Link {
         let mut access = Access::clone(&self.in_use.borrow());
         access.connection = access.connector.clone().connection();
         self.in_use.send_replace(Arc::new(access));
+    }
+
+    /// Returns by how many seconds the receiver's clock is ahead of this machine's, or behind if negative, as far as its
+    /// last reply shows. `None` if no reply did.
+    pub fn clock_skew(&self) -> Option<i64> {
+        *self.clock_skew.borrow()
+    }
+
+    /// Compares the clocks by the headers of a reply to a request that was `begun` then.
+    pub fn note_reply(&self, headers: &HeaderMap, begun: Instant) {
+        let skew = clock::skew(headers, begun.elapsed(), SystemTime::now());
+        if skew.is_some() {
+            self.clock_skew.send_replace(skew);
+        }
     }
 
     async fn look(&self, is_refused: bool) {

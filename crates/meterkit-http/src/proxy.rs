@@ -80,6 +80,11 @@ impl Proxies {
         Self { https: Some(proxy.clone()), http: Some(proxy), direct: Vec::new() }
     }
 
+    /// Returns whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.https.is_none() && self.http.is_none()
+    }
+
     /// The proxy on the way to `target`.
     pub fn of(&self, target: &Uri) -> Option<Proxy> {
         let is_https = target.scheme() == Some(&Scheme::HTTPS);

@@ -12,6 +12,7 @@ use meterkit_core::{Unpoisoned, now};
 use meterkit_rules::Cause;
 
 use self::outage::Outage;
+use crate::clock_skew::{ClockSkew, ClockWatch};
 use crate::export_error::ExportError;
 use crate::health::{TargetError, TargetHealth, TargetKind};
 use crate::self_metrics::{Exporter, Failure, Labeled, SelfMetrics};
@@ -47,6 +48,7 @@ pub(crate) struct Component {
     pace: Option<Mutex<Pace>>,
     /// For a pull target: which service of the pipeline serves it, unless the application does.
     service: OnceLock<usize>,
+    clock: ClockWatch,
     /// An export has begun: there are metrics of it.
     has_begun: AtomicBool,
     /// The pipeline has ended: there is no metric of it any more.
@@ -160,6 +162,7 @@ impl Components {
             outage: Mutex::default(),
             pace,
             service: OnceLock::new(),
+            clock: ClockWatch::default(),
             has_begun: AtomicBool::new(false),
             is_retired: AtomicBool::new(false),
         });
@@ -220,6 +223,16 @@ impl Component {
     /// A problem that shows although no attempt failed.
     pub(crate) fn note_problem(&self, problem: Option<String>) {
         self.health().problem = problem;
+    }
+
+    /// The receiver's clock is so many seconds ahead of this machine's, if that is known.
+    pub(crate) fn note_clock_skew(&self, skew: Option<i64>) {
+        let Some(skew) = skew else { return };
+        let mut health = self.health();
+        health.clock_skew = Some(skew);
+        let endpoint = health.endpoint.clone();
+        drop(health);
+        self.clock.note(ClockSkew(skew), &self.instance, &endpoint);
     }
 
     /// What waits in the target now.

@@ -299,6 +299,7 @@ impl Delivery {
             };
             self.component.note_queue(self.target.queue());
             self.component.note_problem(self.target.problem());
+            self.component.note_clock_skew(self.target.clock_skew());
             let ended = ended?;
             self.answer_due = None;
             let error = match ended {

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use humantime::format_rfc3339_seconds;
 use meterkit_core::StoreHealth;
 
+use crate::clock_skew::ClockSkew;
 use crate::target::TargetQueue;
 
 /// How collection and delivery are doing: what the self-metrics tell, as a value. Holds no secrets.
@@ -65,6 +66,9 @@ pub struct TargetHealth {
     /// A problem that shows although no attempt has failed: no export has ended for three intervals, the task that serves a
     /// scrape endpoint has ended, or a queue cannot be kept on disk.
     pub problem: Option<String>,
+    /// By how many seconds the receiver's clock is ahead of this machine's, or behind if negative: what its last reply shows at
+    /// least. `None` if it does not say.
+    pub clock_skew: Option<i64>,
     /// How many attempts have failed since the last success.
     pub consecutive_failures: u64,
     /// Points that arrived.
@@ -90,6 +94,7 @@ impl TargetHealth {
             last_success: None,
             last_error: None,
             problem: None,
+            clock_skew: None,
             consecutive_failures: 0,
             exported_points: 0,
             failed_points: 0,
@@ -179,6 +184,9 @@ impl fmt::Display for TargetHealth {
             (Some(time), _) => write!(f, "; last success {}", format_rfc3339_seconds(time))?,
             (None, TargetKind::Push) => f.write_str("; no success yet")?,
             (None, TargetKind::Pull) => f.write_str("; not asked yet")?,
+        }
+        if let Some(skew) = self.clock_skew.map(ClockSkew).filter(|skew| skew.is_large()) {
+            write!(f, "; its clock is {skew}")?;
         }
         if self.rejected_points > 0 {
             write!(f, "; points rejected: {}", self.rejected_points)?;

@@ -10,6 +10,7 @@
 
 mod backoff;
 mod baseline;
+mod clock_skew;
 mod collector;
 mod companion;
 mod component;

@@ -142,6 +142,12 @@ pub trait Target: Debug + Send + 'static {
         None
     }
 
+    /// Returns by how many seconds the receiver's clock is ahead of this machine's, or behind if negative, if that is known.
+    /// Asked for after each attempt to export. By default it is not known.
+    fn clock_skew(&self) -> Option<i64> {
+        None
+    }
+
     /// Called once, after the last export.
     fn shutdown(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(std::future::ready(()))

@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use meterkit_core::Meter;
+use meterkit_fakes::log_lines;
+use meterkit_fakes::own_process::rerun;
 use meterkit_fakes::scripted_target::{self, ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Step};
 use meterkit_pipeline::{Health, Pipeline, PipelineBuilder, TargetHealth, TargetKind};
 
@@ -270,4 +272,47 @@ fn the_json_of_health_has_what_the_value_has() {
     let expected = r#"{"is_delivering":false,"targets":[{"name":"scripted","component":"scripted/0","endpoint":"a test","kind":"push","is_failing":true,"last_success":"2026-03-01T12:00:00Z","last_error":{"text":"the receiver refuses","time":"2026-03-01T12:00:30Z"},"problem":null,"consecutive_failures":1,"exported_points":1,"failed_points":1,"rejected_points":0,"queue":{"requests":1,"bytes":10,"dropped_values":0,"is_durable":false}},{"name":"prometheus","component":"prometheus/0","endpoint":"http://localhost/\"quoted\"","kind":"pull","is_failing":false,"last_success":null,"last_error":null,"problem":null,"consecutive_failures":0,"exported_points":0,"failed_points":0,"rejected_points":0,"queue":null}],"store":{"overflowing":[],"callbacks_in_background":[],"name_meetings":[],"dropped_values":0},"snapshot_age_seconds":1.5,"snapshot_points":1,"settings":["PORT: `x` is no number"]}"#;
     assert_eq!(health.to_json(), expected.replace(r#"/"quoted""#, r#"/\"quoted\""#));
     serde_json::from_str::<serde_json::Value>(&health.to_json()).unwrap();
+}
+
+#[test]
+fn clocks_that_differ_show_in_health_and_in_one_line_until_they_agree() {
+    let name = "clocks_that_differ_show_in_health_and_in_one_line_until_they_agree";
+    if rerun(name, &[]).is_some() {
+        return;
+    }
+    let (pipeline, lines) = log_lines::of_all_threads(|| {
+        let (pipeline, seen) = start([]);
+        for (skew, shown) in [
+            (None, ""),
+            (Some(10), ""),
+            (Some(3600), "; its clock is 3600 s ahead of this machine's"),
+            (Some(3599), "; its clock is 3599 s ahead of this machine's"),
+            (Some(-7200), "; its clock is 7200 s behind this machine's"),
+            // The measurement varies.
+            (Some(9), ""),
+            (Some(11), "; its clock is 11 s ahead of this machine's"),
+            (Some(1), ""),
+            (Some(-7200), "; its clock is 7200 s behind this machine's"),
+        ] {
+            seen.set_clock_skew(skew);
+            pipeline.flush_blocking(PATIENCE).unwrap();
+            let health = pipeline.health();
+            assert!(health.is_healthy(), "metrics are delivered");
+            assert!(health.to_string().ends_with(&format!("Z{shown}")), "{health}");
+            assert_eq!(only(health).clock_skew, skew);
+        }
+        pipeline
+    });
+    drop(pipeline);
+    let lines: Vec<_> = lines.iter().filter(|line| line.contains("clock")).collect();
+    let [ahead, agree, behind] = &*lines else { panic!("{lines:#?}") };
+    let start = "WARN the receiver's clock is 3600 s ahead of this machine's: it says 2";
+    assert!(ahead.starts_with(start) && ahead.contains("Z, and this machine 2"), "{ahead}");
+    let fields = "exporter=scripted/0 endpoint=a test clock_skew_s=3600";
+    assert!(ahead.ends_with(fields), "{ahead}");
+    assert!(
+        agree.starts_with("INFO the receiver's clock and this machine's agree again"),
+        "{agree}"
+    );
+    assert!(behind.starts_with("WARN the receiver's clock is 7200 s behind this"), "{behind}");
 }

@@ -216,6 +216,33 @@ async fn nothing_is_lost_while_a_secret_is_being_rotated() {
 }
 
 #[tokio::test]
+async fn each_target_compares_its_receivers_clock_with_this_machines() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("secret");
+    for case in &CASES {
+        case.write(&path, "first");
+        for (ahead, status) in [(3600_i64, 200), (-7200, 503), (0, 200)] {
+            let receiver = Server::http(ANY, None, move |_, _| {
+                let off = Duration::from_secs(ahead.unsigned_abs());
+                let now = SystemTime::now();
+                let date = httpdate::fmt_http_date(if ahead < 0 { now - off } else { now + off });
+                let headers = [("grpc-status", "0"), ("date", &date)];
+                let answer = response(status, &headers, "");
+                async move { Ok(answer) }
+            })
+            .await;
+            let mut target = case.target(&receiver.url(), &path, &[]);
+            assert_eq!(target.clock_skew(), None);
+            let _ = target.export(&snapshots()()).await;
+            let skew = target.clock_skew().expect("a reply has come");
+            // What the request took is not taken for a difference.
+            let closest = ahead - 60 * ahead.signum();
+            assert!((ahead.min(closest)..=ahead.max(closest)).contains(&skew), "{ahead}: {skew}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn each_target_goes_through_the_proxy_of_everyone_unless_no_proxy_names_its_receiver() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("secret");

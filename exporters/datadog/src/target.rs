@@ -143,6 +143,14 @@ impl Target for DatadogTarget {
         }
     }
 
+    fn clock_skew(&self) -> Option<i64> {
+        match &self.sender {
+            Sender::Api(target) => target.clock_skew(),
+            Sender::Agent { .. } => None,
+            Sender::Otlp(by) => by.target.clock_skew(),
+        }
+    }
+
     fn check(&mut self) -> Pin<Box<dyn Future<Output = Result<(), ExportError>> + Send + '_>> {
         match &self.sender {
             Sender::Api(target) => Box::pin(target.check()),

@@ -98,6 +98,10 @@ impl Target for GcpTarget {
         self.otlp.is_partway()
     }
 
+    fn clock_skew(&self) -> Option<i64> {
+        self.otlp.clock_skew()
+    }
+
     fn export<'a>(&'a mut self, snapshot: &'a Snapshot) -> ExportFuture<'a> {
         Box::pin(async move {
             let with_project = self.with_project(snapshot).await?;

@@ -42,7 +42,8 @@ mod spooling;
 ///   a request stays in the queue: also when the receiver refuses the credentials or the URL, so that nothing is lost
 ///   until they are corrected.
 /// - A series that goes away is ended with a staleness marker, and all of them are at shutdown: queries see them no longer.
-/// - It sends its own headers and no others, follows no redirect, and takes no proxy from the environment.
+/// - It sends its own headers and no others, follows no redirect, and goes through the proxies of
+///   [`RemoteWriteConfig::with_transport`] only.
 ///
 /// By the Prometheus Remote-Write specifications 2.0-rc.4 and 1.0.
 #[derive(Debug)]
@@ -395,6 +396,10 @@ impl Target for RemoteWriteTarget {
 
     fn problem(&self) -> Option<String> {
         self.counts.disk_problem()
+    }
+
+    fn clock_skew(&self) -> Option<i64> {
+        self.sender.client.clock_skew()
     }
 
     fn enqueue<'a>(&'a mut self, snapshot: &'a Snapshot) -> ExportFuture<'a> {

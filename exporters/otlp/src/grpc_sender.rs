@@ -10,6 +10,7 @@ use http::header::{CONTENT_TYPE, TE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 use http_body_util::{BodyExt, Full};
 use meterkit_http::{Access, Compression, Headers, Link, SendError, Transport, in_time};
+use tokio::time::Instant;
 
 use crate::body::Body;
 use crate::credentials::Authenticator;
@@ -45,6 +46,10 @@ impl GrpcSender {
 
     pub(crate) fn compression(&self) -> Compression {
         self.compression
+    }
+
+    pub(crate) fn clock_skew(&self) -> Option<i64> {
+        self.link.clock_skew()
     }
 
     /// Returns what the last request carried that must not be shown.
@@ -98,10 +103,12 @@ impl GrpcSender {
     }
 
     async fn ask(&self, request: Request<Bytes>, access: &Access) -> Result<GrpcReply, SendError> {
+        let begun = Instant::now();
         let response = access.connection.request(request.map(Full::new)).await;
         let response = response
             .map_err(|error| SendError::unanswered(&error, !error.is_connect(), &self.secrets()))?;
         let (head, mut body) = response.into_parts();
+        self.link.note_reply(&head.headers, begun);
         let (mut message, mut trailers) = (BytesMut::new(), HeaderMap::new());
         while let Some(frame) = body.frame().await {
             let frame =

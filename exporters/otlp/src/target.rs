@@ -31,8 +31,8 @@ use crate::reply::Accepted;
 /// - What is longer than a receiver takes goes out in several requests. Once some of them were accepted, the pipeline
 ///   goes on with the others, also after an outage, so that no delta counts twice. One that never got an answer is sent
 ///   again: the receiver may have it twice.
-/// - It sends its own headers and no others, follows no redirect, and takes no proxy from the environment: those of
-///   [`OtlpConfig::with_transport`] or none.
+/// - It sends its own headers and no others, follows no redirect, and goes through the proxies of
+///   [`OtlpConfig::with_transport`] only. [`OtlpConfig::read`] takes those of the environment.
 ///
 /// By OpenTelemetry's protocol specification 1.11.
 #[derive(Debug)]
@@ -252,6 +252,13 @@ impl Target for OtlpTarget {
 
     fn rejected(&self) -> u64 {
         self.losses.rejected_points() - self.lost_before
+    }
+
+    fn clock_skew(&self) -> Option<i64> {
+        match &self.sender {
+            Sender::Http(sender) => sender.client.clock_skew(),
+            Sender::Grpc(sender) => sender.clock_skew(),
+        }
     }
 
     fn is_partway(&self) -> bool {

@@ -132,6 +132,10 @@ impl Target for PushgatewayTarget {
         url::server(&self.config.url)
     }
 
+    fn clock_skew(&self) -> Option<i64> {
+        self.group.client.clock_skew()
+    }
+
     fn export<'a>(&'a mut self, snapshot: &'a Snapshot) -> ExportFuture<'a> {
         Box::pin(self.push(snapshot))
     }

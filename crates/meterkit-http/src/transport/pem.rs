@@ -5,11 +5,20 @@ use meterkit_settings::{Declaration, FileVersion, FromFile, Problem, Reader};
 use crate::tls::TlsError;
 
 /// The text of a PEM file, and the file that it comes from if that may change.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub(crate) struct Pem {
     pub(crate) text: Vec<u8>,
     file: Option<FromFile<Vec<u8>>>,
 }
+
+/// Where the text comes from makes no difference.
+impl PartialEq for Pem {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Pem {}
 
 impl Pem {
     pub(crate) fn new(text: impl Into<Vec<u8>>) -> Self {

@@ -93,7 +93,7 @@ impl TransportSettings {
         let (certificate, key) = (&self.client_certificate, &self.client_key);
         let proxies = match &self.proxy {
             Some(setting) if reader.is_set(setting) => reader.get(setting).map(Proxies::all),
-            Some(_) => Some(Proxies::read(reader, None)),
+            Some(_) => Some(Proxies::read(reader, None)).filter(|proxies| !proxies.is_empty()),
             None => None,
         };
         let compression = reader.get_with(&self.compression, |text| {

@@ -71,6 +71,10 @@ impl ApiTarget {
         self.rejected
     }
 
+    pub(crate) fn clock_skew(&self) -> Option<i64> {
+        self.client.clock_skew()
+    }
+
     pub(crate) fn is_partway(&self) -> bool {
         self.batch.as_ref().is_some_and(|batch| batch.payloads.is_begun())
     }
