@@ -35,8 +35,9 @@ use meterkit_pipeline::{IntoTarget, Schedule, TargetFilter};
 #[cfg(feature = "prometheus")]
 use meterkit_prometheus::{PrometheusServer, Protection};
 pub use meterkit_settings::{
-    Declaration, Environment, Position, Problem, Problems, Reader, Section, SectionValue, Setting,
-    SettingsError, SmallFileError, TargetDeclaration, UnknownWord, ValueType, Words,
+    Declaration, Environment, FileVersion, FromFile, Position, Problem, Problems, Reader, Section,
+    SectionValue, Setting, SettingsError, SmallFileError, TargetDeclaration, UnknownWord,
+    ValueType, Words,
 };
 
 #[cfg(feature = "config")]

@@ -50,5 +50,5 @@ pub use self::target::{BuildError, OtlpTarget};
 pub use self::temporality::TemporalityPreference;
 pub use meterkit_http::{
     Compression, CompressionError, HeaderError, Headers, Proxies, Proxy, ProxyError, ProxySettings,
-    TlsError, Transport, TransportHints,
+    Secret, TlsError, Transport, TransportHints,
 };
