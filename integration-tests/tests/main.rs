@@ -1,5 +1,6 @@
 //! All integration tests of this crate in one binary, which links once.
 
+mod alerts;
 mod collector_takes_otlp;
 mod compose_files_are_valid;
 mod dashboards_show_catalog_service;

@@ -1,4 +1,4 @@
-//! Alerts on what `meterkit` tells of itself.
+//! Alerts on targets, processes and what `meterkit` reports about itself.
 
 use crate::promql::{self, Selector};
 use crate::rules::{Group, Rule};
@@ -6,98 +6,216 @@ use crate::self_metrics::{
     self, BACKGROUND, COLLECTIONS, COMPONENT, COMPONENT_TYPE, DROPPED, ERROR, EXPORTED, FAILURES,
     INSTRUMENT, LAST_SUCCESS, OVERFLOW, OVERRUNS, QUEUE_DROPPED, REASON, SelfMetric,
 };
+use crate::targets::Targets;
 
-/// What rates are taken over.
-const INTERVAL: &str = "5m";
+/// The window in which rare events are looked for.
+const INTERVAL: &str = "15m";
 
-/// What is counted seldom is looked for over a longer time.
-const LONG_INTERVAL: &str = "15m";
+/// A failed export makes a target a failing one for this long, unless an export succeeds. Longer than the interval of
+/// exports, which is a minute by default.
+const FAILING_FOR: &str = "10m";
 
-/// A target for which no export has succeeded for so many seconds is stale. Exports are a minute apart by default.
-const STALE_AFTER: u32 = 900;
+/// After so many minutes without a success, a target that fails is reported.
+const FAILING_AFTER: u32 = 5;
+
+/// After so many minutes without any outcome, a target is reported although nothing has failed.
+const SILENT_AFTER: u32 = 15;
+
+/// So many restarts within [`INTERVAL`] are a crash loop. A deployment is one.
+const RESTARTS: u32 = 3;
+
+/// A clock that is this many seconds ahead is wrong. One that is behind is only noticed by the time of the last scrape,
+/// which may be two minutes old.
+const AHEAD: u32 = 30;
+const BEHIND: u32 = 300;
 
 /// The type of the component that answers scrapes.
 const SCRAPED: &str = "prometheus_http_text_metric_exporter";
 
-/// An alert knows a scrape target as a `meterkit` program if it reported metrics of `meterkit` within this time.
+/// A process counts as a `meterkit` program if it reported metrics of `meterkit` within this time.
 const REMEMBERED: &str = "1d";
 
-/// The group of all alerts.
-pub(crate) fn groups(jobs: &[String]) -> Vec<Group> {
-    let metrics = Metrics { jobs };
-    let rules = vec![
-        metrics.target_down(),
-        metrics.exporter_failing(),
-        metrics.export_stale(),
-        metrics.queue_dropping(),
+/// A job without a name in the rules counts as absent for this long. Later it is taken for one that was removed.
+const MISSED_FOR: &str = "1h";
+
+/// Labels of a process, and of a target of one.
+const PROCESS: [&str; 2] = ["job", "instance"];
+
+/// Creates the groups of alerts on everything but objectives.
+pub(crate) fn groups(jobs: &[String], targets: &Targets) -> Vec<Group> {
+    let metrics = Metrics { jobs, targets };
+    let mut rules = Vec::new();
+    if targets.are_scraped() {
+        rules.push(metrics.target_down());
+    }
+    rules.extend([metrics.absent(), metrics.restarting()]);
+    if targets.are_scraped() {
+        rules.push(metrics.clock_wrong());
+    }
+    if targets.report_each_other() {
+        rules.extend([metrics.delivery_failing(), metrics.delivery_silent()]);
+    }
+    if targets.have_queue() {
+        rules.push(metrics.queue_dropping());
+    }
+    rules.extend([
         metrics.cardinality_overflow(),
         metrics.callback_over_budget(),
         metrics.callback_failing(),
         metrics.values_dropped(),
-    ];
+    ]);
+    if targets.has_collector() {
+        rules.extend([collector_queue_filling(), collector_losing()]);
+    }
     vec![Group { name: "meterkit-alerts".to_owned(), rules }]
 }
 
 struct Metrics<'a> {
     jobs: &'a [String],
+    targets: &'a Targets,
 }
 
 impl Metrics<'_> {
-    /// With jobs that are named, any of their targets. Otherwise only those that have been seen with `meterkit` in
-    /// them: what else this Prometheus scrapes is not our business.
+    /// Covers all targets of jobs that are named. Without names, covers only targets that `meterkit` was seen in: whatever
+    /// else this Prometheus scrapes is not our business.
     fn target_down(&self) -> Rule {
-        let down = format!("{} == 0", Selector::new("up").one_of("job", self.jobs));
+        let down = format!("{} == 0", self.of_job("up"));
         let expression = if self.jobs.is_empty() {
-            let known = Selector::new(COLLECTIONS.family()).part("_count");
-            format!("{down} and on (job, instance) present_over_time({known}[{REMEMBERED}])")
+            format!("{down} and on (job, instance) {}", self.seen_within(REMEMBERED))
         } else {
             down
         };
         Rule::alert("MeterkitTargetDown", expression, "critical")
             .lasting("5m")
             .summary("{{ $labels.job }} on {{ $labels.instance }} cannot be scraped")
+            .description("Every scrape has failed for 5 minutes: it is down or unreachable.")
+    }
+
+    /// A job without a single target or series: no `up` is left to alert on.
+    fn absent(&self) -> Rule {
+        let names: &[&str] = match (self.targets.are_scraped(), self.targets.are_pushed()) {
+            (true, true) => &["up", "target_info"],
+            (true, false) => &["up"],
+            (false, _) => &["target_info"],
+        };
+        let expression = if self.jobs.is_empty() {
+            let seen = promql::aggregate("group", &["job"], &self.seen_within(MISSED_FOR));
+            let there = names.iter().map(|name| promql::aggregate("group", &["job"], name));
+            std::iter::once(seen).chain(there).collect::<Vec<_>>().join(" unless ")
+        } else {
+            // `absent` copies labels from the matchers of one plain selector only, so each job has its own.
+            let absent = |job: &String| {
+                let of_job =
+                    |name: &&str| format!("absent({})", Selector::new(*name).equal("job", job));
+                let all: Vec<_> = names.iter().map(of_job).collect();
+                format!("({})", all.join(" and "))
+            };
+            self.jobs.iter().map(absent).collect::<Vec<_>>().join(" or ")
+        };
+        Rule::alert("MeterkitServiceAbsent", expression, "critical")
+            .lasting("5m")
+            .summary("No instance of {{ $labels.job }} reports metrics")
             .description(
-                "Prometheus has had no metrics of it for 5 minutes: it is down, or not to be \
-                 reached.",
+                "Discovery finds none, or nothing arrives. Nobody would notice if the service did \
+                 not work.",
             )
     }
 
-    fn exporter_failing(&self) -> Rule {
-        let error = self_metrics::label(ERROR);
-        let failed = self.select(EXPORTED).raw(format!("{error}!=\"\""));
-        let expression = self.any(&failed.rate(INTERVAL), &[COMPONENT, ERROR]);
-        Rule::alert("MeterkitExporterFailing", expression, "warning")
+    fn restarting(&self) -> Rule {
+        let collections = Selector::new(COLLECTIONS.family()).part("_count");
+        let collections = collections.one_of("job", self.jobs);
+        let resets = format!("max by (job, instance) (resets({collections}[{INTERVAL}]))");
+        let mut ways = vec![format!("{resets} >= {RESTARTS}")];
+        if self.targets.are_scraped() {
+            // A process that dies before its second scrape has no counter that is reset.
+            let up = self.of_job("up");
+            let known = self.seen_within(REMEMBERED);
+            let changes = 2 * RESTARTS;
+            ways.push(format!(
+                "changes({up}[{INTERVAL}]) >= {changes} and on (job, instance) {known}"
+            ));
+        }
+        if self.targets.are_pushed() {
+            // Without an instance ID of its own, a process that pushes is a new instance with each start.
+            let info = self.of_job("target_info");
+            let ever = format!("count by (job) (present_over_time({info}[{INTERVAL}]))");
+            let most = format!("max_over_time(count by (job) ({info})[{INTERVAL}:1m])");
+            ways.push(format!("{ever} - 2 * {most} >= {RESTARTS}"));
+        }
+        Rule::alert("MeterkitRestarting", ways.join(" or "), "warning")
+            .summary("{{ $labels.job }} {{ $labels.instance }} keeps restarting")
+            .description(&format!(
+                "It has started at least {RESTARTS} times within {INTERVAL}. What it counted after \
+                 its last scrape or export is lost each time, unless it shut down in order.",
+            ))
+    }
+
+    /// The times that a process reports are those of its own clock.
+    fn clock_wrong(&self) -> Rule {
+        let kind = self_metrics::label(COMPONENT_TYPE);
+        let success = self.select(LAST_SUCCESS);
+        let latest = |of: &Selector| promql::aggregate("max", &PROCESS, &format!("{of} > 0"));
+        let ahead = format!("{} - time() > {AHEAD}", latest(&success));
+        let scraped = latest(&success.clone().equal(&kind, SCRAPED));
+        let up = self.of_job("up");
+        let behind = format!("{scraped} - time() < -{BEHIND} and on (job, instance) {up} == 1");
+        Rule::alert("MeterkitClockWrong", format!("{ahead} or {behind}"), "warning")
             .lasting("5m")
+            .summary(
+                "The clocks of {{ $labels.job }} on {{ $labels.instance }} and of Prometheus differ \
+                 by {{ $value | humanizeDuration }}",
+            )
+            .description(
+                "Receivers refuse samples from the future and from long ago, and rates are wrong \
+                 where they do not.",
+            )
+    }
+
+    /// Fails now, and nothing has succeeded for a while, or ever.
+    fn delivery_failing(&self) -> Rule {
+        let on = self.component_labels();
+        let expression = format!("{} and on ({on}) {}", self.failing(), self.stale(FAILING_AFTER));
+        Rule::alert("MeterkitDeliveryFailing", expression, "warning")
             .summary(&format!(
-                "{} of {{{{ $labels.job }}}} fails to deliver metrics ({})",
+                "{} of {{{{ $labels.job }}}} on {{{{ $labels.instance }}}} delivers nothing ({})",
                 shown(COMPONENT),
                 shown(ERROR)
             ))
-            .description(
-                "Exports of the service's metrics to this target have failed for 5 minutes. Its \
-                 log says why.",
-            )
+            .description(&format!(
+                "Exports of metrics to this target fail now, and none has succeeded for \
+                 {FAILING_AFTER} minutes. The label error_type is the cause, the log of the service has \
+                 the details.",
+            ))
     }
 
-    fn export_stale(&self) -> Rule {
-        // Whether scrapes come is not ours to say: someone may have looked at the page once.
-        let pushed = self_metrics::label(COMPONENT_TYPE);
-        let pushed = self.select(LAST_SUCCESS).raw(format!("{pushed}!=\"{SCRAPED}\""));
-        let expression = format!("time() - {pushed} > {STALE_AFTER}");
-        Rule::alert("MeterkitExportStale", expression, "warning")
-            .lasting("5m")
+    /// Neither fails nor succeeds, though the process still collects.
+    fn delivery_silent(&self) -> Rule {
+        let on = self.component_labels();
+        let collections = Selector::new(COLLECTIONS.family()).part("_count");
+        let collects = collections.one_of("job", self.jobs).increase(INTERVAL);
+        let expression = format!(
+            "({} unless on ({on}) {}) and on (job, instance) {collects} > 0",
+            self.stale(SILENT_AFTER),
+            self.failing()
+        );
+        Rule::alert("MeterkitDeliverySilent", expression, "warning")
             .summary(&format!(
-                "{} of {{{{ $labels.job }}}} has delivered nothing for \
-                 {{{{ $value | humanizeDuration }}}}",
+                "{} of {{{{ $labels.job }}}} on {{{{ $labels.instance }}}} has stopped exporting",
                 shown(COMPONENT)
             ))
-            .description("Exports to this target have succeeded before, and none since.")
+            .description(&format!(
+                "No export to this target has ended for {SILENT_AFTER} minutes, well or not: it hangs or \
+                 has panicked.",
+            ))
     }
 
     fn queue_dropping(&self) -> Rule {
-        let expression = self.counted(QUEUE_DROPPED, &[COMPONENT]);
+        let expression = self.counted(QUEUE_DROPPED, &[COMPONENT], INTERVAL);
         Rule::alert("MeterkitQueueDropping", expression, "critical")
-            .summary(&format!("{} of {{{{ $labels.job }}}} gives up values", shown(COMPONENT)))
+            .summary(&format!(
+                "{} of {{{{ $labels.job }}}} on {{{{ $labels.instance }}}} loses values",
+                shown(COMPONENT)
+            ))
             .description(
                 "The receiver has been away for longer than the queue can hold: the oldest values \
                  are lost. Larger METERKIT_GRAFANA_QUEUE_BYTES and METERKIT_GRAFANA_QUEUE_AGE hold \
@@ -106,22 +224,22 @@ impl Metrics<'_> {
     }
 
     fn cardinality_overflow(&self) -> Rule {
-        let expression = self.counted(OVERFLOW, &[INSTRUMENT]);
+        let expression = self.counted(OVERFLOW, &[INSTRUMENT], INTERVAL);
         Rule::alert("MeterkitCardinalityOverflow", expression, "warning")
             .summary(&format!(
-                "{} of {{{{ $labels.job }}}} has more series than it may",
+                "{} of {{{{ $labels.job }}}} has reached its limit of series",
                 shown(INSTRUMENT)
             ))
             .description(
-                "What is beyond its limit is counted in one series with \
-                 otel_metric_overflow=\"true\". The service's log names the label with the most \
-                 values.",
+                "Further label sets are counted together in one series with \
+                 otel_metric_overflow=\"true\". The log of the service names the label with the \
+                 most values.",
             )
     }
 
-    /// While it overruns, and afterwards while it runs in the background.
+    /// Fires while it overruns, and afterwards while it runs in the background.
     fn callback_over_budget(&self) -> Rule {
-        let overruns = self.counted(OVERRUNS, &[INSTRUMENT]);
+        let overruns = self.counted(OVERRUNS, &[INSTRUMENT], INTERVAL);
         let background = self.any(&self.select(BACKGROUND).to_string(), &[INSTRUMENT]);
         let expression = format!("{overruns} or {background}");
         Rule::alert("MeterkitCallbackOverBudget", expression, "warning")
@@ -130,13 +248,13 @@ impl Metrics<'_> {
                 shown(INSTRUMENT)
             ))
             .description(
-                "Collections went on without it, or serve its last values. Let it be cached, or \
-                 refreshed in the background, or give it a larger METERKIT_CALLBACK_BUDGET.",
+                "Collections continue without it and export its last values. Cache it, refresh it in \
+                 the background, or raise METERKIT_CALLBACK_BUDGET.",
             )
     }
 
     fn callback_failing(&self) -> Rule {
-        let expression = self.counted(FAILURES, &[INSTRUMENT, REASON]);
+        let expression = self.counted(FAILURES, &[INSTRUMENT, REASON], INTERVAL);
         Rule::alert("MeterkitCallbackFailing", expression, "warning")
             .summary(&format!(
                 "The callback of {} of {{{{ $labels.job }}}} fails ({})",
@@ -144,38 +262,106 @@ impl Metrics<'_> {
                 shown(REASON)
             ))
             .description(
-                "Its last values are served meanwhile. The service's log says what is wrong.",
+                "Its last values are exported meanwhile. The log of the service says what is wrong.",
             )
     }
 
     fn values_dropped(&self) -> Rule {
-        let expression = self.counted(DROPPED, &[REASON]);
+        let expression = self.counted(DROPPED, &[REASON], INTERVAL);
         Rule::alert("MeterkitValuesDropped", expression, "warning")
             .summary(&format!(
                 "{{{{ $labels.job }}}} records values that no metric can hold ({})",
                 shown(REASON)
             ))
-            .description("They are in no metric. The service's log names the instruments.")
+            .description("These values are lost. The log of the service names the instruments.")
+    }
+
+    fn of_job(&self, name: &str) -> Selector {
+        Selector::new(name).one_of("job", self.jobs)
     }
 
     fn select(&self, metric: SelfMetric) -> Selector {
-        Selector::new(metric.family()).one_of("job", self.jobs)
+        self.of_job(&metric.family())
+    }
+
+    /// Selects processes that have reported metrics of `meterkit` within this time.
+    fn seen_within(&self, time: &str) -> String {
+        let collections = Selector::new(COLLECTIONS.family()).part("_count");
+        format!("present_over_time({}[{time}])", collections.one_of("job", self.jobs))
+    }
+
+    fn component_labels(&self) -> String {
+        format!("{}, {}", PROCESS.join(", "), self_metrics::label(COMPONENT))
+    }
+
+    /// Selects targets with failed exports, by cause.
+    fn failing(&self) -> String {
+        let failed = self.select(EXPORTED).raw(format!("{}!=\"\"", self_metrics::label(ERROR)));
+        format!("({})", self.rising(&failed, &[COMPONENT, ERROR], FAILING_FOR))
+    }
+
+    /// Selects push targets without a success for this long, or without any since they exist.
+    fn stale(&self, minutes: u32) -> String {
+        // Whether scrapes come is not ours to say: someone may have looked at the page once.
+        let kind = self_metrics::label(COMPONENT_TYPE);
+        let success = self.select(LAST_SUCCESS).raw(format!("{kind}!=\"{SCRAPED}\""));
+        let seconds = 60 * minutes;
+        let ever = format!("time() - ({success} > 0) > {seconds}");
+        format!("({ever} or ({success} == 0 and {success} offset {minutes}m == 0))")
+    }
+
+    fn counted(&self, metric: SelfMetric, keys: &[&str], interval: &str) -> String {
+        self.rising(&self.select(metric), keys, interval)
     }
 
     /// Whether a counter has risen lately, or is new: its first value is no rise to Prometheus.
-    fn counted(&self, metric: SelfMetric, keys: &[&str]) -> String {
-        let counter = self.select(metric);
-        let risen = self.any(&counter.increase(LONG_INTERVAL), keys);
-        let is_new = format!("{counter} unless {counter} offset {LONG_INTERVAL}");
+    fn rising(&self, counter: &Selector, keys: &[&str], interval: &str) -> String {
+        let risen = self.any(&counter.increase(interval), keys);
+        let is_new = format!("{counter} unless {counter} offset {interval}");
         format!("{risen} or {}", self.any(&is_new, keys))
     }
 
     /// Whether there is any, per instance and by these labels.
     fn any(&self, of: &str, keys: &[&str]) -> String {
         let keys: Vec<_> = keys.iter().map(|key| self_metrics::label(key)).collect();
-        let by = ["job", "instance"].into_iter().chain(keys.iter().map(String::as_str));
+        let by = PROCESS.into_iter().chain(keys.iter().map(String::as_str));
         format!("{} > 0", promql::sum_by(&by.collect::<Vec<_>>(), of))
     }
+}
+
+/// The Collector's own metrics, by their names in version 0.152.
+fn collector_queue_filling() -> Rule {
+    let expression = "otelcol_exporter_queue_size / otelcol_exporter_queue_capacity > 0.8";
+    Rule::alert("MeterkitCollectorQueueFilling", expression.to_owned(), "warning")
+        .lasting("5m")
+        .summary(
+            "The queue of {{ $labels.exporter }} in {{ $labels.job }} on {{ $labels.instance }} is \
+             {{ $value | humanizePercentage }} full",
+        )
+        .description(
+            "The receiver behind the Collector takes less than arrives. When the queue is full, the \
+             Collector refuses what services send.",
+        )
+}
+
+fn collector_losing() -> Rule {
+    // The Collector adds `_total` to counters, depending on its configuration.
+    let lost = |name: &str| {
+        let counter = format!("{{__name__=~\"otelcol_{name}_metric_points(_total)?\"}}");
+        let labels = "job, instance, exporter, receiver, processor";
+        format!("sum by ({labels}) (rate({counter}[5m])) > 0")
+    };
+    let ways = ["exporter_send_failed", "exporter_enqueue_failed", "receiver_refused"].map(lost);
+    Rule::alert("MeterkitCollectorLosing", ways.join(" or "), "critical")
+        .lasting("5m")
+        .summary(
+            "{{ $labels.job }} on {{ $labels.instance }} loses or refuses {{ $value | humanize }} \
+             points per second ({{ $labels.exporter }}{{ $labels.receiver }})",
+        )
+        .description(
+            "An exporter of the Collector has given up points, or its queue is full and services are \
+             told to try again.",
+        )
 }
 
 /// The value of a label, in the text of an alert.

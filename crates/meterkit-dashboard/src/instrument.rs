@@ -16,6 +16,8 @@ pub(crate) struct Instrument {
     pub(crate) unit: String,
     pub(crate) description: String,
     pub(crate) labels: Vec<Label>,
+    /// Upper bounds of buckets, as texts, which can be compared.
+    pub(crate) bounds: Vec<String>,
 }
 
 /// What can be asked of an instrument's series.
@@ -64,6 +66,7 @@ impl Instrument {
             unit: entry.unit.clone(),
             description: entry.description.clone(),
             labels: labels.collect(),
+            bounds: entry.buckets.iter().map(ToString::to_string).collect(),
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! - [`Dashboard`] shows every instrument of a catalog: rate, errors and duration of what the service does, a row per scope, the panels and queries that fit the kind and
 //!   the unit, variables for service, instance and the labels whose values are known.
-//! - [`Rules`] are recording rules for the quantiles of histograms, and alerts on what `meterkit` tells of itself.
+//! - [`Rules`] are recording rules for the quantiles of histograms, and alerts on the service, on its objectives and on what
+//!   `meterkit` reports about itself. The [`runbook`] says what to do about each.
 //! - [`Provisioning`] is the folder that has Grafana load both a data source and the dashboards.
 //!
 //! All of them are texts, and the same catalog gives the same bytes: write them in a test or a build step and check
@@ -37,6 +38,7 @@ mod classic;
 mod dashboard;
 mod grid;
 mod instrument;
+mod objectives;
 mod overview;
 mod panels;
 mod plugin;
@@ -46,6 +48,7 @@ mod recording;
 mod rules;
 mod self_metrics;
 mod stable_json;
+mod targets;
 mod text;
 mod uid;
 mod unit;
@@ -54,5 +57,9 @@ mod variables;
 mod yaml;
 
 pub use self::dashboard::{Dashboard, Histograms};
+pub use self::objectives::ObjectiveError;
 pub use self::provisioning::Provisioning;
 pub use self::rules::Rules;
+
+#[doc = include_str!("../runbook.md")]
+pub mod runbook {}

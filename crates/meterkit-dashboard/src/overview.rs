@@ -30,6 +30,12 @@ const KNOWN: [(&str, &str, &[&str]); 7] = [
     ),
 ];
 
+/// Returns what requests to the service a histogram of this name times, and the series of those that failed.
+pub(crate) fn served(name: &str) -> Option<(&'static str, &'static [&'static str])> {
+    let (_, requests, failures) = KNOWN.iter().find(|(known, ..)| *known == name)?;
+    name.contains(".server.").then_some((*requests, *failures))
+}
+
 /// The conventions have this attribute on what failed, and on nothing else.
 const ERROR_TYPE: &str = r#"error_type!="""#;
 const SERVER_ERROR: &str = r#"http_response_status_code=~"5..""#;

@@ -103,6 +103,7 @@ mod tests {
             unit: "s".to_owned(),
             description: String::new(),
             labels: labels.iter().map(|key| Label::new(key, shape, Some(Vec::new()))).collect(),
+            bounds: Vec::new(),
         }
     }
 

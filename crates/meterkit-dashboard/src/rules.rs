@@ -1,49 +1,75 @@
 //! Rules for Prometheus and Mimir.
 
+use std::time::Duration;
+
 use meterkit_core::Catalog;
 
 use crate::dashboard::Histograms;
 use crate::instrument::Instrument;
+use crate::objectives::{self, ObjectiveError, Objectives};
+use crate::targets::Targets;
 use crate::{alerts, recording, yaml};
 
-/// Recording rules for the histograms of a catalog, and alerts on what `meterkit` tells of itself: files for the
-/// setting `rule_files` of Prometheus, or for the ruler of Mimir.
+/// Where the runbook is, unless the rules say otherwise.
+const RUNBOOK: &str =
+    "https://docs.rs/meterkit-dashboard/latest/meterkit_dashboard/runbook/index.html";
+
+/// Recording rules for the histograms of a catalog, and alerts on the service and on what `meterkit` reports about itself:
+/// files for the setting `rule_files` of Prometheus, or for the ruler of Mimir.
 ///
 /// Recorded are, for each histogram, the rates of its buckets by job and by the labels whose values are known
 /// (`job:NAME_bucket:rate5m`), and its quantiles by job (`job:NAME:p50_rate5m`, `p95`, `p99`).
 ///
-/// | alert | severity | when |
-/// | --- | --- | --- |
-/// | `MeterkitTargetDown` | `critical` | a scrape fails for 5 minutes |
-/// | `MeterkitExporterFailing` | `warning` | a target fails to take metrics for 5 minutes |
-/// | `MeterkitExportStale` | `warning` | a target took metrics once, and none for 20 minutes |
-/// | `MeterkitQueueDropping` | `critical` | a target gives up values that its queue cannot hold any longer |
-/// | `MeterkitCardinalityOverflow` | `warning` | an instrument has more series than it may |
-/// | `MeterkitCallbackOverBudget` | `warning` | a callback is slower than its budget |
-/// | `MeterkitCallbackFailing` | `warning` | a callback ends with an error or a panic |
-/// | `MeterkitValuesDropped` | `warning` | values are recorded that no metric can hold |
+/// | alert | severity | when | exists |
+/// | --- | --- | --- | --- |
+/// | `MeterkitTargetDown` | `critical` | every scrape of an instance has failed for 5 minutes | if Prometheus scrapes the service |
+/// | `MeterkitServiceAbsent` | `critical` | a job has had no instance for 5 minutes | always |
+/// | `MeterkitRestarting` | `warning` | an instance has started three times within 15 minutes | always |
+/// | `MeterkitClockWrong` | `warning` | the clock of an instance is 30 seconds ahead of Prometheus', or 5 minutes behind | if Prometheus scrapes the service |
+/// | `MeterkitDeliveryFailing` | `warning` | exports to a target fail, and none has succeeded for 5 minutes, or ever | if another target can report it |
+/// | `MeterkitDeliverySilent` | `warning` | no export to a target has ended for 15 minutes, though the process collects | if another target can report it |
+/// | `MeterkitQueueDropping` | `critical` | a target gives up values that its queue cannot hold any longer | with the target `grafana` |
+/// | `MeterkitCardinalityOverflow` | `warning` | an instrument has reached its limit of series | always |
+/// | `MeterkitCallbackOverBudget` | `warning` | a callback is slower than its budget | always |
+/// | `MeterkitCallbackFailing` | `warning` | a callback ends with an error or a panic | always |
+/// | `MeterkitValuesDropped` | `warning` | values are recorded that no metric can hold | always |
+/// | `MeterkitCollectorQueueFilling` | `warning` | a queue of the Collector has been over 80 % full for 5 minutes | with [`collector`](Self::collector) |
+/// | `MeterkitCollectorLosing` | `critical` | the Collector has given up or refused points for 5 minutes | with [`collector`](Self::collector) |
+/// | `MeterkitErrorBudgetBurning` | `critical`, `warning` | requests fail faster than the objective allows | with [`availability`](Self::availability) |
+/// | `MeterkitLatencyBudgetBurning` | `critical`, `warning` | requests are slow more often than the objective allows | with [`latency`](Self::latency) |
 ///
-/// The severity is in the label `severity`. A service tells of its failing target by the others that it has, so the
-/// second and the third need metrics to arrive in two ways: by scrapes, for one.
+/// The severity is in the label `severity`; the annotation `runbook_url` leads to the section of the
+/// [runbook](crate::runbook) that says what to do. Delivery is judged by exports that are at most five minutes apart.
 ///
 /// ```no_run
+/// use std::time::Duration;
+///
 /// use meterkit_core::Registry;
 /// use meterkit_dashboard::Rules;
 ///
 /// let registry = Registry::new();
-/// let _duration = registry.scoped("core", "http").histogram::<f64>("duration").unit("s").build()?;
+/// let meter = registry.semconv("shop.http");
+/// let _requests = meter.histogram::<f64>("http.server.request.duration").unit("s").build()?;
 ///
-/// let rules = Rules::of(&registry.catalog()).job("shop");
+/// let rules = Rules::of(&registry.catalog())
+///     .job("shop")
+///     .target("prometheus")
+///     .target("otlp")
+///     .availability(0.999)?
+///     .latency(Duration::from_millis(250), 0.99)?;
 /// for (file, text) in rules.files() {
-///     std::fs::write(format!("rules/{file}"), text).unwrap();
+///     std::fs::write(format!("rules/{file}"), text)?;
 /// }
-/// # Ok::<(), meterkit_core::InstrumentError>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Rules {
     instruments: Vec<Instrument>,
     histograms: Histograms,
     jobs: Vec<String>,
+    targets: Targets,
+    objectives: Objectives,
+    runbook: String,
 }
 
 /// A group of rules, which run one after the other.
@@ -66,7 +92,14 @@ impl Rules {
     pub fn of(catalog: &Catalog) -> Self {
         let mut instruments: Vec<_> = catalog.entries.iter().map(Instrument::of).collect();
         instruments.sort();
-        Self { instruments, histograms: Histograms::default(), jobs: Vec::new() }
+        Self {
+            instruments,
+            histograms: Histograms::default(),
+            jobs: Vec::new(),
+            targets: Targets::default(),
+            objectives: Objectives::default(),
+            runbook: RUNBOOK.to_owned(),
+        }
     }
 
     /// Restricts the rules to a job of Prometheus' configuration; with several calls, to any of those. Default: all
@@ -86,17 +119,86 @@ impl Rules {
         self
     }
 
-    /// The recording rules, as YAML.
+    /// Adds a target of the service, by its name in `OTEL_METRICS_EXPORTER`: `prometheus` if Prometheus scrapes the service,
+    /// `otlp`, `grafana` and so on. Alerts on targets that the service does not have are left out. Default: it may have any.
+    #[must_use]
+    pub fn target(mut self, name: impl Into<String>) -> Self {
+        self.targets.add(name.into());
+        self
+    }
+
+    /// Adds alerts on the Collector that metrics pass through. Prometheus must scrape its metrics; of whichever job they are,
+    /// they have the names of Collector 0.152. Default: no such alerts.
+    #[must_use]
+    pub fn collector(mut self) -> Self {
+        self.targets.add_collector();
+        self
+    }
+
+    /// Sets the share of requests that must not fail, `0.999` for 99.9 %: adds alerts on how fast the rest is used up, for each
+    /// of `http.server.request.duration`, `rpc.server.call.duration` and `rpc.server.duration` that is in the catalog.
+    /// Default: no such alerts.
+    ///
+    /// An alert fires when the error budget of 30 days is used 14.4 times too fast over an hour, 6 times over six hours
+    /// (both `critical`), or at all too fast over three days (`warning`), and still is in the last twelfth of that time.
+    ///
+    /// # Errors
+    ///
+    /// The objective is not between 0 and 1.
+    pub fn availability(mut self, objective: f64) -> Result<Self, ObjectiveError> {
+        self.objectives.availability = Some(ObjectiveError::check(objective)?);
+        Ok(self)
+    }
+
+    /// Sets the share of requests that must take at most `limit`, with alerts like those of
+    /// [`availability`](Self::availability). Default: no such alerts.
+    ///
+    /// A histogram with bucket boundaries can only tell requests apart at those: the one nearest to `limit` is taken, and
+    /// the alert's text names it.
+    ///
+    /// # Errors
+    ///
+    /// The objective is not between 0 and 1.
+    pub fn latency(mut self, limit: Duration, objective: f64) -> Result<Self, ObjectiveError> {
+        self.objectives.latency = Some((limit, ObjectiveError::check(objective)?));
+        Ok(self)
+    }
+
+    /// Sets the page with the runbook, to which `runbook_url` adds `#` and the alert's name in lower case. Default: the
+    /// [runbook](crate::runbook) in the documentation of this crate.
+    #[must_use]
+    pub fn runbook(mut self, url: impl Into<String>) -> Self {
+        self.runbook = url.into();
+        self
+    }
+
+    /// Returns the recording rules, as YAML.
     pub fn recording(&self) -> String {
-        write(&recording::groups(&self.instruments, self.histograms, &self.jobs))
+        let mut groups = recording::groups(&self.instruments, self.histograms, &self.jobs);
+        groups.extend(self.of_objectives().0);
+        write(&groups)
     }
 
-    /// The alerts, as YAML.
+    /// Returns the alerts, as YAML. Those on objectives need the recording rules.
     pub fn alerts(&self) -> String {
-        write(&alerts::groups(&self.jobs))
+        write(&self.alert_groups())
     }
 
-    /// Both, with names for their files.
+    fn alert_groups(&self) -> Vec<Group> {
+        let mut groups = alerts::groups(&self.jobs, &self.targets);
+        groups.extend(self.of_objectives().1);
+        for rule in groups.iter_mut().flat_map(|group| &mut group.rules) {
+            let url = format!("{}#{}", self.runbook, rule.name().to_lowercase());
+            rule.annotations.push(("runbook_url", url));
+        }
+        groups
+    }
+
+    fn of_objectives(&self) -> (Vec<Group>, Vec<Group>) {
+        objectives::groups(&self.instruments, self.histograms, &self.jobs, &self.objectives)
+    }
+
+    /// Returns both, with names for their files.
     pub fn files(&self) -> Vec<(String, String)> {
         vec![
             ("meterkit-recording.rules.yml".to_owned(), self.recording()),
@@ -111,8 +213,7 @@ impl Rule {
         Self { fields, labels: Vec::new(), annotations: Vec::new() }
     }
 
-    /// What is recorded, or the alert.
-    #[cfg(test)]
+    /// Returns what is recorded, or the alert.
     pub(crate) fn name(&self) -> &str {
         &self.fields[0].1
     }
@@ -139,6 +240,11 @@ impl Rule {
     /// How long the expression must hold.
     pub(crate) fn lasting(mut self, time: &str) -> Self {
         self.fields.push(("for", time.to_owned()));
+        self
+    }
+
+    pub(crate) fn label(mut self, key: &'static str, value: &str) -> Self {
+        self.labels.push((key, value.to_owned()));
         self
     }
 
@@ -180,40 +286,168 @@ fn write(groups: &[Group]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use meterkit_core::Catalog;
+    use meterkit_core::{Catalog, Registry};
     use promql_parser::parser;
 
     use super::*;
 
-    fn expressions(groups: &[Group]) -> Vec<&str> {
-        groups.iter().flat_map(|group| &group.rules).map(Rule::expression).collect()
+    /// Rules with every alert that there is.
+    fn all() -> Rules {
+        let registry = Registry::new();
+        let meter = registry.semconv("shop");
+        for (name, unit) in [("http.server.request.duration", "s"), ("rpc.server.duration", "ms")] {
+            let _ = meter.histogram::<f64>(name).unit(unit).buckets([0.25, 1.0]).register();
+        }
+        let rules = Rules::of(&registry.catalog()).collector().availability(0.999).unwrap();
+        rules.latency(Duration::from_millis(250), 0.99).unwrap()
+    }
+
+    fn alerts(rules: &Rules) -> Vec<Rule> {
+        rules.alert_groups().into_iter().flat_map(|group| group.rules).collect()
+    }
+
+    fn names(rules: &Rules) -> Vec<String> {
+        let mut names = Vec::new();
+        for name in alerts(rules).iter().map(Rule::name) {
+            if !names.iter().any(|known| known == name) {
+                names.push(name.to_owned());
+            }
+        }
+        names
     }
 
     #[test]
     fn every_alert_is_an_expression_with_and_without_jobs() {
-        for jobs in [&[][..], &["shop".to_owned()], &["a".to_owned(), "b\"$|".to_owned()]] {
-            let groups = alerts::groups(jobs);
-            let expressions = expressions(&groups);
-            assert_eq!(expressions.len(), 8);
-            for expression in expressions {
+        for (jobs, targets) in [
+            (&[][..], &[][..]),
+            (&["shop"], &[]),
+            (&["a", "b\"$|"], &["otlp", "grafana"]),
+            (&[], &["prometheus"]),
+        ] {
+            let rules = jobs.iter().fold(all(), |rules, job| rules.job(*job));
+            let rules = targets.iter().fold(rules, |rules, target| rules.target(*target));
+            for rule in alerts(&rules) {
+                let expression = rule.expression();
                 let parsed = parser::parse(expression);
                 parsed.unwrap_or_else(|error| panic!("{expression}: {error}"));
-                let names_job = expression.contains("job=");
-                assert_eq!(names_job, !jobs.is_empty(), "{expression}");
+                let names_job = expression.contains("job=") || expression.contains("otelcol");
+                let is_of_collector = expression.contains("otelcol");
+                assert_eq!(names_job, is_of_collector || !jobs.is_empty(), "{expression}");
             }
         }
     }
 
     #[test]
-    fn the_documentation_lists_every_alert_with_its_severity() {
+    fn alerts_are_those_of_the_targets_that_there_are() {
+        let rules = Rules::of(&Catalog::default()).job("shop");
+        let all = names(&rules);
+        let with = |targets: &[&str]| {
+            let rules = targets.iter().fold(rules.clone(), |rules, it| rules.target(*it));
+            let names = names(&rules);
+            all.iter().filter(|name| !names.contains(name)).cloned().collect::<Vec<_>>()
+        };
+        let of_scrapes = ["MeterkitTargetDown", "MeterkitClockWrong"];
+        let of_delivery = ["MeterkitDeliveryFailing", "MeterkitDeliverySilent"];
+        let of_queues = ["MeterkitQueueDropping"];
+        let nothing: [&str; 0] = [];
+        assert_eq!(with(&["prometheus", "grafana"]), nothing);
+        assert_eq!(with(&["prometheus", "otlp"]), of_queues);
+        assert_eq!(with(&["prometheus", "console"]), [&of_delivery[..], &of_queues].concat());
+        assert_eq!(with(&["otlp", "grafana"]), of_scrapes);
+        // Nobody would hear of its failure.
+        assert_eq!(with(&["otlp"]), [&of_scrapes[..], &of_delivery, &of_queues].concat());
+        assert_eq!(with(&["grafana"]), [&of_scrapes[..], &of_delivery].concat());
+
+        let absent = |target: &str| {
+            let rules = alerts(&rules.clone().target(target));
+            let rule = rules.into_iter().find(|rule| rule.name() == "MeterkitServiceAbsent");
+            rule.unwrap().expression().to_owned()
+        };
+        assert_eq!(absent("prometheus"), r#"(absent(up{job="shop"}))"#);
+        assert_eq!(absent("otlp"), r#"(absent(target_info{job="shop"}))"#);
+    }
+
+    #[test]
+    fn the_documentation_lists_every_alert_with_its_severities() {
         let rows = include_str!("rules.rs").lines().filter_map(|line| {
             let (name, rest) = line.strip_prefix("/// | `")?.split_once("` | `")?;
-            Some((name, rest.split_once("` | ")?.0))
+            Some((name.to_owned(), rest.split_once("` | ")?.0.replace("`, `", ", ")))
         });
-        let groups = alerts::groups(&[]);
-        let rules = groups.iter().flat_map(|group| &group.rules);
-        let rules: Vec<_> = rules.map(|rule| (rule.name(), rule.severity())).collect();
-        assert_eq!(rows.collect::<Vec<_>>(), rules);
+        let mut listed: Vec<(String, String)> = Vec::new();
+        for rule in alerts(&all()) {
+            match listed.iter_mut().find(|(name, _)| name == rule.name()) {
+                Some((_, known)) if known.contains(rule.severity()) => {}
+                Some((_, known)) => known.push_str(&format!(", {}", rule.severity())),
+                None => listed.push((rule.name().to_owned(), rule.severity().to_owned())),
+            }
+        }
+        assert_eq!(rows.collect::<Vec<_>>(), listed);
+    }
+
+    #[test]
+    fn every_alert_leads_to_a_section_of_the_runbook_and_every_section_has_an_alert() {
+        let runbook = include_str!("../runbook.md");
+        let sections: Vec<_> = runbook.split("\n## ").skip(1).collect();
+        let titles: Vec<_> = sections.iter().filter_map(|it| it.lines().next()).collect();
+        let rules = all().runbook("https://example.com/runbook");
+        assert_eq!(titles, names(&rules));
+        for section in sections {
+            for part in ["**What it means.**", "**What to look at.**", "**What to do.**"] {
+                assert!(section.contains(part), "{part} is missing in {section}");
+            }
+        }
+        for rule in alerts(&rules) {
+            let url = format!("https://example.com/runbook#{}", rule.name().to_lowercase());
+            assert_eq!(rule.annotations.last(), Some(&("runbook_url", url)));
+        }
+    }
+
+    #[test]
+    fn an_objective_in_percent_is_refused_with_what_to_write() {
+        let error = Rules::of(&Catalog::default()).availability(99.9).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "an objective must be between 0 and 1, found 99.9; write 0.999 for 99.9 %"
+        );
+        for objective in [0.0, 1.0, -0.5, f64::NAN] {
+            let rules = Rules::of(&Catalog::default());
+            assert!(rules.latency(Duration::from_secs(1), objective).is_err(), "{objective}");
+        }
+    }
+
+    #[test]
+    fn objectives_have_rules_only_where_requests_are_timed() {
+        let registry = Registry::new();
+        let meter = registry.semconv("shop");
+        let _ = meter.histogram::<f64>("http.client.request.duration").unit("s").register();
+        let rules = Rules::of(&registry.catalog());
+        let with = rules.clone().availability(0.999).unwrap();
+        assert_eq!(with.files(), rules.files(), "what others answer is not ours to promise");
+    }
+
+    #[test]
+    fn the_limit_of_a_latency_is_the_nearest_boundary_and_the_text_says_so() {
+        let text = |limit| {
+            let rules = all().latency(Duration::from_millis(limit), 0.99).unwrap();
+            (rules.recording(), rules.alerts())
+        };
+        let (recording, alerts) = text(250);
+        assert!(recording.contains(r#"duration_seconds_bucket{le=~"0\\.25"}"#), "{recording}");
+        assert!(alerts.contains("longer than 0.25 s within 1h; 1 % may"), "{alerts}");
+        let (recording, alerts) = text(800);
+        assert!(recording.contains(r#"duration_seconds_bucket{le=~"1(\\.0)?"}"#), "{recording}");
+        let nearest = "1 s (the bucket boundary nearest to the objective''s 0.8 s) within 1h";
+        assert!(alerts.contains(nearest), "{alerts}");
+        // The other histogram counts milliseconds.
+        assert!(alerts.contains("1 ms (the bucket boundary nearest to the objective''s 800 ms)"));
+
+        let native = all().histograms(Histograms::Native).recording();
+        assert!(native.contains("histogram_fraction(0, 0.25, sum by (job) (rate("), "{native}");
+    }
+
+    #[test]
+    fn no_group_of_alerts_has_more_rules_than_mimir_takes() {
+        assert!(all().alert_groups().iter().all(|group| group.rules.len() <= 20));
     }
 
     #[test]

@@ -152,6 +152,7 @@ impl SelfMetric {
             unit: self.unit.to_owned(),
             description: self.description.to_owned(),
             labels: self.labels.iter().map(|key| Label::new(key, self.shape, None)).collect(),
+            bounds: Vec::new(),
         }
     }
 }

@@ -1,0 +1,56 @@
+//! The targets of a service, which determine how its metrics are seen to be missing.
+
+/// The targets that a service has, by the names in `OTEL_METRICS_EXPORTER`. None if they are not known: then any may exist.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Targets {
+    names: Vec<String>,
+    has_collector: bool,
+}
+
+/// The target that Prometheus scrapes.
+const SCRAPED: &str = "prometheus";
+/// The target that prints.
+const PRINTED: &str = "console";
+/// The target that queues what it could not deliver.
+const QUEUED: &str = "grafana";
+
+impl Targets {
+    pub(crate) fn add(&mut self, name: String) {
+        self.names.push(name);
+        self.names.sort();
+        self.names.dedup();
+    }
+
+    pub(crate) fn add_collector(&mut self) {
+        self.has_collector = true;
+    }
+
+    pub(crate) fn are_scraped(&self) -> bool {
+        self.has(SCRAPED)
+    }
+
+    pub(crate) fn are_pushed(&self) -> bool {
+        self.names.is_empty() || self.pushed() > 0
+    }
+
+    /// Returns whether metrics of a push target that fails can arrive by another way.
+    pub(crate) fn report_each_other(&self) -> bool {
+        self.are_pushed() && (self.are_scraped() || self.pushed() > 1)
+    }
+
+    pub(crate) fn have_queue(&self) -> bool {
+        self.has(QUEUED)
+    }
+
+    pub(crate) fn has_collector(&self) -> bool {
+        self.has_collector
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.names.is_empty() || self.names.iter().any(|it| it == name)
+    }
+
+    fn pushed(&self) -> usize {
+        self.names.iter().filter(|it| ![SCRAPED, PRINTED].contains(&&***it)).count()
+    }
+}

@@ -1,0 +1,12 @@
+//! Alerts fire when they should and never else, by `promtool test rules` with series that were recorded from pipelines in
+//! each kind of trouble.
+//!
+//! Recorded are all metrics of the library. `up` is written by the test, as only Prometheus makes it; so are the metrics of
+//! the Collector, by the names that Collector 0.152 has.
+
+mod delivery;
+mod instruments;
+mod process;
+mod promtool;
+mod recording;
+mod service;

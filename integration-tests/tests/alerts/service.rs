@@ -1,0 +1,137 @@
+//! A service whose targets fail as a test asks for, for alerts to notice.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use meterkit_core::{Attributes, Meter, Registry, Unpoisoned};
+use meterkit_fakes::scripted_target::PATIENCE;
+use meterkit_pipeline::{
+    Cause, ExportError, ExportFuture, Pipeline, Schedule, Snapshot, Target, TargetQueue,
+};
+use meterkit_prometheus::Scrape;
+
+/// Shorter than any back-off: an export that fails ends at once, as one does that an interval ends.
+const SCHEDULE: Schedule =
+    Schedule { interval: Duration::from_millis(250), timeout: Duration::from_millis(200) };
+
+/// A process that is scraped, with a push target.
+#[derive(Debug)]
+pub(crate) struct Service {
+    pub(crate) registry: Registry,
+    pub(crate) meter: Meter,
+    pub(crate) receiver: Receiver,
+    pipeline: Pipeline,
+    scrape: Scrape,
+}
+
+/// What the receiver of a [`Service`] does with an export.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) enum Answer {
+    #[default]
+    Taken,
+    /// Refused for this reason.
+    Failed(Cause),
+    /// The target panics.
+    Panic,
+}
+
+/// The receiver of a [`Service`], which the test controls.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Receiver(Arc<Mutex<Answer>>);
+
+impl Service {
+    /// Starts a process.
+    pub(crate) fn start() -> Self {
+        Self::answering(Answer::Taken)
+    }
+
+    /// Starts a process whose receiver answers like this from the start.
+    pub(crate) fn answering(answer: Answer) -> Self {
+        Self::with(Receiver(Arc::new(Mutex::new(answer))), None)
+    }
+
+    /// Starts a process whose target keeps two exports of those that fail.
+    pub(crate) fn with_queue() -> Self {
+        Self::with(Receiver::default(), Some(TargetQueue::default()))
+    }
+
+    fn with(receiver: Receiver, queue: Option<TargetQueue>) -> Self {
+        let registry = Registry::new();
+        let meter = registry.scoped("plugin", "shop");
+        meter.counter::<u64>("orders").build().expect("a good name").increment();
+        let target = Controlled { receiver: receiver.clone(), queue };
+        let pipeline = Pipeline::builder(registry.clone()).expect("no other pipeline has it");
+        let resource = Attributes::from_pairs([("service.version".into(), "1".into())]);
+        let pipeline = pipeline.resource(resource).snapshot_max_age(Duration::ZERO);
+        let pipeline = pipeline.target(target, SCHEDULE).start().expect("a thread can be started");
+        let scrape = Scrape::new(pipeline.source());
+        Self { registry, meter, receiver, pipeline, scrape }
+    }
+
+    /// Exports once, whatever comes of it, and returns a scrape.
+    pub(crate) fn export_and_scrape(&self) -> String {
+        // A failure is what many tests are about.
+        let _ = self.pipeline.flush_blocking(PATIENCE);
+        String::from_utf8_lossy(&self.scrape.text_blocking()).into_owned()
+    }
+
+    /// Ends the process as SIGTERM does.
+    pub(crate) fn terminate(self) {
+        let _ = self.pipeline.shutdown_blocking(PATIENCE);
+    }
+}
+
+impl Receiver {
+    pub(crate) fn set(&self, answer: Answer) {
+        *self.0.lock().unpoisoned() = answer;
+    }
+
+    pub(crate) fn answer(&self) -> Answer {
+        *self.0.lock().unpoisoned()
+    }
+}
+
+#[derive(Debug)]
+struct Controlled {
+    receiver: Receiver,
+    queue: Option<TargetQueue>,
+}
+
+impl Target for Controlled {
+    fn name(&self) -> &str {
+        "otlp"
+    }
+
+    fn endpoint(&self) -> String {
+        "a test".to_owned()
+    }
+
+    fn component_type(&self) -> &'static str {
+        "otlp_http_metric_exporter"
+    }
+
+    fn queue(&self) -> Option<TargetQueue> {
+        self.queue
+    }
+
+    fn export<'a>(&'a mut self, _: &'a Snapshot) -> ExportFuture<'a> {
+        let answer = self.receiver.answer();
+        if let Some(queue) = &mut self.queue {
+            match answer {
+                Answer::Taken => queue.requests = 0,
+                _ if queue.requests == 2 => queue.dropped_values += 1,
+                _ => queue.requests += 1,
+            }
+            queue.bytes = queue.requests * 10;
+        }
+        Box::pin(async move {
+            match answer {
+                Answer::Taken => Ok(()),
+                Answer::Failed(cause) => {
+                    Err(ExportError::retryable(cause.to_string()).with_cause(cause))
+                }
+                Answer::Panic => panic!("the target has a bug"),
+            }
+        })
+    }
+}
