@@ -4,8 +4,10 @@
 //! Recorded are all metrics of the library. `up` is written by the test, as only Prometheus makes it; so are the metrics of
 //! the Collector, by the names that Collector 0.152 has.
 
+mod collector;
 mod delivery;
 mod instruments;
+mod objectives;
 mod process;
 mod promtool;
 mod recording;

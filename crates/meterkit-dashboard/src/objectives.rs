@@ -17,12 +17,13 @@ const SHORTEST: &str = "5m";
 /// All windows that the alerts look at.
 const WINDOWS: [&str; 5] = [SHORTEST, "30m", "1h", "6h", "3d"];
 
-/// Long window, short window, how many times faster than allowed, severity: of a budget for 30 days, 2 % are gone in an
-/// hour, 5 % in six hours, 10 % in three days. The short window ends the alert soon after the trouble.
-const BURNS: [(&str, &str, f64, &str); 3] = [
-    ("1h", SHORTEST, 14.4, "critical"),
-    ("6h", "30m", 6.0, "critical"),
-    ("3d", "6h", 1.0, "warning"),
+/// Long window, short window, how many times faster than allowed, for how long, severity: of a budget for 30 days, 2 % are
+/// gone in an hour, 5 % in six hours, 10 % in three days. The short window ends the alert soon after the trouble; the time
+/// that it has to last keeps a service that has just started, whose windows are short too, from an alert by a few requests.
+const BURNS: [(&str, &str, f64, &str, &str); 3] = [
+    ("1h", SHORTEST, 14.4, "2m", "critical"),
+    ("6h", "30m", 6.0, "15m", "critical"),
+    ("3d", "6h", 1.0, "1h", "warning"),
 ];
 
 /// What a service promises of its requests.
@@ -70,7 +71,7 @@ pub(crate) fn groups(
     let served = served.filter(|it| known.insert(&it.instrument.family));
     served
         .map(|it| {
-            let name = format!("meterkit-objectives-{}", it.instrument.name);
+            let name = |what: &str| format!("meterkit-{what}-{}", it.instrument.name);
             let (mut recorded, mut alerts) = (Vec::new(), Vec::new());
             if let Some(objective) = objectives.availability {
                 recorded.extend(it.record("failed", &it.failed()));
@@ -85,7 +86,10 @@ pub(crate) fn groups(
             if !recorded.is_empty() {
                 recorded.insert(0, Rule::record(&it.recorded("all", SHORTEST), it.all()));
             }
-            (Group { name: name.clone(), rules: recorded }, Group { name, rules: alerts })
+            (
+                Group { name: name("objectives"), rules: recorded },
+                Group { name: name("alerts"), rules: alerts },
+            )
         })
         .filter(|(recorded, _)| !recorded.rules.is_empty())
         .unzip()
@@ -219,7 +223,7 @@ impl<'a> Served<'a> {
         objective: f64,
         rule: impl Fn((String, &'static str, &str)) -> Rule,
     ) -> Vec<Rule> {
-        let burn = |(long, short, factor, severity)| {
+        let burn = |(long, short, factor, time, severity)| {
             let limit = rounded(factor * (1.0 - objective));
             let above = |window| {
                 let share = Selector::new(self.share(bad, window)).one_of("job", self.jobs);
@@ -231,10 +235,10 @@ impl<'a> Served<'a> {
                  of the objective of {} allows.",
                 percent(objective)
             ));
-            rule.label("operation", self.requests).label("window", long)
+            rule.lasting(time).label("operation", self.requests).label("window", long)
         };
         // An objective that lets many fail has no share that is that many times as large.
-        let burns = BURNS.into_iter().filter(|(.., factor, _)| factor * (1.0 - objective) < 1.0);
+        let burns = BURNS.into_iter().filter(|(_, _, factor, ..)| factor * (1.0 - objective) < 1.0);
         burns.map(burn).collect()
     }
 }

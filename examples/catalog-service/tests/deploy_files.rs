@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use meterkit::dashboard::{Dashboard, Provisioning, Rules};
 
@@ -21,7 +22,10 @@ fn generated() -> BTreeMap<PathBuf, String> {
     // Dashboards are those of Prometheus: only the data source differs.
     let mut mimir = Provisioning::new("http://mimir:9009/prometheus").files();
     mimir.retain(|(path, _)| path.starts_with("datasources/"));
-    let rules = Rules::of(&catalog).job("catalog-service").files();
+    // The same rules serve each step of the page: they allow for scrapes, pushes and a Collector.
+    let rules = Rules::of(&catalog).job("catalog-service").collector();
+    let rules = rules.availability(0.999).expect("a share");
+    let rules = rules.latency(Duration::from_millis(250), 0.99).expect("a share").files();
     let folders = FOLDERS.into_iter().zip([mimir, prometheus, rules]);
     folders
         .flat_map(|(folder, files)| {

@@ -66,7 +66,7 @@ fn a_target_that_never_succeeded_is_reported() {
     let mut recording = Recording::default();
     recording.run(&service, 20);
     let series = recording.input_series();
-    assert_firing(&rules(), &series, recording.minutes(), &[("MeterkitDeliveryFailing", 6..=19)]);
+    assert_firing(&rules(), &series, recording.minutes(), &[("MeterkitDeliveryFailing", 5..=19)]);
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn an_outage_with_another_cause_is_another_alert() {
     recording.run(&service, 20);
     let series = recording.input_series();
     // The first one ends ten minutes after its last failure.
-    let firing = [("MeterkitDeliveryFailing", 7..=18), ("MeterkitDeliveryFailing", 10..=29)];
+    let firing = [("MeterkitDeliveryFailing", 7..=17), ("MeterkitDeliveryFailing", 10..=29)];
     assert_firing(&rules(), &series, recording.minutes(), &firing);
 }
 
@@ -106,7 +106,7 @@ fn a_queue_that_loses_values_is_reported() {
     service.receiver.set(Answer::Taken);
     recording.run(&service, 20);
     let series = recording.input_series();
-    assert_firing(&rules(), &series, recording.minutes(), &[("MeterkitQueueDropping", 5..=20)]);
+    assert_firing(&rules(), &series, recording.minutes(), &[("MeterkitQueueDropping", 5..=19)]);
     // Without such a target, there is no such alert.
     let rules = rules().target("prometheus").target("otlp");
     assert_firing(&rules, &series, recording.minutes(), &[]);

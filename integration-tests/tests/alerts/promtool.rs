@@ -91,9 +91,15 @@ fn run(rules: &Rules, input_series: &str, tests: &str) {
         path
     };
     let mut text = String::from("evaluation_interval: 1m\nrule_files:\n");
+    let mut order = Vec::new();
     for (file, rules) in rules.files() {
         let _ = writeln!(text, "  - {}", write(&file, &rules).display());
+        order.extend(
+            rules.lines().filter_map(|it| it.strip_prefix("  - name: ").map(str::to_owned)),
+        );
     }
+    // Otherwise, alerts may or may not see what is recorded in the same minute.
+    let _ = writeln!(text, "group_eval_order: [{}]", order.join(", "));
     let _ = write!(text, "tests:\n  - interval: 1m\n    input_series:\n{input_series}{tests}");
     let path = write("tests.yml", &text);
     let tested = Command::new(promtool).args(["test", "rules"]).arg(&path).output();
