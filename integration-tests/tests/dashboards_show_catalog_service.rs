@@ -32,7 +32,11 @@ const TOO_SLOW: &str = "MeterkitDeliveryFailing";
 fn expressions(dashboard: &Dashboard) -> Vec<(String, String)> {
     let json: Value = serde_json::from_str(&dashboard.to_classic_json()).expect("it is JSON");
     let mut expressions = Vec::new();
-    for panel in json["panels"].as_array().expect("panels") {
+    let panels = json["panels"].as_array().expect("panels").iter();
+    // A collapsed row has its panels within it.
+    let panels = panels
+        .flat_map(|it| std::iter::once(it).chain(it["panels"].as_array().into_iter().flatten()));
+    for panel in panels {
         for target in panel["targets"].as_array().into_iter().flatten() {
             let title = panel["title"].as_str().expect("a title").to_owned();
             expressions.push((title, target["expr"].as_str().expect("text").to_owned()));
@@ -102,16 +106,37 @@ async fn every_panel_and_every_rule_has_data_after_a_load() {
     }
 
     let (_, created) =
-        asked.iter().find(|(it, _)| it == "entities.operations, per second").unwrap();
+        asked.iter().find(|(it, _)| it == "Entities operations, per second").unwrap();
     let chosen = [("service", "test"), ("instance", target), ("action", "(create|update)")];
     let created = prometheus.query(&filled_in(created, &chosen)).await;
     let actions: Vec<_> = created.iter().filter_map(|(labels, _)| labels.get("action")).collect();
     assert!(actions.iter().any(|it| *it == "create"), "{actions:?}");
     assert!(actions.iter().all(|it| *it == "create" || *it == "update"), "{actions:?}");
 
+    check_first_row(&prometheus, &asked, target).await;
     check_rules(&prometheus, troubled).await;
     check_variables(&prometheus, &dashboard, target).await;
     assert!(service.terminate().await.success(), "the service ends well when it is asked to");
+}
+
+/// The first row has a line per instance, and values that a service can have.
+async fn check_first_row(prometheus: &Prometheus, asked: &[(String, String)], target: &str) {
+    let titles = ["Instances: up", "HTTP server requests: rate", "HTTP server requests: errors"];
+    let durations = ["HTTP server requests: duration"; 2];
+    let first: Vec<_> = asked.iter().take(5).collect();
+    assert!(first.iter().map(|(title, _)| &**title).eq(titles.into_iter().chain(durations)));
+    let mut values = Vec::new();
+    for (title, expression) in first {
+        let lines = prometheus.query(&filled_in(expression, &[("instance", target)])).await;
+        let [(labels, value)] = &lines[..] else { panic!("{title}: {lines:?}") };
+        let of = ["job", "instance"].map(|key| labels.get(key).map(String::as_str));
+        assert_eq!(of, [Some("test"), Some(target)], "{title}");
+        values.push(*value);
+    }
+    let [up, rate, errors, p50, p99] = values[..] else { panic!("{values:?}") };
+    assert_eq!(up, 1.0);
+    assert!(rate > 0.0 && (0.0..=1.0).contains(&errors), "{rate} {errors}");
+    assert!(0.0 < p50 && p50 <= p99 && p99 <= 10.0, "{p50} {p99}");
 }
 
 /// All rules that there are.

@@ -156,7 +156,7 @@ impl Metrics<'_> {
         let success = self.select(LAST_SUCCESS);
         let latest = |of: &Selector| promql::aggregate("max", &PROCESS, &format!("{of} > 0"));
         let ahead = format!("{} - time() > {AHEAD}", latest(&success));
-        let scraped = latest(&success.clone().equal(&kind, SCRAPED));
+        let scraped = latest(&success.equal(&kind, SCRAPED));
         let up = self.of_job("up");
         let behind = format!("{scraped} - time() < -{BEHIND} and on (job, instance) {up} == 1");
         Rule::alert("MeterkitClockWrong", format!("{ahead} or {behind}"), "warning")

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use crate::dashboard::{Link, Sheet};
 use crate::grid::{self, COLUMNS, GridPosition, TITLE_HEIGHT};
-use crate::panels::{Panel, Row};
+use crate::panels::Panel;
+use crate::rows::Row;
 use crate::variables::{ANY, DATASOURCE, Values, Variable};
 use crate::{plugin, text};
 
@@ -17,13 +18,21 @@ pub(crate) fn dashboard(sheet: &Sheet<'_>) -> Value {
     let mut y = 0;
     let mut panels = Vec::new();
     for row in &sheet.rows {
-        panels.push(title(row, y));
+        let mut title = title(row, y);
         y += TITLE_HEIGHT;
         let places = grid::places(&row.panels);
         let placed = row.panels.iter().zip(&places);
-        panels
-            .extend(placed.map(|(of, place)| panel(of, GridPosition { y: y + place.y, ..*place })));
-        y += grid::height(&places);
+        let placed = placed.map(|(of, place)| panel(of, GridPosition { y: y + place.y, ..*place }));
+        let placed: Vec<_> = placed.collect();
+        // A row that is collapsed keeps its panels to itself, and takes no room for them.
+        if row.is_collapsed {
+            title["panels"] = Value::Array(placed);
+            panels.push(title);
+        } else {
+            panels.push(title);
+            panels.extend(placed);
+            y += grid::height(&places);
+        }
     }
     let mut variables = vec![datasource_variable()];
     variables.extend(sheet.variables.list.iter().map(variable));
@@ -50,7 +59,7 @@ pub(crate) fn dashboard(sheet: &Sheet<'_>) -> Value {
 
 fn title(row: &Row, y: u32) -> Value {
     json!({
-        "collapsed": false,
+        "collapsed": row.is_collapsed,
         "gridPos": {"h": TITLE_HEIGHT, "w": COLUMNS, "x": 0, "y": y},
         "id": row.id,
         "panels": [],

@@ -3,19 +3,25 @@
 use meterkit_core::Catalog;
 
 use crate::instrument::{Buckets, Instrument};
-use crate::panels::{Drawing, Row};
+use crate::panels::Drawing;
+use crate::rows::Row;
 use crate::uid::{self, PanelIds};
 use crate::variables::Variables;
 use crate::{classic, self_metrics, stable_json, v2};
 
 /// A Grafana dashboard of the instruments in a catalog.
 ///
-/// At the top, there is an overview of each scope that counts operations: their rate, the share that failed, and their
-/// duration, by service. Operations are those of OpenTelemetry's semantic conventions for HTTP, RPC and databases, and the
-/// program's own: a counter with a label for failures (`success`, `error.type`, or an outcome such as `error` or `failed`), and a
-/// histogram `x.duration`, which belongs to the counter `x` if there is one. Connection pools and the process have an overview too.
+/// The first row is the service, if it times the requests that it answers (`http.server.request.duration`,
+/// `rpc.server.call.duration`): which instances are up, and the rate, the share that failed and p50 and p99 of the duration by
+/// service and instance.
 ///
-/// Then there is a row per scope. A counter is shown as its rate, an up-down counter as its sum over instances, a gauge with
+/// Then there is a row per scope. It begins with the scope's operations: their rate, the share that failed, and their duration.
+/// Operations are those of OpenTelemetry's semantic conventions for HTTP, RPC and databases, and the program's own: a counter
+/// with a label for failures (`success`, `error.type`, or an outcome such as `error` or `failed`), and a histogram `x.duration`,
+/// which belongs to the counter `x` if there is one. Connection pools have an overview too. The process and its runtime are
+/// the last row of these.
+///
+/// Below are all instruments of the scope. A counter is shown as its rate, an up-down counter as its sum over instances, a gauge with
 /// a line per instance, and a histogram as its rate, its quantiles (p50, p95, p99) and a heat map. Units are Grafana's,
 /// descriptions are the panels' help. Variables choose the data source, the services (`job`), their instances, and
 /// among the values of each label whose values are known.
@@ -121,8 +127,8 @@ impl Dashboard {
         self
     }
 
-    /// Adds a last row with what `meterkit` tells of itself: exports, collections, series, callbacks. Default: no such
-    /// row.
+    /// Adds a last row, which is collapsed, with what `meterkit` reports about itself: exports, collections, series, callbacks.
+    /// Default: no such row.
     #[must_use]
     pub fn with_self_metrics(mut self) -> Self {
         self.has_self_metrics = true;
@@ -145,8 +151,8 @@ impl Dashboard {
     }
 
     /// Takes quantiles and heat maps from what [`Rules::recording`](crate::Rules::recording) has recorded, which is
-    /// cheaper where there are many instances. They are then over 5 minutes, and of all instances. Default: they are
-    /// computed from the histograms themselves.
+    /// cheaper where histograms have many labels. They are then over 5 minutes. Default: they are computed from the
+    /// histograms themselves.
     #[must_use]
     pub fn recorded_quantiles(mut self) -> Self {
         self.recorded_quantiles = true;
@@ -176,10 +182,7 @@ impl Dashboard {
             recorded_quantiles: self.recorded_quantiles,
         };
         let own = if self.has_self_metrics { self_metrics::instruments() } else { Vec::new() };
-        let mut ids = PanelIds::default();
-        let of_scopes = drawing.rows(&[&*self.instruments, &own].concat(), &mut ids);
-        let mut rows = drawing.overview(&self.instruments, &mut ids);
-        rows.extend(of_scopes);
+        let rows = drawing.rows(&self.instruments, &own, &mut PanelIds::default());
         let uid = self.uid();
         let (title, description) = (&*self.title, &*self.description);
         Sheet { uid, title, description, rows, variables, links: &self.links }

@@ -5,7 +5,7 @@ use crate::panels::Panel;
 /// Columns of Grafana's grid.
 pub(crate) const COLUMNS: u32 = 24;
 
-/// Columns of a panel: three stand side by side.
+/// Columns of a panel: three stand side by side, or all of a larger group.
 const WIDTH: u32 = 8;
 
 /// The height of a panel, and that of the line with a row's title.
@@ -26,13 +26,14 @@ pub(crate) fn places(panels: &[Panel]) -> Vec<GridPosition> {
     let mut places = Vec::with_capacity(panels.len());
     let (mut x, mut y) = (0, 0);
     for of_instrument in panels.chunk_by(|_, next| next.belongs_to_previous) {
-        let width = WIDTH * u32::try_from(of_instrument.len()).unwrap_or(1);
-        if x + width > COLUMNS && x > 0 {
+        let count = u32::try_from(of_instrument.len()).unwrap_or(1);
+        let width = WIDTH.min(COLUMNS / count);
+        if x + count * width > COLUMNS && x > 0 {
             (x, y) = (0, y + HEIGHT);
         }
         for _ in of_instrument {
-            places.push(GridPosition { x, y, width: WIDTH, height: HEIGHT });
-            x += WIDTH;
+            places.push(GridPosition { x, y, width, height: HEIGHT });
+            x += width;
         }
     }
     places
@@ -48,8 +49,8 @@ mod tests {
     use super::*;
     use crate::panels::View;
 
-    #[test]
-    fn panels_of_one_instrument_stay_side_by_side() {
+    /// Returns where panels stand; each is or is not of the same group as the one before it.
+    fn of_groups<const N: usize>(belong_to_previous: [bool; N]) -> Vec<GridPosition> {
         let panel = |belongs_to_previous| Panel {
             id: 1,
             title: String::new(),
@@ -59,11 +60,22 @@ mod tests {
             queries: Vec::new(),
             belongs_to_previous,
         };
+        places(&belong_to_previous.map(panel))
+    }
+
+    #[test]
+    fn panels_of_one_instrument_stay_side_by_side() {
         // A counter, a histogram, a gauge.
-        let panels = [false, false, true, true, false].map(panel);
-        let places = places(&panels);
+        let places = of_groups([false, false, true, true, false]);
         let at: Vec<_> = places.iter().map(|place| (place.x, place.y)).collect();
         assert_eq!(at, [(0, 0), (0, 8), (8, 8), (16, 8), (0, 16)]);
         assert_eq!(height(&places), 24);
+    }
+
+    #[test]
+    fn four_panels_of_a_group_share_a_line() {
+        let places = of_groups([false, true, true, true]);
+        let at: Vec<_> = places.iter().map(|place| (place.x, place.y, place.width)).collect();
+        assert_eq!(at, [(0, 0, 6), (6, 0, 6), (12, 0, 6), (18, 0, 6)]);
     }
 }

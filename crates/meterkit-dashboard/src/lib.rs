@@ -45,6 +45,7 @@ mod plugin;
 mod promql;
 mod provisioning;
 mod recording;
+mod rows;
 mod rules;
 mod self_metrics;
 mod stable_json;

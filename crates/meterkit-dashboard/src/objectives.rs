@@ -230,9 +230,12 @@ impl<'a> Served<'a> {
                 format!("{share} > {limit}")
             };
             let expression = format!("{} and {}", above(long), above(short));
+            let pace = match factor {
+                1.0 => "faster than".to_owned(),
+                _ => format!("more than {factor} times as fast as"),
+            };
             let rule = rule((expression, long, severity)).description(&format!(
-                "In {long} and in {short}, this is more than {factor} times as fast as the budget \
-                 of the objective of {} allows.",
+                "In {long} and in {short}, this is {pace} the budget of the objective of {} allows.",
                 percent(objective)
             ));
             rule.lasting(time).label("operation", self.requests).label("window", long)

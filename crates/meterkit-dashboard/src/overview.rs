@@ -1,9 +1,11 @@
-//! The rows at the top: rate, errors and duration of what a service does, and how much it uses of what it has.
+//! Rate, errors and duration of what a service does, and how much it uses of what it has.
 
 use crate::instrument::{Instrument, Label, Shape};
-use crate::panels::{Drawing, Drawn, Panel, Query, Row, is_shared, row_title, scope};
+use crate::panels::{Drawing, Drawn, Panel, QUANTILES, Query, is_shared};
 use crate::promql::{self, RATE_INTERVAL, Selector};
+use crate::rows::named;
 use crate::uid::PanelIds;
+use crate::variables::{INSTANCE, SERVICE};
 use crate::{text, unit};
 
 /// Histograms of OpenTelemetry's semantic conventions 1.44 that time operations, and those of earlier versions: name, what
@@ -46,37 +48,58 @@ const FAILED: [&str; 6] = ["error", "errored", "failed", "failure", "panic", "ti
 /// One line per service.
 const BY_SERVICE: [&str; 1] = ["job"];
 
+/// One line per process.
+const BY_INSTANCE: [&str; 2] = ["job", "instance"];
+
+/// The quantiles of the first row, which has a line per instance for each.
+const FEW_QUANTILES: [(f64, &str); 2] = [QUANTILES[0], QUANTILES[2]];
+
 impl Drawing<'_> {
-    /// Returns a row for each scope that counts operations, connections or the process, for instruments that are ordered
-    /// by scope.
-    pub(crate) fn overview(&self, instruments: &[Instrument], ids: &mut PanelIds) -> Vec<Row> {
-        let of_scopes = instruments.chunk_by(|a, b| scope(a) == scope(b));
-        let row = |of_scope: &[Instrument]| {
-            let operations = of_scope.iter().filter_map(|it| Operation::of(it, of_scope));
-            let operations = operations.map(|it| self.operation(&it, instruments));
-            let used = [pools(self, of_scope, instruments), process(self, of_scope, instruments)];
-            let title = format!("Overview of {}", row_title(of_scope.first()?));
-            let mut panels = Vec::new();
-            for group in operations.chain(used) {
-                for (at, (of, drawn)) in group.into_iter().enumerate() {
-                    panels.push(Panel {
-                        id: ids.next(&["overview", &title, &of.name, drawn.what]),
-                        title: text::title(&of.title(drawn.what)),
-                        description: text::shown(&of.description),
-                        view: drawn.view,
-                        unit: drawn.unit,
-                        queries: drawn.queries,
-                        belongs_to_previous: at > 0,
-                    });
-                }
+    /// Draws the requests that the service answers, and which instances there are. Nothing if no requests are timed.
+    pub(crate) fn service(
+        &self,
+        instruments: &[Instrument],
+        all: &[Instrument],
+        ids: &mut PanelIds,
+    ) -> Vec<Panel> {
+        let served = instruments.iter().filter(|it| served(&it.name).is_some());
+        let operations = served.filter_map(|it| Operation::of(it, &[]));
+        let mut panels = Vec::new();
+        for operation in operations {
+            let mut group = self.operation(&operation, all, &BY_INSTANCE, &FEW_QUANTILES);
+            if panels.is_empty() {
+                group.insert(0, instances());
             }
-            (!panels.is_empty()).then(|| Row { id: ids.next(&["overview", &title]), title, panels })
-        };
-        of_scopes.filter_map(row).collect()
+            panels.extend(numbered(group, &named(operation.counted), ids));
+        }
+        panels
+    }
+
+    /// Draws what a scope does and uses: its operations, connections or the process.
+    pub(crate) fn overview(
+        &self,
+        of_scope: &[Instrument],
+        all: &[Instrument],
+        ids: &mut PanelIds,
+    ) -> Vec<Panel> {
+        let Some(first) = of_scope.first() else { return Vec::new() };
+        // The first row has these.
+        let own = of_scope.iter().filter(|it| served(&it.name).is_none());
+        let operations = own.filter_map(|it| Operation::of(it, of_scope));
+        let operations = operations.map(|it| self.operation(&it, all, &BY_SERVICE, &QUANTILES));
+        let used = [pools(self, of_scope, all), process(self, of_scope, all)];
+        let title = named(first);
+        operations.chain(used).flat_map(|group| numbered(group, &title, ids)).collect()
     }
 
     /// Draws the rate, the share of errors if it is known, and the duration if it is timed.
-    fn operation(&self, operation: &Operation<'_>, all: &[Instrument]) -> Vec<(Subject, Drawn)> {
+    fn operation(
+        &self,
+        operation: &Operation<'_>,
+        all: &[Instrument],
+        by: &[&str],
+        quantiles: &[(f64, &str)],
+    ) -> Vec<(Subject, Drawn)> {
         let counted = operation.counted;
         let of = self.select(counted, is_shared(counted, all));
         // A viewer who looks at successes only would see no errors.
@@ -85,31 +108,66 @@ impl Drawing<'_> {
             Shape::Histogram(buckets) => self.rates(&of, "_count", buckets),
             _ => of.rate(RATE_INTERVAL),
         };
-        let total = promql::sum_by(&BY_SERVICE, &rate(of.clone()));
-        let unit = unit::of_rate(&counted.unit).unit;
-        let unit = if counted.shape == Shape::Counter { unit } else { "cps".to_owned() };
-        let mut drawn = vec![Drawn::lines("rate", unit, vec![by_service(total.clone())])];
+        let line = |expression| {
+            let legend: Vec<_> = by.iter().map(|label| format!("{{{{{label}}}}}")).collect();
+            vec![Query { expression, legend: legend.join(" ") }]
+        };
+        let total = promql::sum_by(by, &rate(of.clone()));
+        let unit = match counted.shape {
+            Shape::Counter => unit::of_rate(&counted.unit).unit,
+            _ if operation.is_of_requests() => "reqps".to_owned(),
+            _ => "ops".to_owned(),
+        };
+        let mut drawn = vec![Drawn::lines("rate", unit, line(total.clone()))];
 
         let failed = operation.failures.iter();
-        let failed =
-            failed.map(|failure| promql::sum_by(&BY_SERVICE, &rate(of.clone().raw(failure))));
+        let failed = failed.map(|failure| promql::sum_by(by, &rate(of.clone().raw(failure))));
         let failed: Vec<_> = failed.collect();
         if !failed.is_empty() {
             // Series of errors come with the first error: until then, the share is zero.
             let share = format!("({} or {total} * 0) / {total}", failed.join(" or "));
-            drawn.push(Drawn::lines("errors", "percentunit".to_owned(), vec![by_service(share)]));
+            drawn.push(Drawn::lines("errors", "percentunit".to_owned(), line(share)));
         }
         if let Some((instrument, Shape::Histogram(buckets))) =
             operation.duration.map(|it| (it, it.shape))
         {
             let unit = unit::of_value(&instrument.unit, &instrument.name);
-            let queries = self.distribution(instrument, buckets, is_shared(instrument, all));
+            let is_shared = is_shared(instrument, all);
+            // Within a service, the quantiles of all that the viewer has chosen say more.
+            let by = if by == BY_SERVICE { &[] } else { by };
+            let queries = self.distribution(instrument, buckets, is_shared, by, quantiles);
             drawn.push(Drawn::lines("duration", unit, queries));
         }
-        let subject =
-            Subject::new(&operation.name, &operation.duration.unwrap_or(counted).description);
+        let description = &operation.duration.unwrap_or(counted).description;
+        let subject = Subject::new(&text::words(&operation.name), description);
         drawn.into_iter().map(|drawn| (subject.clone(), drawn)).collect()
     }
+}
+
+/// Draws which instances there are. Only what is scraped has `up`; what pushes has `target_info` while it does.
+fn instances() -> (Subject, Drawn) {
+    let of = |name| Selector::new(name).variable("job", SERVICE).variable("instance", INSTANCE);
+    let either = format!("{} or {}", of("up"), of("target_info"));
+    let expression = promql::aggregate("max", &BY_INSTANCE, &either);
+    let query = Query { expression, legend: "{{job}} {{instance}}".to_owned() };
+    let about =
+        "1 for each instance that can be scraped or pushes, 0 for one that cannot be scraped.";
+    (Subject::new("Instances", about), Drawn::lines("up", "none".to_owned(), vec![query]))
+}
+
+/// Makes panels that stand side by side.
+fn numbered(group: Vec<(Subject, Drawn)>, scope: &str, ids: &mut PanelIds) -> Vec<Panel> {
+    let title = format!("Overview of {scope}");
+    let panel = |(at, (of, drawn)): (usize, (Subject, Drawn))| Panel {
+        id: ids.next(&["overview", &title, &of.name, drawn.what]),
+        title: text::title(&of.title(drawn.what)),
+        description: text::shown(&of.description),
+        view: drawn.view,
+        unit: drawn.unit,
+        queries: drawn.queries,
+        belongs_to_previous: at > 0,
+    };
+    group.into_iter().enumerate().map(panel).collect()
 }
 
 /// Something that a service does, and that may fail.
@@ -157,6 +215,12 @@ impl<'a> Operation<'a> {
             }
             Shape::Total | Shape::Level => None,
         }
+    }
+}
+
+impl Operation<'_> {
+    fn is_of_requests(&self) -> bool {
+        self.counted.name.starts_with("http.")
     }
 }
 
@@ -258,7 +322,6 @@ fn process(
     of_scope: &[Instrument],
     all: &[Instrument],
 ) -> Vec<(Subject, Drawn)> {
-    let by = ["job", "instance"];
     let panel = |name: &str, title: &str, is_rate: bool| {
         let instrument = of_scope.iter().find(|it| it.name == name)?;
         let of = drawing.select(instrument, is_shared(instrument, all));
@@ -266,7 +329,7 @@ fn process(
             true => (of.rate(RATE_INTERVAL), unit::of_rate(&instrument.unit).unit),
             false => (of.to_string(), unit::of_value(&instrument.unit, name)),
         };
-        let expression = promql::sum_by(&by, &values);
+        let expression = promql::sum_by(&BY_INSTANCE, &values);
         let query = Query { expression, legend: "{{job}} {{instance}}".to_owned() };
         let subject = Subject::new(title, &instrument.description);
         Some((subject, Drawn::lines("", unit, vec![query])))
@@ -279,8 +342,4 @@ fn process(
     .into_iter()
     .flatten()
     .collect()
-}
-
-fn by_service(expression: String) -> Query {
-    Query { expression, legend: "{{job}}".to_owned() }
 }

@@ -15,14 +15,6 @@ const MOST_LINES: u32 = 20;
 /// Quantiles that are shown and recorded, with their names.
 pub(crate) const QUANTILES: [(f64, &str); 3] = [(0.5, "p50"), (0.95, "p95"), (0.99, "p99")];
 
-/// A row of a dashboard: a scope, or the overview of one.
-#[derive(Clone, Debug)]
-pub(crate) struct Row {
-    pub(crate) id: u32,
-    pub(crate) title: String,
-    pub(crate) panels: Vec<Panel>,
-}
-
 /// A panel.
 #[derive(Clone, Debug)]
 pub(crate) struct Panel {
@@ -60,30 +52,20 @@ pub(crate) struct Drawing<'a> {
 }
 
 impl Drawing<'_> {
-    /// A row per scope, for instruments that are ordered by scope.
-    pub(crate) fn rows(&self, instruments: &[Instrument], ids: &mut PanelIds) -> Vec<Row> {
-        let shared = shared_families(instruments);
-        let of_scope = instruments.chunk_by(|a, b| scope(a) == scope(b));
-        let row = |of_scope: &[Instrument]| {
-            let title = of_scope.first().map(row_title).unwrap_or_default();
-            let mut panels = Vec::new();
-            for instrument in of_scope {
-                let is_shared = shared.get(&*instrument.family).is_some_and(|count| *count > 1);
-                panels.extend(self.panels(instrument, is_shared, ids));
-            }
-            Row { id: ids.next(&["row", &title]), title, panels }
-        };
-        of_scope.map(row).collect()
-    }
-
-    fn panels(&self, instrument: &Instrument, is_shared: bool, ids: &mut PanelIds) -> Vec<Panel> {
+    /// Draws an instrument.
+    pub(crate) fn panels(
+        &self,
+        instrument: &Instrument,
+        is_shared: bool,
+        ids: &mut PanelIds,
+    ) -> Vec<Panel> {
         let views = match instrument.shape {
             Shape::Counter => vec![self.rate(instrument, is_shared)],
             Shape::Total => vec![self.total(instrument, is_shared)],
             Shape::Level => vec![self.level(instrument, is_shared)],
             Shape::Histogram(buckets) => self.histogram(instrument, buckets, is_shared),
         };
-        let name = text::title(instrument.short_name());
+        let name = text::title(&text::words(instrument.short_name()));
         let version = instrument.scope_version.as_deref().unwrap_or_default();
         let panel = |(at, drawn): (usize, Drawn)| Panel {
             id: ids.next(&[&instrument.scope, version, &instrument.name, drawn.what]),
@@ -128,7 +110,7 @@ impl Drawing<'_> {
         let unit = unit::of_value(&instrument.unit, &instrument.name);
         let counts = by_labels(instrument, "sum", &[], &self.rates(&of, "_count", buckets));
         let per_second = Drawn::lines("per second", "cps".to_owned(), vec![counts]);
-        let distribution = self.distribution(instrument, buckets, is_shared);
+        let distribution = self.distribution(instrument, buckets, is_shared, &[], &QUANTILES);
         let is_native = self.histograms.is_native(buckets);
         if !buckets.have_quantiles(is_native) {
             return vec![per_second, Drawn::lines("mean", unit, distribution)];
@@ -150,34 +132,32 @@ impl Drawing<'_> {
         ]
     }
 
-    /// Returns the quantiles of a histogram, or its mean if it has no quantiles.
+    /// Returns quantiles of a histogram by these labels, or its mean if it has no quantiles.
     pub(crate) fn distribution(
         &self,
         instrument: &Instrument,
         buckets: Buckets,
         is_shared: bool,
+        by: &[&str],
+        quantiles: &[(f64, &str)],
     ) -> Vec<Query> {
-        let of = self.select(instrument, is_shared);
+        let named: String = by.iter().map(|label| format!("{{{{{label}}}}} ")).collect();
         let is_native = self.histograms.is_native(buckets);
         if !buckets.have_quantiles(is_native) {
-            let sum = promql::sum_by(&[], &self.rates(&of, "_sum", buckets));
-            let count = promql::sum_by(&[], &self.rates(&of, "_count", buckets));
-            return vec![Query {
-                expression: format!("{sum} / {count}"),
-                legend: "mean".to_owned(),
-            }];
+            let of = self.select(instrument, is_shared);
+            let sum = promql::sum_by(by, &self.rates(&of, "_sum", buckets));
+            let count = promql::sum_by(by, &self.rates(&of, "_count", buckets));
+            let legend = format!("{named}mean");
+            return vec![Query { expression: format!("{sum} / {count}"), legend }];
         }
-        let by: &[&str] = if is_native { &[] } else { &["le"] };
-        let rates = match self.recorded_quantiles {
-            true => self.recorded(instrument, is_native, is_shared).to_string(),
-            false => of.part(if is_native { "" } else { "_bucket" }).rate(RATE_INTERVAL),
+        let le: &[&str] = if is_native { &[] } else { &["le"] };
+        let rates = self.bucket_rates(instrument, is_native, is_shared);
+        let rates = promql::sum_by(&[by, le].concat(), &rates);
+        let quantile = |(quantile, name): &(f64, &str)| Query {
+            expression: promql::quantile(*quantile, &rates),
+            legend: format!("{named}{name}"),
         };
-        let rates = promql::sum_by(by, &rates);
-        let quantile = |(quantile, name): (f64, &str)| Query {
-            expression: promql::quantile(quantile, &rates),
-            legend: name.to_owned(),
-        };
-        QUANTILES.into_iter().map(quantile).collect()
+        quantiles.iter().map(quantile).collect()
     }
 
     /// Returns the rate of the count or the sum of histograms.
@@ -195,10 +175,20 @@ impl Drawing<'_> {
         self.narrow(all, instrument, is_shared)
     }
 
-    /// The rates of a histogram's buckets that a rule has recorded, over all instances.
+    /// Returns the rates of a histogram's buckets, as recorded by a rule or computed from the histogram.
+    fn bucket_rates(&self, instrument: &Instrument, is_native: bool, is_shared: bool) -> String {
+        if self.recorded_quantiles {
+            return self.recorded(instrument, is_native, is_shared).to_string();
+        }
+        let part = if is_native { "" } else { "_bucket" };
+        self.select(instrument, is_shared).part(part).rate(RATE_INTERVAL)
+    }
+
+    /// Selects the rates of a histogram's buckets that a rule has recorded.
     fn recorded(&self, instrument: &Instrument, is_native: bool, is_shared: bool) -> Selector {
         let name = recording::rates_name(&instrument.family, is_native);
-        self.narrow(Selector::new(name).variable("job", SERVICE), instrument, is_shared)
+        let all = Selector::new(name).variable("job", SERVICE).variable("instance", INSTANCE);
+        self.narrow(all, instrument, is_shared)
     }
 
     fn narrow(&self, all: Selector, instrument: &Instrument, is_shared: bool) -> Selector {
@@ -256,15 +246,4 @@ pub(crate) fn shared_families(instruments: &[Instrument]) -> BTreeMap<&str, usiz
 /// Returns whether an instrument of another scope has the same name in Prometheus.
 pub(crate) fn is_shared(instrument: &Instrument, all: &[Instrument]) -> bool {
     all.iter().filter(|other| other.family == instrument.family).count() > 1
-}
-
-pub(crate) fn scope(instrument: &Instrument) -> (&str, Option<&str>) {
-    (&instrument.scope, instrument.scope_version.as_deref())
-}
-
-pub(crate) fn row_title(instrument: &Instrument) -> String {
-    match &instrument.scope_version {
-        Some(version) => text::title(&format!("{} {version}", instrument.scope)),
-        None => text::title(&instrument.scope),
-    }
 }

@@ -14,11 +14,11 @@ const INTERVAL: &str = "5m";
 /// Mimir takes at most 20 rules in a group, unless it is told otherwise.
 const MOST_RULES: usize = 20;
 
-/// The rates of a histogram's buckets, over all instances of a job. Quantiles are computed from them, also those that
-/// are asked for later: quantiles themselves cannot be joined.
+/// Returns the name of the rates of a histogram's buckets, by job and instance. Quantiles are computed from them, also those
+/// that are asked for later: quantiles themselves cannot be joined.
 pub(crate) fn rates_name(family: &str, is_native: bool) -> String {
     let part = if is_native { "" } else { "_bucket" };
-    format!("job:{family}{part}:rate{INTERVAL}")
+    format!("job_instance:{family}{part}:rate{INTERVAL}")
 }
 
 /// A group per scope, or several for one with many histograms. Rules of a group run one after the other, so the
@@ -75,7 +75,7 @@ fn rules_of(
     let part = if is_native { "" } else { "_bucket" };
     let counts = Selector::new(family).part(part).one_of("job", jobs);
     let rates = rates_name(family, is_native);
-    let kept = [&["job"], scope, &closed, le].concat();
+    let kept = [&["job", "instance"], scope, &closed, le].concat();
     let recorded = Rule::record(&rates, promql::sum_by(&kept, &counts.rate(INTERVAL)));
 
     let kept = [&["job"], scope, le].concat();
@@ -123,9 +123,9 @@ mod tests {
     #[test]
     fn only_histograms_that_have_quantiles_are_recorded() {
         for (buckets, histograms, expected) in [
-            (Buckets::Bounds, Histograms::ByInstrument, "job:h_bucket:rate5m"),
-            (Buckets::Exponential, Histograms::ByInstrument, "job:h:rate5m"),
-            (Buckets::Bounds, Histograms::Native, "job:h:rate5m"),
+            (Buckets::Bounds, Histograms::ByInstrument, "job_instance:h_bucket:rate5m"),
+            (Buckets::Exponential, Histograms::ByInstrument, "job_instance:h:rate5m"),
+            (Buckets::Bounds, Histograms::Native, "job_instance:h:rate5m"),
             (Buckets::Exponential, Histograms::Classic, ""),
             (Buckets::None, Histograms::ByInstrument, ""),
             (Buckets::None, Histograms::Native, ""),
@@ -145,7 +145,7 @@ mod tests {
         assert_eq!(groups.len(), 1);
         assert_eq!(
             groups[0].rules[0].expression(),
-            "sum by (job, otel_scope_name, otel_scope_version, kind, result, le) \
+            "sum by (job, instance, otel_scope_name, otel_scope_version, kind, result, le) \
              (rate(h_bucket[5m]))"
         );
     }

@@ -17,8 +17,8 @@ const RUNBOOK: &str =
 /// Recording rules for the histograms of a catalog, and alerts on the service and on what `meterkit` reports about itself:
 /// files for the setting `rule_files` of Prometheus, or for the ruler of Mimir.
 ///
-/// Recorded are, for each histogram, the rates of its buckets by job and by the labels whose values are known
-/// (`job:NAME_bucket:rate5m`), and its quantiles by job (`job:NAME:p50_rate5m`, `p95`, `p99`).
+/// Recorded are, for each histogram, the rates of its buckets by job, instance and the labels whose values are known
+/// (`job_instance:NAME_bucket:rate5m`), and its quantiles by job (`job:NAME:p50_rate5m`, `p95`, `p99`).
 ///
 /// | alert | severity | when | exists |
 /// | --- | --- | --- | --- |

@@ -106,7 +106,7 @@ const CALLBACKS: SelfMetric = SelfMetric {
     unit: "s",
     shape: Shape::Histogram(Buckets::Bounds),
     labels: &[INSTRUMENT],
-    description: "How long callbacks of observable instruments took.",
+    description: "How long callbacks of observable instruments took, of those that have been slow.",
 };
 
 pub(crate) const COMPONENT_TYPE: &str = "otel.component.type";
@@ -184,6 +184,7 @@ mod tests {
     #[test]
     fn what_the_store_tells_of_itself_has_these_names_units_and_descriptions() {
         let registry = Registry::new();
+        registry.set_callback_durations(true);
         let meter = registry.scoped("plugin", "shop");
         meter.counter::<f64>("balance").build().unwrap().add(-1.0);
         let logins = meter.counter_group::<User, u64>("logins").cardinality_limit(2);

@@ -28,6 +28,41 @@ pub(crate) fn title(words: &str) -> String {
     shown(&words.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
+/// Parts of names that are written in another way among words.
+const WRITTEN: [(&str, &str); 14] = [
+    ("api", "API"),
+    ("cpu", "CPU"),
+    ("db", "database"),
+    ("dns", "DNS"),
+    ("gc", "GC"),
+    ("grpc", "gRPC"),
+    ("http", "HTTP"),
+    ("id", "ID"),
+    ("io", "I/O"),
+    ("rpc", "RPC"),
+    ("sql", "SQL"),
+    ("tcp", "TCP"),
+    ("tls", "TLS"),
+    ("url", "URL"),
+];
+
+/// Returns the name of a metric in words: `HTTP server request duration` for `http.server.request.duration`.
+pub(crate) fn words(name: &str) -> String {
+    let written = |part: &str| {
+        let known = WRITTEN.iter().find(|(known, _)| *known == part);
+        known.map_or_else(|| part.to_owned(), |(_, written)| (*written).to_owned())
+    };
+    // All of them are about exporters and readers, which says as much.
+    let name = name.strip_prefix("otel.sdk.").unwrap_or(name);
+    let parts: Vec<_> = name.split(['.', '_']).filter(|it| !it.is_empty()).map(written).collect();
+    let words = parts.join(" ");
+    let first = words.chars().next().filter(|_| !words.starts_with("gRPC"));
+    match first {
+        Some(first) => first.to_uppercase().chain(words.chars().skip(1)).collect(),
+        None => words,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,6 +78,23 @@ mod tests {
             ("\"a\\\nb", "\"a\\\nb"),
         ] {
             assert_eq!(shown(words), expected, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn names_of_metrics_are_shown_as_words() {
+        for (name, expected) in [
+            ("http.server.request.duration", "HTTP server request duration"),
+            ("db.client.connection.count", "Database client connection count"),
+            ("cache.hit_ratio", "Cache hit ratio"),
+            ("tasks.in_flight.peak", "Tasks in flight peak"),
+            ("grpc.calls", "gRPC calls"),
+            ("otel.sdk.exporter.operation.duration", "Exporter operation duration"),
+            ("HTTP server requests", "HTTP server requests"),
+            ("größe", "Größe"),
+            ("", ""),
+        ] {
+            assert_eq!(words(name), expected, "{name:?}");
         }
     }
 

@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 use crate::classic::links;
 use crate::dashboard::Sheet;
 use crate::grid::{self, GridPosition};
-use crate::panels::{Panel, Row};
+use crate::panels::Panel;
+use crate::rows::Row;
 use crate::variables::{ANY, DATASOURCE, Values, Variable};
 use crate::{plugin, text};
 
@@ -74,7 +75,7 @@ fn row(row: &Row) -> Value {
     json!({
         "kind": "RowsLayoutRow",
         "spec": {
-            "collapse": false,
+            "collapse": row.is_collapsed,
             "layout": {"kind": "GridLayout", "spec": {"items": items}},
             "title": row.title,
         },

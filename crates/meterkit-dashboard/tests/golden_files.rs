@@ -2,6 +2,7 @@
 //! `METERKIT_UPDATE_DASHBOARDS=1 cargo test -p meterkit-dashboard` writes them.
 
 use std::path::Path;
+use std::time::Duration;
 use std::{env, fs};
 
 use meterkit_core::Catalog;
@@ -27,7 +28,9 @@ fn texts() -> Vec<(String, String)> {
         ("native.json".to_owned(), native.to_classic_json()),
         ("recorded.json".to_owned(), dashboard().recorded_quantiles().to_classic_json()),
     ];
-    texts.extend(Rules::of(&catalog()).job("shop").files());
+    let rules = Rules::of(&catalog()).job("shop").collector().availability(0.999).unwrap();
+    let rules = rules.latency(Duration::from_millis(300), 0.99).unwrap();
+    texts.extend(rules.files());
     let folder = provisioning.files().into_iter().filter(|(path, _)| path.ends_with(".yaml"));
     texts.extend(folder.map(|(path, text)| (path.replace('/', "-"), text)));
     texts

@@ -5,8 +5,17 @@ mod overview;
 mod queries;
 
 use meterkit_core::Catalog;
+use serde_json::Value;
 
 /// Returns the small catalog whose dashboards are checked in.
 fn catalog() -> Catalog {
     Catalog::from_json(include_str!("golden/catalog.json")).unwrap()
+}
+
+/// Returns all panels of a classic dashboard, those of collapsed rows too.
+fn panels(dashboard: &Value) -> Vec<&Value> {
+    let direct = dashboard["panels"].as_array().unwrap().iter();
+    direct
+        .flat_map(|it| std::iter::once(it).chain(it["panels"].as_array().into_iter().flatten()))
+        .collect()
 }

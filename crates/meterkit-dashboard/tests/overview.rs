@@ -1,9 +1,11 @@
-//! The rows at the top: rate, errors and duration, by the semantic conventions and by the names of the program.
+//! Rows, and what they begin with: rate, errors and duration, by the semantic conventions and by the names of the program.
 
 use meterkit_core::Catalog;
 use meterkit_dashboard::{Dashboard, Histograms};
 use promql_parser::parser;
 use serde_json::{Value, json};
+
+use crate::panels;
 
 /// An instrument: scope, name, name in Prometheus, kind, unit, labels.
 type Listed<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str, Value);
@@ -20,11 +22,11 @@ fn catalog(instruments: &[Listed<'_>]) -> Catalog {
     Catalog::from_json(&json!({ "entries": entries }).to_string()).unwrap()
 }
 
-/// The overviews: titles of rows, and titles and expressions of their panels, without what each selector has.
-fn overviews(dashboard: &Dashboard) -> Vec<(String, Vec<(String, String)>)> {
+/// The rows: their titles, and titles and expressions of their panels, without what each selector has.
+fn rows(dashboard: &Dashboard) -> Vec<(String, Vec<(String, String)>)> {
     let json: Value = serde_json::from_str(&dashboard.to_classic_json()).unwrap();
     let mut rows: Vec<(String, Vec<_>)> = Vec::new();
-    for panel in json["panels"].as_array().unwrap() {
+    for panel in panels(&json) {
         let title = panel["title"].as_str().unwrap().to_owned();
         if panel["type"] == "row" {
             rows.push((title, Vec::new()));
@@ -38,7 +40,16 @@ fn overviews(dashboard: &Dashboard) -> Vec<(String, Vec<(String, String)>)> {
             rows.last_mut().unwrap().1.push((title.clone(), short));
         }
     }
-    rows.retain(|(title, _)| title.starts_with("Overview of "));
+    rows
+}
+
+/// The overviews: panels whose titles have a colon.
+fn overviews(dashboard: &Dashboard) -> Vec<(String, Vec<(String, String)>)> {
+    let mut rows = rows(dashboard);
+    for (_, panels) in &mut rows {
+        panels.retain(|(title, _)| title.contains(": "));
+    }
+    rows.retain(|(_, panels)| !panels.is_empty());
     rows
 }
 
@@ -51,16 +62,20 @@ fn expression<'a>(rows: &'a [(String, Vec<(String, String)>)], panel: &str) -> &
 }
 
 #[test]
-fn requests_of_the_conventions_have_rate_errors_and_duration_by_service() {
+fn the_first_row_is_the_service_with_rate_errors_and_duration_by_instance() {
     let http = "http.server.request.duration";
     let family = "http_server_request_duration_seconds";
     let catalog = catalog(&[("shop.http", http, family, "histogram", "s", json!([]))]);
     let rows = overviews(&Dashboard::new("Shop").of(&catalog));
-    assert_eq!(rows.len(), 1);
-    assert_eq!(rows[0].0, "Overview of shop.http");
+    assert_eq!(rows.len(), 1, "the row of the scope does not repeat it");
+    assert_eq!(rows[0].0, "Service");
+    assert_eq!(
+        expression(&rows, "Instances: up"),
+        "max by (job, instance) (up{…} or target_info{…})"
+    );
 
     let rate = |matchers: &str| {
-        format!("sum by (job) (rate({family}_count{{…{matchers}}}[$__rate_interval]))")
+        format!("sum by (job, instance) (rate({family}_count{{…{matchers}}}[$__rate_interval]))")
     };
     let total = rate("");
     assert_eq!(expression(&rows, "HTTP server requests: rate"), total);
@@ -75,15 +90,21 @@ fn requests_of_the_conventions_have_rate_errors_and_duration_by_service() {
     let duration: Vec<_> = duration.map(|(_, expression)| expression.clone()).collect();
     let quantile = |quantile| {
         let rate = format!("rate({family}_bucket{{…}}[$__rate_interval])");
-        format!("histogram_quantile({quantile}, sum by (le) ({rate}))")
+        format!("histogram_quantile({quantile}, sum by (job, instance, le) ({rate}))")
     };
-    assert_eq!(duration, ["0.5", "0.95", "0.99"].map(quantile));
+    assert_eq!(duration, ["0.5", "0.99"].map(quantile));
 
     let native = overviews(&Dashboard::new("Shop").of(&catalog).histograms(Histograms::Native));
     assert_eq!(
         expression(&native, "HTTP server requests: rate"),
-        format!("sum by (job) (histogram_count(rate({family}{{…}}[$__rate_interval])))")
+        format!("sum by (job, instance) (histogram_count(rate({family}{{…}}[$__rate_interval])))")
     );
+
+    let recorded = overviews(&Dashboard::new("Shop").of(&catalog).recorded_quantiles());
+    let duration = recorded[0].1.last().map(|(_, expression)| &**expression);
+    let rates = format!("job_instance:{family}_bucket:rate5m{{…}}");
+    let expected = format!("histogram_quantile(0.99, sum by (job, instance, le) ({rates}))");
+    assert_eq!(duration, Some(&*expected));
 }
 
 #[test]
@@ -114,7 +135,14 @@ fn all_operations_of_the_conventions_are_known() {
         let rows = overviews(&Dashboard::new("Shop").of(&catalog));
         let errors = expression(&rows, &format!("{title}: errors"));
         assert!(errors.contains(r#",error_type!="""#), "{errors}");
-        assert_eq!(rows[0].1.len(), 5, "rate, errors and three quantiles");
+        let (row, expressions) =
+            if name.contains(".server.") { ("Service", 5) } else { ("lib", 5) };
+        assert_eq!(rows[0].0, row);
+        assert_eq!(
+            rows[0].1.len(),
+            expressions,
+            "rate, errors, and three quantiles or two and `up`"
+        );
     }
 }
 
@@ -145,20 +173,20 @@ fn each_plugin_has_an_overview_of_what_it_counts_and_times() {
     ]);
     let rows = overviews(&Dashboard::new("Shop").of(&catalog));
     let titles: Vec<_> = rows.iter().map(|(title, _)| &**title).collect();
-    assert_eq!(titles, [format!("Overview of {a}"), format!("Overview of {b}")]);
+    assert_eq!(titles, ["Plugin catalog", "Plugin scaffolder"], "nothing is served");
     let panels = |at: usize| {
         let mut titles: Vec<_> = rows[at].1.iter().map(|(title, _)| &**title).collect();
         titles.dedup();
         titles
     };
-    assert_eq!(panels(0), ["reads: rate", "reads: errors"]);
+    assert_eq!(panels(0), ["Reads: rate", "Reads: errors"]);
     assert_eq!(
         panels(1),
-        ["build: rate", "build: duration", "tasks: rate", "tasks: errors", "tasks: duration"]
+        ["Build: rate", "Build: duration", "Tasks: rate", "Tasks: errors", "Tasks: duration"]
     );
-    let failed = expression(&rows, "tasks: errors");
+    let failed = expression(&rows, "Tasks: errors");
     assert!(failed.contains(r#"tasks_total{…,outcome=~"failed|timeout"}"#), "{failed}");
-    let failed = expression(&rows, "reads: errors");
+    let failed = expression(&rows, "Reads: errors");
     assert!(failed.contains(r#"reads_total{…,success="false"}"#), "{failed}");
 }
 
@@ -170,6 +198,48 @@ fn what_only_counts_or_has_a_level_has_no_overview() {
         ("shop", "shop.size", "shop_size_bytes", "histogram", "By", json!([])),
     ]);
     assert_eq!(overviews(&Dashboard::new("Shop").of(&catalog)), []);
+}
+
+#[test]
+fn rows_are_the_service_plugins_the_process_and_meterkit_itself_which_is_collapsed() {
+    let none = json!([]);
+    let catalog = catalog(&[
+        ("a.b", "a.b.items", "items_total", "counter", "{item}", none.clone()),
+        ("backstage.core.db", "rows", "rows", "gauge", "{row}", none.clone()),
+        (
+            "meterkit.http.server",
+            "http.server.request.duration",
+            "http_server_request_duration_seconds",
+            "histogram",
+            "s",
+            none.clone(),
+        ),
+        (
+            "meterkit.process",
+            "process.uptime",
+            "process_uptime_seconds",
+            "gauge",
+            "s",
+            none.clone(),
+        ),
+        ("meterkit.tokio", "workers", "workers", "gauge", "{worker}", none.clone()),
+        ("zoo", "zoo.animals", "zoo_animals", "gauge", "{animal}", none),
+    ]);
+    let dashboard = Dashboard::new("Shop").of(&catalog).with_self_metrics();
+    let titles: Vec<_> = rows(&dashboard).into_iter().map(|(title, _)| title).collect();
+    let of_program = ["Service", "a.b", "Core db", "meterkit.http.server", "zoo"];
+    let of_process = ["Process and runtime", "Metrics pipeline (meterkit)"];
+    assert_eq!(titles, [&of_program[..], &of_process].concat());
+
+    let json: Value = serde_json::from_str(&dashboard.to_classic_json()).unwrap();
+    let (last, others) = json["panels"].as_array().unwrap().split_last().unwrap();
+    assert_eq!(last["collapsed"], true);
+    assert!(last["panels"].as_array().unwrap().len() > 10, "{last}");
+    assert!(others.iter().all(|panel| panel["collapsed"] != true));
+    let json: Value = serde_json::from_str(&dashboard.to_v2_json()).unwrap();
+    let rows = json["spec"]["layout"]["spec"]["rows"].as_array().unwrap();
+    let collapsed: Vec<_> = rows.iter().map(|row| row["spec"]["collapse"] == true).collect();
+    assert_eq!(collapsed, [false, false, false, false, false, false, true]);
 }
 
 #[test]
@@ -202,7 +272,7 @@ fn pools_show_how_much_of_them_is_in_use_and_the_process_what_it_takes() {
         ("process", "process.cpu.time", "process_cpu_time_seconds_total", counter, "s", json!([])),
         ("process", "process.memory.usage", "process_memory_usage_bytes", sum, "By", json!([])),
     ]);
-    let rows = overviews(&Dashboard::new("Shop").of(&catalog));
+    let rows = rows(&Dashboard::new("Shop").of(&catalog));
     let by = "sum by (job, instance, db_client_connection_pool_name)";
     assert_eq!(
         expression(&rows, "Connections in use"),
