@@ -1,8 +1,7 @@
 //! Alerts fire when they should and never else, by `promtool test rules` with series that were recorded from pipelines in
 //! each kind of trouble.
 //!
-//! Recorded are all metrics of the library. `up` is written by the test, as only Prometheus makes it; so are the metrics of
-//! the Collector, by the names that Collector 0.152 has.
+//! Recorded are all metrics of the library and of a Collector. `up` is written by the test, as only Prometheus makes it.
 
 mod collector;
 mod delivery;

@@ -348,10 +348,11 @@ fn collector_losing() -> Rule {
     // The Collector adds `_total` to counters, depending on its configuration.
     let lost = |name: &str| {
         let counter = format!("{{__name__=~\"otelcol_{name}_metric_points(_total)?\"}}");
-        let labels = "job, instance, exporter, receiver, processor";
+        let labels = "job, instance, exporter, receiver";
         format!("sum by ({labels}) (rate({counter}[5m])) > 0")
     };
-    let ways = ["exporter_send_failed", "exporter_enqueue_failed", "receiver_refused"].map(lost);
+    // What its receivers refuse includes what finds no room in a queue.
+    let ways = ["exporter_send_failed", "receiver_refused"].map(lost);
     Rule::alert("MeterkitCollectorLosing", ways.join(" or "), "critical")
         .lasting("5m")
         .summary(

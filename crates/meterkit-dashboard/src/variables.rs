@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::instrument::{Instrument, Shape};
 use crate::promql::Selector;
+use crate::text;
 
 /// The data source that everything is asked of.
 pub(crate) const DATASOURCE: &str = "datasource";
@@ -74,7 +75,7 @@ impl Variables {
                 }
             };
             of_labels.insert(label.to_owned(), name.clone());
-            list.push(Variable { name, title: label.to_owned(), values });
+            list.push(Variable { name, title: text::words(label), values });
         }
         Self { list, of_labels }
     }

@@ -1,42 +1,142 @@
-//! Alerts on a Collector, whose series are written here: their names and labels are those of Collector 0.152.
+//! Alerts on a Collector, with series that a real one has in each kind of trouble.
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
+
+use integration_tests::process::Process;
+use integration_tests::{client, peer};
 use meterkit_core::Catalog;
 use meterkit_dashboard::Rules;
+use tokio::time::{Instant, sleep};
 
 use crate::alerts::promtool::assert_firing;
+use crate::alerts::recording::Recording;
 
-/// Returns series of a Collector: the size of its queue, and the points that it has given up.
-fn series(size: &str, failed: &str) -> String {
-    let labels = "job=\"collector\",instance=\"a\",exporter=\"otlp_http\"";
-    [
-        (format!("otelcol_exporter_queue_capacity{{{labels},data_type=\"metrics\"}}"), "1000x29"),
-        (format!("otelcol_exporter_queue_size{{{labels},data_type=\"metrics\"}}"), size),
-        (
-            format!("otelcol_exporter_send_failed_metric_points{{{labels},server_port=\"4318\"}}"),
-            failed,
-        ),
-        (
-            "otelcol_receiver_refused_metric_points{job=\"collector\",receiver=\"otlp\"}"
-                .to_owned(),
-            "0x29",
-        ),
-    ]
-    .map(|(series, values)| format!("      - series: '{series}'\n        values: '{values}'\n"))
-    .concat()
+/// How long a Collector may take for what it does at once.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One gauge with one point.
+const REQUEST: &str = r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"x","gauge":{
+    "dataPoints":[{"asDouble":1,"timeUnixNano":"1700000000000000000"}]}}]}]}]}"#;
+
+/// A Collector with room for ten requests, which sends them one by one.
+struct Collector {
+    otlp: u16,
+    metrics: String,
+    _process: Process,
 }
 
-#[test]
-fn a_collector_whose_queue_fills_or_that_loses_points_is_reported() {
-    let rules = Rules::of(&Catalog::default());
-    let full = series("100x9 900x9 100x9", "0x29");
-    let firing = [("MeterkitCollectorQueueFilling", 15..=19)];
-    assert_firing(&rules.clone().collector(), &full, 30, &firing);
-    assert_firing(&rules, &full, 30, &[]);
+impl Collector {
+    /// Starts one that sends to this port. `None` if it is not installed.
+    async fn sending_to(port: u16) -> Option<Self> {
+        let executable = peer::find("meterkit-otelcol")?;
+        let (otlp, own) = (client::free_port(), client::free_port());
+        let config = format!(
+            "receivers: {{otlp: {{protocols: {{http: {{endpoint: '127.0.0.1:{otlp}'}}}}}}}}\n\
+             exporters: {{otlp_http: {{endpoint: 'http://127.0.0.1:{port}', timeout: 300s, \
+               retry_on_failure: {{enabled: false}}, \
+               sending_queue: {{queue_size: 10, num_consumers: 1}}}}}}\n\
+             service:\n  telemetry: {{logs: {{level: fatal}}, metrics: {{readers: [{{pull: {{\
+               exporter: {{prometheus: {{host: 127.0.0.1, port: {own}}}}}}}}}]}}}}\n  \
+               pipelines: {{metrics: {{receivers: [otlp], exporters: [otlp_http]}}}}\n",
+        );
+        let argument = format!("--config=yaml:{config}");
+        let process = Process::start(&executable, &[&argument], &[]);
+        let collector =
+            Self { otlp, metrics: format!("http://127.0.0.1:{own}/metrics"), _process: process };
+        let deadline = Instant::now() + PATIENCE;
+        while TcpStream::connect(("127.0.0.1", otlp)).is_err()
+            || collector.scrape().await.is_empty()
+        {
+            assert!(Instant::now() < deadline, "the Collector is not ready in time");
+            sleep(Duration::from_millis(50)).await;
+        }
+        Some(collector)
+    }
 
-    let losing = series("100x29", "0x9 0+10x9 90x9");
-    let firing = [("MeterkitCollectorLosing", 16..=22)];
-    assert_firing(&rules.clone().collector(), &losing, 30, &firing);
-    // A single request that failed.
-    let once = series("100x29", "0x9 100x19");
-    assert_firing(&rules.collector(), &once, 30, &[]);
+    async fn scrape(&self) -> String {
+        client::get(&self.metrics).await.map(|(_, text)| text).unwrap_or_default()
+    }
+
+    /// Sends one request, and waits until a counter or gauge of the Collector has changed.
+    async fn export(&self, changes: &str) -> String {
+        let before = value(&self.scrape().await, changes);
+        let mut stream = TcpStream::connect(("127.0.0.1", self.otlp)).expect("it listens");
+        let length = REQUEST.len();
+        write!(
+            stream,
+            "POST /v1/metrics HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\
+             content-type: application/json\r\ncontent-length: {length}\r\n\r\n{REQUEST}"
+        )
+        .expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("it answers");
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let text = self.scrape().await;
+            if value(&text, changes) != before {
+                return text;
+            }
+            assert!(Instant::now() < deadline, "{changes} stays {before:?} in\n{text}");
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+/// Returns the sum of a metric's series.
+fn value(text: &str, name: &str) -> f64 {
+    let lines = text.lines().filter(|line| line.starts_with(&format!("{name}{{")));
+    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+}
+
+fn rules() -> Rules {
+    Rules::of(&Catalog::default()).target("otlp").collector()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_fills_and_then_refuses_is_reported() {
+    // Connections to it are never accepted, so that requests hang.
+    let hanging = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
+    let port = hanging.local_addr().expect("it is bound").port();
+    let Some(collector) = Collector::sending_to(port).await else { return };
+    let mut recording = Recording::default();
+    for _ in 0..10 {
+        recording.scrape_of(
+            "collector",
+            &collector.export("otelcol_receiver_accepted_metric_points").await,
+        );
+    }
+    for _ in 0..10 {
+        recording.scrape_of(
+            "collector",
+            &collector.export("otelcol_receiver_refused_metric_points").await,
+        );
+    }
+    let firing = [("MeterkitCollectorQueueFilling", 13..=19), ("MeterkitCollectorLosing", 15..=19)];
+    assert_firing(&rules(), &recording.input_series(), recording.minutes(), &firing);
+    assert_firing(
+        &Rules::of(&Catalog::default()),
+        &recording.input_series(),
+        recording.minutes(),
+        &[],
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_gives_up_points_is_reported_and_one_failure_is_not() {
+    let Some(collector) = Collector::sending_to(client::free_port()).await else { return };
+    let failed = "otelcol_exporter_send_failed_metric_points";
+    let mut recording = Recording::default();
+    recording.scrape_of("collector", &collector.scrape().await);
+    recording.scrape_of("collector", &collector.export(failed).await);
+    let quiet = collector.scrape().await;
+    (0..15).for_each(|_| recording.scrape_of("collector", &quiet));
+    assert_firing(&rules(), &recording.input_series(), recording.minutes(), &[]);
+
+    for _ in 0..10 {
+        recording.scrape_of("collector", &collector.export(failed).await);
+    }
+    let firing = [("MeterkitCollectorLosing", 22..=26)];
+    assert_firing(&rules(), &recording.input_series(), recording.minutes(), &firing);
 }

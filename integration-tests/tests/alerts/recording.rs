@@ -69,15 +69,25 @@ impl Recording {
 
     fn record(&mut self, instance: &str, service: &Service) {
         let text = service.export_and_scrape();
+        self.scrape("shop", instance, &text, service.receiver.answer());
+    }
+
+    /// Records a minute with this scrape of another program.
+    pub(crate) fn scrape_of(&mut self, job: &str, text: &str) {
+        self.scrape(job, "a", text, Answer::Taken);
+    }
+
+    fn scrape(&mut self, job: &str, instance: &str, text: &str, answer: Answer) {
+        let of = format!("job={job:?},instance={instance:?}");
         let mut samples = BTreeMap::new();
         if !self.is_pushed {
-            samples.insert(format!("up{{job=\"shop\",instance={instance:?}}}"), "1".to_owned());
+            samples.insert(format!("up{{{of}}}"), "1".to_owned());
         }
         for line in text.lines() {
             let Some(Line::Sample(sample)) = Line::parse(line) else { continue };
-            let series = series(&sample, instance);
+            let series = series(&sample, &of);
             let value = if sample.name == LAST_SUCCESS {
-                self.translated(&series, sample.value, service.receiver.answer())
+                self.translated(&series, sample.value, answer)
             } else {
                 sample.value.to_owned()
             };
@@ -127,12 +137,8 @@ impl Recording {
     }
 }
 
-/// Returns the series of a sample as a scrape of this instance has it.
-fn series(sample: &Sample<'_>, instance: &str) -> String {
-    let own = sample.labels.iter().map(|(key, value)| format!("{key}={value:?}"));
-    let all: Vec<_> = ["job=\"shop\"".to_owned(), format!("instance={instance:?}")]
-        .into_iter()
-        .chain(own)
-        .collect();
-    format!("{}{{{}}}", sample.name, all.join(","))
+/// Returns the series of a sample as a scrape of this job and instance has it.
+fn series(sample: &Sample<'_>, of: &str) -> String {
+    let own = sample.labels.iter().map(|(key, value)| format!(",{key}={value:?}"));
+    format!("{}{{{of}{}}}", sample.name, own.collect::<String>())
 }
