@@ -92,7 +92,7 @@ fn a_manifest_that_is_wrong_is_refused() {
     else {
         return;
     };
-    let service = "scrape/catalog-service.yaml";
+    let service = "service/catalog-service.yaml";
     for (file, right, wrong, named) in [
         (service, "replicas: 3", "replicas: three", "spec.replicas"),
         (service, "containerPort: 8080", "containrPort: 8080", "containerPort"),
@@ -233,7 +233,7 @@ fn behind_the_gateway_replicas_push_and_nobody_scrapes_them() {
 
 #[test]
 fn pods_tell_meterkit_where_they_run() {
-    let documents = yaml::read(&deploy::path("kubernetes/scrape/catalog-service.yaml"));
+    let documents = yaml::read(&deploy::path("kubernetes/service/catalog-service.yaml"));
     let container = &documents[0]["spec"]["template"]["spec"]["containers"][0];
     let told: Vec<_> = list(&container["env"])
         .filter_map(|variable| {
