@@ -1,4 +1,5 @@
-//! The dashboard, the rules and the provisioning in `examples/deploy` are what this service's catalog makes of them.
+//! The dashboard, the rules and the provisioning in `examples/deploy` are what this service's catalog makes of them, and
+//! the operator's `PrometheusRule`s have the same rules as the files of Prometheus.
 //!
 //! `METERKIT_UPDATE_DEPLOY=1 cargo test -p catalog-service --test main deploy_files` writes them anew.
 
@@ -26,12 +27,35 @@ fn generated() -> BTreeMap<PathBuf, String> {
     let rules = Rules::of(&catalog).job("catalog-service").collector();
     let rules = rules.availability(0.999).expect("a share");
     let rules = rules.latency(Duration::from_millis(250), 0.99).expect("a share").files();
+    let texts = rules.iter().map(|(_, text)| text.as_str());
+    let gateway = Path::new(DEPLOY).join("prometheus/platform-rules/gateway.rules.yml");
+    let gateway = fs::read_to_string(gateway).expect("the rules of the gateway are there");
+    let objects = [
+        ("kubernetes/operator/rules.yaml", prometheus_rule("catalog-service", texts)),
+        ("kubernetes/operator/gateway/rules.yaml", prometheus_rule("collector", [&*gateway])),
+    ];
     let folders = FOLDERS.into_iter().zip([mimir, prometheus, rules]);
     folders
         .flat_map(|(folder, files)| {
             files.into_iter().map(move |(path, text)| (Path::new(folder).join(path), text))
         })
+        .chain(objects.map(|(path, text)| (PathBuf::from(path), text)))
         .collect()
+}
+
+/// An object of the Prometheus operator that has the groups of some rule files.
+fn prometheus_rule<'a>(name: &str, files: impl IntoIterator<Item = &'a str>) -> String {
+    let mut object = format!(
+        "# Made from the rule files in examples/deploy/prometheus by a test of catalog-service; do not edit.\n\
+         apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata:\n  name: {name}\nspec:\n  groups:\n"
+    );
+    for file in files {
+        let (_, groups) = file.split_once("groups:\n").expect("a rule file has groups");
+        for line in groups.lines() {
+            object += &format!("{}{line}\n", if line.is_empty() { "" } else { "  " });
+        }
+    }
+    object
 }
 
 /// The files below a folder, by their paths within `examples/deploy`.
