@@ -1,11 +1,14 @@
 //! The files of `examples/deploy`, and what their checks share.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
+
+use crate::yaml;
 
 /// A file or folder of `examples/deploy`; of no name, all of it.
 pub fn path(path: &str) -> PathBuf {
@@ -38,6 +41,38 @@ fn copy_folder(from: &Path, to: &Path) {
             fs::copy(source, target).expect("a file can be copied");
         }
     }
+}
+
+/// The alerts in a file of rules: their names, and their labels as they are written.
+///
+/// # Panics
+///
+/// The file cannot be read.
+pub fn alerts(file: &Path) -> Vec<(String, BTreeMap<String, String>)> {
+    let files = yaml::read(file);
+    let groups = files.iter().flat_map(|it| list(&it["groups"]));
+    let rules = groups.flat_map(|group| list(&group["rules"]));
+    let alerts = rules.filter_map(|rule| {
+        let labels = rule["labels"].as_object().into_iter().flatten();
+        let labels = labels.map(|(key, value)| (key.clone(), text(value).to_owned()));
+        Some((rule["alert"].as_str()?.to_owned(), labels.collect()))
+    });
+    alerts.collect()
+}
+
+/// The files of rules that Prometheus has: those that are generated, and those about what carries the metrics.
+///
+/// # Panics
+///
+/// The folders cannot be read.
+pub fn rule_files() -> Vec<PathBuf> {
+    let folders = ["prometheus/rules", "prometheus/platform-rules"].map(path);
+    let entries = folders.iter().flat_map(|it| fs::read_dir(it).expect("the folder is there"));
+    let paths = entries.map(|entry| entry.expect("the folder can be read").path());
+    let mut files: Vec<_> =
+        paths.filter(|it| it.to_string_lossy().ends_with(".rules.yml")).collect();
+    files.sort();
+    files
 }
 
 /// Whether a program says that it has nothing to complain about, and all that it says.

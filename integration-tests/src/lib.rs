@@ -3,6 +3,7 @@
 //! A server that is not installed makes its tests say so and pass, unless `METERKIT_PEERS=require`: then they fail.
 //! `integration-tests/peers` installs the servers.
 
+pub mod alertmanager;
 pub mod client;
 pub mod collector;
 pub mod deploy;

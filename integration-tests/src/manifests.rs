@@ -153,6 +153,7 @@ impl Manifests {
         let name = text(&object["metadata"]["name"]);
         let expected = match kind {
             "Deployment" | "StatefulSet" => "apps/v1",
+            "PodMonitor" | "PrometheusRule" | "ServiceMonitor" => "monitoring.coreos.com/v1",
             "Role" | "RoleBinding" => "rbac.authorization.k8s.io/v1",
             "ConfigMap" | "Namespace" | "Service" | "ServiceAccount" => "v1",
             _ => panic!("{kind} {name} is of no known kind"),

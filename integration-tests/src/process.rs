@@ -46,6 +46,11 @@ impl Process {
         timeout(PATIENCE, search).await.unwrap_or_else(|_| panic!("no line `{prefix}` in time"))
     }
 
+    /// Kills the process at once, as the kernel does when memory runs out.
+    pub async fn kill(mut self) {
+        self.child.kill().await.expect("the process can be killed");
+    }
+
     /// Asks the process to end, as an operator does, and waits for it.
     pub async fn terminate(mut self) -> ExitStatus {
         let id = self.child.id().expect("the process runs").to_string();

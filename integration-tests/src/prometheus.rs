@@ -126,8 +126,18 @@ impl Prometheus {
             );
         }
         std::fs::write(&config, text).expect("the configuration is written");
-        let listen = format!("127.0.0.1:{}", client::free_port());
-        let config = format!("--config.file={}", config.display());
+        Self::start_in(executable, directory, client::free_port(), arguments).await
+    }
+
+    /// Starts the server on this port with the `prometheus.yml` of a folder, where it also stores its data.
+    pub async fn start_in(
+        executable: &Path,
+        directory: TempDir,
+        port: u16,
+        arguments: &[&str],
+    ) -> Self {
+        let listen = format!("127.0.0.1:{port}");
+        let config = format!("--config.file={}", directory.path().join("prometheus.yml").display());
         let storage = format!("--storage.tsdb.path={}", directory.path().join("data").display());
         let address = format!("--web.listen-address={listen}");
         let own = [&*config, &*storage, &*address, "--log.level=error"];

@@ -26,6 +26,8 @@ fn value(node: &Yaml<'_>) -> Value {
         Yaml::Value(Scalar::FloatingPoint(it)) => Value::from(it.into_inner()),
         Yaml::Value(Scalar::String(it)) => Value::from(it.as_ref()),
         Yaml::Sequence(items) => Value::from_iter(items.iter().map(value)),
+        // Such as `!reset []` in a file of Docker Compose.
+        Yaml::Tagged(_, it) => value(it),
         Yaml::Mapping(pairs) => pairs
             .iter()
             .map(|(key, it)| (key.as_str().expect("a key is text").to_owned(), value(it)))

@@ -9,16 +9,20 @@ use integration_tests::deploy::{self, altered, authority, check_image, list, run
 use integration_tests::{peer, yaml};
 use serde_json::Value;
 
-/// What Docker Compose makes of `compose.yaml` and a file over it in a copy of `examples/deploy`, or what it says
+/// What Docker Compose makes of `compose.yaml` and files over it in a copy of `examples/deploy`, or what it says
 /// against them. It asks no daemon.
-fn merged(program: &Path, folder: &Path, overlay: Option<&str>) -> Result<Value, String> {
-    with_variables(program, folder, overlay, &[("GRAFANA_ADMIN_PASSWORD", "secret")])
-}
-
-fn with_variables(
+fn merged<'a>(
     program: &Path,
     folder: &Path,
-    overlay: Option<&str>,
+    overlays: impl IntoIterator<Item = &'a str>,
+) -> Result<Value, String> {
+    with_variables(program, folder, overlays, &[("GRAFANA_ADMIN_PASSWORD", "secret")])
+}
+
+fn with_variables<'a>(
+    program: &Path,
+    folder: &Path,
+    overlays: impl IntoIterator<Item = &'a str>,
     variables: &[(&str, &str)],
 ) -> Result<Value, String> {
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -26,7 +30,7 @@ fn with_variables(
     let mut command = Command::new(program);
     // Nothing of this machine's user: neither settings of Docker nor of Compose.
     command.env_clear().envs(variables.iter().copied());
-    for file in ["compose.yaml"].into_iter().chain(overlay) {
+    for file in ["compose.yaml"].into_iter().chain(overlays) {
         command.arg("--file").arg(folder.join("compose").join(file));
     }
     command.args(["config", "--format", "json", "--output"]).arg(&output);
@@ -64,6 +68,8 @@ fn check_merged(services: &serde_json::Map<String, Value>) {
     let mut open = BTreeMap::new();
     for (name, service) in services {
         check_image(text(&service["image"]));
+        // After a crash, and after a reboot of the machine.
+        assert_eq!(service["restart"], "unless-stopped", "{name}");
         for mount in list(&service["volumes"]).filter(|it| it["type"] == "bind") {
             mounted(name, service, text(&mount["target"]));
         }
@@ -72,14 +78,33 @@ fn check_merged(services: &serde_json::Map<String, Value>) {
             open.insert(name.as_str(), text(&port["published"]));
         }
     }
-    let expected = [("catalog-service", "8080"), ("grafana", "3000"), ("prometheus", "9090")];
-    assert_eq!(open, expected.into());
+    let mut expected = BTreeMap::from([
+        ("alertmanager", "9093"),
+        ("catalog-service", "8080"),
+        ("grafana", "3000"),
+        ("prometheus", "9090"),
+    ]);
+    if services["catalog-service"]["scale"] == 3 {
+        expected.remove("catalog-service");
+    }
+    assert_eq!(open, expected);
     // Longer than the 10 s for the last export, and the 10 s for what is in progress.
     assert_eq!(services["catalog-service"]["stop_grace_period"], "30s");
     assert_eq!(
         mounted("prometheus", &services["prometheus"], "/etc/prometheus/rules"),
         canonical(&deploy::path("prometheus/rules"))
     );
+    assert_eq!(
+        mounted("prometheus", &services["prometheus"], "/etc/prometheus/platform-rules"),
+        canonical(&deploy::path("prometheus/platform-rules"))
+    );
+    assert_eq!(
+        settings_of("alertmanager", &services["alertmanager"]),
+        canonical(&deploy::path("alertmanager/alertmanager.yaml"))
+    );
+    let alerting = &yaml::read(&settings_of("prometheus", &services["prometheus"]))[0]["alerting"];
+    let alertmanager = &alerting["alertmanagers"][0]["static_configs"][0]["targets"];
+    assert_eq!(*alertmanager, serde_json::json!(["alertmanager:9093"]));
 }
 
 #[test]
@@ -97,7 +122,8 @@ fn docker_compose_makes_of_each_step_what_the_page_says() {
         let merged = merged.unwrap_or_else(|said| panic!("{overlay:?}: {said}"));
         let services = merged["services"].as_object().expect("services");
         check_merged(services);
-        let mut names = BTreeSet::from(["catalog-service", "grafana", "prometheus"]);
+        let mut names =
+            BTreeSet::from(["alertmanager", "catalog-service", "grafana", "prometheus"]);
         names.extend(added);
         assert_eq!(services.keys().map(String::as_str).collect::<BTreeSet<_>>(), names);
 
@@ -114,6 +140,32 @@ fn docker_compose_makes_of_each_step_what_the_page_says() {
         assert_eq!(mounted("grafana", &services["grafana"], place), canonical(&expected));
         let source = &yaml::read(&expected.join("meterkit.yaml"))[0]["datasources"][0]["url"];
         assert!(services.contains_key(authority(source).0), "{overlay:?}: {source}");
+    }
+}
+
+#[test]
+fn three_replicas_fit_into_each_step_and_each_has_a_target_of_its_own() {
+    let Some(program) = peer::find("docker-compose") else {
+        return;
+    };
+    for overlay in [None, Some("compose.gateway.yaml"), Some("compose.mimir.yaml")] {
+        let overlays = overlay.into_iter().chain(["compose.replicas.yaml"]);
+        let merged = merged(&program, &deploy::path(""), overlays);
+        let merged = merged.unwrap_or_else(|said| panic!("{overlay:?}: {said}"));
+        let services = merged["services"].as_object().expect("services");
+        check_merged(services);
+        assert_eq!(services["catalog-service"]["scale"], 3);
+        let settings = yaml::read(&settings_of("prometheus", &services["prometheus"]));
+        let job =
+            list(&settings[0]["scrape_configs"]).find(|it| it["job_name"] == "catalog-service");
+        if overlay == Some("compose.gateway.yaml") {
+            assert_eq!(job, None);
+        } else {
+            // A static target would be another replica with each scrape.
+            let discovery = &job.expect("a job")["dns_sd_configs"][0];
+            assert_eq!(discovery["names"], serde_json::json!(["catalog-service"]));
+            assert_eq!((&discovery["type"], &discovery["port"]), (&"A".into(), &9464.into()));
+        }
     }
 }
 
@@ -140,6 +192,17 @@ fn what_is_over_the_first_step_reads_its_own_settings() {
     let port = &yaml::read(&path)[0]["server"]["http_listen_port"];
     let sends = &yaml::read(&settings_of("prometheus", &services["prometheus"]))[0]["remote_write"];
     assert_eq!(sends[0]["url"], format!("http://mimir:{port}/api/v1/push"));
+    // Mimir recognizes servers that scrape the same targets by these labels.
+    let prometheus = &yaml::read(&settings_of("prometheus", &services["prometheus"]))[0];
+    let labels = &prometheus["global"]["external_labels"];
+    assert!(labels["cluster"].is_string());
+    let replica = text(&labels["__replica__"]);
+    let variable = replica.strip_prefix("${").and_then(|it| it.strip_suffix('}')).expect(replica);
+    assert!(services["prometheus"]["environment"][variable].is_string(), "{replica}");
+    let mimir = &yaml::read(&path)[0];
+    assert_eq!(mimir["distributor"]["ha_tracker"]["enable_ha_tracker"], true);
+    assert_eq!(mimir["limits"]["accept_ha_samples"], true);
+    assert_eq!(mimir["limits"]["out_of_order_time_window"], "30m");
 }
 
 #[test]
@@ -197,7 +260,8 @@ fn check_service(name: &str, service: &Value, services: &BTreeSet<&str>, volumes
 
 #[test]
 fn compose_files_name_what_exists() {
-    for overlay in [None, Some("compose.gateway.yaml"), Some("compose.mimir.yaml")] {
+    let overlays = ["compose.gateway.yaml", "compose.mimir.yaml", "compose.replicas.yaml"];
+    for overlay in overlays.into_iter().map(Some).chain([None]) {
         let files = ["compose.yaml"].into_iter().chain(overlay);
         let files: Vec<_> =
             files.flat_map(|file| yaml::read(&deploy::path("compose").join(file))).collect();

@@ -1,5 +1,7 @@
-//! The files of `examples/deploy`: those of Prometheus and the Collector, by the programs that read them.
+//! The files of `examples/deploy`: those of Prometheus, the Collector and Alloy, by the programs that read them if there
+//! are any.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
@@ -11,26 +13,131 @@ fn promtool_finds_nothing_wrong_with_what_prometheus_reads() {
     let Some(promtool) = peer::find("promtool") else {
         return;
     };
-    for file in ["gateway.yaml", "kubernetes.yaml", "remote-write.yaml", "scrape.yaml"] {
+    // Behind the gateway, its rules are read as well.
+    let rules = deploy::rule_files().len();
+    for (file, rules) in [
+        ("gateway.yaml", rules),
+        ("kubernetes.yaml", rules - 1),
+        ("remote-write.yaml", rules - 1),
+        ("scrape.yaml", rules - 1),
+    ] {
         let path = deploy::path("prometheus").join(file);
         let check = |path: &Path| run(Command::new(&promtool).args(["check", "config"]).arg(path));
         let (is_valid, said) = check(&path);
         // It checks the rules that the file names as well.
-        assert!(is_valid && said.contains("2 rule files found"), "{file}: {said}");
-        // One that let everything pass would be of no use.
+        let found = format!("{rules} rule files found");
+        assert!(is_valid && said.contains(&found), "{file}: {said}");
+        // A program that accepts everything would be of no use.
         let wrong = altered(&format!("prometheus/{file}"), "scrape_interval", "scrape_intervals");
         let (is_valid, said) = check(&wrong.path().join("prometheus").join(file));
         assert!(!is_valid && said.contains("scrape_intervals"), "{file}: {said}");
     }
-    for file in ["meterkit-alerts.rules.yml", "meterkit-recording.rules.yml"] {
-        let path = deploy::path("prometheus/rules").join(file);
+    for path in deploy::rule_files() {
         let strictly = ["check", "rules", "--lint=all", "--lint-fatal"];
         let check = |path: &Path| run(Command::new(&promtool).args(strictly).arg(path));
         let (is_valid, said) = check(&path);
-        assert!(is_valid, "{file}: {said}");
-        let wrong = altered(&format!("prometheus/rules/{file}"), "expr:", "expression:");
-        let (is_valid, said) = check(&wrong.path().join("prometheus/rules").join(file));
-        assert!(!is_valid && said.contains("expression"), "{file}: {said}");
+        assert!(is_valid, "{}: {said}", path.display());
+        let file = path.strip_prefix(deploy::path("")).expect("it is one of the files");
+        let wrong = altered(&file.to_string_lossy(), "expr:", "expression:");
+        let (is_valid, said) = check(&wrong.path().join(file));
+        assert!(!is_valid && said.contains("expression"), "{}: {said}", path.display());
+    }
+}
+
+#[test]
+fn promtool_takes_the_file_of_agents_in_agent_mode_which_has_no_rules() {
+    let Some(promtool) = peer::find("promtool") else {
+        return;
+    };
+    let check = |folder: &Path| {
+        let path = folder.join("prometheus/agent.yaml");
+        run(Command::new(&promtool).args(["check", "config", "--agent"]).arg(path))
+    };
+    let (is_valid, said) = check(&deploy::path(""));
+    assert!(is_valid, "{said}");
+    let rules = "rule_files: [rules/*.rules.yml]\nscrape_configs:";
+    let wrong = altered("prometheus/agent.yaml", "scrape_configs:", rules);
+    let (is_valid, said) = check(wrong.path());
+    assert!(!is_valid && said.contains("rule_files"), "{said}");
+}
+
+#[test]
+fn alerts_on_the_platform_fire_when_they_should_and_only_then() {
+    let Some(promtool) = peer::find("promtool") else {
+        return;
+    };
+    let check = |folder: &Path| {
+        let tests = folder.join("prometheus/platform-rules/tests");
+        let mut command = Command::new(&promtool);
+        command.args(["test", "rules"]).arg(tests.join("alerting.test.yml"));
+        run(command.arg(tests.join("gateway.test.yml")))
+    };
+    let (pass, said) = check(&deploy::path(""));
+    assert!(pass && said.matches("SUCCESS").count() == 2, "{said}");
+    for (file, right, wrong) in [
+        ("gateway", "> 0.5", "> 0.99"),
+        ("gateway", "up{job=\"collector\"} == 0 or ", ""),
+        ("gateway", " or absent(up{job=\"collector\"})", ""),
+        ("gateway", "[5m])) > 0", "[5m])) > 1000"),
+        ("alerting", "vector(1)", "vector(1) > 1"),
+        ("alerting", "> 300", "> 3000"),
+    ] {
+        let file = format!("prometheus/platform-rules/{file}.rules.yml");
+        let (pass, said) = check(altered(&file, right, wrong).path());
+        assert!(!pass && said.contains("FAILED"), "{wrong}: {said}");
+    }
+}
+
+/// The components of a file of Grafana Alloy, as `discovery.relabel.pods`.
+///
+/// # Panics
+///
+/// The file has brackets that nothing closes.
+fn components(text: &str) -> BTreeSet<String> {
+    let mut components = BTreeSet::new();
+    let mut open = Vec::new();
+    for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+        if let (true, Some((component, label))) = (open.is_empty(), line.split_once(" \"")) {
+            let label = label.strip_suffix("\" {").expect("a label and the start of a block");
+            assert!(components.insert(format!("{component}.{label}")), "a second {line}");
+        }
+        // Texts hold no brackets here.
+        for character in line.chars() {
+            match character {
+                '{' => open.push('}'),
+                '[' => open.push(']'),
+                '(' => open.push(')'),
+                '}' | ']' | ')' => assert_eq!(open.pop(), Some(character), "{line}"),
+                _ => {}
+            }
+        }
+    }
+    assert!(open.is_empty(), "{open:?} missing");
+    components
+}
+
+/// No registry has Alloy, so this is only about names: a component that does not exist or that has another name.
+#[test]
+fn components_of_alloy_lead_to_each_other() {
+    for (file, count) in [("scrape.alloy", 4), ("gateway.alloy", 3)] {
+        let text = std::fs::read_to_string(deploy::path("alloy").join(file)).expect("it is there");
+        let components = components(&text);
+        assert_eq!(components.len(), count, "{file}: {components:?}");
+        let mut references = BTreeSet::new();
+        for line in text.lines().filter(|line| !line.contains("//") && line.contains(" = ")) {
+            let (_, value) = line.split_once(" = ").expect("a value");
+            let value = value.trim().trim_start_matches('[').trim_end_matches(']');
+            if value.starts_with(|it: char| it.is_ascii_lowercase())
+                && value.contains('.')
+                && !value.contains('(')
+            {
+                let (component, _) = value.rsplit_once('.').expect("a component and its export");
+                assert!(components.contains(component), "{file}: {line}");
+                references.insert(component.to_owned());
+            }
+        }
+        // All but the first one are used by another.
+        assert_eq!(references.len(), count - 1, "{file}: {references:?}");
     }
 }
 

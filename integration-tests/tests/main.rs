@@ -1,6 +1,7 @@
 //! All integration tests of this crate in one binary, which links once.
 
 mod alerts;
+mod alerts_reach_somebody;
 mod collector_takes_otlp;
 mod compose_files_are_valid;
 mod dashboards_show_catalog_service;

@@ -12,9 +12,10 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// Each with the number of its workloads.
-const OVERLAYS: [(&str, usize); 2] = [("scrape", 3), ("gateway", 4)];
+const OVERLAYS: [(&str, usize); 5] =
+    [("scrape", 4), ("gateway", 5), ("agent", 2), ("operator", 1), ("operator/gateway", 0)];
 
-/// Of Kubernetes: the oldest and the newest whose schemas are installed.
+/// The oldest and the newest version of Kubernetes whose schemas are installed.
 const VERSIONS: [&str; 2] = ["1.25", "1.37"];
 
 /// What an overlay is rendered to.
@@ -73,12 +74,12 @@ fn kubernetes_manifests_fit_together() {
 }
 
 #[test]
-fn both_overlays_are_what_kubernetes_knows() {
+fn every_overlay_is_what_kubernetes_knows() {
     let (Some(kubectl), Some(schema)) = (peer::find("kubectl"), peer::find("kubernetes-schema"))
     else {
         return;
     };
-    for (overlay, _) in OVERLAYS {
+    for overlay in ["scrape", "gateway", "agent"] {
         let rendered = rendered(&kubectl, overlay);
         let objects = validate(&schema, &rendered.file);
         let objects = objects.unwrap_or_else(|said| panic!("{overlay}: {said}"));
@@ -136,6 +137,14 @@ fn what_is_rendered_fits_together() {
         let manifests = Manifests::rendered(&rendered.file);
         manifests.check();
         assert_eq!(manifests.workloads().count(), workloads, "{overlay}");
+        // Every replica of the service says where it runs, and which one it is.
+        if overlay != "operator/gateway" {
+            let (container, pod) = manifests.container("catalog-service");
+            assert_eq!(pod["terminationGracePeriodSeconds"], 30, "{overlay}");
+            let variable = |name| list(&container["env"]).find(|it| it["name"] == name);
+            let attributes = variable("OTEL_RESOURCE_ATTRIBUTES").expect(overlay);
+            assert_eq!(attributes["value"], "service.instance.id=$(K8S_POD_NAME)", "{overlay}");
+        }
         for object in &manifests.objects {
             let namespace = &object["metadata"]["namespace"];
             let is_namespace = object["kind"] == "Namespace";
@@ -143,21 +152,35 @@ fn what_is_rendered_fits_together() {
             // More than a MiB is refused.
             assert!(object.to_string().len() < 1 << 20, "{overlay}: {}", object["metadata"]);
         }
-        let (_, pod) = manifests.container("catalog-service");
-        assert_eq!(pod["terminationGracePeriodSeconds"], 30);
+    }
+}
 
+#[test]
+fn every_workload_reads_the_settings_of_its_overlay() {
+    let Some(kubectl) = peer::find("kubectl") else {
+        return;
+    };
+    for overlay in ["scrape", "gateway"] {
+        let rendered = rendered(&kubectl, overlay);
+        let manifests = Manifests::rendered(&rendered.file);
         let settings_of = |workload: &str| {
             let path = settings(&manifests.container(workload).0["args"]);
             manifests.mounted(workload, path.expect("it is told where they are"))
         };
+        assert_eq!(settings_of("alertmanager"), read("alertmanager", "alertmanager.yaml"));
         let file = if overlay == "gateway" { "gateway.yaml" } else { "kubernetes.yaml" };
         assert_eq!(settings_of("prometheus"), read("prometheus", file), "{overlay}");
         if overlay == "gateway" {
             assert_eq!(settings_of("collector"), read("collector", file));
         }
-        for rules in ["meterkit-alerts.rules.yml", "meterkit-recording.rules.yml"] {
-            let path = format!("/etc/prometheus/rules/{rules}");
-            assert_eq!(manifests.mounted("prometheus", &path), read("prometheus/rules", rules));
+        for rules in deploy::rule_files() {
+            let rules = rules.strip_prefix(deploy::path("prometheus")).expect("in the folder");
+            if overlay == "scrape" && rules.ends_with("gateway.rules.yml") {
+                continue;
+            }
+            let rules = rules.to_str().expect("a path of letters");
+            let path = format!("/etc/prometheus/{rules}");
+            assert_eq!(manifests.mounted("prometheus", &path), read("prometheus", rules));
         }
         for folder in ["dashboards", "datasources"] {
             let path = format!("/etc/grafana/provisioning/{folder}/meterkit.yaml");
@@ -166,7 +189,156 @@ fn what_is_rendered_fits_together() {
         }
         let sources = deploy::path("grafana/provisioning/datasources/meterkit.yaml");
         service_port(&manifests, &yaml::read(&sources)[0]["datasources"][0]["url"]);
+        let prometheus = &yaml::read(&deploy::path("prometheus").join(file))[0];
+        let alertmanagers = &prometheus["alerting"]["alertmanagers"][0]["static_configs"][0];
+        let alertmanager = format!("http://{}", text(&alertmanagers["targets"][0]));
+        service_port(&manifests, &alertmanager.into());
     }
+}
+
+#[test]
+fn agents_have_no_rules_and_each_has_a_label_of_its_own() {
+    let Some(kubectl) = peer::find("kubectl") else {
+        return;
+    };
+    let rendered = rendered(&kubectl, "agent");
+    let manifests = Manifests::rendered(&rendered.file);
+    let (container, pod) = manifests.container("prometheus");
+    assert!(list(&container["args"]).any(|it| it == "--agent"), "{container}");
+    let path = settings(&container["args"]).expect("it is told where they are");
+    assert_eq!(manifests.mounted("prometheus", path), read("prometheus", "agent.yaml"));
+    assert!(!pod.to_string().contains("rules"), "{pod}");
+    let labels =
+        &yaml::read(&deploy::path("prometheus/agent.yaml"))[0]["global"]["external_labels"];
+    assert_eq!(labels["__replica__"], "${POD_NAME}");
+    let name = list(&container["env"]).find(|it| it["name"] == "POD_NAME").expect("a variable");
+    assert_eq!(name["valueFrom"]["fieldRef"]["fieldPath"], "metadata.name");
+}
+
+/// Objects of the Prometheus operator, as they are rendered.
+fn operator_objects(kubectl: &Path, folder: &Path, overlay: &str) -> Vec<Value> {
+    let rendered = render(kubectl, folder, overlay).unwrap_or_else(|said| panic!("{said}"));
+    let mut objects = yaml::read(&rendered.file);
+    objects.retain(|it| it["apiVersion"] == "monitoring.coreos.com/v1");
+    objects
+}
+
+/// Compares objects with the operator's own definitions.
+fn validate_for_operator(program: &Path, objects: &[Value]) -> (bool, String) {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let mut command = Command::new(program);
+    for (number, object) in objects.iter().enumerate() {
+        let file = folder.path().join(format!("object-{number}.json"));
+        fs::write(&file, object.to_string()).expect("room for it");
+        command.arg(file);
+    }
+    run(&mut command)
+}
+
+#[test]
+fn the_prometheus_operator_knows_its_objects_and_refuses_wrong_ones() {
+    let (Some(kubectl), Some(schema), Some(operator)) = (
+        peer::find("kubectl"),
+        peer::find("kubernetes-schema"),
+        peer::find("prometheus-operator-schema"),
+    ) else {
+        return;
+    };
+    for overlay in ["operator", "operator/gateway"] {
+        let objects = operator_objects(&kubectl, &deploy::path(""), overlay);
+        assert_eq!(objects.len(), 2, "{overlay}");
+        let (is_valid, said) = validate_for_operator(&operator, &objects);
+        assert!(is_valid, "{overlay}: {said}");
+    }
+    // All other objects of the overlay are those of this folder.
+    let service = rendered(&kubectl, "service");
+    validate(&schema, &service.file).unwrap_or_else(|said| panic!("{said}"));
+
+    let monitor = "operator/pod-monitor.yaml";
+    for (file, right, wrong, named) in [
+        (monitor, "interval: 15s", "intervals: 15s", "intervals"),
+        (monitor, "interval: 15s", "interval: 15 s", "interval"),
+        (monitor, "targetLabel: instance", "target_label: instance", "target_label"),
+        (monitor, "kind: PodMonitor", "kind: PodsMonitor", "PodsMonitor"),
+        ("operator/gateway/service-monitor.yaml", "endpoints:", "endpoint:", "endpoints"),
+        ("operator/rules.yaml", "expr: 'up", "expression: 'up", "expr"),
+        ("operator/gateway/rules.yaml", "for: 5m", "for: 5 minutes", "for"),
+    ] {
+        let folder = altered(&format!("kubernetes/{file}"), right, wrong);
+        let (overlay, _) = file.rsplit_once('/').expect("a folder");
+        let objects = operator_objects(&kubectl, folder.path(), overlay);
+        let (is_valid, said) = validate_for_operator(&operator, &objects);
+        assert!(!is_valid && said.contains(named), "{wrong}: {said}");
+    }
+}
+
+#[test]
+fn monitors_of_the_operator_find_what_they_scrape_under_the_jobs_of_the_rules() {
+    let Some(kubectl) = peer::find("kubectl") else {
+        return;
+    };
+    let find = |objects: Vec<Value>, kind: &str| {
+        objects.into_iter().find(|it| it["kind"] == kind).unwrap_or_else(|| panic!("no {kind}"))
+    };
+    let root = deploy::path("");
+    let overlay = rendered(&kubectl, "operator");
+    let manifests = Manifests::rendered(&overlay.file);
+    let monitor = find(operator_objects(&kubectl, &root, "operator"), "PodMonitor");
+    let label = text(&monitor["spec"]["jobLabel"]);
+    let service = manifests.workloads().next().expect("the service");
+    let pod = &service["spec"]["template"];
+    assert_eq!(pod["metadata"]["labels"][label], "catalog-service");
+    assert_eq!(monitor["spec"]["selector"]["matchLabels"], pod["metadata"]["labels"]);
+    let endpoint = &monitor["spec"]["podMetricsEndpoints"][0];
+    let ports = &pod["spec"]["containers"][0]["ports"];
+    assert!(list(ports).any(|it| it["name"] == endpoint["port"]), "{ports}");
+    // The same labels as in the configuration for a Prometheus without the operator.
+    let prometheus = &yaml::read(&deploy::path("prometheus/kubernetes.yaml"))[0];
+    let mut targets: Vec<_> = list(&prometheus["scrape_configs"][0]["relabel_configs"])
+        .filter_map(|it| {
+            Some((it["target_label"].as_str()?.to_owned(), it["source_labels"].clone()))
+        })
+        .collect();
+    let mut relabeled: Vec<_> = list(&endpoint["relabelings"])
+        .map(|it| (text(&it["targetLabel"]).to_owned(), it["sourceLabels"].clone()))
+        .collect();
+    targets.sort_by(|a, b| a.0.cmp(&b.0));
+    relabeled.sort_by(|a, b| a.0.cmp(&b.0));
+    assert_eq!(relabeled, targets);
+
+    let gateway = rendered(&kubectl, "gateway");
+    let manifests = Manifests::rendered(&gateway.file);
+    let monitor = find(operator_objects(&kubectl, &root, "operator/gateway"), "ServiceMonitor");
+    let labels = &monitor["spec"]["selector"]["matchLabels"];
+    let is_service = |it: &&Value| it["kind"] == "Service" && it["metadata"]["labels"] == *labels;
+    let service = manifests.objects.iter().find(is_service).expect("the service of the gateway");
+    assert_eq!(service["metadata"]["labels"][text(&monitor["spec"]["jobLabel"])], "collector");
+    let port = &monitor["spec"]["endpoints"][0]["port"];
+    assert!(list(&service["spec"]["ports"]).any(|it| it["name"] == *port), "{port}");
+}
+
+/// What says where a replica runs is the same in every way.
+#[test]
+fn series_say_where_their_replica_runs_whichever_way_they_take() {
+    let promoted = &yaml::read(&deploy::path("prometheus/gateway.yaml"))[0]["otlp"];
+    let promoted = list(&promoted["promote_resource_attributes"]);
+    let mut promoted: Vec<_> = promoted.map(|it| text(it).replace('.', "_")).collect();
+    promoted.sort();
+    assert_eq!(promoted, ["k8s_namespace_name", "k8s_node_name", "k8s_pod_name"]);
+    let with_instance = |mut labels: Vec<String>| {
+        labels.sort();
+        labels.dedup();
+        assert_eq!(labels, ["instance", "k8s_namespace_name", "k8s_node_name", "k8s_pod_name"]);
+    };
+    for file in ["agent.yaml", "kubernetes.yaml"] {
+        let settings = &yaml::read(&deploy::path("prometheus").join(file))[0];
+        let relabelings = list(&settings["scrape_configs"][0]["relabel_configs"]);
+        let labels = relabelings.filter_map(|it| it["target_label"].as_str().map(str::to_owned));
+        with_instance(labels.collect());
+    }
+    let alloy = read("alloy", "scrape.alloy");
+    let labels = alloy.lines().filter_map(|line| line.trim().strip_prefix("target_label"));
+    with_instance(labels.map(|it| it.trim_matches([' ', '=', '"']).to_owned()).collect());
 }
 
 fn read(folder: &str, file: &str) -> String {

@@ -1,0 +1,96 @@
+//! Alertmanager's file in `examples/deploy`: it is valid, and every alert of the rules reaches somebody.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+
+use integration_tests::deploy::{self, altered, list, run, text};
+use integration_tests::{peer, yaml};
+
+const FILE: &str = "alertmanager/alertmanager.yaml";
+
+/// The receiver of an alert with these labels.
+fn receiver(amtool: &Path, labels: &BTreeMap<String, String>) -> String {
+    let mut command = Command::new(amtool);
+    command.args(["config", "routes", "test"]);
+    command.arg(format!("--config.file={}", deploy::path(FILE).display()));
+    command.args(labels.iter().map(|(key, value)| format!("{key}={value}")));
+    let output = command.output().expect("the program runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+#[test]
+fn amtool_finds_nothing_wrong_with_what_alertmanager_reads() {
+    let Some(amtool) = peer::find("amtool") else {
+        return;
+    };
+    let check =
+        |folder: &Path| run(Command::new(&amtool).arg("check-config").arg(folder.join(FILE)));
+    let (is_valid, said) = check(&deploy::path(""));
+    assert!(is_valid && said.contains("3 receivers"), "{said}");
+    for (right, wrong, named) in [
+        ("group_wait", "groupwait", "groupwait"),
+        ("- name: pager", "- name: page", "pager"),
+        ("severity=\"critical\"", "severity is critical", "severity"),
+        ("http://", "pager:", "pager"),
+    ] {
+        let (is_valid, said) = check(altered(FILE, right, wrong).path());
+        assert!(!is_valid && said.contains(named), "{wrong}: {said}");
+    }
+}
+
+#[test]
+fn every_alert_reaches_a_receiver_by_its_severity() {
+    let Some(amtool) = peer::find("amtool") else {
+        return;
+    };
+    let mut reached = BTreeSet::new();
+    for file in deploy::rule_files() {
+        for (name, mut labels) in deploy::alerts(&file) {
+            let expected = match labels.get("severity").map(String::as_str) {
+                Some("critical") => "pager",
+                Some("warning") => "tickets",
+                Some("none") => "heartbeat",
+                other => panic!("{name} has the severity {other:?}"),
+            };
+            labels.insert("alertname".to_owned(), name.clone());
+            assert_eq!(receiver(&amtool, &labels), expected, "{name}");
+            reached.insert(expected);
+        }
+    }
+    assert_eq!(reached, ["heartbeat", "pager", "tickets"].into());
+    // Nobody would notice an alert that went nowhere.
+    let labels = BTreeMap::from([("alertname".to_owned(), "Another".to_owned())]);
+    assert_eq!(receiver(&amtool, &labels), "tickets");
+}
+
+#[test]
+fn alertmanager_knows_alerts_by_the_names_that_the_rules_have() {
+    let files = deploy::rule_files();
+    let alerts = files.iter().flat_map(|file| deploy::alerts(file));
+    let alerts: BTreeSet<_> = alerts.map(|(name, _)| name).collect();
+    let text = std::fs::read_to_string(deploy::path(FILE)).expect("the file is there");
+    let names = text.split("alertname=\"").skip(1).filter_map(|it| it.split('"').next());
+    let mut count = 0;
+    for name in names {
+        assert!(alerts.contains(name), "no rule has the alert {name}");
+        count += 1;
+    }
+    assert_eq!(count, 4);
+}
+
+#[test]
+fn receivers_are_plainly_placeholders() {
+    let settings = &yaml::read(&deploy::path(FILE))[0];
+    let receivers: Vec<_> = list(&settings["receivers"]).collect();
+    assert_eq!(receivers.len(), 3);
+    for receiver in receivers {
+        let hooks: Vec<_> = list(&receiver["webhook_configs"]).collect();
+        assert!(!hooks.is_empty(), "{receiver}");
+        for hook in hooks {
+            let url = text(&hook["url"]);
+            assert!(url.starts_with("http://replace-this.invalid/"), "{url}");
+        }
+    }
+}
