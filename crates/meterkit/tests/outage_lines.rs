@@ -291,7 +291,7 @@ fn a_stop_without_a_receiver_is_one_line() {
         text.take();
         assert!(telemetry.shutdown_blocking().is_err());
         let expected = format!(
-            " WARN export failed at shutdown: HTTP status 401 Unauthorized; check OTEL_EXPORTER_OTLP_HEADERS; {fate} \
+            " WARN metrics are not delivered at shutdown: HTTP status 401 Unauthorized; check OTEL_EXPORTER_OTLP_HEADERS; {fate} \
              exporter=\"otlp/0\" endpoint=\"http://collector:4318\""
         );
         assert_eq!(text.take(), [expected]);

@@ -287,8 +287,8 @@ mod https {
         let (telemetry, lines) =
             log_lines::of(|| Telemetry::from_env().unwrap().install().unwrap());
         let address = telemetry.prometheus_address().unwrap();
-        let endpoint = format!("endpoint=https://{address}/metrics ");
-        assert!(lines.iter().any(|line| line.contains(&endpoint)), "{lines:?}");
+        let endpoint = format!(" endpoint=https://{address}/metrics");
+        assert!(lines.iter().any(|line| line.ends_with(&endpoint)), "{lines:?}");
         assert!(!format!("{lines:?} {:?}", telemetry.health()).contains("s3cret"));
 
         let trusts = CertificateDer::from(file("server.der"));

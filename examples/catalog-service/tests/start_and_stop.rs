@@ -171,6 +171,9 @@ async fn a_program_whose_receiver_is_away_serves_says_so_to_operators_and_exits_
     assert_eq!(output.status.code(), Some(0), "{log}");
     let troubles: Vec<_> = log.lines().filter(|it| !it.contains("INFO")).collect();
     let [trouble] = troubles[..] else { panic!("{log}") };
-    assert!(trouble.contains("WARN") && trouble.contains("export failed at shutdown: "), "{log}");
+    assert!(
+        trouble.contains("WARN") && trouble.contains("metrics are not delivered at shutdown: "),
+        "{log}"
+    );
     assert!(trouble.contains("the receiver has no values of this process"), "{log}");
 }

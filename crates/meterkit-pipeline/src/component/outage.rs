@@ -150,7 +150,8 @@ impl Component {
                     counted(attempts, "attempt failed", "attempts failed")
                 );
             }
-            None if before.last_success.is_none() => {
+            // What has no points is not sent by every target.
+            None if before.exported_points == 0 && self.health().exported_points > 0 => {
                 tracing::info!(exporter, endpoint, "metrics target is live");
             }
             None => {}
@@ -178,7 +179,11 @@ impl Component {
             }
             (_, None) => "the receiver has no values of this process".to_owned(),
         };
-        tracing::warn!(exporter, endpoint, "export failed at shutdown: {reason}; {fate}");
+        tracing::warn!(
+            exporter,
+            endpoint,
+            "metrics are not delivered at shutdown: {reason}; {fate}"
+        );
     }
 
     /// Begins an outage unless there is one, and does this with it.
