@@ -61,6 +61,7 @@ fn target(of: &TargetHealth) -> String {
     json.add("failed_points", of.failed_points);
     json.add("rejected_points", of.rejected_points);
     json.add("queue", or_null(of.queue.map(queue)));
+    json.add("clock_skew", or_null(of.clock_skew));
     json.end()
 }
 
