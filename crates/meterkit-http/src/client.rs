@@ -131,6 +131,9 @@ impl Client {
     /// When there is no answer within the timeout of the transport.
     pub async fn request(&self, request: Request<Bytes>) -> Result<Reply, SendError> {
         in_time(self.timeout, self.setting, async {
+            if self.link.is_fixed() {
+                return self.ask(request, &self.link.in_use()).await;
+            }
             let access = self.link.current().await;
             let outcome = self.ask(request.clone(), &access).await;
             let is_refused = match &outcome {

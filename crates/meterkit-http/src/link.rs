@@ -131,6 +131,11 @@ impl Link {
         &self.receiver
     }
 
+    /// Returns whether there are no files that could change.
+    pub(crate) fn is_fixed(&self) -> bool {
+        self.files.is_none()
+    }
+
     /// Returns what is in use now, without a look at the files.
     pub fn in_use(&self) -> Arc<Access> {
         self.in_use.borrow().clone()

@@ -84,7 +84,12 @@ impl SendError {
 
     /// Returns whether another secret or certificate may help: the receiver refuses the one in use, or TLS failed.
     pub fn is_of_identity(&self) -> bool {
-        matches!(self.cause, Cause::Tls | Cause::Proxy) || self.status.is_some_and(is_of_identity)
+        match self.cause {
+            Cause::Tls | Cause::Proxy => true,
+            // Who refuses a client certificate may hang up before it is heard.
+            Cause::Connect => self.may_have_arrived,
+            _ => self.status.is_some_and(is_of_identity),
+        }
     }
 
     /// Returns the error for a reply that is not a success. It quotes `message`, the receiver's own words, without the
@@ -160,7 +165,9 @@ pub(crate) fn cause_of(error: &(dyn Error + 'static)) -> Cause {
 #[cfg(feature = "tls")]
 fn is_of_tls(error: &(dyn Error + 'static)) -> bool {
     let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    error.is::<rustls::Error>() || inner.is_some_and(|inner| is_of_tls(inner))
+    // An error of HTTP/2 hides its cause: of a receiver that refuses a client certificate, say.
+    let is_alert = |error: &dyn Error| error.to_string().contains("received fatal alert: ");
+    error.is::<rustls::Error>() || inner.is_some_and(|inner| is_of_tls(inner)) || is_alert(error)
 }
 
 #[cfg(not(feature = "tls"))]

@@ -5,6 +5,7 @@ use meterkit_fakes::otlp::Receiver;
 use meterkit_fakes::tls::Authority;
 use meterkit_otlp::{BuildError, OtlpConfig, OtlpTarget, Protocol, TlsError, Transport};
 use meterkit_pipeline::{ExportError, Target};
+use meterkit_settings::Environment;
 
 use crate::snapshots::{ALL, config, snapshot};
 
@@ -49,6 +50,40 @@ async fn a_receiver_knows_us_by_our_certificate() {
         assert_eq!(export(known).await, Ok(()), "{protocol}");
         assert!(export(config).await.is_err(), "{protocol}");
         assert_eq!(receiver.arrivals().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn each_protocol_uses_certificates_that_were_renewed_in_their_files() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let [ca, certificate, key] =
+        ["ca", "certificate", "key"].map(|name| directory.path().join(name));
+    let write = |authority: &Authority, clients: &Authority| {
+        let identity = clients.issue("catalog");
+        std::fs::write(&ca, authority.pem()).expect("room for it");
+        std::fs::write(&certificate, identity.pem()).expect("room for it");
+        std::fs::write(&key, identity.key_pem()).expect("room for it");
+    };
+    for protocol in ALL {
+        let (authority, clients) = (Authority::new(), Authority::new());
+        let receiver = receiver(&authority, Some(&clients)).await;
+        write(&Authority::new(), &clients);
+        let endpoint = format!("https://localhost:{}", receiver.address().port());
+        let environment = Environment::of([
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol.to_string().into()),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.into()),
+            ("OTEL_EXPORTER_OTLP_CERTIFICATE", ca.clone().into_os_string()),
+            ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", certificate.clone().into_os_string()),
+            ("OTEL_EXPORTER_OTLP_CLIENT_KEY", key.clone().into_os_string()),
+        ]);
+        let config = environment.read(OtlpConfig::read).expect("good variables");
+        let mut target = OtlpTarget::new(config).expect("a target");
+        target.export(&snapshot(1, &[1])).await.expect_err("the authority is unknown");
+        write(&authority, &Authority::new());
+        target.export(&snapshot(2, &[1])).await.expect_err("the client is unknown");
+        write(&authority, &clients);
+        assert_eq!(target.export(&snapshot(3, &[1])).await, Ok(()), "{protocol}");
+        assert_eq!(receiver.accepted().len(), 1, "{protocol}");
     }
 }
 

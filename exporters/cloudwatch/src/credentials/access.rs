@@ -57,3 +57,26 @@ impl HttpSend for Services {
         client.request(request).await.map_err(|error| Error::unexpected(error.to_string()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use meterkit_fakes::raw::RawServer;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn metadata_services_are_reached_without_a_proxy_and_public_ones_through_it() {
+        let server = RawServer::accepting().await;
+        let proxy = RawServer::saying("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n").await;
+        let url = format!("http://{}", proxy.address());
+        let proxies = Proxies::default().with_http(&url).and_then(|it| it.with_https(&url));
+        let services = Services { proxies: Some(proxies.unwrap()) };
+        let send = |url: String| services.http_send(Request::get(url).body(Bytes::new()).unwrap());
+        let reply = send(format!("http://{}/latest/api/token", server.address())).await.unwrap();
+        assert_eq!(reply.status().as_u16(), 200);
+        assert_eq!(proxy.heads(), Vec::<String>::new());
+        let error = send("https://sts.eu-west-1.amazonaws.com/".to_owned()).await.unwrap_err();
+        assert!(error.to_string().contains(&format!("the proxy `{url}`")), "{error}");
+        assert!(proxy.heads()[0].starts_with("CONNECT sts.eu-west-1.amazonaws.com:443 "));
+    }
+}

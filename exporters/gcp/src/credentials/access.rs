@@ -120,3 +120,28 @@ impl fmt::Debug for Access {
         f.debug_struct("Access").field("proxies", &self.proxies).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use meterkit_fakes::raw::RawServer;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn metadata_are_requested_without_a_proxy_and_tokens_through_it() {
+        let saying = |body: &str| {
+            let length = body.len();
+            RawServer::saying(format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}"))
+        };
+        let (server, proxy) = (saying("metadata").await, saying("token").await);
+        let proxies = Proxies::default().with_http(&format!("http://{}", proxy.address()));
+        let host = server.address().to_string();
+        let variable = move |name: &str| (name == "GCE_METADATA_HOST").then(|| host.clone());
+        let access = Access { proxies: Some(proxies.unwrap()), ..Access::of(variable) };
+        assert_eq!(access.metadata("project/project-id").await.unwrap(), "metadata");
+        assert_eq!(proxy.heads(), Vec::<String>::new());
+        let fields = [("grant_type", "refresh_token")];
+        assert_eq!(access.form("http://tokens.test/token", &fields).await.unwrap(), "token");
+        assert_eq!(proxy.heads().len(), 1);
+    }
+}

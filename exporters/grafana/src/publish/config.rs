@@ -194,6 +194,15 @@ mod tests {
     }
 
     #[test]
+    fn dashboards_go_through_the_proxies_of_everyone() {
+        let proxy = ("HTTPS_PROXY", "http://proxy:3128");
+        let config = read(&[(URL, "https://grafana.test"), (TOKEN, "glsa_1"), proxy]);
+        let config = config.expect("good variables").expect("they are set");
+        let used = config.transport.proxies().and_then(|proxies| proxies.of(config.url()));
+        assert_eq!(used.map(|proxy| proxy.to_string()).as_deref(), Some("http://proxy:3128"));
+    }
+
+    #[test]
     fn a_compression_is_an_error() {
         let config = PublishConfig::new("http://g", Secret::new("a")).expect("a URL");
         let with = |compression| {
