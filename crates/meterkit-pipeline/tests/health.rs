@@ -258,7 +258,8 @@ fn a_target_whose_shutdown_is_cut_off_tells_why_its_last_export_failed() {
 #[test]
 fn the_json_of_health_has_what_the_value_has() {
     let (_meter, builder) = catalog();
-    let (target, _seen) = ScriptedTarget::new("scripted", [Step::Succeed, Step::Refuse]);
+    let (target, seen) = ScriptedTarget::new("scripted", [Step::Succeed, Step::Refuse]);
+    seen.set_clock_skew(Some(-7200));
     let pipeline = builder.target(target.with_queue(1), ONLY_WHEN_ASKED).start().unwrap();
     pipeline.source().endpoint("prometheus", "a_type", "http://localhost/\"quoted\"");
     pipeline.flush_blocking(PATIENCE).unwrap();
@@ -269,7 +270,7 @@ fn the_json_of_health_has_what_the_value_has() {
     health.targets[0].last_error.as_mut().unwrap().time = time + Duration::from_secs(30);
     health.snapshot_age = Some(Duration::from_millis(1500));
     health.settings = vec!["PORT: `x` is no number".to_owned()];
-    let expected = r#"{"is_delivering":false,"targets":[{"name":"scripted","component":"scripted/0","endpoint":"a test","kind":"push","is_failing":true,"last_success":"2026-03-01T12:00:00Z","last_error":{"text":"the receiver refuses","time":"2026-03-01T12:00:30Z"},"problem":null,"consecutive_failures":1,"exported_points":1,"failed_points":1,"rejected_points":0,"queue":{"requests":1,"bytes":10,"dropped_values":0,"is_durable":false},"clock_skew":null},{"name":"prometheus","component":"prometheus/0","endpoint":"http://localhost/\"quoted\"","kind":"pull","is_failing":false,"last_success":null,"last_error":null,"problem":null,"consecutive_failures":0,"exported_points":0,"failed_points":0,"rejected_points":0,"queue":null,"clock_skew":null}],"store":{"overflowing":[],"callbacks_in_background":[],"name_meetings":[],"dropped_values":0},"snapshot_age_seconds":1.5,"snapshot_points":1,"settings":["PORT: `x` is no number"]}"#;
+    let expected = r#"{"is_delivering":false,"targets":[{"name":"scripted","component":"scripted/0","endpoint":"a test","kind":"push","is_failing":true,"last_success":"2026-03-01T12:00:00Z","last_error":{"text":"the receiver refuses","time":"2026-03-01T12:00:30Z"},"problem":null,"clock_skew":-7200,"consecutive_failures":1,"exported_points":1,"failed_points":1,"rejected_points":0,"queue":{"requests":1,"bytes":10,"dropped_values":0,"is_durable":false}},{"name":"prometheus","component":"prometheus/0","endpoint":"http://localhost/\"quoted\"","kind":"pull","is_failing":false,"last_success":null,"last_error":null,"problem":null,"clock_skew":null,"consecutive_failures":0,"exported_points":0,"failed_points":0,"rejected_points":0,"queue":null}],"store":{"overflowing":[],"callbacks_in_background":[],"name_meetings":[],"dropped_values":0},"snapshot_age_seconds":1.5,"snapshot_points":1,"settings":["PORT: `x` is no number"]}"#;
     assert_eq!(health.to_json(), expected.replace(r#"/"quoted""#, r#"/\"quoted\""#));
     serde_json::from_str::<serde_json::Value>(&health.to_json()).unwrap();
 }

@@ -56,12 +56,12 @@ fn target(of: &TargetHealth) -> String {
     json.add("last_success", or_null(of.last_success.map(time)));
     json.add("last_error", or_null(of.last_error.as_ref().map(error)));
     json.add("problem", or_null(of.problem.as_deref().map(json_text)));
+    json.add("clock_skew", or_null(of.clock_skew));
     json.add("consecutive_failures", of.consecutive_failures);
     json.add("exported_points", of.exported_points);
     json.add("failed_points", of.failed_points);
     json.add("rejected_points", of.rejected_points);
     json.add("queue", or_null(of.queue.map(queue)));
-    json.add("clock_skew", or_null(of.clock_skew));
     json.end()
 }
 
