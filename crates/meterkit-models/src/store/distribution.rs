@@ -74,7 +74,7 @@ pub(crate) fn a_reset_takes_what_it_forgets() {
     let recorded = recorders.map(|it| u64::from(it.join().expect("no panic")));
     let moments = row.read(&mut left);
     assert_eq!(moments.sum, left[0] as f64);
-    assert_eq!(taken[0] + left[0], recorded.iter().sum());
+    assert_eq!(taken[0] + left[0], recorded.iter().sum::<u64>());
 }
 
 pub(crate) fn rows_that_are_made_meanwhile_lose_nothing() {
