@@ -136,17 +136,19 @@ impl Metrics<'_> {
             ));
         }
         if self.targets.are_pushed() {
-            // Without an instance ID of its own, a process that pushes is a new instance with each start.
+            // Without an instance ID of its own, a process that pushes is a new instance with each start. So is each
+            // process of a deployment, which replaces all of them once.
             let info = self.of_job("target_info");
             let ever = format!("count by (job) (present_over_time({info}[{INTERVAL}]))");
             let most = format!("max_over_time(count by (job) ({info})[{INTERVAL}:1m])");
-            ways.push(format!("{ever} - 2 * {most} >= {RESTARTS}"));
+            ways.push(format!("{ever} > {RESTARTS} * {most}"));
         }
         Rule::alert("MeterkitRestarting", ways.join(" or "), "warning")
             .summary("{{ $labels.job }} {{ $labels.instance }} keeps restarting")
             .description(&format!(
-                "It has started at least {RESTARTS} times within {INTERVAL}. What it counted after \
-                 its last scrape or export is lost each time, unless it shut down in order.",
+                "It has started at least {RESTARTS} times within {INTERVAL}, or scrapes of it fail again and \
+                 again. What it counted after its last scrape or export is lost each time, unless it \
+                 shut down in order.",
             ))
     }
 

@@ -46,7 +46,8 @@ const WRITTEN: [(&str, &str); 14] = [
     ("url", "URL"),
 ];
 
-/// Returns the name of a metric in words: `HTTP server request duration` for `http.server.request.duration`.
+/// Returns the name of a metric in words: `HTTP server request duration` for `http.server.request.duration`. A part in camel
+/// case is several words.
 pub(crate) fn words(name: &str) -> String {
     let written = |part: &str| {
         let known = WRITTEN.iter().find(|(known, _)| *known == part);
@@ -54,7 +55,17 @@ pub(crate) fn words(name: &str) -> String {
     };
     // All of them are about exporters and readers, which says as much.
     let name = name.strip_prefix("otel.sdk.").unwrap_or(name);
-    let parts: Vec<_> = name.split(['.', '_']).filter(|it| !it.is_empty()).map(written).collect();
+    let mut separated = String::with_capacity(name.len());
+    for c in name.chars() {
+        if c.is_uppercase() && separated.ends_with(char::is_lowercase) {
+            separated.push('.');
+            separated.extend(c.to_lowercase());
+        } else {
+            separated.push(c);
+        }
+    }
+    let parts = separated.split(['.', '_']).filter(|it| !it.is_empty());
+    let parts: Vec<_> = parts.map(written).collect();
     let words = parts.join(" ");
     let first = words.chars().next().filter(|_| !words.starts_with("gRPC"));
     match first {
@@ -89,6 +100,7 @@ mod tests {
             ("cache.hit_ratio", "Cache hit ratio"),
             ("tasks.in_flight.peak", "Tasks in flight peak"),
             ("grpc.calls", "gRPC calls"),
+            ("httpRouter.cacheSize", "HTTP router cache size"),
             ("otel.sdk.exporter.operation.duration", "Exporter operation duration"),
             ("HTTP server requests", "HTTP server requests"),
             ("größe", "Größe"),

@@ -85,8 +85,23 @@ fn a_crash_loop_of_a_service_that_pushes_is_reported_and_deployments_are_not() {
     for start in 0..12 {
         recording.run_as(&format!("start-{start}"), &Service::start(), 2);
     }
-    let firing = [("MeterkitRestarting", 8..=23)];
+    let firing = [("MeterkitRestarting", 6..=23)];
     assert_firing(&rules, &recording.input_series(), recording.minutes(), &firing);
+}
+
+#[test]
+fn three_replicas_that_are_deployed_twice_are_not_reported() {
+    // Three processes every five minutes, each a new instance.
+    let replica = |start: usize, replica: usize| {
+        let missing = "_ ".repeat(5 * start);
+        format!(
+            "      - series: 'target_info{{job=\"shop\",instance=\"{start}-{replica}\"}}'\n        \
+             values: '{missing}1 1 1 1 1 stale'\n"
+        )
+    };
+    let starts = (0..3).flat_map(|start| (0..3).map(move |it| replica(start, it)));
+    let series: String = starts.collect();
+    assert_firing(&rules().job("shop").target("otlp"), &series, 15, &[]);
 }
 
 #[test]
