@@ -65,7 +65,7 @@ pub(crate) fn groups(jobs: &[String], targets: &Targets) -> Vec<Group> {
         metrics.values_dropped(),
     ]);
     if targets.has_collector() {
-        rules.extend([collector_queue_filling(), collector_losing()]);
+        rules.extend([collector_queue_filling(), collector_refusing(), collector_losing()]);
     }
     vec![Group { name: "meterkit-alerts".to_owned(), rules }]
 }
@@ -175,7 +175,7 @@ impl Metrics<'_> {
 
     /// Fails now, and nothing has succeeded for a while, or ever.
     fn delivery_failing(&self) -> Rule {
-        let on = self.component_labels();
+        let on = of_process(&[COMPONENT]).join(", ");
         let expression = format!("{} and on ({on}) {}", self.failing(), self.stale(FAILING_AFTER));
         Rule::alert("MeterkitDeliveryFailing", expression, "warning")
             .summary(&format!(
@@ -192,7 +192,7 @@ impl Metrics<'_> {
 
     /// Neither fails nor succeeds, though the process still collects.
     fn delivery_silent(&self) -> Rule {
-        let on = self.component_labels();
+        let on = of_process(&[COMPONENT]).join(", ");
         let collections = Selector::new(COLLECTIONS.family()).part("_count");
         let collects = collections.one_of("job", self.jobs).increase(INTERVAL);
         let expression = format!(
@@ -212,7 +212,7 @@ impl Metrics<'_> {
     }
 
     fn queue_dropping(&self) -> Rule {
-        let expression = self.counted(QUEUE_DROPPED, &[COMPONENT], INTERVAL);
+        let expression = self.counted(QUEUE_DROPPED, &[COMPONENT]);
         Rule::alert("MeterkitQueueDropping", expression, "critical")
             .summary(&format!(
                 "{} of {{{{ $labels.job }}}} on {{{{ $labels.instance }}}} loses values",
@@ -226,7 +226,7 @@ impl Metrics<'_> {
     }
 
     fn cardinality_overflow(&self) -> Rule {
-        let expression = self.counted(OVERFLOW, &[INSTRUMENT], INTERVAL);
+        let expression = self.counted(OVERFLOW, &[INSTRUMENT]);
         Rule::alert("MeterkitCardinalityOverflow", expression, "warning")
             .summary(&format!(
                 "{} of {{{{ $labels.job }}}} has reached its limit of series",
@@ -241,9 +241,11 @@ impl Metrics<'_> {
 
     /// Fires while it overruns, and afterwards while it runs in the background.
     fn callback_over_budget(&self) -> Rule {
-        let overruns = self.counted(OVERRUNS, &[INSTRUMENT], INTERVAL);
-        let background = self.any(&self.select(BACKGROUND).to_string(), &[INSTRUMENT]);
-        let expression = format!("{overruns} or {background}");
+        let overruns = self.counted(OVERRUNS, &[INSTRUMENT]);
+        let background = self.select(BACKGROUND).to_string();
+        let by = of_process(&[INSTRUMENT]);
+        let by: Vec<_> = by.iter().map(String::as_str).collect();
+        let expression = format!("{overruns} or {} > 0", promql::sum_by(&by, &background));
         Rule::alert("MeterkitCallbackOverBudget", expression, "warning")
             .summary(&format!(
                 "The callback of {} of {{{{ $labels.job }}}} is too slow",
@@ -256,7 +258,7 @@ impl Metrics<'_> {
     }
 
     fn callback_failing(&self) -> Rule {
-        let expression = self.counted(FAILURES, &[INSTRUMENT, REASON], INTERVAL);
+        let expression = self.counted(FAILURES, &[INSTRUMENT, REASON]);
         Rule::alert("MeterkitCallbackFailing", expression, "warning")
             .summary(&format!(
                 "The callback of {} of {{{{ $labels.job }}}} fails ({})",
@@ -269,7 +271,7 @@ impl Metrics<'_> {
     }
 
     fn values_dropped(&self) -> Rule {
-        let expression = self.counted(DROPPED, &[REASON], INTERVAL);
+        let expression = self.counted(DROPPED, &[REASON]);
         Rule::alert("MeterkitValuesDropped", expression, "warning")
             .summary(&format!(
                 "{{{{ $labels.job }}}} records values that no metric can hold ({})",
@@ -292,14 +294,10 @@ impl Metrics<'_> {
         format!("present_over_time({}[{time}])", collections.one_of("job", self.jobs))
     }
 
-    fn component_labels(&self) -> String {
-        format!("{}, {}", PROCESS.join(", "), self_metrics::label(COMPONENT))
-    }
-
     /// Selects targets with failed exports, by cause.
     fn failing(&self) -> String {
         let failed = self.select(EXPORTED).raw(format!("{}!=\"\"", self_metrics::label(ERROR)));
-        format!("({})", self.rising(&failed, &[COMPONENT, ERROR], FAILING_FOR))
+        format!("({})", rising(&failed, &of_process(&[COMPONENT, ERROR]), FAILING_FOR))
     }
 
     /// Selects push targets without a success for this long, or without any since they exist.
@@ -312,22 +310,8 @@ impl Metrics<'_> {
         format!("({ever} or ({success} == 0 and {success} offset {minutes}m == 0))")
     }
 
-    fn counted(&self, metric: SelfMetric, keys: &[&str], interval: &str) -> String {
-        self.rising(&self.select(metric), keys, interval)
-    }
-
-    /// Whether a counter has risen lately, or is new: its first value is no rise to Prometheus.
-    fn rising(&self, counter: &Selector, keys: &[&str], interval: &str) -> String {
-        let risen = self.any(&counter.increase(interval), keys);
-        let is_new = format!("{counter} unless {counter} offset {interval}");
-        format!("{risen} or {}", self.any(&is_new, keys))
-    }
-
-    /// Whether there is any, per instance and by these labels.
-    fn any(&self, of: &str, keys: &[&str]) -> String {
-        let keys: Vec<_> = keys.iter().map(|key| self_metrics::label(key)).collect();
-        let by = PROCESS.into_iter().chain(keys.iter().map(String::as_str));
-        format!("{} > 0", promql::sum_by(&by.collect::<Vec<_>>(), of))
+    fn counted(&self, metric: SelfMetric, keys: &[&str]) -> String {
+        rising(&self.select(metric), &of_process(keys), INTERVAL)
     }
 }
 
@@ -346,25 +330,53 @@ fn collector_queue_filling() -> Rule {
         )
 }
 
-fn collector_losing() -> Rule {
-    // The Collector adds `_total` to counters, depending on its configuration.
-    let lost = |name: &str| {
-        let counter = format!("{{__name__=~\"otelcol_{name}_metric_points(_total)?\"}}");
-        let labels = "job, instance, exporter, receiver";
-        format!("sum by ({labels}) (rate({counter}[5m])) > 0")
-    };
-    // What its receivers refuse includes what finds no room in a queue.
-    let ways = ["exporter_send_failed", "receiver_refused"].map(lost);
-    Rule::alert("MeterkitCollectorLosing", ways.join(" or "), "critical")
+fn collector_refusing() -> Rule {
+    let refused = collector_counter("receiver_refused").rate("5m");
+    let by = ["job", "instance", "receiver"];
+    let expression = format!("{} > 0", promql::sum_by(&by, &refused));
+    Rule::alert("MeterkitCollectorRefusing", expression, "warning")
         .lasting("5m")
         .summary(
-            "{{ $labels.job }} on {{ $labels.instance }} loses or refuses {{ $value | humanize }} \
-             points per second ({{ $labels.exporter }}{{ $labels.receiver }})",
+            "{{ $labels.job }} on {{ $labels.instance }} refuses {{ $value | humanize }} points per \
+             second",
         )
         .description(
-            "An exporter of the Collector has given up points, or its queue is full and services are \
-             told to try again.",
+            "Its queue or its memory is full. Services keep totals and try again; values of gauges \
+             are lost.",
         )
+}
+
+fn collector_losing() -> Rule {
+    let by = ["job", "instance", "exporter"];
+    let expression = rising(&collector_counter("exporter_send_failed"), &by, INTERVAL);
+    Rule::alert("MeterkitCollectorLosing", expression, "critical")
+        .summary(
+            "{{ $labels.exporter }} of {{ $labels.job }} on {{ $labels.instance }} gives up points \
+             that it has accepted",
+        )
+        .description(
+            "The receiver behind the Collector has refused them, or was away for longer than the \
+             Collector tries.",
+        )
+}
+
+fn collector_counter(name: &str) -> Selector {
+    // The Collector adds `_total` to counters, depending on its configuration.
+    Selector::new("").raw(format!("__name__=~\"otelcol_{name}_metric_points(_total)?\""))
+}
+
+/// Returns whether a counter has risen lately, or is new: its first value is no rise to Prometheus.
+fn rising(counter: &Selector, by: &[impl AsRef<str>], interval: &str) -> String {
+    let by: Vec<_> = by.iter().map(AsRef::as_ref).collect();
+    let risen = promql::sum_by(&by, &counter.increase(interval));
+    let is_new = format!("{counter} unless {counter} offset {interval}");
+    format!("{risen} > 0 or {} > 0", promql::sum_by(&by, &is_new))
+}
+
+/// Returns the labels of a process, and these.
+fn of_process(keys: &[&str]) -> Vec<String> {
+    let keys = keys.iter().map(|key| self_metrics::label(key));
+    PROCESS.map(str::to_owned).into_iter().chain(keys).collect()
 }
 
 /// The value of a label, in the text of an alert.

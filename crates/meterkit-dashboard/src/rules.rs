@@ -34,7 +34,8 @@ const RUNBOOK: &str =
 /// | `MeterkitCallbackFailing` | `warning` | a callback ends with an error or a panic | always |
 /// | `MeterkitValuesDropped` | `warning` | values are recorded that no metric can hold | always |
 /// | `MeterkitCollectorQueueFilling` | `warning` | a queue of the Collector has been over 80 % full for 5 minutes | with [`collector`](Self::collector) |
-/// | `MeterkitCollectorLosing` | `critical` | the Collector has given up or refused points for 5 minutes | with [`collector`](Self::collector) |
+/// | `MeterkitCollectorRefusing` | `warning` | the Collector has refused points for 5 minutes | with [`collector`](Self::collector) |
+/// | `MeterkitCollectorLosing` | `critical` | an exporter of the Collector gives up points that it has accepted | with [`collector`](Self::collector) |
 /// | `MeterkitErrorBudgetBurning` | `critical`, `warning` | requests fail faster than the objective allows | with [`availability`](Self::availability) |
 /// | `MeterkitLatencyBudgetBurning` | `critical`, `warning` | requests are slow more often than the objective allows | with [`latency`](Self::latency) |
 ///

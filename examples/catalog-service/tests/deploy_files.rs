@@ -23,7 +23,7 @@ fn generated() -> BTreeMap<PathBuf, String> {
     // Dashboards are those of Prometheus: only the data source differs.
     let mut mimir = Provisioning::new("http://mimir:9009/prometheus").files();
     mimir.retain(|(path, _)| path.starts_with("datasources/"));
-    // The same rules serve each step of the page: they allow for scrapes, pushes and a Collector.
+    // The same rules serve each step of the page: they allow for scrapes and pushes. The gateway has rules of its own.
     let rules = Rules::of(&catalog).job("catalog-service");
     let rules = rules.availability(0.999).expect("a share");
     let rules = rules.latency(Duration::from_millis(250), 0.99).expect("a share").files();
