@@ -1,12 +1,13 @@
 //! Dashboards and rules that are made from the catalog of catalog-service, asked of a real Prometheus that scrapes
 //! it.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use catalog_service::database::ROWS_TTL;
 use catalog_service::load;
 use integration_tests::process::Process;
 use integration_tests::prometheus::Prometheus;
+use integration_tests::prometheus_receiver::PrometheusReceiver;
 use integration_tests::{peer, program};
 use meterkit_core::Catalog;
 use meterkit_dashboard::{Dashboard, Histograms, Rules};
@@ -137,6 +138,43 @@ async fn check_first_row(prometheus: &Prometheus, asked: &[(String, String)], ta
     assert_eq!(up, 1.0);
     assert!(rate > 0.0 && (0.0..=1.0).contains(&errors), "{rate} {errors}");
     assert!(0.0 < p50 && p50 <= p99 && p99 <= 10.0, "{p50} {p99}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_pushes_is_in_the_first_row_and_not_absent() {
+    let Some(executable) = peer::find("prometheus") else {
+        return;
+    };
+    let prometheus = PrometheusReceiver::start(&executable).await;
+    let mut service = Process::start(
+        &program::build("catalog-service"),
+        &["--port", "0"],
+        &[
+            ("OTEL_METRICS_EXPORTER", "grafana"),
+            ("METERKIT_GRAFANA_INTERVAL", "500"),
+            ("GRAFANA_REMOTE_WRITE_URL", &prometheus.remote_write_url()),
+            ("OTEL_SERVICE_NAME", "catalog"),
+        ],
+    );
+    let url = service.line("catalog-service listens on ").await;
+    let catalog = catalog_service::catalog().expect("its metrics can be made");
+    let asked = expressions(&Dashboard::new("Catalog").of(&catalog));
+    for (title, expression) in asked.iter().take(5) {
+        let of_service = filled_in(expression, &[("service", "catalog")]);
+        // A rate needs two exports with requests between them.
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while prometheus.count_now(&of_service).await == 0 {
+            assert!(Instant::now() < deadline, "{title} has no data: {of_service}");
+            load::run(&url, 20, 4).await.expect("every request is answered");
+        }
+    }
+    for (job, is_absent) in [("catalog", 0), ("another", 1)] {
+        let absent = format!("absent(target_info{{job=\"{job}\"}})");
+        let rules = Rules::of(&catalog).job(job).target("grafana");
+        assert!(rules.alerts().contains(&format!("expr: '({absent})'")), "{}", rules.alerts());
+        assert_eq!(prometheus.count_now(&absent).await, is_absent, "{absent}");
+    }
+    assert!(service.terminate().await.success(), "the service ends well when it is asked to");
 }
 
 /// All rules that there are.
