@@ -31,7 +31,7 @@ pub struct Series {
     pub name: String,
     /// Labels without the name.
     pub labels: BTreeMap<String, String>,
-    /// All values.
+    /// All values. The mark of a series that has ended is not a number.
     pub values: Vec<f64>,
 }
 
@@ -118,6 +118,8 @@ fn one(line: &str) -> Series {
     let mut labels: BTreeMap<String, String> =
         serde_json::from_value(line["metric"].clone()).expect("labels are text");
     let name = labels.remove("__name__").expect("series have names");
-    let values = serde_json::from_value(line["values"].clone()).expect("values are numbers");
+    let values: Vec<Option<f64>> =
+        serde_json::from_value(line["values"].clone()).expect("values are numbers or null");
+    let values = values.into_iter().map(|it| it.unwrap_or(f64::NAN)).collect();
     Series { name, labels, values }
 }

@@ -26,6 +26,7 @@ mod pushgateway_has_what_jobs_pushed;
 mod registries_of_others_reach_every_target;
 mod remote_write_histograms_are_read_back;
 mod remote_write_is_read_back;
+mod replicas_survive_a_kill;
 mod strict_parsers_read_each_text;
 mod troubled;
 mod victoria_metrics_takes_datadog;

@@ -1,0 +1,464 @@
+//! Every way of `examples/deploy` that can run here, with its own files: three replicas of catalog-service, one of them
+//! killed and started again, and sums that are those of the load generators.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Json;
+use axum::routing::post;
+use catalog_service::load;
+use integration_tests::alertmanager::Alertmanager;
+use integration_tests::process::Process;
+use integration_tests::prometheus::Prometheus;
+use integration_tests::prometheus_receiver::{PrometheusReceiver, Stored};
+use integration_tests::victoria_metrics::{Series, VictoriaMetrics};
+use integration_tests::{client, deploy, operations, peer, program};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+/// How long what happens every half second may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const OPERATIONS: &str =
+    "backstage_plugin_catalog_entities_operations_total{job='catalog-service'}";
+
+/// Operations of the catalog by action.
+type Counts = BTreeMap<String, u64>;
+
+/// A replica of catalog-service.
+struct Replica {
+    process: Process,
+    url: String,
+}
+
+impl Replica {
+    /// Starts a replica that sends its metrics to where the variables say.
+    async fn start(variables: &[(&str, &str)]) -> Self {
+        let variables = [&[("OTEL_SERVICE_NAME", "catalog-service")], variables].concat();
+        let program = program::build("catalog-service");
+        let mut process = Process::start(&program, &["--port", "0"], &variables);
+        let url = process.line("catalog-service listens on ").await;
+        Self { process, url }
+    }
+
+    /// Starts a replica that is scraped at a port.
+    async fn start_scraped(port: u16) -> Self {
+        let port = port.to_string();
+        Self::start(&[
+            ("OTEL_METRICS_EXPORTER", "prometheus"),
+            ("OTEL_EXPORTER_PROMETHEUS_PORT", &port),
+        ])
+        .await
+    }
+}
+
+/// How many requests a replica gets at first, and after one was killed. Fewer then: Prometheus knows a restart by a counter
+/// that is lower than before, and does not notice one that has caught up between two scrapes.
+const MANY: u64 = 200;
+const FEW: u64 = 50;
+
+/// Sends requests to replicas, and adds what they did to `counted`.
+async fn load(replicas: &[Replica], requests: u64, counted: &mut Counts) {
+    for replica in replicas {
+        let tally = load::run(&replica.url, requests, 4).await.expect("every request is answered");
+        for (action, count) in operations::by_action(&tally) {
+            *counted.entry(action).or_default() += count;
+        }
+    }
+}
+
+/// Adds up the increases within each series: a counter that falls has begun anew.
+fn totals(series: impl IntoIterator<Item = (String, Vec<f64>)>) -> Counts {
+    let mut totals = Counts::new();
+    for (action, values) in series {
+        let mut before = 0.0;
+        // The mark of a series that has ended is not a number.
+        for value in values.into_iter().filter(|it| !it.is_nan()) {
+            let increase = if value < before { value } else { value - before };
+            *totals.entry(action.clone()).or_default() += increase as u64;
+            before = value;
+        }
+    }
+    totals
+}
+
+fn totals_of_stored(series: Vec<Stored>) -> Counts {
+    let values = |it: &Stored| it.samples.iter().map(|(_, value)| *value).collect();
+    totals(series.iter().map(|it| (it.labels["action"].clone(), values(it))))
+}
+
+/// Waits until the totals that `ask` returns are those that were counted.
+async fn reach<F: Future<Output = Counts>>(counted: &Counts, mut ask: impl FnMut() -> F) {
+    let deadline = Instant::now() + PATIENCE;
+    let mut totals = ask().await;
+    while totals != *counted && Instant::now() < deadline {
+        sleep(Duration::from_millis(200)).await;
+        totals = ask().await;
+    }
+    assert_eq!(totals, *counted);
+}
+
+/// Each instance that has one of these series, with the number of its series.
+fn instances<'a>(
+    labels: impl IntoIterator<Item = &'a BTreeMap<String, String>>,
+    key: &str,
+) -> BTreeSet<String> {
+    labels.into_iter().map(|labels| labels[key].clone()).collect()
+}
+
+/// A file of `examples/deploy` with other addresses and shorter times.
+fn with(file: &str, changes: &[(&str, &str)]) -> String {
+    let text = std::fs::read_to_string(deploy::path(file)).expect("the file is there");
+    changes.iter().fold(text, |text, (from, to)| {
+        assert!(text.contains(from), "{file} does not say {from}");
+        text.replace(from, to)
+    })
+}
+
+/// A folder as Prometheus has it: its settings, and all rules, whose alerts wait for nothing.
+fn prometheus_folder(settings: &str) -> TempDir {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    std::fs::write(folder.path().join("prometheus.yml"), settings).expect("room for it");
+    for file in deploy::rule_files() {
+        let name = file.strip_prefix(deploy::path("prometheus")).expect("a file of Prometheus");
+        let target = folder.path().join(name);
+        std::fs::create_dir_all(target.parent().expect("a folder")).expect("it can be made");
+        let text = std::fs::read_to_string(&file).expect("the file is there");
+        let text = text.replace("for: '5m'", "for: '0s'").replace("for: 5m", "for: 0s");
+        std::fs::write(target, text).expect("room for it");
+    }
+    folder
+}
+
+/// What a block of a file says, from its first line to the last one before `end`.
+fn block<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
+    let from = text.find(start).unwrap_or_else(|| panic!("no {start}"));
+    let length = text[from..].find(end).unwrap_or_else(|| panic!("no {end}"));
+    &text[from..from + length]
+}
+
+/// What receivers of Alertmanager have got: the receiver, and the labels of each alert that fires.
+type Notified = Arc<Mutex<Vec<(String, BTreeMap<String, String>)>>>;
+
+/// Starts what takes notifications, and returns its host and port.
+async fn notified() -> (Notified, String) {
+    let notified = Notified::default();
+    let taken = Arc::clone(&notified);
+    let take = move |Json(notification): Json<Value>| {
+        let receiver = deploy::text(&notification["receiver"]).to_owned();
+        let firing = deploy::list(&notification["alerts"]).filter(|it| it["status"] == "firing");
+        let firing = firing.map(|alert| {
+            let labels = alert["labels"].clone();
+            (receiver.clone(), serde_json::from_value(labels).expect("labels are text"))
+        });
+        taken.lock().expect("no test has panicked").extend(firing);
+        async {}
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    let routes = axum::Router::new().route("/{receiver}", post(take));
+    tokio::spawn(async move { axum::serve(listener, routes).await });
+    (notified, address)
+}
+
+/// Waits for a notification to `receiver` of an alert that has this value of a label: its name, or an instance.
+async fn await_notification(notified: &Notified, receiver: &str, value: &str) {
+    let is_it = |(to, labels): &(String, BTreeMap<String, String>)| {
+        to == receiver && labels.values().any(|it| it == value)
+    };
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        if notified.lock().expect("no test has panicked").iter().any(is_it) {
+            return;
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    panic!("{receiver} hears nothing of {value}: {notified:?}");
+}
+
+async fn start_alertmanager(executable: &Path) -> (Alertmanager, Notified) {
+    let (notified, address) = notified().await;
+    let settings = with(
+        "alertmanager/alertmanager.yaml",
+        &[
+            ("replace-this.invalid", &address),
+            ("group_wait: 30s", "group_wait: 0s"),
+            ("group_interval: 5m", "group_interval: 1s"),
+        ],
+    );
+    (Alertmanager::start(executable, &settings).await, notified)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn scraped_replicas_add_up_after_one_is_killed_which_somebody_is_paged_about() {
+    let (Some(executable), Some(alertmanager)) =
+        (peer::find("prometheus"), peer::find("prometheus-alertmanager"))
+    else {
+        return;
+    };
+    let (alertmanager, notified) = start_alertmanager(&alertmanager).await;
+    let ports = [(); 3].map(|()| client::free_port());
+    let mut replicas = Vec::new();
+    for port in ports {
+        replicas.push(Replica::start_scraped(port).await);
+    }
+    let file = with("prometheus/scrape.yaml", &[]);
+    let discovery = block(&file, "    dns_sd_configs:", "  - job_name");
+    let targets = ports.map(|port| format!("'127.0.0.1:{port}'")).join(", ");
+    let targets = format!("    static_configs: [{{targets: [{targets}]}}]\n");
+    let port = client::free_port();
+    let settings = with(
+        "prometheus/scrape.yaml",
+        &[
+            ("interval: 15s", "interval: 500ms"),
+            (discovery, &targets),
+            ("alertmanager:9093", &alertmanager.address()),
+            ("localhost:9090", &format!("127.0.0.1:{port}")),
+        ],
+    );
+    // An alert that fires before Prometheus has found Alertmanager is sent with the next evaluation.
+    let resend = ["--rules.alert.resend-delay=500ms"];
+    let prometheus =
+        Prometheus::start_in(&executable, prometheus_folder(&settings), port, &resend).await;
+    let ask = async || totals_of_stored(prometheus.series(OPERATIONS).await);
+
+    let mut counted = Counts::new();
+    load(&replicas, MANY, &mut counted).await;
+    reach(&counted, &ask).await;
+    replicas.remove(1).process.kill().await;
+    let killed = format!("127.0.0.1:{}", ports[1]);
+    load(&replicas, FEW, &mut counted).await;
+    await_notification(&notified, "pager", &killed).await;
+    replicas.push(Replica::start_scraped(ports[1]).await);
+    load(&replicas, FEW, &mut counted).await;
+    reach(&counted, &ask).await;
+
+    let stored = prometheus.series(OPERATIONS).await;
+    let expected = ports.map(|port| format!("127.0.0.1:{port}"));
+    assert_eq!(instances(stored.iter().map(|it| &it.labels), "instance"), expected.clone().into());
+    // Nobody is paged about those that live.
+    let others = notified.lock().expect("no test has panicked").clone();
+    let is_alive = |it: &String| expected.contains(it) && *it != killed;
+    let mut others = others
+        .iter()
+        .filter(|(to, labels)| to == "pager" && labels.get("instance").is_some_and(is_alive));
+    assert_eq!(others.next(), None);
+    await_notification(&notified, "heartbeat", "Watchdog").await;
+    let broken = prometheus.rules().await.into_iter().filter(|rule| rule.health == "err");
+    assert_eq!(broken.map(|rule| (rule.name, rule.error)).collect::<Vec<_>>(), []);
+}
+
+/// The totals that agents have sent under a value of `__replica__`, or a gateway under any.
+fn totals_of_series(series: &[Series]) -> Counts {
+    totals(series.iter().map(|it| (it.labels["action"].clone(), it.values.clone())))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pushing_replicas_add_up_behind_the_gateway_after_one_is_killed() {
+    let (Some(collector), Some(store), Some(prometheus)) =
+        (peer::find("meterkit-otelcol"), peer::find("victoria-metrics"), peer::find("prometheus"))
+    else {
+        return;
+    };
+    let mut store = VictoriaMetrics::start(&store).await;
+    let [grpc, http, telemetry, port] = [(); 4].map(|()| client::free_port());
+    let settings = with(
+        "collector/gateway.yaml",
+        &[
+            ("0.0.0.0:4317", &format!("127.0.0.1:{grpc}")),
+            ("0.0.0.0:4318", &format!("127.0.0.1:{http}")),
+            (
+                "http://prometheus:9090/api/v1/otlp",
+                store.otlp_url().trim_end_matches("/v1/metrics"),
+            ),
+            ("host: 0.0.0.0", "host: 127.0.0.1"),
+            ("port: 8888", &format!("port: {telemetry}")),
+            ("flush_timeout: 5s", "flush_timeout: 200ms"),
+            ("initial_interval: 5s", "initial_interval: 200ms"),
+            ("max_interval: 30s", "max_interval: 1s"),
+            ("max_elapsed_time: 15m", "max_elapsed_time: 2s"),
+        ],
+    );
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let file = folder.path().join("gateway.yaml");
+    std::fs::write(&file, settings).expect("room for it");
+    let argument = format!("--config=file:{}", file.display());
+    let gateway = Process::start(&collector, &[&argument], &[]);
+    let settings = with(
+        "prometheus/gateway.yaml",
+        &[
+            ("interval: 15s", "interval: 500ms"),
+            ("collector:8888", &format!("127.0.0.1:{telemetry}")),
+            // Nobody: what is asked here are the rules.
+            ("alertmanager:9093", &format!("127.0.0.1:{}", client::free_port())),
+            ("localhost:9090", &format!("127.0.0.1:{port}")),
+        ],
+    );
+    let watch = Prometheus::start_in(&prometheus, prometheus_folder(&settings), port, &[]).await;
+
+    let endpoint = format!("http://127.0.0.1:{http}");
+    let start = async || {
+        // As in compose.gateway.yaml, but for the interval.
+        Replica::start(&[
+            ("OTEL_METRICS_EXPORTER", "otlp"),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf"),
+            ("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip"),
+            ("OTEL_METRIC_EXPORT_INTERVAL", "500"),
+        ])
+        .await
+    };
+    let mut replicas = vec![start().await, start().await, start().await];
+    let name = "{__name__='backstage.plugin.catalog.entities.operations'}";
+    let ask = async || totals_of_series(&store.series(name).await);
+    let mut counted = Counts::new();
+    load(&replicas, MANY, &mut counted).await;
+    reach(&counted, &ask).await;
+    replicas.remove(1).process.kill().await;
+    load(&replicas, FEW, &mut counted).await;
+    replicas.push(start().await);
+    load(&replicas, FEW, &mut counted).await;
+    reach(&counted, &ask).await;
+
+    // The replica that was started again has another generated identity.
+    let stored = store.series(name).await;
+    assert_eq!(instances(stored.iter().map(|it| &it.labels), "service.instance.id").len(), 4);
+    // Without the store, the gateway gives up in the end, and says so.
+    store.stop().await;
+    load(&replicas, FEW, &mut counted).await;
+    let losing = "ALERTS{alertname='MeterkitGatewayLosing',alertstate='firing'}";
+    assert!(watch.has_data(losing).await);
+    // The metrics that the rules of the gateway ask for are those that it has.
+    let rules = with("prometheus/platform-rules/gateway.rules.yml", &[]);
+    let words = rules.split(|it: char| !(it.is_ascii_alphanumeric() || it == '_'));
+    let names: BTreeSet<_> = words.filter(|it| it.starts_with("otelcol_")).collect();
+    assert_eq!(names.len(), 4, "{names:?}");
+    for name in names {
+        assert!(watch.has_data(&format!("{name}{{job='collector'}}")).await, "no {name}");
+    }
+    for replica in replicas {
+        assert!(replica.process.terminate().await.success());
+    }
+    assert!(gateway.terminate().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_that_write_to_a_store_themselves_add_up_after_one_is_killed() {
+    let Some(executable) = peer::find("prometheus") else {
+        return;
+    };
+    let store = PrometheusReceiver::start(&executable).await;
+    let url = store.remote_write_url();
+    let start = async || {
+        Replica::start(&[
+            ("OTEL_METRICS_EXPORTER", "grafana"),
+            ("GRAFANA_REMOTE_WRITE_URL", &url),
+            ("METERKIT_GRAFANA_INTERVAL", "500"),
+        ])
+        .await
+    };
+    let mut replicas = vec![start().await, start().await, start().await];
+    let ask = async || totals_of_stored(store.series(OPERATIONS).await);
+    let mut counted = Counts::new();
+    load(&replicas, MANY, &mut counted).await;
+    reach(&counted, &ask).await;
+    replicas.remove(1).process.kill().await;
+    load(&replicas, FEW, &mut counted).await;
+    replicas.push(start().await);
+    load(&replicas, FEW, &mut counted).await;
+    reach(&counted, &ask).await;
+    let stored = store.series(OPERATIONS).await;
+    assert_eq!(instances(stored.iter().map(|it| &it.labels), "instance").len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_agents_send_the_same_under_labels_that_tell_them_apart() {
+    let (Some(executable), Some(store)) =
+        (peer::find("prometheus"), peer::find("victoria-metrics"))
+    else {
+        return;
+    };
+    let store = VictoriaMetrics::start(&store).await;
+    let ports = [(); 3].map(|()| client::free_port());
+    let mut replicas = Vec::new();
+    for port in ports {
+        replicas.push(Replica::start_scraped(port).await);
+    }
+    let file = with("prometheus/agent.yaml", &[]);
+    let targets = ports.map(|port| format!("'127.0.0.1:{port}'")).join(", ");
+    let targets = format!("    static_configs: [{{targets: [{targets}]}}]\n");
+    let settings = with(
+        "prometheus/agent.yaml",
+        &[
+            ("interval: 15s", "interval: 500ms"),
+            // Without Kubernetes, nobody tells a pod by its name.
+            (block(&file, "    kubernetes_sd_configs:", "  # Each agent"), &targets),
+            (block(&file, "  # Each agent", "remote_write:"), ""),
+            ("http://mimir:9009/api/v1/push", &store.remote_write_url()),
+        ],
+    );
+    let mut agents = Vec::new();
+    for name in ["prometheus-0", "prometheus-1"] {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let file = folder.path().join("prometheus.yml");
+        std::fs::write(&file, &settings).expect("room for it");
+        let arguments = [
+            "--agent".to_owned(),
+            format!("--config.file={}", file.display()),
+            format!("--storage.agent.path={}", folder.path().join("data").display()),
+            format!("--web.listen-address=127.0.0.1:{}", client::free_port()),
+            "--log.level=error".to_owned(),
+        ];
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        agents.push((Process::start(&executable, &arguments, &[("POD_NAME", name)]), folder));
+    }
+    let of = |replica: &str| {
+        format!(
+            "{}{{cluster='catalog',__replica__='{replica}'}}",
+            OPERATIONS.split('{').next().expect("a name")
+        )
+    };
+    let ask = async |replica: &str| totals_of_series(&store.series(&of(replica)).await);
+
+    let mut counted = Counts::new();
+    load(&replicas, MANY, &mut counted).await;
+    for replica in ["prometheus-0", "prometheus-1"] {
+        reach(&counted, || ask(replica)).await;
+    }
+    // What one agent does not see, because it is away, the other does.
+    let (agent, _) = agents.remove(0);
+    agent.kill().await;
+    replicas.remove(1).process.kill().await;
+    replicas.push(Replica::start_scraped(ports[1]).await);
+    load(&replicas, FEW, &mut counted).await;
+    reach(&counted, || ask("prometheus-1")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_is_down_is_paged_about_once_without_warnings_of_the_same_instance() {
+    let (Some(executable), Some(amtool)) =
+        (peer::find("prometheus-alertmanager"), peer::find("amtool"))
+    else {
+        return;
+    };
+    let (alertmanager, notified) = start_alertmanager(&executable).await;
+    let url = format!("--alertmanager.url=http://{}", alertmanager.address());
+    let fire = |labels: &[&str]| {
+        let (is_sent, said) =
+            deploy::run(Command::new(&amtool).arg(&url).args(["alert", "add"]).args(labels));
+        assert!(is_sent, "{said}");
+    };
+    let job = "job=catalog-service";
+    fire(&["alertname=MeterkitTargetDown", "severity=critical", job, "instance=a"]);
+    await_notification(&notified, "pager", "a").await;
+    fire(&["alertname=MeterkitCallbackFailing", "severity=warning", job, "instance=a"]);
+    fire(&["alertname=MeterkitCallbackFailing", "severity=warning", job, "instance=b"]);
+    await_notification(&notified, "tickets", "b").await;
+    let notified = notified.lock().expect("no test has panicked");
+    let to = |receiver: &str| notified.iter().filter(|(to, _)| to == receiver).count();
+    assert_eq!((to("pager"), to("tickets")), (1, 1), "{notified:?}");
+}
