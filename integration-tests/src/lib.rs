@@ -7,6 +7,7 @@ pub mod alertmanager;
 pub mod client;
 pub mod collector;
 pub mod deploy;
+pub mod kustomize;
 pub mod manifests;
 pub mod operations;
 pub mod peer;

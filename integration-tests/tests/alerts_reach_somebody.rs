@@ -14,7 +14,7 @@ fn receiver(amtool: &Path, labels: &BTreeMap<String, String>) -> String {
     let mut command = Command::new(amtool);
     command.args(["config", "routes", "test"]);
     command.arg(format!("--config.file={}", deploy::path(FILE).display()));
-    command.args(labels.iter().map(|(key, value)| format!("{key}={value}")));
+    command.args(labels.iter().map(|(key, value)| format!("{key}=\"{value}\"")));
     let output = command.output().expect("the program runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8_lossy(&output.stdout).trim().to_owned()

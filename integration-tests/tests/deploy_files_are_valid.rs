@@ -75,10 +75,12 @@ fn alerts_on_the_platform_fire_when_they_should_and_only_then() {
     let (pass, said) = check(&deploy::path(""));
     assert!(pass && said.matches("SUCCESS").count() == 2, "{said}");
     for (file, right, wrong) in [
-        ("gateway", "> 0.5", "> 0.99"),
         ("gateway", "up{job=\"collector\"} == 0 or ", ""),
         ("gateway", " or absent(up{job=\"collector\"})", ""),
+        ("gateway", "> 0.5", "> 0.99"),
         ("gateway", "[5m])) > 0", "[5m])) > 1000"),
+        ("gateway", "for: 5m", "for: 1m"),
+        ("alerting", "[5m])) > 0", "[5m])) > 1000"),
         ("alerting", "vector(1)", "vector(1) > 1"),
         ("alerting", "> 300", "> 3000"),
     ] {
