@@ -82,13 +82,16 @@ pub fn quoted(status: impl Display, message: &str, secrets: &Headers) -> String 
     }
 }
 
-/// An error with what caused it: the outer ones say little ("client error (Connect)").
+/// Returns the text of an error with what caused it. The client's own text, "client error (Connect)", says less than its cause
+/// and is left out.
 pub fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         let told = error.to_string();
-        if !text.ends_with(&told) {
+        if text.starts_with("client error (") {
+            text = told;
+        } else if !text.ends_with(&told) {
             text = format!("{text}: {told}");
         }
         cause = error.source();

@@ -44,6 +44,8 @@ pub(crate) struct Component {
     health: Mutex<TargetHealth>,
     /// Trouble since the last success.
     outage: Mutex<Option<Outage>>,
+    /// Whether the log has said that it works.
+    is_live: AtomicBool,
     /// How a push target keeps its schedule.
     pace: Option<Mutex<Pace>>,
     /// For a pull target: which service of the pipeline serves it, unless the application does.
@@ -160,6 +162,7 @@ impl Components {
             metrics: self.metrics.clone(),
             health: Mutex::new(health),
             outage: Mutex::default(),
+            is_live: AtomicBool::new(false),
             pace,
             service: OnceLock::new(),
             clock: ClockWatch::default(),
@@ -374,7 +377,7 @@ impl Operation {
             }
         }
         if success.is_some() {
-            self.component.log_success(&before);
+            self.component.log_success(&before, taken > 0);
         }
     }
 

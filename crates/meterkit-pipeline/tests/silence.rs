@@ -84,7 +84,30 @@ fn silence_is_logged_once() {
 }
 
 #[test]
-fn a_target_that_is_not_due_is_delivering_and_so_is_one_that_was_shut_down() {
+fn the_end_of_a_silence_is_logged_too() {
+    if rerun("the_end_of_a_silence_is_logged_too", &[]).is_some() {
+        return;
+    }
+    let (_, lines) = log_lines::of_all_threads(|| {
+        let (target, seen) = ScriptedTarget::new("scripted", [Step::Succeed, Step::Hang]);
+        let often = Schedule { timeout: Duration::from_secs(2), ..OFTEN };
+        let pipeline = builder().target(target, often).start().unwrap();
+        until("it is silent", || !pipeline.health().is_delivering());
+        seen.wait_for(3);
+        until("it works again", || pipeline.health().is_delivering());
+        pipeline.shutdown_blocking(PATIENCE).unwrap();
+    });
+    let told: Vec<_> = lines.iter().filter(|line| !line.starts_with("DEBUG")).collect();
+    let [silent, changed, ended] = told[..] else { panic!("{lines:?}") };
+    assert!(silent.starts_with("WARN no export has ended for "), "{lines:?}");
+    assert!(
+        changed.starts_with("WARN export now fails for another reason: no answer within 2000 ms")
+    );
+    assert!(ended.starts_with("INFO export works again after "), "{lines:?}");
+}
+
+#[test]
+fn a_target_that_is_not_due_is_healthy_and_so_is_one_that_was_shut_down() {
     let (idle, _) = ScriptedTarget::new("idle", []);
     let idle = builder().target(idle, ONLY_WHEN_ASKED).start().unwrap();
     let (busy, seen) = ScriptedTarget::new("busy", []);

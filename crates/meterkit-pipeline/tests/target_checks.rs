@@ -79,9 +79,15 @@ fn what_is_wrong_is_one_error_and_shows_in_health_until_an_export_succeeds() {
     let expected = [
         "ERROR the key is refused; exports are tried all the same exporter=keyed/0 \
          endpoint=https://intake.example.com error.type=_OTHER",
-        "INFO export works again after 1s: 1 attempt failed; nothing that was counted is lost exporter=keyed/0 \
+        "INFO export works again after …: 1 attempt failed; nothing that was counted is lost exporter=keyed/0 \
          endpoint=https://intake.example.com failed_attempts=1 lost_values=0",
     ];
+    let told = told.into_iter().map(|line| match line.split_once(" after ") {
+        // However long a busy machine takes.
+        Some((before, after)) => format!("{before} after …:{}", after.split_once(':').unwrap().1),
+        None => line.clone(),
+    });
+    let told: Vec<_> = told.collect();
     assert_eq!(told, expected);
 }
 

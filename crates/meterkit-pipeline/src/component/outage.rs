@@ -1,5 +1,6 @@
 //! The story of one target's trouble, as the log tells it: how it begins, how its cause changes, that it lasts, how it ends.
 
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use humantime::{FormattedDuration, format_duration, format_rfc3339_seconds};
@@ -128,7 +129,7 @@ impl Component {
     }
 
     /// Logs that the target works: for the first time, or again after trouble that was logged.
-    pub(super) fn log_success(&self, before: &TargetHealth) {
+    pub(super) fn log_success(&self, before: &TargetHealth, has_points: bool) {
         let outage = self.outage.lock().unpoisoned().take();
         let TargetHealth { component: exporter, endpoint, .. } = before;
         match outage.filter(|it| it.logged.is_some()) {
@@ -139,6 +140,7 @@ impl Component {
                     0 => "nothing that was counted is lost".to_owned(),
                     lost => counted(lost, "value is lost", "values are lost"),
                 };
+                self.is_live.store(true, Relaxed);
                 tracing::info!(
                     exporter,
                     endpoint,
@@ -150,8 +152,8 @@ impl Component {
                     counted(attempts, "attempt failed", "attempts failed")
                 );
             }
-            // What has no points is not sent by every target.
-            None if before.exported_points == 0 && self.health().exported_points > 0 => {
+            // Without points, some targets send nothing.
+            None if has_points && !self.is_live.swap(true, Relaxed) => {
                 tracing::info!(exporter, endpoint, "metrics target is live");
             }
             None => {}
