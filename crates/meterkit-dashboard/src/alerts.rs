@@ -8,37 +8,39 @@ use crate::self_metrics::{
 };
 use crate::targets::Targets;
 
-/// The window in which rare events are looked for.
+/// The window over which alerts look for rare events.
 const INTERVAL: &str = "15m";
 
-/// A failed export makes a target a failing one for this long, unless an export succeeds. Longer than the interval of
-/// exports, which is a minute by default.
+/// A target counts as failing for this long after an export has failed, unless one succeeds. Several times the interval
+/// of exports, which is a minute by default.
 const FAILING_FOR: &str = "10m";
 
-/// After so many minutes without a success, a target that fails is reported.
+/// Minutes without a success after which a failing target is reported.
 const FAILING_AFTER: u32 = 5;
 
-/// After so many minutes without any outcome, a target is reported although nothing has failed.
+/// Minutes without a success after which a target is reported although no export has failed.
 const SILENT_AFTER: u32 = 15;
 
-/// So many restarts within [`INTERVAL`] are a crash loop. A deployment is one.
+/// Restarts within [`INTERVAL`] that make a crash loop. A deployment is one restart.
 const RESTARTS: u32 = 3;
 
-/// A clock that is this many seconds ahead is wrong. One that is behind is only noticed by the time of the last scrape,
-/// which may be two minutes old.
+/// Seconds by which a wrong clock is ahead.
 const AHEAD: u32 = 30;
+
+/// Seconds by which a wrong clock is behind. More than for one that is ahead, because it shows in the time of the scrape
+/// before only, which may be two minutes old.
 const BEHIND: u32 = 300;
 
 /// The type of the component that answers scrapes.
 const SCRAPED: &str = "prometheus_http_text_metric_exporter";
 
-/// A process counts as a `meterkit` program if it reported metrics of `meterkit` within this time.
+/// How long a process counts as a `meterkit` program after it has reported metrics of `meterkit`.
 const REMEMBERED: &str = "1d";
 
-/// A job without a name in the rules counts as absent for this long. Later it is taken for one that was removed.
+/// How long a job that the rules do not name is reported as absent. Later, somebody has probably removed it.
 const MISSED_FOR: &str = "1h";
 
-/// Labels of a process, and of a target of one.
+/// Labels that identify a process.
 const PROCESS: [&str; 2] = ["job", "instance"];
 
 /// Creates the groups of alerts on everything but objectives.
@@ -76,8 +78,8 @@ struct Metrics<'a> {
 }
 
 impl Metrics<'_> {
-    /// Covers all targets of jobs that are named. Without names, covers only targets that `meterkit` was seen in: whatever
-    /// else this Prometheus scrapes is not our business.
+    /// Covers all targets of the jobs that are named. Without names, it covers only targets that have reported metrics of
+    /// `meterkit`: this Prometheus may scrape other programs too.
     fn target_down(&self) -> Rule {
         let down = format!("{} == 0", self.of_job("up"));
         let expression = if self.jobs.is_empty() {
@@ -91,7 +93,7 @@ impl Metrics<'_> {
             .description("Every scrape has failed for 5 minutes: it is down or unreachable.")
     }
 
-    /// A job without a single target or series: no `up` is left to alert on.
+    /// Covers jobs without any target or series, for which there is no `up` that could be 0.
     fn absent(&self) -> Rule {
         let names: &[&str] = match (self.targets.are_scraped(), self.targets.are_pushed()) {
             (true, true) => &["up", "target_info"],
@@ -127,7 +129,7 @@ impl Metrics<'_> {
         let resets = format!("max by (job, instance) (resets({collections}[{INTERVAL}]))");
         let mut ways = vec![format!("{resets} >= {RESTARTS}")];
         if self.targets.are_scraped() {
-            // A process that dies before its second scrape has no counter that is reset.
+            // A process that dies before its second scrape has no counter that could be reset.
             let up = self.of_job("up");
             let known = self.seen_within(REMEMBERED);
             let changes = 2 * RESTARTS;
@@ -152,7 +154,7 @@ impl Metrics<'_> {
             ))
     }
 
-    /// The times that a process reports are those of its own clock.
+    /// Compares Prometheus' clock with the times that a process reports, which are those of its own clock.
     fn clock_wrong(&self) -> Rule {
         let kind = self_metrics::label(COMPONENT_TYPE);
         let success = self.select(LAST_SUCCESS);
@@ -173,7 +175,7 @@ impl Metrics<'_> {
             )
     }
 
-    /// Fails now, and nothing has succeeded for a while, or ever.
+    /// Covers targets that fail now and have not succeeded for a while, or ever.
     fn delivery_failing(&self) -> Rule {
         let on = of_process(&[COMPONENT]).join(", ");
         let expression = format!("{} and on ({on}) {}", self.failing(), self.stale(FAILING_AFTER));
@@ -190,7 +192,7 @@ impl Metrics<'_> {
             ))
     }
 
-    /// Neither fails nor succeeds, though the process still collects.
+    /// Covers targets that neither fail nor succeed, though the process still collects.
     fn delivery_silent(&self) -> Rule {
         let on = of_process(&[COMPONENT]).join(", ");
         let collections = Selector::new(COLLECTIONS.family()).part("_count");
@@ -239,7 +241,7 @@ impl Metrics<'_> {
             )
     }
 
-    /// Fires while it overruns, and afterwards while it runs in the background.
+    /// Fires while the callback overruns, and afterwards while it runs in the background.
     fn callback_over_budget(&self) -> Rule {
         let overruns = self.counted(OVERRUNS, &[INSTRUMENT]);
         let background = self.select(BACKGROUND).to_string();
@@ -302,7 +304,7 @@ impl Metrics<'_> {
 
     /// Selects push targets without a success for this long, or without any since they exist.
     fn stale(&self, minutes: u32) -> String {
-        // Whether scrapes come is not ours to say: someone may have looked at the page once.
+        // Nothing says that scrapes should come: somebody may have opened the page once.
         let kind = self_metrics::label(COMPONENT_TYPE);
         let success = self.select(LAST_SUCCESS).raw(format!("{kind}!=\"{SCRAPED}\""));
         let seconds = 60 * minutes;
@@ -315,7 +317,7 @@ impl Metrics<'_> {
     }
 }
 
-/// The Collector's own metrics, by their names in version 0.152.
+/// Alerts on a Collector use the names that its own metrics have in version 0.152.
 fn collector_queue_filling() -> Rule {
     let expression = "otelcol_exporter_queue_size / otelcol_exporter_queue_capacity > 0.8";
     Rule::alert("MeterkitCollectorQueueFilling", expression.to_owned(), "warning")
@@ -373,13 +375,13 @@ fn rising(counter: &Selector, by: &[impl AsRef<str>], interval: &str) -> String 
     format!("{risen} > 0 or {} > 0", promql::sum_by(&by, &is_new))
 }
 
-/// Returns the labels of a process, and these.
+/// Returns the labels that identify a process, and the labels for these keys.
 fn of_process(keys: &[&str]) -> Vec<String> {
     let keys = keys.iter().map(|key| self_metrics::label(key));
     PROCESS.map(str::to_owned).into_iter().chain(keys).collect()
 }
 
-/// The value of a label, in the text of an alert.
+/// Returns the template for the value of a label in the text of an alert.
 fn shown(key: &str) -> String {
     format!("{{{{ $labels.{} }}}}", self_metrics::label(key))
 }

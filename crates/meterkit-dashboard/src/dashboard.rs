@@ -56,18 +56,18 @@ pub struct Dashboard {
     recorded_quantiles: bool,
 }
 
-/// In which form Prometheus has the histograms.
+/// The form in which Prometheus has the histograms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Histograms {
-    /// Those with bounds as series per bucket, exponential ones as native histograms: what arrives by OTLP and by
-    /// remote write.
+    /// Histograms with bounds have a series per bucket, exponential ones are native histograms. This is what arrives by OTLP
+    /// and by remote write.
     #[default]
     ByInstrument,
-    /// All as series per bucket: what a scrape of the text format has. Exponential ones then have a rate and a mean
+    /// All have a series per bucket, as in a scrape of the text format. Exponential ones then have a rate and a mean
     /// only.
     Classic,
-    /// All as native histograms: where the server converts those with bounds (`convert_classic_histograms_to_nhcb`).
+    /// All are native histograms, because the server converts those with bounds (`convert_classic_histograms_to_nhcb`).
     Native,
 }
 
@@ -78,7 +78,7 @@ pub(crate) struct Link {
     pub(crate) url: String,
 }
 
-/// All that is shown, whatever the format.
+/// The content of a dashboard in either format.
 #[derive(Debug)]
 pub(crate) struct Sheet<'a> {
     pub(crate) uid: String,
@@ -90,7 +90,7 @@ pub(crate) struct Sheet<'a> {
 }
 
 impl Dashboard {
-    /// A dashboard without panels. The title, with the [namespace](Self::namespace), also makes its identifier.
+    /// Creates a dashboard without panels. Its identifier is made from the title and the [namespace](Self::namespace).
     pub fn new(title: impl Into<String>) -> Self {
         Self {
             title: title.into(),
@@ -111,14 +111,14 @@ impl Dashboard {
         self
     }
 
-    /// What the dashboard is for. Default: empty.
+    /// Sets the description. Default: empty.
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.description = description.into();
         self
     }
 
-    /// Adds the instruments of `catalog`. In whichever order they come, the dashboard is the same.
+    /// Adds the instruments of `catalog`. Their order makes no difference.
     #[must_use]
     pub fn of(mut self, catalog: &Catalog) -> Self {
         self.instruments.extend(catalog.entries.iter().map(Instrument::of));
@@ -143,7 +143,7 @@ impl Dashboard {
         self
     }
 
-    /// In which form Prometheus has the histograms. Default: [`Histograms::ByInstrument`].
+    /// Sets the form in which Prometheus has the histograms. Default: [`Histograms::ByInstrument`].
     #[must_use]
     pub fn histograms(mut self, histograms: Histograms) -> Self {
         self.histograms = histograms;
@@ -159,17 +159,17 @@ impl Dashboard {
         self
     }
 
-    /// The identifier, by which Grafana knows the dashboard again: it stays the same as long as title and namespace do.
+    /// Returns the identifier by which Grafana recognizes the dashboard. It depends on title and namespace only.
     pub fn uid(&self) -> String {
         uid::dashboard(&self.namespace, &self.title)
     }
 
-    /// The dashboard as classic JSON, which every Grafana since version 9 imports.
+    /// Returns the dashboard as classic JSON, which every Grafana since version 9 imports.
     pub fn to_classic_json(&self) -> String {
         stable_json::write(&classic::dashboard(&self.sheet()))
     }
 
-    /// The dashboard as a resource of schema v2 (`dashboard.grafana.app/v2`), for Grafana 13 and newer.
+    /// Returns the dashboard as a resource of schema v2 (`dashboard.grafana.app/v2`), for Grafana 13 and newer.
     pub fn to_v2_json(&self) -> String {
         stable_json::write(&v2::dashboard(&self.sheet()))
     }

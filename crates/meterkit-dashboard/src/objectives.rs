@@ -11,31 +11,33 @@ use crate::overview;
 use crate::promql::{self, Selector};
 use crate::rules::{Group, Rule};
 
-/// The window that is recorded; longer ones add it up, which is cheap.
+/// The window over which rates are recorded. Longer windows add these up, which is cheap.
 const SHORTEST: &str = "5m";
 
-/// All windows that the alerts look at.
+/// The windows of the alerts.
 const WINDOWS: [&str; 5] = [SHORTEST, "30m", "1h", "6h", "3d"];
 
-/// Long window, short window, how many times faster than allowed, for how long, severity: of a budget for 30 days, 2 % are
-/// gone in an hour, 5 % in six hours, 10 % in three days. The short window ends the alert soon after the trouble; the time
-/// that it has to last keeps a service that has just started, whose windows are short too, from an alert by a few requests.
+/// The long window, the short window, the burn rate, the time that it must last, and the severity of each alert.
+///
+/// At these rates, 2 % of a budget for 30 days are used in an hour, 5 % in six hours and 10 % in three days. The short window
+/// ends the alert soon after the trouble. The time that the burn rate must last keeps a few failed requests from firing the
+/// alert when a service has just started, and all windows are as short as its life.
 const BURNS: [(&str, &str, f64, &str, &str); 3] = [
     ("1h", SHORTEST, 14.4, "2m", "critical"),
     ("6h", "30m", 6.0, "15m", "critical"),
     ("3d", "6h", 1.0, "1h", "warning"),
 ];
 
-/// What a service promises of its requests.
+/// The objectives of a service.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Objectives {
-    /// The share of requests that do not fail.
+    /// The share of requests that must not fail.
     pub(crate) availability: Option<f64>,
-    /// How fast the other share of requests is.
+    /// A duration, and the share of requests that must not take longer.
     pub(crate) latency: Option<(Duration, f64)>,
 }
 
-/// An objective that is not a share.
+/// The error for an objective that is not a share.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ObjectiveError {
@@ -44,7 +46,7 @@ pub struct ObjectiveError {
 }
 
 impl ObjectiveError {
-    /// Returns the objective if it leaves something to fail, and something to succeed.
+    /// Returns the objective if it is between 0 and 1.
     pub(crate) fn check(objective: f64) -> Result<f64, Self> {
         if objective > 0.0 && objective < 1.0 { Ok(objective) } else { Err(Self { objective }) }
     }
@@ -142,7 +144,8 @@ impl<'a> Served<'a> {
         format!("{} or {} * 0", failed.join(" or "), self.recorded("all", SHORTEST))
     }
 
-    /// Returns the limit nearest to this one that the histogram can tell, and the rate of the requests above it.
+    /// Returns the nearest limit at which the histogram can divide requests, as text, and the rate of slower requests. `None`
+    /// if it has no buckets.
     fn slow(&self, limit: Duration) -> Option<(String, String)> {
         let scale = if self.instrument.unit == "ms" { 1000.0 } else { 1.0 };
         let limit = limit.as_secs_f64() * scale;

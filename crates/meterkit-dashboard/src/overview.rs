@@ -9,7 +9,7 @@ use crate::variables::{INSTANCE, SERVICE};
 use crate::{text, unit};
 
 /// Histograms of OpenTelemetry's semantic conventions 1.44 that time operations, and those of earlier versions: name, what
-/// is timed, and the series of operations that failed. The first of these that exist count.
+/// is timed, and matchers of operations that failed. The first matcher that finds series counts.
 const KNOWN: [(&str, &str, &[&str]); 7] = [
     ("db.client.operation.duration", "Database operations", &[ERROR_TYPE]),
     (
@@ -32,13 +32,13 @@ const KNOWN: [(&str, &str, &[&str]); 7] = [
     ),
 ];
 
-/// Returns what requests to the service a histogram of this name times, and the series of those that failed.
+/// Returns what a histogram of this name times and matchers of what failed, if it times requests to the service.
 pub(crate) fn served(name: &str) -> Option<(&'static str, &'static [&'static str])> {
     let (_, requests, failures) = KNOWN.iter().find(|(known, ..)| *known == name)?;
     name.contains(".server.").then_some((*requests, *failures))
 }
 
-/// The conventions have this attribute on what failed, and on nothing else.
+/// By the conventions, operations that failed have this attribute, and no others do.
 const ERROR_TYPE: &str = r#"error_type!="""#;
 const SERVER_ERROR: &str = r#"http_response_status_code=~"5..""#;
 
@@ -51,11 +51,11 @@ const BY_SERVICE: [&str; 1] = ["job"];
 /// One line per process.
 const BY_INSTANCE: [&str; 2] = ["job", "instance"];
 
-/// The quantiles of the first row, which has a line per instance for each.
+/// The quantiles of the first row: fewer, because each has a line per instance.
 const FEW_QUANTILES: [(f64, &str); 2] = [QUANTILES[0], QUANTILES[2]];
 
 impl Drawing<'_> {
-    /// Draws the requests that the service answers, and which instances there are. Nothing if no requests are timed.
+    /// Draws the instances of the service and the requests that it answers. Returns nothing if no requests are timed.
     pub(crate) fn service(
         &self,
         instruments: &[Instrument],
@@ -75,7 +75,7 @@ impl Drawing<'_> {
         panels
     }
 
-    /// Draws what a scope does and uses: its operations, connections or the process.
+    /// Draws the operations of a scope, its connection pools, and the process.
     pub(crate) fn overview(
         &self,
         of_scope: &[Instrument],
@@ -133,7 +133,7 @@ impl Drawing<'_> {
         {
             let unit = unit::of_value(&instrument.unit, &instrument.name);
             let is_shared = is_shared(instrument, all);
-            // Within a service, the quantiles of all that the viewer has chosen say more.
+            // Of all services and instances that the viewer has chosen together.
             let by = if by == BY_SERVICE { &[] } else { by };
             let queries = self.distribution(instrument, buckets, is_shared, by, quantiles);
             drawn.push(Drawn::lines("duration", unit, queries));
@@ -144,7 +144,7 @@ impl Drawing<'_> {
     }
 }
 
-/// Draws which instances there are. Only what is scraped has `up`; what pushes has `target_info` while it does.
+/// Draws the instances. One that is scraped has `up`; one that pushes has `target_info` as long as it does.
 fn instances() -> (Subject, Drawn) {
     let of = |name| Selector::new(name).variable("job", SERVICE).variable("instance", INSTANCE);
     let either = format!("{} or {}", of("up"), of("target_info"));
@@ -155,7 +155,7 @@ fn instances() -> (Subject, Drawn) {
     (Subject::new("Instances", about), Drawn::lines("up", "none".to_owned(), vec![query]))
 }
 
-/// Makes panels that stand side by side.
+/// Creates panels that stand side by side.
 fn numbered(group: Vec<(Subject, Drawn)>, scope: &str, ids: &mut PanelIds) -> Vec<Panel> {
     let title = format!("Overview of {scope}");
     let panel = |(at, (of, drawn)): (usize, (Subject, Drawn))| Panel {
@@ -181,7 +181,7 @@ struct Operation<'a> {
 }
 
 impl<'a> Operation<'a> {
-    /// Returns the operation that an instrument counts. A histogram `x.duration` is that of the counter `x` if the scope has
+    /// Returns the operation that an instrument counts. A histogram `x.duration` belongs to the counter `x` if the scope has
     /// one.
     fn of(instrument: &'a Instrument, of_scope: &'a [Instrument]) -> Option<Self> {
         match instrument.shape {

@@ -9,7 +9,7 @@ use crate::uid::PanelIds;
 use crate::variables::{INSTANCE, SERVICE, Variables};
 use crate::{recording, text, unit};
 
-/// Labels whose values are not known may have any number of them: so many lines are shown, those of the highest value.
+/// The most lines for an instrument with labels whose values are not known: those with the highest values.
 const MOST_LINES: u32 = 20;
 
 /// Quantiles that are shown and recorded, with their names.
@@ -29,21 +29,21 @@ pub(crate) struct Panel {
     pub(crate) belongs_to_previous: bool,
 }
 
-/// How a panel shows its values.
+/// How a panel draws its values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum View {
     Lines,
     HeatMap,
 }
 
-/// An expression and how its series are called.
+/// An expression, and the legend of its series.
 #[derive(Clone, Debug)]
 pub(crate) struct Query {
     pub(crate) expression: String,
     pub(crate) legend: String,
 }
 
-/// What panels are made with.
+/// The settings that panels are drawn with.
 #[derive(Debug)]
 pub(crate) struct Drawing<'a> {
     pub(crate) variables: &'a Variables,
@@ -98,7 +98,7 @@ impl Drawing<'_> {
         Drawn::lines("", unit::of_value(&instrument.unit, &instrument.name), vec![query])
     }
 
-    /// Those of several instances do not add up: each has a line.
+    /// Draws a line per instance, because levels do not add up.
     fn level(&self, instrument: &Instrument, is_shared: bool) -> Drawn {
         let level = self.select(instrument, is_shared).to_string();
         let query = by_labels(instrument, "max", &["instance"], &level);
@@ -168,7 +168,7 @@ impl Drawing<'_> {
         }
     }
 
-    /// The series of an instrument that the variables let through.
+    /// Selects the series of an instrument that the variables let through.
     pub(crate) fn select(&self, instrument: &Instrument, is_shared: bool) -> Selector {
         let all = Selector::new(&instrument.family);
         let all = all.variable("job", SERVICE).variable("instance", INSTANCE);
@@ -205,7 +205,7 @@ impl Drawing<'_> {
     }
 }
 
-/// A panel that has no place yet.
+/// A panel without title and number.
 pub(crate) struct Drawn {
     /// What is shown of the instrument, if it is not simply its value.
     pub(crate) what: &'static str,

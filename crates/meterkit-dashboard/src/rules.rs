@@ -73,14 +73,14 @@ pub struct Rules {
     runbook: String,
 }
 
-/// A group of rules, which run one after the other.
+/// A group of rules, which Prometheus evaluates one after the other.
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) name: String,
     pub(crate) rules: Vec<Rule>,
 }
 
-/// A rule: its fields in the order in which they are written.
+/// A rule, with its fields in the order in which they are written.
 #[derive(Debug)]
 pub(crate) struct Rule {
     fields: Vec<(&'static str, String)>,
@@ -89,7 +89,7 @@ pub(crate) struct Rule {
 }
 
 impl Rules {
-    /// Rules for what is in `catalog`.
+    /// Creates rules for the instruments of `catalog`.
     pub fn of(catalog: &Catalog) -> Self {
         let mut instruments: Vec<_> = catalog.entries.iter().map(Instrument::of).collect();
         instruments.sort();
@@ -103,8 +103,8 @@ impl Rules {
         }
     }
 
-    /// Restricts the rules to a job of Prometheus' configuration; with several calls, to any of those. Default: all
-    /// that have the metrics.
+    /// Restricts the rules to a job, by its name in Prometheus. Several calls name several jobs. Default: all jobs that have
+    /// the metrics.
     #[must_use]
     pub fn job(mut self, job: impl Into<String>) -> Self {
         self.jobs.push(job.into());
@@ -113,7 +113,7 @@ impl Rules {
         self
     }
 
-    /// In which form Prometheus has the histograms. Default: [`Histograms::ByInstrument`].
+    /// Sets the form in which Prometheus has the histograms. Default: [`Histograms::ByInstrument`].
     #[must_use]
     pub fn histograms(mut self, histograms: Histograms) -> Self {
         self.histograms = histograms;
@@ -128,20 +128,21 @@ impl Rules {
         self
     }
 
-    /// Adds alerts on the Collector that metrics pass through. Prometheus must scrape its metrics; of whichever job they are,
-    /// they have the names of Collector 0.152. Default: no such alerts.
+    /// Adds alerts on the Collector that metrics pass through. Prometheus must scrape the Collector's own metrics, in any
+    /// job; their names are those of Collector 0.152. Default: no such alerts.
     #[must_use]
     pub fn collector(mut self) -> Self {
         self.targets.add_collector();
         self
     }
 
-    /// Sets the share of requests that must not fail, `0.999` for 99.9 %: adds alerts on how fast the rest is used up, for each
-    /// of `http.server.request.duration`, `rpc.server.call.duration` and `rpc.server.duration` that is in the catalog.
-    /// Default: no such alerts.
+    /// Sets the share of requests that must not fail, for example `0.999` for 99.9 %. The other requests are the error budget.
+    /// Adds alerts on how fast it is used up, for each of `http.server.request.duration`, `rpc.server.call.duration` and
+    /// `rpc.server.duration` that is in the catalog. Default: no such alerts.
     ///
-    /// An alert fires when the error budget of 30 days is used 14.4 times too fast over an hour, 6 times over six hours
-    /// (both `critical`), or at all too fast over three days (`warning`), and still is in the last twelfth of that time.
+    /// An alert fires when the budget of 30 days is used 14.4 times too fast over an hour (`critical`), 6 times too fast over six
+    /// hours (`critical`) or at all too fast over three days (`warning`), provided that this is still so in the last twelfth of
+    /// that time.
     ///
     /// # Errors
     ///
@@ -154,8 +155,8 @@ impl Rules {
     /// Sets the share of requests that must take at most `limit`, with alerts like those of
     /// [`availability`](Self::availability). Default: no such alerts.
     ///
-    /// A histogram with bucket boundaries can only tell requests apart at those: the one nearest to `limit` is taken, and
-    /// the alert's text names it.
+    /// A histogram can divide requests only at its bucket boundaries. The alerts use the boundary nearest to `limit` and name it
+    /// in their text.
     ///
     /// # Errors
     ///
@@ -238,7 +239,7 @@ impl Rule {
         }
     }
 
-    /// How long the expression must hold.
+    /// Sets how long the expression must hold.
     pub(crate) fn lasting(mut self, time: &str) -> Self {
         self.fields.push(("for", time.to_owned()));
         self

@@ -1,6 +1,6 @@
-//! The targets of a service, which determine how its metrics are seen to be missing.
+//! The targets of a service, which determine how missing metrics can be noticed.
 
-/// The targets that a service has, by the names in `OTEL_METRICS_EXPORTER`. None if they are not known: then any may exist.
+/// The targets that a service has, by their names in `OTEL_METRICS_EXPORTER`. Without names, it may have any.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Targets {
     names: Vec<String>,
@@ -33,7 +33,7 @@ impl Targets {
         self.names.is_empty() || self.pushed() > 0
     }
 
-    /// Returns whether metrics of a push target that fails can arrive by another way.
+    /// Returns whether the failure of a push target can be reported through another target.
     pub(crate) fn report_each_other(&self) -> bool {
         self.are_pushed() && (self.are_scraped() || self.pushed() > 1)
     }

@@ -61,6 +61,18 @@ fn single_failures_among_successes_are_not_reported() {
 }
 
 #[test]
+fn a_receiver_that_is_away_for_three_minutes_is_not_reported() {
+    let service = Service::start();
+    let mut recording = Recording::default();
+    recording.run(&service, 5);
+    service.receiver.set(Answer::Failed(Cause::Http(503)));
+    recording.run(&service, 3);
+    service.receiver.set(Answer::Taken);
+    recording.run(&service, 15);
+    assert_firing(&rules(), &recording.input_series(), recording.minutes(), &[]);
+}
+
+#[test]
 fn a_target_that_never_succeeded_is_reported() {
     let service = Service::answering(Answer::Failed(Cause::Http(401)));
     let mut recording = Recording::default();
