@@ -96,7 +96,7 @@ fn a_kustomization_that_is_wrong_is_not_rendered() {
         ("gateway/push.yaml", "name: catalog-service", "name: catalog", "catalog"),
     ] {
         let folder = altered(&format!("kubernetes/{file}"), right, wrong);
-        let said = render(&kubectl, folder.path(), "gateway").err().expect(wrong);
+        let said = render(&kubectl, folder.path(), "gateway").expect_err(wrong);
         assert!(said.contains(named), "{wrong}: {said}");
     }
 }
