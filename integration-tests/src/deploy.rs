@@ -43,6 +43,19 @@ fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
+/// A file of `examples/deploy` with other texts in place of some.
+///
+/// # Panics
+///
+/// The file does not have one of the texts.
+pub fn with(file: &str, changes: &[(&str, &str)]) -> String {
+    let text = fs::read_to_string(path(file)).expect("the file is there");
+    changes.iter().fold(text, |text, (from, to)| {
+        assert!(text.contains(from), "{file} does not say {from}");
+        text.replace(from, to)
+    })
+}
+
 /// The alerts in a file of rules: their names, and their labels as they are written.
 ///
 /// # Panics

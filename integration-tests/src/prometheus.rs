@@ -126,22 +126,24 @@ impl Prometheus {
             );
         }
         std::fs::write(&config, text).expect("the configuration is written");
-        Self::start_in(executable, directory, client::free_port(), arguments).await
+        Self::start_in(executable, directory, client::free_port(), arguments, &[]).await
     }
 
-    /// Starts the server on this port with the `prometheus.yml` of a folder, where it also stores its data.
+    /// Starts the server on this port with the `prometheus.yml` of a folder, where it also stores its data, and with
+    /// these arguments and variables.
     pub async fn start_in(
         executable: &Path,
         directory: TempDir,
         port: u16,
         arguments: &[&str],
+        variables: &[(&str, &str)],
     ) -> Self {
         let listen = format!("127.0.0.1:{port}");
         let config = format!("--config.file={}", directory.path().join("prometheus.yml").display());
         let storage = format!("--storage.tsdb.path={}", directory.path().join("data").display());
         let address = format!("--web.listen-address={listen}");
         let own = [&*config, &*storage, &*address, "--log.level=error"];
-        let process = Process::start(executable, &[&own, arguments].concat(), &[]);
+        let process = Process::start(executable, &[&own, arguments].concat(), variables);
         let server =
             Self { url: format!("http://{listen}"), _process: process, _directory: directory };
         server.ready().await;

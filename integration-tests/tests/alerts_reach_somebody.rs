@@ -7,6 +7,8 @@ use std::process::Command;
 use integration_tests::deploy::{self, altered, list, run, text};
 use integration_tests::{peer, yaml};
 
+use crate::notified::start_alertmanager;
+
 const FILE: &str = "alertmanager/alertmanager.yaml";
 
 /// The receiver of an alert with these labels.
@@ -93,4 +95,29 @@ fn receivers_are_plainly_placeholders() {
             assert!(url.starts_with("http://replace-this.invalid/"), "{url}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_is_down_is_paged_about_once_without_warnings_of_the_same_instance() {
+    let (Some(executable), Some(amtool)) =
+        (peer::find("prometheus-alertmanager"), peer::find("amtool"))
+    else {
+        return;
+    };
+    let (alertmanager, notified) = start_alertmanager(&executable).await;
+    let url = format!("--alertmanager.url=http://{}", alertmanager.address());
+    let fire = |labels: &[&str]| {
+        let (is_sent, said) =
+            run(Command::new(&amtool).arg(&url).args(["alert", "add"]).args(labels));
+        assert!(is_sent, "{said}");
+    };
+    let job = "job=catalog-service";
+    fire(&["alertname=MeterkitTargetDown", "severity=critical", job, "instance=a"]);
+    notified.arrived("pager", "a").await;
+    fire(&["alertname=MeterkitCallbackFailing", "severity=warning", job, "instance=a"]);
+    fire(&["alertname=MeterkitCallbackFailing", "severity=warning", job, "instance=b"]);
+    notified.arrived("tickets", "b").await;
+    let notified = notified.all();
+    let to = |receiver: &str| notified.iter().filter(|(to, _)| to == receiver).count();
+    assert_eq!((to("pager"), to("tickets")), (1, 1), "{notified:?}");
 }

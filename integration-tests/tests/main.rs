@@ -11,6 +11,7 @@ mod every_target_adds_up_through_outages;
 mod lint_objects_to_names_of_conventions;
 mod manifests_are_valid;
 mod neighbors_are_tested;
+mod notified;
 mod operator_objects_are_valid;
 mod operators_compare_an_endpoint;
 mod operators_send_catalog_service_by_remote_write;
