@@ -230,7 +230,7 @@ async fn what_prometheus_writes_to_a_store_adds_up_under_the_label_of_its_server
     let (ports, mut replicas) = start_scraped_replicas().await;
     let mimir = [("http://mimir:9009/api/v1/push", &*store.remote_write_url()), SOON];
     let file = "prometheus/remote-write.yaml";
-    let _prometheus = start_prometheus(&executable, file, ports, &alertmanager, &mimir).await;
+    let prometheus = start_prometheus(&executable, file, ports, &alertmanager, &mimir).await;
     let ask = async || totals_of_series(&store.series(&of_server("compose", "prometheus-1")).await);
 
     let mut counted = Counts::new();
@@ -242,6 +242,15 @@ async fn what_prometheus_writes_to_a_store_adds_up_under_the_label_of_its_server
     replicas.push(Replica::start_scraped(ports[1]).await);
     load(&replicas, FEW, &mut counted).await;
     reach(&counted, &ask).await;
+    // The rules on alerting ask for metrics that these servers have.
+    let rules = deploy::with("prometheus/platform-rules/alerting.rules.yml", &[]);
+    let words = rules.split(|it: char| !(it.is_ascii_alphanumeric() || it == '_'));
+    let own = |it: &&str| it.starts_with("prometheus_") || it.starts_with("alertmanager_");
+    let names: BTreeSet<_> = words.filter(own).collect();
+    assert_eq!(names.len(), 3, "{names:?}");
+    for name in names {
+        assert!(prometheus.has_data(name).await, "no {name}");
+    }
     // Another server would send the same alert, which Alertmanager recognizes by its labels.
     for (_, labels) in notified.all() {
         assert_eq!((&*labels["cluster"], labels.get("__replica__")), ("compose", None));
