@@ -103,8 +103,10 @@ impl Service {
             .merge(scaffolder.routes())
             .layer(DefaultBodyLimit::max(BODY_LIMIT))
             .layer(middleware::from_fn(http::log))
-            .layer(measured)
-            .merge(config.admin);
+            .layer(measured);
+        // In this order: of two routers, the one that is merged into the other answers, and here measures, what no route
+        // matches.
+        let app = config.admin.merge(app);
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(serve(listener, app, stopped));
 
