@@ -51,8 +51,10 @@ pub struct Access {
 struct Files {
     transport: Arc<Transport>,
     headers: Headers,
-    /// The versions that were read last; `None` to read them in any case.
-    seen: Option<Vec<Option<FileVersion>>>,
+    /// The versions that were read last.
+    seen: Vec<Option<FileVersion>>,
+    /// The versions of the system's authorities that are in use.
+    system: Vec<Option<FileVersion>>,
     looked: Instant,
     /// What is wrong with them, as logged.
     problem: Option<String>,
@@ -108,12 +110,14 @@ impl Link {
         let files = Files {
             transport: transport.clone(),
             headers: headers.clone(),
-            seen: None,
+            seen: Vec::new(),
+            system: Vec::new(),
             looked: Instant::now(),
             problem: None,
         };
-        let seen = files.versions(receiver);
-        let files = (!seen.is_empty()).then(|| Files { seen: Some(seen), ..files });
+        let system = versions(&system_authorities(&transport, receiver));
+        let seen = files.versions(&system);
+        let files = (!seen.is_empty()).then(|| Files { seen, system, ..files });
         let connection = connector.clone().connection();
         let access = Arc::new(Access { connection, headers, connector });
         Self {
@@ -210,18 +214,23 @@ impl Link {
 impl Files {
     /// Reads files that have changed, and puts what they hold into use. Blocks.
     fn look(&mut self, link: &Link, is_refused: bool) {
-        let versions = self.versions(&link.receiver);
-        if !is_refused && self.seen.as_ref() == Some(&versions) {
+        let authorities = system_authorities(&self.transport, &link.receiver);
+        let system = versions(&authorities);
+        let seen = self.versions(&system);
+        // Files with a problem are read each time: it may not be the file that changes, but who may read it.
+        if !is_refused && self.problem.is_none() && self.seen == seen {
             return;
         }
-        let of_system = |seen: &[Option<FileVersion>]| seen.first().cloned();
-        let seen = self.seen.as_deref().and_then(of_system);
-        let is_other_system = system_authorities(&self.transport, &link.receiver).is_some()
-            && seen != of_system(&versions);
-        let problems = [self.renew_headers(link), self.renew_transport(link, is_other_system)];
+        self.seen = seen;
+        let differs = |at: usize| self.system.get(at) != system.get(at);
+        let others = authorities.iter().enumerate().filter(|(at, _)| differs(*at));
+        let others = others.map(|(_, (setting, _))| (*setting).to_owned()).collect();
+        let renewed = self.renew_transport(link, others);
+        if renewed.is_ok() {
+            self.system = system;
+        }
+        let problems = [self.renew_headers(link), renewed];
         let problems: Vec<String> = problems.into_iter().filter_map(Result::err).collect();
-        // Files with a problem are read each time: it may not be the file that changes, but who may read it.
-        self.seen = problems.is_empty().then_some(versions);
         let problem = (!problems.is_empty()).then(|| problems.join("; "));
         if let Some(problem) = problem.as_ref().filter(|_| problem != self.problem) {
             tracing::warn!(
@@ -243,13 +252,10 @@ impl Files {
         Ok(())
     }
 
-    fn renew_transport(&mut self, link: &Link, is_other_system: bool) -> Result<(), String> {
-        let mut changed = Vec::new();
+    /// `changed` are settings of the system's authorities that have changed.
+    fn renew_transport(&mut self, link: &Link, mut changed: Vec<String>) -> Result<(), String> {
         let transport = self.transport.renewed(&mut changed);
         let transport = transport.map_err(|problem| problem.to_string())?;
-        if is_other_system {
-            changed.push(SYSTEM_AUTHORITIES.to_owned());
-        }
         if !changed.is_empty() {
             let settings = changed.join(", ");
             let connector = Connector::new(&link.receiver, &transport, link.is_http2)
@@ -261,12 +267,15 @@ impl Files {
         Ok(())
     }
 
-    /// Returns the versions of all files, that of the system's authorities first.
-    fn versions(&self, receiver: &Uri) -> Vec<Option<FileVersion>> {
-        let system = system_authorities(&self.transport, receiver);
-        let system = system.map(|path| FileVersion::of(&path));
-        system.into_iter().chain(self.transport.versions()).chain(self.headers.versions()).collect()
+    /// Returns the versions of all files, with those of the system's authorities.
+    fn versions(&self, system: &[Option<FileVersion>]) -> Vec<Option<FileVersion>> {
+        let own = self.transport.versions().chain(self.headers.versions());
+        system.iter().cloned().chain(own).collect()
     }
+}
+
+fn versions(paths: &[(&str, PathBuf)]) -> Vec<Option<FileVersion>> {
+    paths.iter().map(|(_, path)| FileVersion::of(path)).collect()
 }
 
 fn log(link: &Link, settings: &[String]) {
@@ -277,16 +286,20 @@ fn log(link: &Link, settings: &[String]) {
     );
 }
 
-const SYSTEM_AUTHORITIES: &str = "SSL_CERT_FILE";
-
-/// Returns the file with the authorities of this system, if someone names one and they are trusted.
-fn system_authorities(transport: &Transport, receiver: &Uri) -> Option<PathBuf> {
+/// Returns the file and the directories with the authorities of this system, if variables name some and they are trusted,
+/// and these variables.
+fn system_authorities(transport: &Transport, receiver: &Uri) -> Vec<(&'static str, PathBuf)> {
     let proxy = transport.proxies().and_then(|proxies| proxies.of(receiver));
     let is_secure =
-        receiver.scheme_str() == Some("https") || proxy.is_some_and(|it| it.is_secure());
-    let is_trusted = cfg!(feature = "tls") && is_secure && transport.authorities.is_none();
-    let path = is_trusted.then(|| std::env::var_os(SYSTEM_AUTHORITIES))?;
-    path.map(PathBuf::from)
+        receiver.scheme_str() == Some("https") || proxy.is_some_and(|proxy| proxy.is_secure());
+    if !cfg!(feature = "tls") || !is_secure || transport.authorities.is_some() {
+        return Vec::new();
+    }
+    let file = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
+    let directories = std::env::var_os("SSL_CERT_DIR").unwrap_or_default();
+    let directories = std::env::split_paths(&directories).map(|path| ("SSL_CERT_DIR", path));
+    let all = file.map(|path| ("SSL_CERT_FILE", path)).into_iter().chain(directories);
+    all.filter(|(_, path)| !path.as_os_str().is_empty()).collect()
 }
 
 impl fmt::Debug for Link {

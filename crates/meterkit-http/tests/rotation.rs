@@ -338,14 +338,26 @@ mod tls {
             let authority = Authority::new();
             let tls = || authority.server("localhost", None);
             let server = RawServer::accepting_with_tls(tls()).await;
+            let token = tempfile::NamedTempFile::new().unwrap();
+            fs::write(token.path(), "first").unwrap();
             let client = client(&server, &Transport::default());
+            let client = client.with_headers(bearer(token.path()), "test/1");
             get(&client).await.expect_err("it shows the certificate of another authority");
             fs::write(&path, "").unwrap();
             get(&client).await.expect_err("the old ones are in use");
             fs::write(&path, authority.pem()).unwrap();
             assert_eq!(status(&client).await, 200);
+            // A problem with another file has these read once.
+            fs::write(token.path(), "").unwrap();
+            fs::write(&path, authority.pem() + "\n").unwrap();
+            for _ in 0..3 {
+                until_the_next_look().await;
+                assert_eq!(status(&client).await, 200);
+            }
         });
-        let [warning, info] = &*lines else { panic!("{lines:#?}") };
+        let [warning, info, again, other] = &*lines else { panic!("{lines:#?}") };
+        assert_eq!(again, info);
+        assert!(other.contains("TEST_TOKEN_FILE="), "{other}");
         assert!(
             warning.contains("SSL_CERT_FILE: no certificate authorities are found"),
             "{warning}"
