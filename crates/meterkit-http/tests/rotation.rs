@@ -2,14 +2,14 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use http::{HeaderMap, Uri};
 use meterkit_fakes::log_lines;
 use meterkit_fakes::server::{ANY, Server, response};
 use meterkit_http::{
-    Authentication, AuthenticationSettings, Client, Headers, Reply, SendError, Transport,
+    Authentication, AuthenticationSettings, Client, Headers, Reply, Secret, SendError, Transport,
 };
 use meterkit_settings::{Environment, Setting, ValueType, password, token, username};
 
@@ -172,6 +172,38 @@ fn while_the_new_secret_cannot_be_used_the_old_one_stays_and_one_line_says_why()
         assert!(said.starts_with(reason) && !said.contains("hunter2"), "{line}");
     }
     assert!(lines[3].starts_with("INFO read a setting again"), "{lines:#?}");
+}
+
+#[test]
+fn a_file_system_that_hangs_holds_up_no_request() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("token");
+    run(async {
+        fs::write(&path, "first").unwrap();
+        let receiver = Receiver::that_expects("Bearer first").await;
+        let environment = Environment::of([("TEST_TOKEN_FILE", &path)]);
+        let token = environment.read(|reader| Secret::read(reader, &AUTHENTICATION.bearer_token));
+        let (release, hanging) = mpsc::channel::<()>();
+        let hanging = Mutex::new(hanging);
+        let authorization = token.expect("good").expect("a token").map(move |token| {
+            if token == "second" {
+                // Ends when the other side is dropped.
+                let _ = hanging.lock().unwrap().recv();
+            }
+            format!("Bearer {token}")
+        });
+        let mut headers = Headers::default();
+        headers.insert_secret("Authorization", &authorization).expect("a header");
+        let client = receiver.client(headers);
+        fs::write(&path, "second").unwrap();
+        for _ in 0..2 {
+            until_the_next_look().await;
+            assert_eq!(status(&client).await, 200, "the first one is in use");
+        }
+        drop(release);
+        receiver.expects("Bearer second");
+        assert_eq!(status(&client).await, 200);
+    });
 }
 
 #[test]
