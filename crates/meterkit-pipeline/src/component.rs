@@ -202,14 +202,14 @@ impl Component {
     /// An attempt failed; there may be another one.
     pub(crate) fn attempt_failed(&self, error: &ExportError) {
         self.moved();
-        self.note_failure(error.to_string());
+        self.note_failure(error.cause(), error.to_string());
     }
 
     /// The target panicked, which ends its task.
     pub(crate) fn panicked(&self) {
         let is_known = self.health().last_error.as_ref().is_some_and(|it| it.text == PANICKED);
         if !is_known {
-            self.note_failure(PANICKED.to_owned());
+            self.note_failure(Cause::Panic, PANICKED.to_owned());
         }
     }
 
@@ -285,11 +285,11 @@ impl Component {
         self.pace.as_ref().map(|pace| pace.lock().unpoisoned())
     }
 
-    pub(crate) fn note_failure(&self, text: String) {
+    fn note_failure(&self, cause: Cause, text: String) {
         self.outage(|_| {});
         let mut health = self.health();
         health.consecutive_failures = health.consecutive_failures.saturating_add(1);
-        health.last_error = Some(TargetError { text, time: now() });
+        health.last_error = Some(TargetError { text, cause, time: now() });
     }
 
     fn labels(&self) -> Exporter<'_> {
@@ -410,7 +410,8 @@ impl Drop for Operation {
             // Why was noted when it failed.
             Some(failure) => self.fail(failure),
             None => {
-                self.component.note_failure("cut off by the end of the pipeline".to_owned());
+                let text = "cut off by the end of the pipeline".to_owned();
+                self.component.note_failure(Cause::CutOff, text);
                 self.fail(Cause::CutOff.into());
             }
         }

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use humantime::format_rfc3339_seconds;
 use meterkit_core::StoreHealth;
+use meterkit_rules::Cause;
 
 use crate::clock_skew::ClockSkew;
 use crate::target::TargetQueue;
@@ -125,6 +126,8 @@ pub enum TargetKind {
 pub struct TargetError {
     /// What happened.
     pub text: String,
+    /// Why, as the attribute `error.type` of self-metrics names it.
+    pub cause: Cause,
     /// When.
     pub time: SystemTime,
 }

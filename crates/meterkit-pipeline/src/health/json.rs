@@ -14,13 +14,12 @@ impl Health {
     /// RFC 3339, and what there is not is `null`.
     ///
     /// ```
-    /// use meterkit::{Registry, Telemetry};
+    /// use meterkit_core::Registry;
+    /// use meterkit_pipeline::Pipeline;
     ///
-    /// let telemetry = Telemetry::builder().registry(Registry::new()).install()?;
-    /// let json = telemetry.health().to_json();
-    /// assert!(json.starts_with(r#"{"is_delivering":true,"targets":[],"#));
-    /// # telemetry.shutdown_blocking()?;
-    /// # Ok::<(), meterkit::Error>(())
+    /// let pipeline = Pipeline::builder(Registry::new()).expect("nobody else collects from it").start()?;
+    /// assert!(pipeline.health().to_json().starts_with(r#"{"is_delivering":true,"targets":[],"#));
+    /// # Ok::<(), meterkit_pipeline::StartError>(())
     /// ```
     pub fn to_json(&self) -> String {
         let StoreHealth {
@@ -68,6 +67,7 @@ fn target(of: &TargetHealth) -> String {
 fn error(of: &TargetError) -> String {
     let mut json = Object::default();
     json.add("text", json_text(&of.text));
+    json.add("error_type", json_text(&of.cause.error_type()));
     json.add("time", time(of.time));
     json.end()
 }
