@@ -82,6 +82,19 @@ fn alertmanager_knows_alerts_by_the_names_that_the_rules_have() {
     assert_eq!(count, 4);
 }
 
+/// Those of the generated rules are in the runbook of `meterkit-dashboard`.
+#[test]
+fn the_page_says_what_to_do_about_every_alert_on_the_platform() {
+    let page = std::fs::read_to_string(deploy::path("README.md")).expect("the page is there");
+    let platform = deploy::path("prometheus/platform-rules");
+    let files = deploy::rule_files().into_iter().filter(|file| file.starts_with(&platform));
+    let alerts: Vec<_> = files.flat_map(|file| deploy::alerts(&file)).collect();
+    assert_eq!(alerts.len(), 8);
+    for (name, _) in alerts {
+        assert!(page.contains(&format!("\n| `{name}` | ")), "no row for {name}");
+    }
+}
+
 #[test]
 fn receivers_are_plainly_placeholders() {
     let settings = &yaml::read(&deploy::path(FILE))[0];
