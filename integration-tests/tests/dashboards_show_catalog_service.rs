@@ -179,7 +179,7 @@ async fn a_service_that_pushes_is_in_the_first_row_and_not_absent() {
 
 /// All rules that there are.
 fn rules(catalog: &Catalog) -> Rules {
-    let rules = Rules::of(catalog).collector().availability(0.999).expect("a share");
+    let rules = Rules::of(catalog).availability(0.999).expect("a share");
     rules.latency(Duration::from_millis(250), 0.99).expect("a share")
 }
 
@@ -188,7 +188,7 @@ async fn check_rules(prometheus: &Prometheus, troubled: Troubled) {
     let rules = prometheus.rules().await;
     assert_eq!(
         rules.len(),
-        20 + 13 + 14 + 6,
+        20 + 13 + 11 + 6,
         "4 for each of 5 histograms, 13 for objectives, and the alerts: {rules:#?}"
     );
     let mut quiet = Vec::new();

@@ -3,8 +3,8 @@
 use crate::promql::{self, Selector};
 use crate::rules::{Group, Rule};
 use crate::self_metrics::{
-    self, BACKGROUND, COLLECTIONS, COMPONENT, COMPONENT_TYPE, DROPPED, ERROR, EXPORTED, FAILURES,
-    INSTRUMENT, LAST_SUCCESS, OVERFLOW, OVERRUNS, QUEUE_DROPPED, REASON, SelfMetric,
+    self, BACKGROUND, CLOCK_SKEW, COLLECTIONS, COMPONENT, COMPONENT_TYPE, DROPPED, ERROR, EXPORTED,
+    FAILURES, INSTRUMENT, LAST_SUCCESS, OVERFLOW, OVERRUNS, QUEUE_DROPPED, REASON, SelfMetric,
 };
 use crate::targets::Targets;
 
@@ -50,10 +50,7 @@ pub(crate) fn groups(jobs: &[String], targets: &Targets) -> Vec<Group> {
     if targets.are_scraped() {
         rules.push(metrics.target_down());
     }
-    rules.extend([metrics.absent(), metrics.restarting()]);
-    if targets.are_scraped() {
-        rules.push(metrics.clock_wrong());
-    }
+    rules.extend([metrics.absent(), metrics.restarting(), metrics.clock_wrong()]);
     if targets.report_each_other() {
         rules.extend([metrics.delivery_failing(), metrics.delivery_silent()]);
     }
@@ -66,9 +63,6 @@ pub(crate) fn groups(jobs: &[String], targets: &Targets) -> Vec<Group> {
         metrics.callback_failing(),
         metrics.values_dropped(),
     ]);
-    if targets.has_collector() {
-        rules.extend([collector_queue_filling(), collector_refusing(), collector_losing()]);
-    }
     vec![Group { name: "meterkit-alerts".to_owned(), rules }]
 }
 
@@ -156,18 +150,25 @@ impl Metrics<'_> {
 
     /// Compares Prometheus' clock with the times that a process reports, which are those of its own clock.
     fn clock_wrong(&self) -> Rule {
-        let kind = self_metrics::label(COMPONENT_TYPE);
-        let success = self.select(LAST_SUCCESS);
-        let latest = |of: &Selector| promql::aggregate("max", &PROCESS, &format!("{of} > 0"));
-        let ahead = format!("{} - time() > {AHEAD}", latest(&success));
-        let scraped = latest(&success.equal(&kind, SCRAPED));
-        let up = self.of_job("up");
-        let behind = format!("{scraped} - time() < -{BEHIND} and on (job, instance) {up} == 1");
-        Rule::alert("MeterkitClockWrong", format!("{ahead} or {behind}"), "warning")
+        let mut ways = Vec::new();
+        if self.targets.are_scraped() {
+            let kind = self_metrics::label(COMPONENT_TYPE);
+            let success = self.select(LAST_SUCCESS);
+            let latest = |of: &Selector| promql::aggregate("max", &PROCESS, &format!("{of} > 0"));
+            ways.push(format!("{} - time() > {AHEAD}", latest(&success)));
+            let scraped = latest(&success.equal(&kind, SCRAPED));
+            let up = self.of_job("up");
+            ways.push(format!("{scraped} - time() < -{BEHIND} and on (job, instance) {up} == 1"));
+        }
+        if self.targets.are_pushed() {
+            let skew = format!("abs({})", self.select(CLOCK_SKEW));
+            ways.push(format!("{} > {AHEAD}", promql::aggregate("max", &PROCESS, &skew)));
+        }
+        Rule::alert("MeterkitClockWrong", ways.join(" or "), "warning")
             .lasting("5m")
             .summary(
-                "The clocks of {{ $labels.job }} on {{ $labels.instance }} and of Prometheus differ \
-                 by {{ $value | humanizeDuration }}",
+                "The clocks of {{ $labels.job }} on {{ $labels.instance }} and of Prometheus, or of a \
+                 receiver, differ by {{ $value | humanizeDuration }}",
             )
             .description(
                 "Receivers refuse samples from the future and from long ago, and rates are wrong \
@@ -315,56 +316,6 @@ impl Metrics<'_> {
     fn counted(&self, metric: SelfMetric, keys: &[&str]) -> String {
         rising(&self.select(metric), &of_process(keys), INTERVAL)
     }
-}
-
-/// Alerts on a Collector use the names that its own metrics have in version 0.152.
-fn collector_queue_filling() -> Rule {
-    let expression = "otelcol_exporter_queue_size / otelcol_exporter_queue_capacity > 0.8";
-    Rule::alert("MeterkitCollectorQueueFilling", expression.to_owned(), "warning")
-        .lasting("5m")
-        .summary(
-            "The queue of {{ $labels.exporter }} in {{ $labels.job }} on {{ $labels.instance }} is \
-             {{ $value | humanizePercentage }} full",
-        )
-        .description(
-            "The receiver behind the Collector takes less than arrives. When the queue is full, the \
-             Collector refuses what services send.",
-        )
-}
-
-fn collector_refusing() -> Rule {
-    let refused = collector_counter("receiver_refused").rate("5m");
-    let by = ["job", "instance", "receiver"];
-    let expression = format!("{} > 0", promql::sum_by(&by, &refused));
-    Rule::alert("MeterkitCollectorRefusing", expression, "warning")
-        .lasting("5m")
-        .summary(
-            "{{ $labels.job }} on {{ $labels.instance }} refuses {{ $value | humanize }} points per \
-             second",
-        )
-        .description(
-            "Its queue or its memory is full. Services keep totals and try again; values of gauges \
-             are lost.",
-        )
-}
-
-fn collector_losing() -> Rule {
-    let by = ["job", "instance", "exporter"];
-    let expression = rising(&collector_counter("exporter_send_failed"), &by, INTERVAL);
-    Rule::alert("MeterkitCollectorLosing", expression, "critical")
-        .summary(
-            "{{ $labels.exporter }} of {{ $labels.job }} on {{ $labels.instance }} gives up points \
-             that it has accepted",
-        )
-        .description(
-            "The receiver behind the Collector has refused them, or was away for longer than the \
-             Collector tries.",
-        )
-}
-
-fn collector_counter(name: &str) -> Selector {
-    // The Collector adds `_total` to counters, depending on its configuration.
-    Selector::new("").raw(format!("__name__=~\"otelcol_{name}_metric_points(_total)?\""))
 }
 
 /// Returns whether a counter has risen lately, or is new: its first value is no rise to Prometheus.

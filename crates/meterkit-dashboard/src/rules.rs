@@ -33,9 +33,6 @@ const RUNBOOK: &str =
 /// | `MeterkitCallbackOverBudget` | `warning` | a callback is slower than its budget | always |
 /// | `MeterkitCallbackFailing` | `warning` | a callback ends with an error or a panic | always |
 /// | `MeterkitValuesDropped` | `warning` | values are recorded that no metric can hold | always |
-/// | `MeterkitCollectorQueueFilling` | `warning` | a queue of the Collector has been over 80 % full for 5 minutes | with [`collector`](Self::collector) |
-/// | `MeterkitCollectorRefusing` | `warning` | the Collector has refused points for 5 minutes | with [`collector`](Self::collector) |
-/// | `MeterkitCollectorLosing` | `critical` | an exporter of the Collector gives up points that it has accepted | with [`collector`](Self::collector) |
 /// | `MeterkitErrorBudgetBurning` | `critical`, `warning` | requests fail faster than the objective allows | with [`availability`](Self::availability) |
 /// | `MeterkitLatencyBudgetBurning` | `critical`, `warning` | requests are slow more often than the objective allows | with [`latency`](Self::latency) |
 ///
@@ -125,14 +122,6 @@ impl Rules {
     #[must_use]
     pub fn target(mut self, name: impl Into<String>) -> Self {
         self.targets.add(name.into());
-        self
-    }
-
-    /// Adds alerts on the Collector that metrics pass through. Prometheus must scrape the Collector's own metrics, in any
-    /// job; their names are those of Collector 0.152. Default: no such alerts.
-    #[must_use]
-    pub fn collector(mut self) -> Self {
-        self.targets.add_collector();
         self
     }
 
@@ -300,7 +289,7 @@ mod tests {
         for (name, unit) in [("http.server.request.duration", "s"), ("rpc.server.duration", "ms")] {
             let _ = meter.histogram::<f64>(name).unit(unit).buckets([0.25, 1.0]).register();
         }
-        let rules = Rules::of(&registry.catalog()).collector().availability(0.999).unwrap();
+        let rules = Rules::of(&registry.catalog()).availability(0.999).unwrap();
         rules.latency(Duration::from_millis(250), 0.99).unwrap()
     }
 
@@ -332,9 +321,8 @@ mod tests {
                 let expression = rule.expression();
                 let parsed = parser::parse(expression);
                 parsed.unwrap_or_else(|error| panic!("{expression}: {error}"));
-                let names_job = expression.contains("job=") || expression.contains("otelcol");
-                let is_of_collector = expression.contains("otelcol");
-                assert_eq!(names_job, is_of_collector || !jobs.is_empty(), "{expression}");
+                let names_job = expression.contains("job=");
+                assert_eq!(names_job, !jobs.is_empty(), "{expression}");
             }
         }
     }
@@ -348,7 +336,7 @@ mod tests {
             let names = names(&rules);
             all.iter().filter(|name| !names.contains(name)).cloned().collect::<Vec<_>>()
         };
-        let of_scrapes = ["MeterkitTargetDown", "MeterkitClockWrong"];
+        let of_scrapes = ["MeterkitTargetDown"];
         let of_delivery = ["MeterkitDeliveryFailing", "MeterkitDeliverySilent"];
         let of_queues = ["MeterkitQueueDropping"];
         let nothing: [&str; 0] = [];

@@ -29,6 +29,13 @@ pub(crate) const LAST_SUCCESS: SelfMetric = SelfMetric {
     labels: &[COMPONENT_TYPE, COMPONENT],
     description: "When an export last succeeded, since 1970.",
 };
+pub(crate) const CLOCK_SKEW: SelfMetric = SelfMetric {
+    name: "meterkit.target.clock_skew",
+    unit: "s",
+    shape: Shape::Level,
+    labels: &[COMPONENT_TYPE, COMPONENT],
+    description: "By how much the receiver's clock is ahead of this machine's.",
+};
 const QUEUE_SIZE: SelfMetric = SelfMetric {
     name: "meterkit.target.queue.size",
     unit: "By",

@@ -4,7 +4,6 @@
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Targets {
     names: Vec<String>,
-    has_collector: bool,
 }
 
 /// The target that Prometheus scrapes.
@@ -19,10 +18,6 @@ impl Targets {
         self.names.push(name);
         self.names.sort();
         self.names.dedup();
-    }
-
-    pub(crate) fn add_collector(&mut self) {
-        self.has_collector = true;
     }
 
     pub(crate) fn are_scraped(&self) -> bool {
@@ -40,10 +35,6 @@ impl Targets {
 
     pub(crate) fn have_queue(&self) -> bool {
         self.has(QUEUED)
-    }
-
-    pub(crate) fn has_collector(&self) -> bool {
-        self.has_collector
     }
 
     fn has(&self, name: &str) -> bool {

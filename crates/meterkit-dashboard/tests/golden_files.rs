@@ -28,7 +28,7 @@ fn texts() -> Vec<(String, String)> {
         ("native.json".to_owned(), native.to_classic_json()),
         ("recorded.json".to_owned(), dashboard().recorded_quantiles().to_classic_json()),
     ];
-    let rules = Rules::of(&catalog()).job("shop").collector().availability(0.999).unwrap();
+    let rules = Rules::of(&catalog()).job("shop").availability(0.999).unwrap();
     let rules = rules.latency(Duration::from_millis(300), 0.99).unwrap();
     texts.extend(rules.files());
     let folder = provisioning.files().into_iter().filter(|(path, _)| path.ends_with(".yaml"));

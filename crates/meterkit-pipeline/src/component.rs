@@ -235,6 +235,9 @@ impl Component {
         health.clock_skew = Some(skew);
         let endpoint = health.endpoint.clone();
         drop(health);
+        if let Some(metrics) = self.metrics() {
+            metrics.clock_skew(self.labels(), skew);
+        }
         self.clock.note(ClockSkew(skew), &self.instance, &endpoint);
     }
 

@@ -39,6 +39,7 @@ struct Groups {
     operations: HistogramGroup<Operation<'static>>,
     collections: HistogramGroup<Labeled<'static>>,
     last_success: GaugeGroup<Labeled<'static>, f64>,
+    clock_skew: GaugeGroup<Labeled<'static>, i64>,
     queue_size: GaugeGroup<Labeled<'static>, u64>,
     queue_dropped: CounterGroup<Labeled<'static>>,
 }
@@ -109,6 +110,11 @@ impl Groups {
                 .unit("s")
                 .description("When an export last succeeded, since 1970. 0 until one has.")
                 .register_silently(),
+            clock_skew: registry
+                .self_metric("meterkit.target.clock_skew")
+                .unit("s")
+                .description("By how much the receiver's clock is ahead of this machine's.")
+                .register_silently(),
             queue_size: registry
                 .self_metric("meterkit.target.queue.size")
                 .unit("By")
@@ -157,6 +163,11 @@ impl SelfMetrics {
         self.groups().last_success.with(of.component).set(since.as_secs_f64());
     }
 
+    /// The receiver's clock is so many seconds ahead.
+    pub(crate) fn clock_skew(&self, of: Exporter<'_>, seconds: i64) {
+        self.groups().clock_skew.with(of.component).set(seconds);
+    }
+
     /// So much waits in a target, and so many values more were given up.
     pub(crate) fn queue(&self, of: Exporter<'_>, bytes: u64, dropped: u64) {
         self.groups().queue_size.with(of.component).set(bytes);
@@ -173,6 +184,7 @@ impl SelfMetrics {
         let Some(groups) = self.groups.get() else { return };
         groups.inflight.remove(of);
         groups.last_success.remove(of.component);
+        groups.clock_skew.remove(of.component);
         groups.queue_size.remove(of.component);
         groups.queue_dropped.remove(of.component);
         let failures = self.failures.lock().unpoisoned().clone();

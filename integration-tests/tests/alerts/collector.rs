@@ -10,7 +10,7 @@ use meterkit_core::Catalog;
 use meterkit_dashboard::Rules;
 use tokio::time::{Instant, sleep};
 
-use crate::alerts::promtool::assert_firing;
+use crate::alerts::promtool::{assert_firing, assert_firing_of};
 use crate::alerts::recording::Recording;
 
 /// How long a Collector may take for what it does at once.
@@ -90,8 +90,13 @@ fn value(text: &str, name: &str) -> f64 {
     lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }
 
-fn rules() -> Rules {
-    Rules::of(&Catalog::default()).target("otlp").collector()
+/// The rules on the Collector that `examples/deploy` has.
+fn rules() -> [(String, String); 1] {
+    let file = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../examples/deploy/prometheus/platform-rules/gateway.rules.yml"
+    );
+    [("gateway.rules.yml".to_owned(), std::fs::read_to_string(file).expect("it is there"))]
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,9 +118,8 @@ async fn a_queue_that_fills_and_then_refuses_is_reported() {
             &collector.export("otelcol_receiver_refused_metric_points").await,
         );
     }
-    let firing =
-        [("MeterkitCollectorQueueFilling", 13..=19), ("MeterkitCollectorRefusing", 15..=19)];
-    assert_firing(&rules(), &recording.input_series(), recording.minutes(), &firing);
+    let firing = [("MeterkitGatewayQueueFilling", 10..=19), ("MeterkitGatewayRefusing", 15..=19)];
+    assert_firing_of(&rules(), &recording.input_series(), recording.minutes(), &firing);
     assert_firing(
         &Rules::of(&Catalog::default()),
         &recording.input_series(),
@@ -135,7 +139,7 @@ async fn a_collector_that_gives_up_points_is_reported() {
     (0..18).for_each(|_| recording.scrape_of("collector", &quiet));
     // The counter is there from the first failure on, which must not go unnoticed. The second one is a rise.
     recording.scrape_of("collector", &collector.export(failed).await);
-    let losing = "MeterkitCollectorLosing";
-    let firing = [(losing, 1..=15), (losing, 20..=20)];
-    assert_firing(&rules(), &recording.input_series(), recording.minutes(), &firing);
+    let losing = "MeterkitGatewayLosing";
+    let firing = [(losing, 1..=5), (losing, 20..=20)];
+    assert_firing_of(&rules(), &recording.input_series(), recording.minutes(), &firing);
 }

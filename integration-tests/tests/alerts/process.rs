@@ -5,7 +5,7 @@ use meterkit_dashboard::Rules;
 
 use crate::alerts::promtool::assert_firing;
 use crate::alerts::recording::Recording;
-use crate::alerts::service::Service;
+use crate::alerts::service::{Answer, Service};
 
 fn rules() -> Rules {
     Rules::of(&Catalog::default())
@@ -102,6 +102,21 @@ fn three_replicas_that_are_deployed_twice_are_not_reported() {
     let starts = (0..3).flat_map(|start| (0..3).map(move |it| replica(start, it)));
     let series: String = starts.collect();
     assert_firing(&rules().job("shop").target("otlp"), &series, 15, &[]);
+}
+
+#[test]
+fn a_clock_that_differs_from_that_of_a_receiver_is_reported() {
+    for ahead in [3600, -7200] {
+        let service = Service::start();
+        let mut recording = Recording::of_pushes();
+        for (ahead, minutes) in [(0, 5), (ahead, 10), (9, 5)] {
+            service.receiver.set(Answer::TakenAt(ahead));
+            recording.run(&service, minutes);
+        }
+        let rules = rules().job("shop").target("otlp");
+        let firing = [("MeterkitClockWrong", 10..=14)];
+        assert_firing(&rules, &recording.input_series(), recording.minutes(), &firing);
+    }
 }
 
 #[test]

@@ -22,6 +22,17 @@ pub(crate) fn assert_firing(
     minutes: usize,
     firing: &[Firing<'_>],
 ) {
+    assert_firing_of(&rules.files(), input_series, minutes, firing);
+}
+
+/// Does the same for the rules in files: their names, and what is in them.
+#[track_caller]
+pub(crate) fn assert_firing_of(
+    rules: &[(String, String)],
+    input_series: &str,
+    minutes: usize,
+    firing: &[Firing<'_>],
+) {
     let mut tests = String::from("    promql_expr_test:\n");
     for minute in 0..minutes {
         let mut expected: BTreeMap<&str, usize> = BTreeMap::new();
@@ -78,11 +89,11 @@ pub(crate) fn assert_summary(
         "            exp_annotations:\n              summary: '{summary}'\n              \
          description: {description}\n              runbook_url: {runbook}"
     );
-    run(rules, input_series, &tests);
+    run(&rules.files(), input_series, &tests);
 }
 
 #[track_caller]
-fn run(rules: &Rules, input_series: &str, tests: &str) {
+fn run(rules: &[(String, String)], input_series: &str, tests: &str) {
     let Some(promtool) = peer::find("promtool") else { return };
     let directory = tempfile::tempdir().expect("a temporary directory");
     let write = |file: &str, text: &str| {
@@ -92,8 +103,8 @@ fn run(rules: &Rules, input_series: &str, tests: &str) {
     };
     let mut text = String::from("evaluation_interval: 1m\nrule_files:\n");
     let mut order = Vec::new();
-    for (file, rules) in rules.files() {
-        let _ = writeln!(text, "  - {}", write(&file, &rules).display());
+    for (file, rules) in rules {
+        let _ = writeln!(text, "  - {}", write(file, rules).display());
         order.extend(
             rules.lines().filter_map(|it| it.strip_prefix("  - name: ").map(str::to_owned)),
         );

@@ -29,6 +29,8 @@ pub(crate) struct Service {
 pub(crate) enum Answer {
     #[default]
     Taken,
+    /// Taken, by a receiver whose clock is so many seconds ahead.
+    TakenAt(i64),
     /// Refused for this reason.
     Failed(Cause),
     /// The target panics.
@@ -114,11 +116,18 @@ impl Target for Controlled {
         self.queue
     }
 
+    fn clock_skew(&self) -> Option<i64> {
+        match self.receiver.answer() {
+            Answer::TakenAt(ahead) => Some(ahead),
+            _ => None,
+        }
+    }
+
     fn export<'a>(&'a mut self, _: &'a Snapshot) -> ExportFuture<'a> {
         let answer = self.receiver.answer();
         if let Some(queue) = &mut self.queue {
             match answer {
-                Answer::Taken => queue.requests = 0,
+                Answer::Taken | Answer::TakenAt(_) => queue.requests = 0,
                 _ if queue.requests == 2 => queue.dropped_values += 1,
                 _ => queue.requests += 1,
             }
@@ -126,7 +135,7 @@ impl Target for Controlled {
         }
         Box::pin(async move {
             match answer {
-                Answer::Taken => Ok(()),
+                Answer::Taken | Answer::TakenAt(_) => Ok(()),
                 Answer::Failed(cause) => {
                     Err(ExportError::retryable(cause.to_string()).with_cause(cause))
                 }
