@@ -356,16 +356,16 @@ impl Operation {
         let rejected = rejected.min(self.points);
         let taken = self.points - rejected;
         self.is_over = true;
-        let before = {
+        let failed_attempts = {
             let mut health = self.component.health();
-            let before = health.clone();
+            let failed_attempts = health.consecutive_failures;
             if success.is_some() {
                 health.last_success = success;
                 health.consecutive_failures = 0;
             }
             health.exported_points += taken;
             health.rejected_points += rejected;
-            before
+            failed_attempts
         };
         let (labels, took) = (self.component.labels(), self.started.elapsed());
         if let Some(metrics) = self.component.metrics() {
@@ -380,7 +380,7 @@ impl Operation {
             }
         }
         if success.is_some() {
-            self.component.log_success(&before, taken > 0);
+            self.component.log_success(failed_attempts, taken > 0);
         }
     }
 

@@ -128,36 +128,34 @@ impl Component {
         tracing::error!(exporter, endpoint, error.type = %cause, "{error}; exports are tried all the same");
     }
 
-    /// Logs that the target works: for the first time, or again after trouble that was logged.
-    pub(super) fn log_success(&self, before: &TargetHealth, has_points: bool) {
-        let outage = self.outage.lock().unpoisoned().take();
-        let TargetHealth { component: exporter, endpoint, .. } = before;
-        match outage.filter(|it| it.logged.is_some()) {
-            Some(Outage { began, lost_before, .. }) => {
-                let attempts = before.consecutive_failures;
-                let lost = lost(&self.health()).saturating_sub(lost_before);
-                let fate = match lost {
-                    0 => "nothing that was counted is lost".to_owned(),
-                    lost => counted(lost, "value is lost", "values are lost"),
-                };
-                self.is_live.store(true, Relaxed);
-                tracing::info!(
-                    exporter,
-                    endpoint,
-                    failed_attempts = attempts,
-                    lost_values = lost,
-                    "{} works again after {}: {}; {fate}",
-                    if self.pace.is_some() { "export" } else { "scrape" },
-                    rounded(began.elapsed()),
-                    counted(attempts, "attempt failed", "attempts failed")
-                );
-            }
-            // Without points, some targets send nothing.
-            None if has_points && !self.is_live.swap(true, Relaxed) => {
-                tracing::info!(exporter, endpoint, "metrics target is live");
-            }
-            None => {}
+    /// Logs that the target works: for the first time, or again after trouble that was logged and `failed_attempts`.
+    pub(super) fn log_success(&self, failed_attempts: u64, has_points: bool) {
+        let ended = self.outage.lock().unpoisoned().take().filter(|it| it.logged.is_some());
+        // Without points, some targets send nothing.
+        if ended.is_none() && (!has_points || self.is_live.load(Relaxed)) {
+            return;
         }
+        self.is_live.store(true, Relaxed);
+        let health = self.health().clone();
+        let TargetHealth { component: exporter, endpoint, .. } = &health;
+        let Some(Outage { began, lost_before, .. }) = ended else {
+            return tracing::info!(exporter, endpoint, "metrics target is live");
+        };
+        let lost = lost(&health).saturating_sub(lost_before);
+        let fate = match lost {
+            0 => "nothing that was counted is lost".to_owned(),
+            lost => counted(lost, "value is lost", "values are lost"),
+        };
+        tracing::info!(
+            exporter,
+            endpoint,
+            failed_attempts,
+            lost_values = lost,
+            "{} works again after {}: {}; {fate}",
+            if self.pace.is_some() { "export" } else { "scrape" },
+            rounded(began.elapsed()),
+            counted(failed_attempts, "attempt failed", "attempts failed")
+        );
     }
 
     /// Logs that the target panicked, which has ended its task.
