@@ -355,6 +355,8 @@ impl Operation {
     fn settle(&mut self, rejected: u64, success: Option<SystemTime>) {
         let rejected = rejected.min(self.points);
         let taken = self.points - rejected;
+        // A push target need not ask its receiver to deliver nothing: that says nothing of the receiver.
+        let success = success.filter(|_| self.points > 0 || self.component.pace.is_none());
         self.is_over = true;
         let failed_attempts = {
             let mut health = self.component.health();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use meterkit_core::Meter;
+use meterkit_core::{Meter, Registry};
 use meterkit_fakes::log_lines;
 use meterkit_fakes::own_process::rerun;
 use meterkit_fakes::scripted_target::{self, ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Step};
@@ -46,6 +46,29 @@ fn before_the_first_export_there_is_nothing_to_blame() {
     assert_eq!((&*target.name, &*target.component), ("scripted", "scripted/0"));
     assert_eq!((target.last_success, target.last_error), (None, None));
     assert_eq!(target.kind, TargetKind::Push);
+}
+
+/// Some targets do not ask their receiver to deliver nothing.
+#[test]
+fn an_export_without_points_says_nothing_of_the_receiver() {
+    let registry = Registry::new();
+    registry.set_disabled_scopes("meterkit".parse().unwrap());
+    let counter = registry.scoped("plugin", "catalog").counter::<u64>("requests").build().unwrap();
+    let builder = Pipeline::builder(registry).expect("a registry of its own");
+    let (target, _seen) = ScriptedTarget::new("scripted", [Step::Refuse]);
+    let builder = builder.snapshot_max_age(Duration::ZERO);
+    let pipeline = builder.target(target.delta(), ONLY_WHEN_ASKED).start().unwrap();
+    counter.increment();
+    pipeline.flush_blocking(PATIENCE).unwrap_err();
+    assert!(!pipeline.health().is_delivering());
+    drop(counter);
+    pipeline.flush_blocking(PATIENCE).unwrap();
+    let target = only(pipeline.health());
+    assert!(target.last_success.is_some() && !target.is_failing(), "what was kept has arrived");
+    pipeline.flush_blocking(PATIENCE).unwrap();
+    let idle = only(pipeline.health());
+    assert_eq!(idle.exported_points, target.exported_points, "there was nothing to export");
+    assert_eq!(idle.last_success, target.last_success);
 }
 
 #[test]

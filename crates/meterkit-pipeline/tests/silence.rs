@@ -16,7 +16,9 @@ use meterkit_pipeline::{
 const OFTEN: Schedule = Schedule { interval: Duration::from_millis(20), timeout: PATIENCE };
 
 fn builder() -> PipelineBuilder {
-    Pipeline::builder(Registry::new()).expect("a registry of its own")
+    let (registry, meter) = meterkit_fakes::catalog();
+    meter.counter::<u64>("requests").build().expect("a good name").increment();
+    Pipeline::builder(registry).expect("a registry of its own")
 }
 
 #[track_caller]
@@ -98,7 +100,8 @@ fn the_end_of_a_silence_is_logged_too() {
         pipeline.shutdown_blocking(PATIENCE).unwrap();
     });
     let told: Vec<_> = lines.iter().filter(|line| !line.starts_with("DEBUG")).collect();
-    let [silent, changed, ended] = told[..] else { panic!("{lines:?}") };
+    let [live, silent, changed, ended] = told[..] else { panic!("{lines:?}") };
+    assert!(live.starts_with("INFO metrics target is live "), "{lines:?}");
     assert!(silent.starts_with("WARN no export has ended for "), "{lines:?}");
     assert!(
         changed.starts_with("WARN export now fails for another reason: no answer within 2000 ms")

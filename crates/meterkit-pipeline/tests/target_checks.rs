@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use meterkit_core::Registry;
 use meterkit_fakes::log_lines;
 use meterkit_fakes::own_process::rerun;
 use meterkit_pipeline::{ExportError, ExportFuture, Health, Pipeline, Schedule, Snapshot, Target};
@@ -43,7 +42,9 @@ impl Target for Keyed {
 }
 
 fn start(is_answered: bool, schedule: Schedule) -> Pipeline {
-    let builder = Pipeline::builder(Registry::new()).expect("a registry of its own");
+    let (registry, meter) = meterkit_fakes::catalog();
+    meter.counter::<u64>("requests").build().expect("a good name").increment();
+    let builder = Pipeline::builder(registry).expect("a registry of its own");
     builder.target(Keyed { is_answered }, schedule).start().expect("the pipeline starts")
 }
 
