@@ -258,6 +258,7 @@ impl Registry {
         order::join(&mut usages, |total, usage| {
             total.series += usage.series;
             total.overflowed += usage.overflowed;
+            total.is_nearly_full |= usage.is_nearly_full;
         });
         usages
     }

@@ -10,6 +10,8 @@ pub struct StoreHealth {
     /// Full names of the instruments that have recorded in their overflow series, because they or the process had no
     /// room for further series. Also in `meterkit.overflow`.
     pub overflowing: Vec<String>,
+    /// Full names of the instruments that have used nine tenths of their cardinality limit, and have not exceeded it yet.
+    pub near_limit: Vec<String>,
     /// Full names of the instruments of each callback that is so slow that collections export its last values. Also in
     /// `meterkit.callback.background`.
     pub callbacks_in_background: Vec<String>,
@@ -34,11 +36,12 @@ impl Registry {
     /// ```
     pub fn store_health(&self) -> StoreHealth {
         let usages = self.usage().into_iter();
+        let (overflowing, rest): (Vec<_>, Vec<_>) =
+            usages.partition(|(_, usage)| usage.overflowed > 0);
+        let near = rest.into_iter().filter(|(_, usage)| usage.is_nearly_full);
         StoreHealth {
-            overflowing: usages
-                .filter(|(_, usage)| usage.overflowed > 0)
-                .map(|(name, _)| name)
-                .collect(),
+            overflowing: overflowing.into_iter().map(|(name, _)| name).collect(),
+            near_limit: near.map(|(name, _)| name).collect(),
             callbacks_in_background: self.inner.callbacks.in_background(),
             name_meetings: self.prometheus_names().instruments(),
             dropped_values: self.inner.settings.dropped(),

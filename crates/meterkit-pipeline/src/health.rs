@@ -145,9 +145,13 @@ impl fmt::Display for Health {
         for target in &self.targets {
             write!(f, "\n{target}")?;
         }
-        let StoreHealth { overflowing, callbacks_in_background, name_meetings, .. } = &self.store;
+        let StoreHealth { overflowing, near_limit, callbacks_in_background, name_meetings, .. } =
+            &self.store;
         if !overflowing.is_empty() {
             write!(f, "\ntoo many series: {}", overflowing.join(", "))?;
+        }
+        if !near_limit.is_empty() {
+            write!(f, "\nnearly too many series: {}", near_limit.join(", "))?;
         }
         if !callbacks_in_background.is_empty() {
             write!(f, "\ncallbacks too slow: {}", callbacks_in_background.join(", "))?;

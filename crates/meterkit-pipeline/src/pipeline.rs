@@ -86,7 +86,7 @@ impl Pipeline {
 
     /// Returns how collection and delivery are doing.
     pub fn health(&self) -> Health {
-        self.source.health(&self.registry)
+        self.source.health()
     }
 
     /// Exports everything recorded so far to all push targets, within `deadline`.

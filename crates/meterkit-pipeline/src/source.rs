@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::time::{Duration, Instant};
 
-use meterkit_core::{ExemplarFilter, Registry, Unpoisoned};
+use meterkit_core::{ExemplarFilter, Unpoisoned};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, oneshot};
 use tokio::time::timeout;
@@ -120,11 +120,13 @@ impl Source {
         Endpoint::new(component)
     }
 
-    pub(crate) fn health(&self, registry: &Registry) -> Health {
+    /// Returns the state of collection and delivery, as [`Pipeline::health`](crate::Pipeline::health) does. No filter
+    /// changes it.
+    pub fn health(&self) -> Health {
         let last = self.collector.last();
         Health {
             targets: self.components.health(),
-            store: registry.store_health(),
+            store: self.collector.registry().store_health(),
             snapshot_age: last.as_ref().map(|(age, _)| *age),
             snapshot_points: last.map_or(0, |(_, snapshot)| snapshot.len()),
             settings: Vec::new(),

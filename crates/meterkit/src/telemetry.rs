@@ -252,6 +252,15 @@ impl Telemetry {
         meterkit_prometheus::Scrape::new(source).options(self.options.clone())
     }
 
+    /// Returns the page that shows metrics and health in a browser, for an application's own server: a `tower::Service`,
+    /// to mount behind authentication. The [filter](TelemetryBuilder::filter) is that of the scrape endpoint, which has
+    /// this page at `/`.
+    #[cfg(feature = "prometheus")]
+    pub fn page(&self) -> meterkit_prometheus::LivePage {
+        let source = self.source().filtered(self.scrape_filter.clone());
+        meterkit_prometheus::LivePage::new(source).options(self.options.clone())
+    }
+
     /// Returns a collector for a `prometheus::Registry` that the application already serves. Metrics are filtered and
     /// names translated as at the scrape endpoint, or by `METERKIT_PROMETHEUS_TRANSLATION` if there is no endpoint.
     ///

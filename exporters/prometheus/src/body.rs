@@ -12,7 +12,7 @@ use meterkit_pipeline::Endpoint;
 
 use crate::coding::{Coding, Encoder};
 
-/// The body of an answer of [`Scrape`](crate::Scrape).
+/// The body of an answer of [`Scrape`](crate::Scrape) or [`LivePage`](crate::LivePage).
 ///
 /// A short one is whole, and its length is known. A longer one is written, and compressed, while the client takes it:
 /// only the piece on its way is in memory.
@@ -42,14 +42,14 @@ impl ScrapeBody {
     pub(crate) fn start(
         exposition: impl Iterator<Item = Bytes> + Send + 'static,
         coding: Coding,
-        receipt: Receipt,
+        receipt: Option<Receipt>,
     ) -> io::Result<Self> {
         let mut pieces = Pieces {
             exposition: Some(Box::new(exposition)),
             encoder: Encoder::new(coding)?,
             first: Vec::new(),
             is_due: false,
-            receipt: Some(receipt),
+            receipt,
         };
         for _ in 0..2 {
             match pieces.write()? {
@@ -229,7 +229,7 @@ mod tests {
         let endpoint = pipeline.source().endpoint("scrape", "test", "here");
         let receipt = Receipt { endpoint, points: 1, asked: Instant::now() };
         let (pieces, written) = pieces(count);
-        (ScrapeBody::start(pieces, coding, receipt).unwrap(), written, pipeline)
+        (ScrapeBody::start(pieces, coding, Some(receipt)).unwrap(), written, pipeline)
     }
 
     fn is_counted(pipeline: &Pipeline) -> bool {

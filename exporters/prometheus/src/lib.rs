@@ -4,6 +4,7 @@
 //!   [`Exposition`] writes it piece by piece.
 //! - [`PrometheusServer`] serves `/metrics` on its own port, on the pipeline's runtime. It may require credentials, and
 //!   with the feature `tls` it serves HTTPS.
+//! - [`LivePage`] shows the metrics in a browser, and returns them as JSON.
 //! - [`Scrape`] returns the text to applications that have a server: it is a function and a `tower::Service`.
 //!
 //! A [`Translation`] determines how names become names of Prometheus. Scrapers that accept UTF-8 receive names with any
@@ -23,6 +24,7 @@ mod labels;
 mod negotiation;
 mod networks;
 mod options;
+mod page;
 mod path;
 mod places;
 mod protection;
@@ -42,6 +44,7 @@ pub use self::body::ScrapeBody;
 pub use self::exposition::Exposition;
 pub use self::format::Format;
 pub use self::options::ExpositionOptions;
+pub use self::page::LivePage;
 pub use self::protection::Protection;
 pub use self::render::{render, render_in, render_with};
 pub use self::scrape::{Scrape, TEXT_FORMAT, UTF8_TEXT_FORMAT, endpoint};

@@ -129,18 +129,9 @@ impl Scrape {
         method: &Method,
         headers: &HeaderMap,
     ) -> Response<ScrapeBody> {
-        if method != Method::GET && method != Method::HEAD {
-            let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "use GET or HEAD\n");
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-            return response;
-        }
-        let Some(coding) = Coding::negotiated(headers) else {
-            let mut response = plain(
-                StatusCode::NOT_ACCEPTABLE,
-                "Accept-Encoding refuses identity and names nothing that is supported; accept gzip\n",
-            );
-            response.headers_mut().insert(VARY, HeaderValue::from(ACCEPT_ENCODING));
-            return response;
+        let coding = match coding(method, headers) {
+            Ok(coding) => coding,
+            Err(refusal) => return *refusal,
         };
         let (format, escaping) = negotiation::negotiated(headers);
         let asked = Instant::now();
@@ -152,7 +143,7 @@ impl Scrape {
             Ok(Some(snapshot)) => {
                 let receipt = self.receipt(&snapshot, asked);
                 let exposition = self.exposition(snapshot, format, escaping);
-                self.source.run(move || ScrapeBody::start(exposition, coding, receipt)).await
+                self.source.run(move || ScrapeBody::start(exposition, coding, Some(receipt))).await
             }
             Ok(None) => {
                 return plain(
@@ -172,25 +163,12 @@ impl Scrape {
                     "the answer could not be compressed\n",
                 );
             }
-            Err(_) => {
-                let words = "the metrics pipeline has shut down\n";
-                return plain(StatusCode::SERVICE_UNAVAILABLE, words);
-            }
+            Err(_) => return closed(),
         };
-        let length = body.length();
-        let is_head = method == Method::HEAD;
-        let mut response = Response::new(if is_head { ScrapeBody::default() } else { body });
-        let headers = response.headers_mut();
+        let mut response = coded(method, coding, body);
         if let Ok(content_type) = format.content_type(escaping).try_into() {
-            headers.insert(CONTENT_TYPE, content_type);
+            response.headers_mut().insert(CONTENT_TYPE, content_type);
         }
-        if let Some(coding) = coding.header() {
-            headers.insert(CONTENT_ENCODING, coding);
-        }
-        if let Some(length) = length {
-            headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-        }
-        headers.insert(VARY, HeaderValue::from_static("accept, accept-encoding"));
         response
     }
 
@@ -254,6 +232,48 @@ impl<B> Service<Request<B>> for Scrape {
         let (method, headers) = (request.method().clone(), request.headers().clone());
         Box::pin(async move { Ok(scrape.answer(&method, &headers).await) })
     }
+}
+
+/// Returns the coding of the answer to a request, or why it gets none.
+pub(crate) fn coding(
+    method: &Method,
+    headers: &HeaderMap,
+) -> Result<Coding, Box<Response<ScrapeBody>>> {
+    let (mut refusal, name, value) = if method != Method::GET && method != Method::HEAD {
+        let refusal = plain(StatusCode::METHOD_NOT_ALLOWED, "use GET or HEAD\n");
+        (refusal, ALLOW, HeaderValue::from_static("GET, HEAD"))
+    } else if let Some(coding) = Coding::negotiated(headers) {
+        return Ok(coding);
+    } else {
+        let refusal = plain(
+            StatusCode::NOT_ACCEPTABLE,
+            "Accept-Encoding refuses identity and names nothing that is supported; accept gzip\n",
+        );
+        (refusal, VARY, HeaderValue::from(ACCEPT_ENCODING))
+    };
+    refusal.headers_mut().insert(name, value);
+    Err(Box::new(refusal))
+}
+
+/// Returns a successful answer with this body, without it if the request is a `HEAD`.
+pub(crate) fn coded(method: &Method, coding: Coding, body: ScrapeBody) -> Response<ScrapeBody> {
+    let length = body.length();
+    let is_head = method == Method::HEAD;
+    let mut response = Response::new(if is_head { ScrapeBody::default() } else { body });
+    let headers = response.headers_mut();
+    if let Some(coding) = coding.header() {
+        headers.insert(CONTENT_ENCODING, coding);
+    }
+    if let Some(length) = length {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    headers.insert(VARY, HeaderValue::from_static("accept, accept-encoding"));
+    response
+}
+
+/// Returns the answer to a request after the shutdown.
+pub(crate) fn closed() -> Response<ScrapeBody> {
+    plain(StatusCode::SERVICE_UNAVAILABLE, "the metrics pipeline has shut down\n")
 }
 
 /// Returns a short answer in words.

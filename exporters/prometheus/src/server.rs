@@ -17,11 +17,12 @@ use crate::credentials::{Credentials, Guard};
 use crate::hosts::{self, Hosts};
 use crate::networks::Networks;
 use crate::options::ExpositionOptions;
+use crate::page::LivePage;
 use crate::path;
 use crate::places::Places;
 use crate::protection::Protection;
 use crate::scrape::{Scrape, endpoint};
-use crate::serving::{Acceptor, Page, serve_connection};
+use crate::serving::{Acceptor, Site, serve_connection};
 use crate::tls::{Encryption, ServerTls};
 
 /// How many connections the system keeps for us until they are accepted, if it allows as many.
@@ -30,9 +31,9 @@ const BACKLOG: i32 = 4096;
 /// How long scrapes that are being answered may go on after the stop.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// The scrape endpoint of Prometheus: serves `/metrics` over HTTP.
+/// The scrape endpoint of Prometheus: serves `/metrics` over HTTP, and at `/` a [page](LivePage) for browsers.
 ///
-/// Listens on `localhost:9464` by default. Answers `GET` and `HEAD` on its path, 404 elsewhere and 405 to other methods.
+/// Listens on `localhost:9464` by default. Answers `GET` and `HEAD` on its paths, 404 elsewhere and 405 to other methods.
 /// Slow senders, slow receivers and idle connections are cut off, and no more than a set number of connections is served
 /// at a time. When all places are taken, a new connection gets that of one that waits for its client.
 ///
@@ -44,6 +45,7 @@ pub struct PrometheusServer {
     port: u16,
     path: Result<String, String>,
     options: ExpositionOptions,
+    has_page: bool,
     connections: usize,
     patience: Patience,
     credentials: Option<Credentials>,
@@ -60,6 +62,7 @@ impl PrometheusServer {
             port: 9464,
             path: Ok("/metrics".to_owned()),
             options: ExpositionOptions::new(),
+            has_page: true,
             connections: 64,
             patience: Patience {
                 header: Duration::from_secs(5),
@@ -116,6 +119,22 @@ impl PrometheusServer {
     /// Returns which names and labels metrics have.
     pub fn exposition_options(&self) -> &ExpositionOptions {
         &self.options
+    }
+
+    /// Sets whether `/` is a [page](LivePage) that shows the metrics in a browser. It is by default;
+    /// `METERKIT_PROMETHEUS_PAGE` sets it.
+    ///
+    /// The same data as JSON is beside the metrics, at `/metrics.json`. Whoever may scrape sees both: they have the same
+    /// credentials, hosts, networks and TLS. Beside the metrics, both show the [health](meterkit_pipeline::Health) of
+    /// all targets: where these are, and what their last errors say.
+    ///
+    /// ```
+    /// let server = meterkit_prometheus::PrometheusServer::new().page(false);
+    /// ```
+    #[must_use]
+    pub fn page(mut self, is_served: bool) -> Self {
+        self.has_page = is_served;
+        self
     }
 
     /// Sets how many connections are served at a time, those that are idle between requests included. 64 by default, and
@@ -245,7 +264,7 @@ impl PrometheusServer {
         });
         match bound {
             Ok((address, listener)) => {
-                let Self { options, connections, patience, .. } = self;
+                let Self { options, has_page, connections, patience, .. } = self;
                 let bound = BoundServer {
                     hosts: Hosts::new(&self.host, address.ip(), &hosts.unwrap_or_default()),
                     networks: networks.unwrap_or_default(),
@@ -253,6 +272,7 @@ impl PrometheusServer {
                     address,
                     path,
                     options,
+                    has_page,
                     connections,
                     patience,
                     guard,
@@ -287,6 +307,7 @@ pub struct BoundServer {
     address: SocketAddr,
     path: String,
     options: ExpositionOptions,
+    has_page: bool,
     connections: usize,
     patience: Patience,
     guard: Option<Guard>,
@@ -329,9 +350,11 @@ impl BoundServer {
                 return endpoint.failed(format!("it could not be served: {error}"));
             }
         };
+        let page = LivePage::new(source.clone()).options(self.options.clone());
+        let page = self.has_page.then_some(page);
         let scrape = Scrape::at(source, &url).options(self.options);
         let path = self.path.into();
-        let page = Page { scrape, path, guard: self.guard, hosts: self.hosts };
+        let site = Site { scrape, page, path, guard: self.guard, hosts: self.hosts };
         let places = Places::new(self.connections);
         let acceptor = Acceptor { listener, networks: self.networks, places };
         let graceful = GracefulShutdown::new();
@@ -341,10 +364,10 @@ impl BoundServer {
                 (stream, accepted) = acceptor.next(&endpoint) => {
                     let patience = self.patience;
                     match &self.encryption {
-                        None => serve_connection(stream, accepted, &page, patience, &graceful),
+                        None => serve_connection(stream, accepted, &site, patience, &graceful),
                         Some(encryption) => {
                             let stream = encryption.encrypt(stream);
-                            serve_connection(stream, accepted, &page, patience, &graceful);
+                            serve_connection(stream, accepted, &site, patience, &graceful);
                         }
                     }
                     // A request that came with the connection is read before the next one may take its place.

@@ -22,6 +22,7 @@ use crate::connection::{Patience, Progress, TrackedBody, TrackedStream};
 use crate::credentials::Guard;
 use crate::hosts::Hosts;
 use crate::networks::Networks;
+use crate::page::LivePage;
 use crate::places::{Place, Places};
 use crate::scrape::{Scrape, plain, scrape_timeout};
 
@@ -85,20 +86,20 @@ impl Acceptor {
 pub(crate) fn serve_connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     Accepted { place, progress }: Accepted,
-    page: &Page,
+    site: &Site,
     patience: Patience,
     graceful: &GracefulShutdown,
 ) {
     let io = TokioIo::new(TrackedStream::new(stream, progress.clone()));
-    let page = page.clone();
+    let site = site.clone();
     let (track, place) = (progress.clone(), Arc::new(place));
     let service = service_fn(move |request| {
-        let (page, track, place) = (page.clone(), track.clone(), place.clone());
+        let (site, track, place) = (site.clone(), track.clone(), place.clone());
         async move {
             track.request_came();
             let limit = scrape_timeout(request.headers()).unwrap_or(Duration::MAX);
             let response = match timeout(limit, place.promote()).await {
-                Ok(()) => page.answer(&request).await,
+                Ok(()) => site.answer(&request).await,
                 Err(_) => {
                     plain(StatusCode::SERVICE_UNAVAILABLE, "other scrapes have taken all places\n")
                 }
@@ -127,27 +128,38 @@ pub(crate) fn serve_connection(
     progress.served_by(task.abort_handle());
 }
 
-/// The metrics that are served, and the clients and host names that they are served to.
+/// What is served, and the clients and host names that it is served to.
 #[derive(Clone)]
-pub(crate) struct Page {
+pub(crate) struct Site {
     pub(crate) scrape: Scrape,
+    /// `None` if it is switched off.
+    pub(crate) page: Option<LivePage>,
     pub(crate) path: Arc<str>,
     pub(crate) guard: Option<Guard>,
     pub(crate) hosts: Hosts,
 }
 
-impl Page {
+impl Site {
     async fn answer(&self, request: &Request<Incoming>) -> Response<ScrapeBody> {
         if let Some(refusal) = self.hosts.refusal(request) {
             return refusal;
         }
-        if request.uri().path() != &*self.path {
+        let path = request.uri().path();
+        let is_scrape = path == &*self.path;
+        let page = self.page.as_ref().filter(|_| path == "/" || self.is_json(path));
+        if !is_scrape && page.is_none() {
             let words = format!("metrics are served at {}\n", self.path);
             return plain(StatusCode::NOT_FOUND, words);
         }
-        match &self.guard {
-            Some(guard) if !guard.lets_pass(request.headers()).await => guard.refusal(),
+        match (&self.guard, page) {
+            (Some(guard), _) if !guard.lets_pass(request.headers()).await => guard.refusal(),
+            (_, Some(page)) if !is_scrape => page.answer(request).await,
             _ => self.scrape.answer(request.method(), request.headers()).await,
         }
+    }
+
+    /// Returns whether the metrics as JSON have this path, which is `/metrics.json` beside `/metrics`.
+    fn is_json(&self, path: &str) -> bool {
+        path.strip_suffix(".json") == Some(&*self.path)
     }
 }

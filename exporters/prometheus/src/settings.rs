@@ -80,6 +80,11 @@ settings! {
         .by_default("`/metrics`")
         .meaning("where metrics are served");
 
+    PAGE: bool = boolean("METERKIT_PROMETHEUS_PAGE")
+        .beside_file()
+        .by_default("`true`")
+        .meaning("whether `/` is a page that shows the metrics and the health of all targets in a browser, and `/metrics.json` has the same as JSON");
+
     UNIT_SUFFIXES: UnitSuffixes =
         Setting::new("METERKIT_PROMETHEUS_UNIT_SUFFIXES", UNITS, unit_suffixes)
             .beside_file()
@@ -162,13 +167,14 @@ impl ExpositionOptions {
 
 impl PrometheusServer {
     /// Creates an endpoint as `OTEL_EXPORTER_PROMETHEUS_HOST`, `OTEL_EXPORTER_PROMETHEUS_PORT`,
-    /// `METERKIT_PROMETHEUS_PATH` and those of [`ExpositionOptions::read`] set it. It serves everybody: see
+    /// `METERKIT_PROMETHEUS_PATH`, `METERKIT_PROMETHEUS_PAGE` and those of [`ExpositionOptions::read`] set it. It serves everybody: see
     /// [`Protection::read`].
     pub fn read(reader: &Reader<'_>) -> Self {
         let host = reader.get_with(&HOST, |text| bare_host(text, &reader.name(&PORT)));
         let server = host.into_iter().fold(Self::new(), Self::host);
         let server = reader.get(&PORT).into_iter().fold(server, Self::port);
         let server = reader.get(&PATH).into_iter().fold(server, Self::path);
+        let server = reader.get(&PAGE).into_iter().fold(server, Self::page);
         server.options(ExpositionOptions::read(reader))
     }
 }

@@ -105,7 +105,7 @@ async fn head_and_other_methods_ask_for_credentials_first() {
 
 #[tokio::test]
 async fn elsewhere_is_not_found_with_or_without_credentials() {
-    let served = start_basic();
+    let served = start(|server| server.basic_auth("prometheus", "open sesame").page(false));
     let mut connection = Connection::open(served.address).await;
     for headers in [&[][..], &[WRONG[0]], &[RIGHT]] {
         let answer = ask(&mut connection, "GET", "/", headers).await;

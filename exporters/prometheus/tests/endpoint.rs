@@ -12,11 +12,15 @@ use tokio::io::AsyncWriteExt;
 const TEXT: &str = "# TYPE hits_total counter\nhits_total{otel_scope_name=\"s\"} 7\n";
 
 fn start() -> Served {
+    start_with(|server| server)
+}
+
+fn start_with(configure: impl FnOnce(PrometheusServer) -> PrometheusServer) -> Served {
     let registry = Registry::new();
     // What the pipeline tells of itself differs from scrape to scrape.
     registry.set_disabled_scopes("meterkit".parse().unwrap());
     registry.semconv("s").counter::<u64>("hits").build().unwrap().add(7);
-    Served::start(&registry, |server| server)
+    Served::start(&registry, configure)
 }
 
 #[tokio::test]
@@ -52,7 +56,8 @@ async fn head_gives_the_same_headers_and_no_body() {
 async fn metrics_are_served_at_a_path_of_choice_and_nowhere_else() {
     let registry = Registry::new();
     registry.semconv("s").counter::<u64>("hits").build().unwrap().add(7);
-    let served = Served::start(&registry, |server| server.path("/internal/app-metrics"));
+    let served =
+        Served::start(&registry, |server| server.path("/internal/app-metrics").page(false));
     let mut connection = Connection::open(served.address).await;
     let answer = connection.request("GET", "/internal/app-metrics?x=1").await.unwrap();
     assert_eq!(answer.exposition().value("hits_total", &[]), 7.0);
@@ -82,7 +87,7 @@ async fn a_query_and_an_absolute_address_are_the_same_page() {
 
 #[tokio::test]
 async fn elsewhere_is_not_found_and_says_where_metrics_are() {
-    let served = start();
+    let served = start_with(|server| server.page(false));
     let mut connection = Connection::open(served.address).await;
     for path in ["/", "/metrics/", "//metrics", "/metric", "/METRICS", "/x?/metrics", "/%6detrics"]
     {

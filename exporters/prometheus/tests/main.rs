@@ -24,6 +24,7 @@ mod metric_family;
 mod name_meetings;
 mod nasty;
 mod negotiated;
+mod page;
 mod plain_names;
 mod scrape_memory;
 mod served;

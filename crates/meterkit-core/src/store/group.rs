@@ -70,6 +70,8 @@ pub(crate) struct Usage {
     pub(crate) series: usize,
     /// How often recordings went to the overflow series.
     pub(crate) overflowed: u64,
+    /// Whether there is room for less than a tenth of the series that there may be.
+    pub(crate) is_nearly_full: bool,
 }
 
 impl<H: Handle> SeriesGroup<H> {

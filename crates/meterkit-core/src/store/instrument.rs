@@ -369,7 +369,7 @@ impl<H: Handle> Stored for Core<H> {
 
     fn usage(&self) -> Option<Usage> {
         let group = self.group()?;
-        let usage = Usage { series: group.room().taken(), overflowed: group.overflow.uses() };
+        let usage = group.room().usage(group.overflow.uses());
         let is_plain = matches!(group.declared(), None | Some(DeclaredSeries::Plain(_)));
         // An instrument that is recorded without attributes has no labels either.
         (!is_plain || usage.series > 1).then_some(usage)

@@ -318,7 +318,7 @@ impl Stored for Observed {
     }
 
     fn usage(&self) -> Option<Usage> {
-        let usage = Usage { series: self.room.taken(), overflowed: self.overflowed.load(Relaxed) };
+        let usage = self.room.usage(self.overflowed.load(Relaxed));
         (!self.keys().is_empty() || usage.series > 0).then_some(usage)
     }
 

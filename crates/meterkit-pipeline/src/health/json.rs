@@ -23,13 +23,19 @@ impl Health {
     /// ```
     pub fn to_json(&self) -> String {
         let StoreHealth {
-            overflowing, callbacks_in_background, name_meetings, dropped_values, ..
+            overflowing,
+            near_limit,
+            callbacks_in_background,
+            name_meetings,
+            dropped_values,
+            ..
         } = &self.store;
         let mut json = Object::default();
         json.add("is_delivering", self.is_delivering());
         json.add("targets", list(self.targets.iter().map(target)));
         let mut store = Object::default();
         store.add("overflowing", texts(overflowing));
+        store.add("near_limit", texts(near_limit));
         store.add("callbacks_in_background", texts(callbacks_in_background));
         store.add("name_meetings", texts(name_meetings));
         store.add("dropped_values", dropped_values);

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use super::Usage;
 use super::idle::IdleRule;
 use crate::store::budget::Budget;
 use crate::store::settings::Settings;
@@ -87,6 +88,14 @@ impl Room {
     /// Returns how many series there are.
     pub(crate) fn taken(&self) -> usize {
         self.taken.taken()
+    }
+
+    /// Returns how much of the room is used, for a group that recorded to its overflow series this often.
+    pub(crate) fn usage(&self, overflowed: u64) -> Usage {
+        let (series, limit) = (self.taken(), self.limit());
+        // Of large limits, both sides stop at the largest number.
+        let is_nearly_full = series.saturating_mul(10) >= limit.saturating_mul(9);
+        Usage { series, overflowed, is_nearly_full }
     }
 
     /// Returns how many the instrument itself allows, if it says so.
