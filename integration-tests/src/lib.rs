@@ -4,6 +4,7 @@
 //! `integration-tests/peers` installs the servers.
 
 pub mod alertmanager;
+pub mod browser;
 pub mod client;
 pub mod collector;
 pub mod deploy;

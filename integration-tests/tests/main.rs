@@ -2,6 +2,7 @@
 
 mod alerts;
 mod alerts_reach_somebody;
+mod browsers_show_the_live_page;
 mod collector_takes_otlp;
 mod compose_files_are_valid;
 mod dashboards_show_catalog_service;

@@ -37,7 +37,7 @@
   // --- Numbers ---
 
   const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
-  const short = new Intl.NumberFormat('en', { maximumSignificantDigits: 4 });
+  const short = new Intl.NumberFormat('en', { maximumSignificantDigits: 3 });
   const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 4 });
 
   // JSON lacks these numbers.
@@ -330,13 +330,14 @@
       const queue = waits ? `${whole.format(waits.requests)} waiting` : '–';
       const level = target.is_failing ? 'bad' : target.last_success ? 'good' : '';
       const word = target.is_failing ? 'failing' : target.last_success ? 'working' : target.kind === 'push' ? 'not sent yet' : 'not scraped yet';
+      const cell = (title, attributes, ...children) => make('td', { 'data-title': title, ...attributes }, ...children);
       return make('tr', {},
         make('th', { scope: 'row' }, target.component),
-        make('td', {}, make('span', { class: `dot ${level}`, 'aria-hidden': 'true' }), word, make('small', {}, target.endpoint)),
-        make('td', {}, target.last_success ? ago(target.last_success) : '–'),
-        make('td', { class: 'number' }, plain(target.exported_points), make('small', {}, target.rejected_points ? `${plain(target.rejected_points)} rejected` : '')),
-        make('td', { class: 'number' }, queue, make('small', {}, waits?.requests ? text(waits.bytes, 'By') : '')),
-        make('td', {}, last ? last.text : '–', make('small', {}, last ? ago(last.time) : '')));
+        cell('State', {}, make('span', { class: `dot ${level}`, 'aria-hidden': 'true' }), word, make('small', {}, target.endpoint)),
+        cell('Last success', {}, target.last_success ? ago(target.last_success) : '–'),
+        cell('Points', { class: 'number' }, plain(target.exported_points), make('small', {}, target.rejected_points ? `${plain(target.rejected_points)} rejected` : '')),
+        cell('Queue', { class: 'number' }, queue, make('small', {}, waits?.requests ? text(waits.bytes, 'By') : '')),
+        cell('Last error', {}, last ? last.text : '–', make('small', {}, last ? ago(last.time) : '')));
     });
     if (!rows.length) rows.push(make('tr', {}, make('td', { colspan: '6', class: 'soft' }, 'No target is configured.')));
     at('targets').tBodies[0].replaceChildren(...rows);
@@ -600,9 +601,11 @@
   function showChart(metric) {
     const { unit } = metric.data;
     const of = merged(metric.found);
-    const key = JSON.stringify(of);
+    const key = JSON.stringify([of, metric.detail.clientWidth]);
     if (metric.chart?.dataset.key === key) return;
-    const [width, height, top] = [720, 120, 18];
+    // As wide as there is room, so that texts keep their size.
+    const width = Math.max(240, (metric.detail.clientWidth || 760) - 78);
+    const [height, top] = [120, 18];
     const all = bars(of);
     const most = Math.max(1, ...all.map((bucket) => bucket[2]));
     const step = width / Math.max(1, all.length);
