@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::{BodyExt, Full};
@@ -94,10 +96,11 @@ impl Browser {
         self.post("goog/cdp/execute", json!({"cmd": command, "params": parameters})).await;
     }
 
-    /// The picture of the page as a PNG in base64.
-    pub async fn screenshot(&self) -> String {
+    /// The picture of the page as a PNG.
+    pub async fn screenshot(&self) -> Vec<u8> {
         let picture = send(Method::GET, &format!("{}/screenshot", self.session), Value::Null).await;
-        picture.as_str().expect("a picture is text").to_owned()
+        let picture = picture.as_str().expect("a picture is text");
+        BASE64_STANDARD.decode(picture).expect("the text is in base64")
     }
 
     /// What the page complained about since this was last asked: errors of scripts, and what its policy refused.

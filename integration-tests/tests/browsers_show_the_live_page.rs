@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use integration_tests::browser::Browser;
 use integration_tests::process::Process;
-use integration_tests::{peer, program};
+use integration_tests::{client, peer, program};
 use meterkit_core::{
     AttributeValue, Attributes, LabelKey, LabelRef, LabelVisitor, Labels, Registry,
 };
@@ -36,7 +36,7 @@ async fn show(registry: &Registry) -> Option<(Pipeline, Browser)> {
     let url = format!("http://{}/", bound.address());
     let service = [("service.name".into(), AttributeValue::from(HOSTILE))];
     let pipeline = Pipeline::builder(registry.clone()).expect("it is the registry's only one");
-    let pipeline = pipeline.resource(Attributes::new(service));
+    let pipeline = pipeline.resource(Attributes::from_pairs(service));
     let pipeline = pipeline.service(|source, stop| bound.serve(source, stop));
     let pipeline = pipeline.start().expect("it starts");
     let browser = Browser::start(&driver).await;
@@ -84,7 +84,7 @@ async fn values_are_shown_kept_up_to_date_and_found() {
     browser.until("document.querySelector('.spark .line').getAttribute('d').includes('L')").await;
 
     // With the keyboard alone.
-    browser.type_into(".metric:last-child summary", "\u{E007}").await;
+    browser.type_into(".scope:nth-child(2) .metric:last-child summary", "\u{E007}").await;
     browser.until("document.querySelectorAll('.detail tbody tr').length === 2").await;
     let cells = "[...document.querySelectorAll('.detail tbody tr')].map((it) => it.cells[0].textContent).join()";
     browser.until(&format!("{cells} === 'open,paid'")).await;
@@ -93,7 +93,7 @@ async fn values_are_shown_kept_up_to_date_and_found() {
     browser
         .until("document.querySelector('.detail th:nth-child(2)').ariaSort === 'descending'")
         .await;
-    browser.type_into(".metric:first-child:nth-last-child(2) summary", "\u{E007}").await;
+    browser.type_into(".scope:nth-child(2) .metric:first-child summary", "\u{E007}").await;
     browser.until("document.querySelectorAll('figure rect').length === 1").await;
     let label = "document.querySelector('figure svg').getAttribute('aria-label')";
     browser.until(&format!("{label}.startsWith('Distribution of 100 values: p50 50 ms')")).await;
@@ -208,13 +208,15 @@ async fn catalog_service_is_shown_by_day_and_by_night() {
     browser.until("document.querySelector('#service').textContent === 'catalog-service'").await;
     browser.until("document.body.innerText.includes('backstage.plugin.scaffolder')").await;
     // A shot of a page that has seen some traffic, with a histogram open.
-    let seen = if is_update { 40 } else { 2 };
+    let seen = if is_update { 24 } else { 2 };
     let points = "document.querySelector('.spark .line').getAttribute('d').split('L').length";
     browser.until(&format!("{points} >= {seen}")).await;
     browser
         .run("[...document.querySelectorAll('.metric')].find((it) => it.textContent.includes('statements.duration')).open = true")
         .await;
     browser.until("document.querySelectorAll('figure rect').length > 2").await;
+    client::get(&metrics).await.expect("it is scraped");
+    browser.until("document.querySelector('#targets').innerText.includes('working')").await;
     let screen = json!({"width": 1120, "height": 980, "deviceScaleFactor": 1, "mobile": false});
     browser.command("Emulation.setDeviceMetricsOverride", screen).await;
     let mut grounds = Vec::new();
@@ -224,9 +226,8 @@ async fn catalog_service_is_shown_by_day_and_by_night() {
         browser.until(&format!("matchMedia('(prefers-color-scheme: {scheme})').matches")).await;
         grounds.push(browser.run("return getComputedStyle(document.body).backgroundColor").await);
         if is_update {
-            let picture = browser.screenshot().await;
             let file = format!("../examples/catalog-service/page-{scheme}.png");
-            std::fs::write(file, decoded(&picture)).expect("the picture is written");
+            std::fs::write(file, browser.screenshot().await).expect("the picture is written");
         }
     }
     assert_ne!(grounds[0], grounds[1]);
@@ -235,22 +236,4 @@ async fn catalog_service_is_shown_by_day_and_by_night() {
     browser.until("document.documentElement.scrollWidth <= innerWidth").await;
     assert_eq!(browser.complaints().await, [""; 0]);
     assert!(service.terminate().await.success());
-}
-
-/// The bytes of a text in base64.
-fn decoded(text: &str) -> Vec<u8> {
-    let value = |it: u8| match it {
-        b'A'..=b'Z' => u32::from(it - b'A'),
-        b'a'..=b'z' => u32::from(it - b'a') + 26,
-        b'0'..=b'9' => u32::from(it - b'0') + 52,
-        b'+' => 62,
-        _ => 63,
-    };
-    let text = text.trim_end_matches('=').as_bytes();
-    let bytes = text.chunks(4).flat_map(|four| {
-        let bits =
-            four.iter().enumerate().fold(0, |bits, (at, it)| bits | value(*it) << (18 - 6 * at));
-        bits.to_be_bytes()[1..four.len()].to_vec()
-    });
-    bytes.collect()
 }

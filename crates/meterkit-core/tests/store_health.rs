@@ -38,6 +38,23 @@ fn an_instrument_without_room_for_further_series_is_named() {
 }
 
 #[test]
+fn an_instrument_that_has_used_nine_tenths_of_its_limit_is_named_until_it_exceeds_it() {
+    let registry = Registry::new();
+    let meter = registry.scoped("plugin", "catalog");
+    let routes = meter.counter_group::<Route, u64>("routes").cardinality_limit(10).build().unwrap();
+    let add = |from: u32, to: u32| {
+        (from..to).for_each(|route| {
+            routes.with(Route(format!("/{route}").leak())).increment();
+        });
+        registry.store_health()
+    };
+    assert_eq!(add(0, 8).near_limit, [""; 0]);
+    assert_eq!(add(8, 9).near_limit, ["backstage.plugin.catalog.routes"]);
+    let full = add(9, 12);
+    assert_eq!((full.near_limit.len(), full.overflowing.len()), (0, 1));
+}
+
+#[test]
 fn a_callback_that_runs_in_the_background_is_named_until_it_is_gone() {
     let registry = Registry::new();
     let rows = registry.scoped("plugin", "catalog").observable_gauge::<u64>("rows");

@@ -4,11 +4,13 @@
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
+use http_body_util::BodyExt;
 use meterkit::prometheus::{PrometheusServer, Translation};
 use meterkit::{InstallError, Registry, Telemetry};
 use meterkit_fakes::own_process::rerun;
+use tower_service::Service;
 
-use crate::http_get::{get, scrape};
+use crate::http_get::{answer, get, scrape};
 
 fn server() -> PrometheusServer {
     PrometheusServer::new().host("127.0.0.1").port(0)
@@ -238,4 +240,35 @@ meter_provider:
         assert!(text.contains(line), "{text}");
         assert!(!text.contains("target_info") && !text.contains("otel_s"), "{text}");
     }
+}
+
+#[tokio::test]
+async fn a_variable_switches_the_page_off_and_the_application_can_still_mount_it() {
+    let variables = [
+        ("OTEL_METRICS_EXPORTER", "prometheus"),
+        ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
+        ("METERKIT_PROMETHEUS_PAGE", "false"),
+        ("METERKIT_PROMETHEUS_SELF_METRICS", "false"),
+        ("METERKIT_PROMETHEUS_INSTRUMENTS", "*,!*.hidden"),
+    ];
+    let name = "a_variable_switches_the_page_off_and_the_application_can_still_mount_it";
+    if rerun(name, &variables).is_some() {
+        return;
+    }
+    let telemetry = Telemetry::from_env().unwrap().install().unwrap();
+    let meter = meterkit::Meter::scoped("plugin", "shop");
+    for name in ["orders", "hidden"] {
+        meter.counter::<u64>(name).build().unwrap().add(42);
+    }
+    for path in ["/", "/metrics.json"] {
+        let answer = answer(telemetry.prometheus_address().unwrap(), path).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 404 "), "{answer}");
+    }
+    let request = http::Request::get("/status.json").body(()).unwrap();
+    let response = telemetry.page().call(request).await.unwrap();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let json = str::from_utf8(&body).unwrap();
+    assert!(json.contains(r#""name":"backstage.plugin.shop.orders","kind":"counter""#), "{json}");
+    assert!(!json.contains("hidden") && !json.contains(r#""name":"meterkit"#), "{json}");
+    telemetry.shutdown_blocking().unwrap();
 }

@@ -83,7 +83,10 @@ settings! {
     PAGE: bool = boolean("METERKIT_PROMETHEUS_PAGE")
         .beside_file()
         .by_default("`true`")
-        .meaning("whether `/` is a page that shows the metrics and the health of all targets in a browser, and `/metrics.json` has the same as JSON");
+        .meaning(
+            "whether `/` shows the metrics and the health of all targets in a browser, and `/metrics.json` has them \
+             as JSON",
+        );
 
     UNIT_SUFFIXES: UnitSuffixes =
         Setting::new("METERKIT_PROMETHEUS_UNIT_SUFFIXES", UNITS, unit_suffixes)

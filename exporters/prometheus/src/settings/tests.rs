@@ -180,6 +180,7 @@ fn every_setting_behaves_like_all_others() {
                 ("metrics", "is not the path of a URL; write one that begins with `/`"),
                 ("/metrics?x=1", "is not the path of a URL"),
             ]),
+        Row::new("METERKIT_PROMETHEUS_PAGE").valid(&[("false", "has_page: false")]),
         Row::new("METERKIT_PROMETHEUS_UNIT_SUFFIXES")
             .valid(&[("false", "unit_suffixes: None"), ("Known", "unit_suffixes: Known")])
             .invalid(&[("none", "write `true`, `false` or `known`")]),
