@@ -26,6 +26,7 @@
 //!         timeout: "MY_TIMEOUT",
 //!         credentials: &["MY_TOKEN"],
 //!         endpoint: "MY_URL",
+//!         ..TransportHints::default()
 //!     };
 //!     let transport = Transport::default().with_timeout(Duration::from_secs(10)).with_hints(hints);
 //!     let mut credentials = Headers::default();

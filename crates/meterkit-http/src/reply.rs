@@ -40,8 +40,8 @@ const REORDERING: [char; 9] = [
     '\u{2069}',
 ];
 
-/// Returns what the receiver says of an error: `message` or the texts in `errors` of a JSON body, or else the body. A
-/// page for browsers says nothing.
+/// Returns what the receiver says of an error: `message` or the texts in `errors` of a JSON body, or else the body. Of a
+/// page for browsers, only the title counts.
 ///
 /// ```
 /// use meterkit_http::{Reply, reply::message};
@@ -55,7 +55,7 @@ const REORDERING: [char; 9] = [
 pub fn message(reply: &Reply) -> String {
     let body = std::str::from_utf8(reply.body()).unwrap_or_default();
     if has_type(reply, "html") || body.trim_start().starts_with('<') {
-        return String::new();
+        return title(body).unwrap_or_default().to_owned();
     }
     let json: Value = serde_json::from_str(body).unwrap_or_default();
     if let Some(message) = json["message"].as_str() {
@@ -65,6 +65,14 @@ pub fn message(reply: &Reply) -> String {
         return body.to_owned();
     };
     errors.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("; ")
+}
+
+/// Returns the title of a page, in which nginx and proxies say what is wrong.
+fn title(page: &str) -> Option<&str> {
+    let lower = page.to_ascii_lowercase();
+    let start = lower.find("<title>")? + "<title>".len();
+    let end = lower[start..].find("</title>")?;
+    Some(page[start..start + end].trim())
 }
 
 /// Returns whether the header `Content-Type` contains `part`, such as `json`, in any case.
@@ -127,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_for_browsers_says_nothing() {
+    fn only_the_title_of_a_page_for_browsers_counts() {
         let said = |content_type, body: &'static str| {
             let mut reply = Reply::new(body.into());
             reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
@@ -135,6 +143,9 @@ mod tests {
         };
         assert_eq!(said("text/HTML; charset=utf-8", "hello"), "");
         assert_eq!(said("text/plain", " <html>"), "");
+        let page = "<HTML><head><TITLE> 400 No certificate was sent </TITLE></head><p>nginx</p>";
+        assert_eq!(said("text/html", page), "400 No certificate was sent");
+        assert_eq!(said("text/html", "<title>ends here"), "");
         assert_eq!(said("text/html+json", r#"{"message": "hello"}"#), "");
         assert_eq!(said("text/plain", r#"{"errors": []}"#), "");
         for body in ["hello", r#"["message"]"#, r#"{"message": 1}"#] {

@@ -159,6 +159,16 @@ pub struct TransportHints {
     pub credentials: &'static [&'static str],
     /// The setting that holds the URL, such as `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT`. Empty for none.
     pub endpoint: &'static str,
+    /// The setting that names the client's certificate. Empty for none.
+    pub client_certificate: &'static str,
+    /// The setting that names the proxy of this target alone. Empty for none.
+    pub proxy: &'static str,
+    /// The setting that chooses between gRPC and HTTP. Empty if there is no choice.
+    pub protocol: &'static str,
+    /// Whether requests are sent over gRPC.
+    pub is_grpc: bool,
+    /// How the path of the URL usually ends over HTTP, such as `/v1/metrics`. Empty if any path will do.
+    pub paths: &'static [&'static str],
 }
 
 impl fmt::Debug for Transport {

@@ -17,6 +17,11 @@ const HINTS: TransportHints = TransportHints {
     timeout: "TEST_TIMEOUT",
     credentials: &[],
     endpoint: "",
+    client_certificate: "",
+    proxy: "",
+    protocol: "",
+    is_grpc: false,
+    paths: &[],
 };
 
 fn client(receiver: &Uri, transport: &Transport) -> Result<Client, TlsError> {

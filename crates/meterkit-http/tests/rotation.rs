@@ -291,6 +291,8 @@ mod tls {
         client_certificate: transport::client_certificate("TEST_CERTIFICATE"),
         endpoint: "TEST_URL",
         credentials: &["TEST_TOKEN"],
+        protocol: "",
+        paths: &[],
     };
 
     fn read(variables: &[(&str, &Path)]) -> Transport {

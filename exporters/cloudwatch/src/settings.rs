@@ -89,6 +89,8 @@ pub(crate) const TRANSPORT: TransportSettings = TransportSettings {
     client_certificate: CLIENT_CERTIFICATE,
     credentials: &["AWS_ACCESS_KEY_ID"],
     endpoint: "METERKIT_CLOUDWATCH_ENDPOINT",
+    protocol: "",
+    paths: &["/v1/metrics"],
 };
 
 fn region(text: &str) -> Result<String, String> {

@@ -265,6 +265,8 @@ pub(crate) const TRANSPORT: TransportSettings = TransportSettings {
     client_certificate: CLIENT_CERTIFICATE,
     credentials: &["DD_API_KEY"],
     endpoint: "DD_SITE",
+    protocol: "",
+    paths: &[],
 };
 
 /// Reads where the agent listens, and its host: the URL, else host and port.

@@ -91,6 +91,8 @@ pub(crate) const TRANSPORT: TransportSettings = TransportSettings {
     client_certificate: CLIENT_CERTIFICATE,
     credentials: &["GOOGLE_APPLICATION_CREDENTIALS"],
     endpoint: "METERKIT_GCP_ENDPOINT",
+    protocol: "",
+    paths: &["/v1/metrics"],
 };
 
 /// Old ids have the domain of their organization before them.

@@ -158,6 +158,8 @@ pub(crate) const TRANSPORT: TransportSettings = TransportSettings {
     client_certificate: CLIENT_CERTIFICATE,
     credentials: &["GRAFANA_REMOTE_WRITE_PASSWORD", "GRAFANA_REMOTE_WRITE_BEARER_TOKEN"],
     endpoint: "GRAFANA_REMOTE_WRITE_URL",
+    protocol: "",
+    paths: &["/api/v1/write", "/api/v1/push", "/api/prom/push"],
 };
 
 const AUTHENTICATION: AuthenticationSettings = AuthenticationSettings {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use meterkit_http::{Compression, HeaderError, Headers, Secret, Transport};
+use meterkit_http::{
+    Compression, HeaderError, Headers, Secret, SendError, Transport, TransportHints,
+};
 
 use crate::credentials::{Credentials, Hook};
 use crate::endpoint::{Endpoint, EndpointError};
@@ -45,6 +47,13 @@ pub struct OtlpConfig {
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 impl OtlpConfig {
+    /// Returns `error` with what users of these settings can do.
+    pub(crate) fn advised(&self, error: SendError) -> SendError {
+        let is_grpc = self.protocol == Protocol::Grpc;
+        let hints = TransportHints { is_grpc, ..self.transport.hints() };
+        error.with_advice(hints, self.endpoint.uri())
+    }
+
     /// Metrics go to `url`, which is used as it is: over HTTP, `http://localhost:4318/v1/metrics`.
     ///
     /// Nothing is taken from the environment.

@@ -82,7 +82,7 @@ impl GrpcReply {
         let reply = Reply::from_parts(self.head, self.message);
         let mut error = SendError::of(&reply, &message(&reply), secrets);
         if reply.status() == StatusCode::OK {
-            error.reason += " without a gRPC status; is the endpoint one of OTLP over gRPC?";
+            error.reason += " without a gRPC status";
         }
         error
     }

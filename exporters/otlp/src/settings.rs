@@ -115,6 +115,8 @@ pub(crate) const TRANSPORT: TransportSettings = TransportSettings {
     client_certificate: CLIENT_CERTIFICATE,
     credentials: &["OTEL_EXPORTER_OTLP_METRICS_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"],
     endpoint: "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+    protocol: "OTEL_EXPORTER_OTLP_PROTOCOL",
+    paths: &["/v1/metrics"],
 };
 
 /// How a configuration file names the protocols over HTTP.

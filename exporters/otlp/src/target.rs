@@ -119,7 +119,7 @@ impl OtlpTarget {
                     self.note(&accepted);
                 }
                 Err(error) => {
-                    let error = error.with_advice(self.config.transport.hints());
+                    let error = self.config.advised(error);
                     outbox.refused(&mut self.refusals, &error, size);
                     if error.kind == SendErrorKind::TooLarge {
                         self.note_too_large(&error.reason, size, points);

@@ -4,6 +4,7 @@ mod credentials;
 mod deltas;
 mod exemplars;
 mod failures;
+mod first_contact;
 mod proxies;
 mod refusals;
 mod requests;

@@ -53,11 +53,19 @@ impl PushgatewayGroup {
     }
 
     pub(crate) async fn send(&self, request: Request<Bytes>) -> Result<(), ExportError> {
-        let reply = self.client.request(request).await.map_err(failure)?;
+        let reply = self.client.request(request).await;
+        let reply = reply.map_err(|error| self.failure(error))?;
         if reply.status().is_success() {
             return Ok(());
         }
-        Err(failure(SendError::of(&reply, &reply::message(&reply), &self.client.secrets())))
+        Err(self.failure(SendError::of(&reply, &reply::message(&reply), &self.client.secrets())))
+    }
+
+    fn failure(&self, error: SendError) -> ExportError {
+        let error = error.with_advice(TRANSPORT.hints(), self.client.receiver());
+        ExportError::new(error.is_retryable(), error.reason)
+            .with_retry_after(error.retry_after)
+            .with_cause(error.cause)
     }
 }
 
@@ -67,13 +75,6 @@ impl fmt::Debug for PushgatewayGroup {
         let url = self.url.lock().unpoisoned().as_ref().map(|it| url::shown(&it.to_string()));
         f.debug_struct("PushgatewayGroup").field("url", &url).field("client", &self.client).finish()
     }
-}
-
-fn failure(error: SendError) -> ExportError {
-    let error = error.with_advice(TRANSPORT.hints());
-    ExportError::new(error.is_retryable(), error.reason)
-        .with_retry_after(error.retry_after)
-        .with_cause(error.cause)
 }
 
 /// Returns the URL of the group of `job` with these labels, at the gateway with this address.

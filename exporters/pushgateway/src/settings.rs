@@ -123,6 +123,8 @@ pub(crate) const TRANSPORT: TransportSettings = TransportSettings {
     client_certificate: CLIENT_CERTIFICATE,
     credentials: &["METERKIT_PUSHGATEWAY_PASSWORD", "METERKIT_PUSHGATEWAY_BEARER_TOKEN"],
     endpoint: "METERKIT_PUSHGATEWAY_URL",
+    protocol: "",
+    paths: &[],
 };
 
 const AUTHENTICATION: AuthenticationSettings =

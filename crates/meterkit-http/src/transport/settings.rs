@@ -32,6 +32,10 @@ pub struct TransportSettings {
     pub credentials: &'static [&'static str],
     /// The setting that holds the URL.
     pub endpoint: &'static str,
+    /// The setting that chooses between gRPC and HTTP. Empty if there is no choice.
+    pub protocol: &'static str,
+    /// How the path of the URL usually ends over HTTP. Empty if any path will do.
+    pub paths: &'static [&'static str],
 }
 
 /// Declares how requests are compressed.
@@ -81,6 +85,14 @@ impl TransportSettings {
             timeout: self.timeout.declaration().name,
             credentials: self.credentials,
             endpoint: self.endpoint,
+            client_certificate: self.client_certificate.declaration().name,
+            proxy: match &self.proxy {
+                Some(proxy) => proxy.declaration().name,
+                None => "",
+            },
+            protocol: self.protocol,
+            is_grpc: false,
+            paths: self.paths,
         }
     }
 

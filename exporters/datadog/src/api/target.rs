@@ -196,7 +196,9 @@ impl ApiTarget {
             content_encoding: self.config.compression().content_encoding(),
             body: written.bytes.clone(),
         };
-        outcome(self.client.send(post).await, &self.client.secrets())
+        let hints = self.config.transport.hints();
+        let outcome = outcome(self.client.send(post).await, &self.client.secrets());
+        outcome.map_err(|error| error.with_advice(hints, self.client.receiver()))
     }
 
     fn note_too_large(&self, written: &Written, reason: &str) {

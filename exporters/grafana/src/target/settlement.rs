@@ -85,7 +85,7 @@ impl RemoteWriteTarget {
         error: SendError,
         written: Option<u64>,
     ) -> Outcome {
-        let error = error.with_advice(self.config.transport.hints());
+        let error = error.with_advice(self.config.transport.hints(), self.sender.client.receiver());
         let is_of_content = matches!(error.kind, SendErrorKind::Invalid | SendErrorKind::TooLarge);
         if is_of_content && self.dialect == Dialect::Doubted {
             // It is the request that is at fault, not the version.
