@@ -5,7 +5,9 @@ use std::io::{self, Write};
 
 use lexopt::{Arg, Parser};
 
-use crate::compare;
+#[cfg(feature = "targets")]
+use crate::{check, dashboards, names, settings, validate};
+use crate::{compare, completion};
 
 /// How a run of the command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +63,23 @@ impl From<lexopt::Error> for CommandError {
     }
 }
 
-const COMMANDS: [Command; 1] = [compare::COMMAND];
+/// All subcommands, in the order of the help.
+pub(crate) const COMMANDS: &[Command] = &[
+    compare::COMMAND,
+    #[cfg(feature = "targets")]
+    check::COMMAND,
+    #[cfg(feature = "targets")]
+    settings::COMMAND,
+    #[cfg(feature = "targets")]
+    dashboards::DASHBOARDS,
+    #[cfg(feature = "targets")]
+    dashboards::RULES,
+    #[cfg(feature = "targets")]
+    names::COMMAND,
+    #[cfg(feature = "targets")]
+    validate::COMMAND,
+    completion::COMMAND,
+];
 
 /// Runs the command with these arguments, the name of the program left out.
 ///
@@ -112,9 +130,16 @@ fn chosen(mut parser: Parser) -> Result<(String, Exit), String> {
     })
 }
 
+/// Returns `value` as JSON that people can read, with a line end.
+#[cfg(feature = "targets")]
+pub(crate) fn json(value: &impl serde::Serialize) -> String {
+    // Nothing here fails to be written: keys are texts.
+    serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
+}
+
 fn help() -> String {
     let mut text = "Usage: meterkit COMMAND [ARGUMENTS]\n\nCommands:\n".to_owned();
-    for command in &COMMANDS {
+    for command in COMMANDS {
         text.push_str(&format!("  {:10} {}\n", command.name, command.summary));
     }
     text.push_str("\n`meterkit COMMAND --help` explains a command.\n");

@@ -3,7 +3,11 @@
 //! ```sh
 //! cargo install meterkit-cli
 //! meterkit compare before.txt http://localhost:9464/metrics
+//! OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 meterkit check
 //! ```
+//!
+//! With the feature `targets`, which is on by default, it knows all targets: `check`, `settings`, `dashboards`, `rules`,
+//! `names` and `validate` need it.
 //!
 //! [`run`] is the whole command. [`Comparison`] is what `meterkit compare` prints, for tests of a program:
 //!
@@ -17,11 +21,22 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "targets")]
+mod check;
 mod command;
 mod compare;
+mod completion;
+#[cfg(feature = "targets")]
+mod dashboards;
 mod http_get;
 mod inventory;
+#[cfg(feature = "targets")]
+mod names;
+#[cfg(feature = "targets")]
+mod settings;
 mod source;
+#[cfg(feature = "targets")]
+mod validate;
 
 pub use self::command::{Exit, run};
 pub use self::compare::{Cause, Comparison, Difference, Group, MixedError};

@@ -4,3 +4,5 @@ mod catalogs;
 mod causes;
 mod command_line;
 mod expositions;
+#[cfg(feature = "targets")]
+mod first_contact;

@@ -11,7 +11,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::export_error::ExportError;
 use crate::snapshot::Snapshot;
-use crate::target::{ExportFuture, Target};
+use crate::target::{CheckFuture, Checked, ExportFuture, Target};
 
 /// Writes each snapshot as text, one line per point: `OTEL_METRICS_EXPORTER=console`.
 ///
@@ -76,6 +76,10 @@ impl Target for ConsoleTarget {
 
     fn temporality(&self) -> Temporality {
         self.temporality
+    }
+
+    fn check(&mut self) -> CheckFuture<'_> {
+        Box::pin(std::future::ready(Ok(Checked::Accepted("it writes what it receives".to_owned()))))
     }
 
     fn observed_temporality(&self) -> Temporality {

@@ -10,6 +10,7 @@
 
 mod backoff;
 mod baseline;
+mod check;
 mod clock_skew;
 mod collector;
 mod companion;
@@ -42,6 +43,7 @@ mod task;
 mod views;
 mod work;
 
+pub use self::check::{Check, Probe, TargetCheck, check_target, run_checks, run_checks_async};
 pub use self::companion::{Companion, Start};
 pub use self::console::ConsoleTarget;
 pub use self::endpoint::Endpoint;
@@ -54,7 +56,7 @@ pub use self::pipeline::{Pipeline, PipelineBuilder};
 pub use self::refreshes::{RefreshError, run_due_refreshes, run_due_refreshes_async};
 pub use self::snapshot::Snapshot;
 pub use self::source::{Closed, Source};
-pub use self::target::{ExportFuture, Schedule, Target, TargetQueue};
+pub use self::target::{CheckFuture, Checked, ExportFuture, Schedule, Target, TargetQueue};
 #[doc(hidden)] // for exporters
 pub use self::task::{exporter, spawn};
 pub use self::views::{

@@ -69,13 +69,21 @@ pub trait Target: Debug + Send + 'static {
         false
     }
 
-    /// Called once, when the pipeline starts: whether the destination takes these credentials, for example. What is
-    /// wrong is logged as an error, and shows in [`Health`](crate::Health) until an export succeeds. Exports do not
-    /// wait for it: one that is due ends it. Says nothing by default.
+    /// Asks the receiver whether it would accept an export, without one: with an empty request, or with a question about
+    /// the credentials. Returns what came back. By default, nothing can be said.
     ///
-    /// Only what is certain belongs here. A destination that is down may be up when the first export is due.
-    fn check(&mut self) -> Pin<Box<dyn Future<Output = Result<(), ExportError>> + Send + '_>> {
-        Box::pin(std::future::ready(Ok(())))
+    /// The pipeline calls this once when it starts, if [`is_checked_at_start`](Self::is_checked_at_start). An error that is
+    /// not [retryable](ExportError::is_retryable) is logged then, and appears in [`Health`](crate::Health) until an export
+    /// succeeds. Others are not: a receiver that is down now may be up by the first export. An export that becomes due
+    /// cancels the check.
+    fn check(&mut self) -> CheckFuture<'_> {
+        Box::pin(std::future::ready(Ok(Checked::Unknown("it has no check".to_owned()))))
+    }
+
+    /// Returns whether the pipeline calls [`check`](Self::check) when it starts. It does by default; a target whose first
+    /// export says the same saves its receiver a request from every process that starts.
+    fn is_checked_at_start(&self) -> bool {
+        true
     }
 
     /// Sends one snapshot. `Ok` acknowledges it: what it holds will not come again as a delta.
@@ -173,6 +181,19 @@ pub struct TargetQueue {
     /// Whether the requests that wait outlive this process, in a spool on disk.
     pub is_durable: bool,
 }
+
+/// What a [check](Target::check) of a target found, if nothing is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "targets make it")]
+pub enum Checked {
+    /// The receiver would accept an export: what it answered.
+    Accepted(String),
+    /// Only an export can show that: why.
+    Unknown(String),
+}
+
+/// What [`Target::check`] returns.
+pub type CheckFuture<'a> = Pin<Box<dyn Future<Output = Result<Checked, ExportError>> + Send + 'a>>;
 
 /// What [`Target::export`] returns.
 pub type ExportFuture<'a> = Pin<Box<dyn Future<Output = Result<(), ExportError>> + Send + 'a>>;

@@ -9,8 +9,8 @@ use meterkit_fakes::log_lines;
 use meterkit_fakes::own_process::rerun;
 use meterkit_fakes::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Step};
 use meterkit_pipeline::{
-    ExportError, ExportFuture, Pipeline, PipelineBuilder, Schedule, Snapshot, Source, Stop, Target,
-    TargetHealth,
+    CheckFuture, ExportError, ExportFuture, Pipeline, PipelineBuilder, Schedule, Snapshot, Source,
+    Stop, Target, TargetHealth,
 };
 
 const OFTEN: Schedule = Schedule { interval: Duration::from_millis(20), timeout: PATIENCE };
@@ -137,7 +137,7 @@ impl Target for PanicsAtOnce {
         "a test".to_owned()
     }
 
-    fn check(&mut self) -> Pin<Box<dyn Future<Output = Result<(), ExportError>> + Send + '_>> {
+    fn check(&mut self) -> CheckFuture<'_> {
         panic!("the check has a bug")
     }
 

@@ -1,13 +1,18 @@
 //! A target that can find out at the start that it will not work says so then.
 
-use std::future::{Future, pending, ready};
-use std::pin::Pin;
+use std::future::{pending, ready};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use meterkit_fakes::log_lines;
 use meterkit_fakes::own_process::rerun;
-use meterkit_pipeline::{ExportError, ExportFuture, Health, Pipeline, Schedule, Snapshot, Target};
+use meterkit_pipeline::{
+    CheckFuture, Checked, ExportError, ExportFuture, Health, Pipeline, Probe, Schedule, Snapshot,
+    Target, check_target, run_checks, run_checks_async,
+};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 const ONLY_WHEN_ASKED: Schedule =
@@ -28,7 +33,7 @@ impl Target for Keyed {
         "https://intake.example.com".to_owned()
     }
 
-    fn check(&mut self) -> Pin<Box<dyn Future<Output = Result<(), ExportError>> + Send + '_>> {
+    fn check(&mut self) -> CheckFuture<'_> {
         if self.is_answered {
             Box::pin(ready(Err(ExportError::permanent("the key is refused"))))
         } else {
@@ -104,4 +109,72 @@ fn nobody_waits_for_an_answer_that_does_not_come() {
     let often = Schedule { interval: Duration::from_millis(20), ..ONLY_WHEN_ASKED };
     let pipeline = start(false, often);
     wait(&pipeline, |health| health.targets[0].last_success.is_some());
+}
+
+/// Finds out at the start that its receiver is down, or is not asked then.
+#[derive(Debug)]
+struct Down {
+    is_asked: bool,
+    checks: Arc<AtomicU64>,
+}
+
+impl Target for Down {
+    fn name(&self) -> &str {
+        "down"
+    }
+
+    fn endpoint(&self) -> String {
+        "https://intake.example.com".to_owned()
+    }
+
+    fn check(&mut self) -> CheckFuture<'_> {
+        self.checks.fetch_add(1, Relaxed);
+        Box::pin(ready(Err(ExportError::retryable("nobody is there"))))
+    }
+
+    fn is_checked_at_start(&self) -> bool {
+        self.is_asked
+    }
+
+    fn export<'a>(&'a mut self, _: &'a Snapshot) -> ExportFuture<'a> {
+        Box::pin(ready(Ok(())))
+    }
+}
+
+#[test]
+fn a_receiver_that_is_down_at_the_start_is_no_failure_and_may_not_be_asked() {
+    for is_asked in [true, false] {
+        let checks = Arc::new(AtomicU64::new(0));
+        let target = Down { is_asked, checks: checks.clone() };
+        let builder = Pipeline::builder(Registry::new()).expect("a registry of its own");
+        let pipeline = builder.target(target, ONLY_WHEN_ASKED).start().expect("it starts");
+        let give_up = Instant::now() + PATIENCE;
+        while is_asked && checks.load(Relaxed) == 0 {
+            assert!(Instant::now() < give_up, "it is asked");
+            thread::sleep(Duration::from_millis(5));
+        }
+        // The flush comes after the check on the same task.
+        pipeline.flush_blocking(PATIENCE).expect("it succeeds");
+        assert_eq!(checks.load(Relaxed), u64::from(is_asked));
+        let health = pipeline.health();
+        assert_eq!(health.targets[0].last_error, None, "{health}");
+    }
+}
+
+#[test]
+fn checks_run_without_a_pipeline_and_end_in_time() {
+    let limit = Duration::from_millis(20);
+    let check = |target: Keyed| check_target(Box::new(target), Probe::Empty, limit);
+    let checks = || [true, false].map(|is_answered| check(Keyed { is_answered })).into();
+    let found = run_checks(checks()).expect("a thread");
+    let outcomes: Vec<_> = found.iter().map(|check| check.outcome.clone()).collect();
+    let refused = Err(ExportError::permanent("the key is refused"));
+    assert_eq!(outcomes, [refused, Err(ExportError::Timeout(limit))]);
+    assert!(found.iter().all(|it| it.name == "keyed" && !it.is_ok()), "{found:?}");
+    assert_eq!(smol::block_on(run_checks_async(checks())).expect("a thread"), found);
+
+    let point = check_target(Box::new(Keyed { is_answered: true }), Probe::Point, PATIENCE);
+    let found = run_checks(vec![point]).expect("a thread");
+    let accepted = Checked::Accepted("accepted the point `meterkit.check`".to_owned());
+    assert_eq!(found[0].outcome, Ok(accepted), "the point is exported");
 }

@@ -26,6 +26,7 @@ use crate::settings::{
 };
 use crate::telemetry::Telemetry;
 
+mod check;
 mod start;
 
 /// Configures where metrics go, and how. Created by [`Telemetry::from_env`] or [`Telemetry::builder`].

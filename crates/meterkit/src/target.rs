@@ -37,7 +37,7 @@
 
 pub use meterkit_core::StoreHealth;
 pub use meterkit_pipeline::{
-    Cause, Closed, ConsoleTarget, Endpoint, ExportError, ExportFuture, FlushError, Health,
-    IntoTarget, Schedule, Source, StartError, Stop, Target, TargetError, TargetFailure,
-    TargetFilter, TargetHealth, TargetKind, TargetQueue,
+    Cause, CheckFuture, Checked, Closed, ConsoleTarget, Endpoint, ExportError, ExportFuture,
+    FlushError, Health, IntoTarget, Probe, Schedule, Source, StartError, Stop, Target, TargetCheck,
+    TargetError, TargetFailure, TargetFilter, TargetHealth, TargetKind, TargetQueue,
 };

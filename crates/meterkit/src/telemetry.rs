@@ -67,7 +67,16 @@ impl Telemetry {
     ///
     /// Lists every variable with an unusable value, with that value and what is accepted.
     pub fn from_env() -> Result<TelemetryBuilder, SettingsError> {
-        TelemetryBuilder::from_environment(Environment::of_process())
+        Self::from_environment(Environment::of_process())
+    }
+
+    /// Like [`from_env`](Self::from_env), with the variables of `environment` instead of those of this process.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_env`](Self::from_env).
+    pub fn from_environment(environment: Environment) -> Result<TelemetryBuilder, SettingsError> {
+        TelemetryBuilder::from_environment(environment)
     }
 
     /// Returns a builder that ignores the environment and has no targets yet.

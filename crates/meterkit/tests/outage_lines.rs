@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use meterkit::data::Snapshot;
-use meterkit::target::{Cause, ExportError, ExportFuture, Schedule, Target, TargetQueue};
+use meterkit::target::{
+    Cause, CheckFuture, Checked, ExportError, ExportFuture, Schedule, Target, TargetQueue,
+};
 use meterkit::{Registry, Telemetry};
 use meterkit_core::Temporality;
 use meterkit_fakes::own_process::rerun;
@@ -52,8 +53,10 @@ impl Target for Troubled {
         self.temporality
     }
 
-    fn check(&mut self) -> Pin<Box<dyn Future<Output = Result<(), ExportError>> + Send + '_>> {
-        Box::pin(std::future::ready(self.check.take().map_or(Ok(()), Err)))
+    fn check(&mut self) -> CheckFuture<'_> {
+        Box::pin(std::future::ready(
+            self.check.take().map_or(Ok(Checked::Accepted(String::new())), Err),
+        ))
     }
 
     fn export<'a>(&'a mut self, _: &'a Snapshot) -> ExportFuture<'a> {

@@ -1,12 +1,9 @@
 //! The Datadog target, in any of its modes.
 
-use std::future::Future;
-use std::pin::Pin;
-
 use meterkit_core::Temporality;
 use meterkit_http::{CompressionError, TlsError};
 use meterkit_otlp::{BuildError as OtlpError, EndpointError as OtlpEndpointError};
-use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target};
+use meterkit_pipeline::{CheckFuture, Checked, ExportFuture, Snapshot, Target};
 
 use crate::agent::{AgentConfig, AgentTarget, cgroup_inode};
 use crate::api::ApiTarget;
@@ -151,11 +148,19 @@ impl Target for DatadogTarget {
         }
     }
 
-    fn check(&mut self) -> Pin<Box<dyn Future<Output = Result<(), ExportError>> + Send + '_>> {
-        match &self.sender {
+    fn check(&mut self) -> CheckFuture<'_> {
+        match &mut self.sender {
             Sender::Api(target) => Box::pin(target.check()),
-            Sender::Agent { .. } | Sender::Otlp(_) => Box::pin(std::future::ready(Ok(()))),
+            Sender::Agent { .. } => Box::pin(std::future::ready(Ok(Checked::Unknown(
+                "an agent gives no answers over DogStatsD; send a point, and look for it in Datadog"
+                    .to_owned(),
+            )))),
+            Sender::Otlp(by) => by.target.check(),
         }
+    }
+
+    fn is_checked_at_start(&self) -> bool {
+        matches!(self.sender, Sender::Api(_))
     }
 
     fn export<'a>(&'a mut self, snapshot: &'a Snapshot) -> ExportFuture<'a> {

@@ -364,12 +364,20 @@ async fn a_key_is_refused_at_the_start_if_it_is_and_what_is_uncertain_is_no_erro
         intake.answer_on_key(answer.clone());
         let config = config(&intake.url()).with_transport(impatient());
         let mut target = DatadogTarget::new(config).expect("a target");
-        assert_eq!(target.check().await, Ok(()), "{answer:?}");
+        let checked = target.check().await;
+        let is_certain = checked.as_ref().is_err_and(|error| !error.is_retryable());
+        assert!(!is_certain, "{answer:?}: {checked:?}");
+        assert_eq!(
+            checked.is_ok(),
+            matches!(answer, Answer::Accept | Answer::Garbage),
+            "{checked:?}"
+        );
     }
     intake.answer_on_key(refusal(403));
     let mut target = target(&intake.url());
     let error = target.check().await.expect_err("the key is refused").to_string();
     assert!(error.contains("DD_API_KEY") && error.contains("DD_SITE"), "{error}");
     intake.stop().await;
-    assert_eq!(target.check().await, Ok(()), "nobody is there");
+    let error = target.check().await.expect_err("nobody is there");
+    assert!(error.is_retryable(), "somebody may be: {error}");
 }

@@ -4,7 +4,7 @@ use http::HeaderMap;
 use meterkit_core::{Attributes, Data, NumberPoint, SeriesId, Temporality, Value as Number};
 use meterkit_datadog::{Compression, DatadogConfig, DatadogTarget, Format, Proxies, Transport};
 use meterkit_fakes::datadog::{Answer, Intake, Point, Value};
-use meterkit_pipeline::{Snapshot, Target};
+use meterkit_pipeline::{Checked, Snapshot, Target};
 use meterkit_settings::Environment;
 
 use crate::snapshots::{KEY, ago, config, counts, counts_and_sizes, metric, seconds};
@@ -62,7 +62,7 @@ async fn series_and_sketches_go_to_their_places_with_the_key() {
 async fn the_key_is_checked_with_a_question_of_its_own() {
     let intake = Intake::start([]).await;
     let mut target = DatadogTarget::new(config(&intake.url())).expect("a target");
-    assert_eq!(target.check().await, Ok(()));
+    assert_eq!(target.check().await, Ok(Checked::Accepted("the API key is valid".to_owned())));
     let questions = intake.questions();
     let [(question, headers)] = &*questions else { panic!("{questions:?}") };
     assert_eq!(question, "GET /api/v1/validate");
@@ -205,7 +205,7 @@ async fn requests_go_through_a_proxy_where_one_is_set() {
     let transport = Transport::default().with_proxies(proxies.clone());
     for config in [of_variables, config("http://intake.test").with_transport(transport)] {
         let mut target = DatadogTarget::new(config).expect("a target");
-        assert_eq!(target.check().await, Ok(()));
+        assert_eq!(target.check().await, Ok(Checked::Accepted("the API key is valid".to_owned())));
         assert_eq!(target.export(&counts(ago(1), &[1])).await, Ok(()));
         let shown = format!("{target:?}");
         assert!(!shown.contains("hunter2") && !shown.contains("bWU6aHVudGVyMg"), "{shown}");

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use meterkit_core::{AttributeValue, Attributes, Temporality};
 use meterkit_http::reply::shown;
 use meterkit_otlp::{BuildError, OtlpTarget};
-use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target};
+use meterkit_pipeline::{CheckFuture, ExportError, ExportFuture, Snapshot, Target};
 
 use crate::config::GcpConfig;
 use crate::credentials::{Access, GcpCredentials};
@@ -72,6 +72,14 @@ impl Target for GcpTarget {
 
     fn component_type(&self) -> &'static str {
         self.otlp.component_type()
+    }
+
+    fn check(&mut self) -> CheckFuture<'_> {
+        self.otlp.check()
+    }
+
+    fn is_checked_at_start(&self) -> bool {
+        self.otlp.is_checked_at_start()
     }
 
     fn server(&self) -> Option<(String, u16)> {

@@ -2,11 +2,13 @@
 //!
 //! By the Remote-Write specifications 1.0 and 2.0-rc.4, sections Protocol, Retries & Backoff and Partial Write.
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use meterkit_http::reply::message;
 use meterkit_http::{Client, Post, SendError, SendErrorKind};
 
 use crate::batch::Batch;
+use crate::wire::Version;
 
 /// Sends requests to one receiver. Clones share its connections.
 #[derive(Clone, Debug)]
@@ -23,13 +25,22 @@ pub(crate) struct Answer {
 }
 
 impl Sender {
+    /// Sends a request without series.
+    pub(crate) async fn send_nothing(&self, version: Version) -> Result<(), SendError> {
+        self.send_body(version, NOTHING).await.outcome
+    }
+
     pub(crate) async fn send(&self, batch: &Batch) -> Answer {
+        self.send_body(batch.version, batch.body.clone()).await
+    }
+
+    async fn send_body(&self, version: Version, body: Bytes) -> Answer {
         let post = Post {
             uri: self.client.receiver().clone(),
-            headers: HeaderMap::from_iter([(VERSION, batch.version.header())]),
-            content_type: batch.version.content_type(),
+            headers: HeaderMap::from_iter([(VERSION, version.header())]),
+            content_type: version.content_type(),
             content_encoding: Some(HeaderValue::from_static("snappy")),
-            body: batch.body.clone(),
+            body,
         };
         let reply = match self.client.send(post).await {
             Ok(reply) => reply,
@@ -47,6 +58,9 @@ impl Sender {
         Answer { outcome: Err(error), written }
     }
 }
+
+/// An empty message, compressed with snappy: its length.
+const NOTHING: Bytes = Bytes::from_static(&[0]);
 
 const VERSION: HeaderName = HeaderName::from_static("x-prometheus-remote-write-version");
 

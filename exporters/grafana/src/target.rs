@@ -5,9 +5,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use http::StatusCode;
 use meterkit_core::now;
 use meterkit_http::{Client, CompressionError, Next, Refusals, SendError, url};
-use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target, TargetQueue, exporter};
+use meterkit_pipeline::{
+    CheckFuture, Checked, ExportError, ExportFuture, Snapshot, Target, TargetQueue, exporter,
+};
 use tokio::task::{JoinError, JoinHandle, JoinSet, spawn_blocking};
 use tokio::time::Instant;
 
@@ -396,6 +399,31 @@ impl Target for RemoteWriteTarget {
 
     fn problem(&self) -> Option<String> {
         self.counts.disk_problem()
+    }
+
+    fn check(&mut self) -> CheckFuture<'_> {
+        Box::pin(async move {
+            let mut outcome = self.sender.send_nothing(Version::V1).await;
+            if outcome
+                .as_ref()
+                .is_err_and(|error| error.status == Some(StatusCode::UNSUPPORTED_MEDIA_TYPE))
+            {
+                outcome = self.sender.send_nothing(Version::V2).await;
+            }
+            let advised = |error: SendError| {
+                error.with_advice(self.config.transport.hints(), self.sender.client.receiver())
+            };
+            match outcome.map_err(advised) {
+                Ok(()) => Ok(Checked::Accepted("accepted an empty request".to_owned())),
+                Err(error) => Err(ExportError::new(error.is_retryable(), error.reason)
+                    .with_retry_after(error.retry_after)
+                    .with_cause(error.cause)),
+            }
+        })
+    }
+
+    fn is_checked_at_start(&self) -> bool {
+        false
     }
 
     fn clock_skew(&self) -> Option<i64> {

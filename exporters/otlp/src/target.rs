@@ -9,7 +9,9 @@ use meterkit_http::{
     Client, Compression, CompressionError, Divide, Dropped, Headers, Link, Outbox, Refusals,
     SendError, SendErrorKind, TlsError, url,
 };
-use meterkit_pipeline::{Cause, ExportError, ExportFuture, Snapshot, Target, exporter};
+use meterkit_pipeline::{
+    Cause, CheckFuture, Checked, ExportError, ExportFuture, Snapshot, Target, exporter,
+};
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use prost::Message;
 
@@ -130,9 +132,7 @@ impl OtlpTarget {
         }
         match (self.outbox.take_if(|(_, outbox)| outbox.is_empty()), failure) {
             (Some((_, outbox)), _) => self.end(outbox),
-            (None, Some(error)) => Err(ExportError::new(error.is_retryable(), error.reason)
-                .with_retry_after(error.retry_after)
-                .with_cause(error.cause)),
+            (None, Some(error)) => Err(failed(error)),
             (None, None) => Ok(()),
         }
     }
@@ -254,6 +254,28 @@ impl Target for OtlpTarget {
         self.losses.rejected_points() - self.lost_before
     }
 
+    fn check(&mut self) -> CheckFuture<'_> {
+        Box::pin(async move {
+            let nothing = Arc::new(ExportMetricsServiceRequest::default());
+            let body = Body::write(nothing, self.sender.format(), self.sender.compression()).await;
+            let body = body.map_err(|error| ExportError::permanent(error.to_string()))?;
+            match self.sender.send(body).await {
+                Ok(accepted) => match accepted.problem {
+                    None => Ok(Checked::Accepted("accepted an empty export".to_owned())),
+                    Some(problem) => {
+                        let reason = format!("the reply is not one of OTLP: {problem}");
+                        Err(ExportError::permanent(reason))
+                    }
+                },
+                Err(error) => Err(failed(self.config.advised(error))),
+            }
+        })
+    }
+
+    fn is_checked_at_start(&self) -> bool {
+        false
+    }
+
     fn clock_skew(&self) -> Option<i64> {
         match &self.sender {
             Sender::Http(sender) => sender.client.clock_skew(),
@@ -278,6 +300,12 @@ impl Target for OtlpTarget {
             outcome
         })
     }
+}
+
+fn failed(error: SendError) -> ExportError {
+    ExportError::new(error.is_retryable(), error.reason)
+        .with_retry_after(error.retry_after)
+        .with_cause(error.cause)
 }
 
 /// Why a target cannot be made.

@@ -13,6 +13,7 @@
 mod accept;
 mod bind_error;
 mod body;
+mod check;
 mod coding;
 mod connection;
 mod credentials;

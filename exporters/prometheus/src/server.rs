@@ -329,8 +329,16 @@ impl BoundServer {
 
     /// Returns where the metrics are: `http://127.0.0.1:9464/metrics`.
     pub fn url(&self) -> String {
-        let scheme = if self.encryption.is_some() { "https" } else { "http" };
+        let scheme = if self.is_encrypted() { "https" } else { "http" };
         format!("{scheme}://{}{}", self.address, self.path)
+    }
+
+    pub(crate) fn is_encrypted(&self) -> bool {
+        self.encryption.is_some()
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        &self.path
     }
 
     /// Returns whether credentials may pass other machines as they are.

@@ -8,7 +8,9 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderValue, Request, Uri};
 use meterkit_core::Unpoisoned;
 use meterkit_http::{Client, Compression, CompressionError, url};
-use meterkit_pipeline::{ExportError, ExportFuture, Snapshot, Target, exporter};
+use meterkit_pipeline::{
+    CheckFuture, Checked, ExportError, ExportFuture, Snapshot, Target, exporter,
+};
 use meterkit_prometheus::{Exposition, Names};
 use tokio::task::spawn_blocking;
 
@@ -126,6 +128,21 @@ impl Target for PushgatewayTarget {
 
     fn endpoint(&self) -> String {
         url::shown(&self.config.url.to_string())
+    }
+
+    fn check(&mut self) -> CheckFuture<'_> {
+        Box::pin(async move {
+            let ready = url::append(&self.config.url, "/-/ready").parse::<Uri>();
+            let ready = ready.map_err(|error| ExportError::permanent(error.to_string()))?;
+            let mut request = Request::new(Bytes::new());
+            *request.uri_mut() = ready;
+            self.group.send(request).await?;
+            Ok(Checked::Accepted("the gateway is ready".to_owned()))
+        })
+    }
+
+    fn is_checked_at_start(&self) -> bool {
+        false
     }
 
     fn server(&self) -> Option<(String, u16)> {

@@ -7,7 +7,7 @@ use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue};
 use meterkit_core::LogOnce;
 use meterkit_http::{Client, Dropped, Headers, Outbox, Post, Refusals, SendError, SendErrorKind};
-use meterkit_pipeline::{Cause, ExportError, Snapshot, exporter};
+use meterkit_pipeline::{Cause, Checked, ExportError, Snapshot, exporter};
 
 use super::answer::{KEY_REFUSED, is_key_refused, outcome};
 use super::batch::Batch;
@@ -79,21 +79,21 @@ impl ApiTarget {
         self.batch.as_ref().is_some_and(|batch| batch.payloads.is_begun())
     }
 
-    /// Whether Datadog knows the key. What is not certain is no error.
-    pub(crate) async fn check(&self) -> Result<(), ExportError> {
+    /// Asks whether Datadog knows the key. Only a refusal of the key is an error that stays.
+    pub(crate) async fn check(&self) -> Result<Checked, ExportError> {
         let uri = self.endpoints.validate.clone();
-        match self.client.get(uri, accept()).await {
-            Ok(reply) if is_key_refused(&reply) => {
-                let cause = Cause::Http(reply.status().as_u16());
-                Err(ExportError::permanent(KEY_REFUSED).with_cause(cause))
-            }
-            Ok(reply) => {
-                tracing::debug!(status = %reply.status(), "the API key was checked");
-                Ok(())
-            }
+        let reply = self.client.get(uri, accept()).await;
+        if let Some(reply) = reply.as_ref().ok().filter(|reply| is_key_refused(reply)) {
+            let cause = Cause::Http(reply.status().as_u16());
+            return Err(ExportError::permanent(KEY_REFUSED).with_cause(cause));
+        }
+        match outcome(reply, &self.client.secrets()) {
+            Ok(()) => Ok(Checked::Accepted("the API key is valid".to_owned())),
             Err(error) => {
                 tracing::debug!(%error, "the API key could not be checked");
-                Ok(())
+                let hints = self.config.transport.hints();
+                let error = error.with_advice(hints, self.client.receiver());
+                Err(ExportError::retryable(error.reason).with_cause(error.cause))
             }
         }
     }

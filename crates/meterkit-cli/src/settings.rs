@@ -1,0 +1,106 @@
+//! `meterkit settings`: which settings there are, and what sets them.
+
+use std::env;
+
+use lexopt::{Arg, Parser};
+use meterkit::settings::{Declaration, declarations};
+use serde::Serialize;
+
+use crate::command::{Command, CommandError, Exit, json};
+
+pub(crate) const COMMAND: Command = Command {
+    name: "settings",
+    summary: "Lists all settings, what is set, and by what.",
+    help: "\
+Usage: meterkit settings [--set] [--json]
+
+Lists each setting of all targets with its value and where that comes from: a variable of this environment, a file that a
+variable names, or the default. Values of secrets are not shown.
+
+Options:
+  --set       List only what is set.
+  --json      Print JSON, with the meaning of each setting.
+  -h, --help  Print this help.
+
+Exit codes: 0, or 2 if the command failed.
+",
+    run,
+};
+
+/// One setting, as JSON shows it.
+#[derive(Serialize)]
+struct Line {
+    name: &'static str,
+    target: Option<&'static str>,
+    /// The value, unless it is a secret or is not text.
+    value: Option<String>,
+    /// `environment`, `file` or `default`.
+    source: &'static str,
+    /// The variable that sets it.
+    variable: Option<String>,
+    /// Whether a configuration file takes the place of the variable.
+    is_replaced: bool,
+    default: &'static str,
+    meaning: &'static str,
+}
+
+fn run(mut arguments: Parser) -> Result<(String, Exit), CommandError> {
+    let (mut is_json, mut only_set) = (false, false);
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Arg::Short('h') | Arg::Long("help") => return Err(CommandError::Help),
+            Arg::Long("json") => is_json = true,
+            Arg::Long("set") => only_set = true,
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    let has_file = value("OTEL_CONFIG_FILE").is_some();
+    let lines = declarations().map(|setting| line(setting, has_file));
+    let lines: Vec<_> = lines.filter(|line| !only_set || line.variable.is_some()).collect();
+    let text = if is_json { json(&lines) } else { lines.iter().map(shown).collect() };
+    Ok((text, Exit::Clean))
+}
+
+fn line(setting: &Declaration, has_file: bool) -> Line {
+    let by_value = setting.names().map(|name| (name.to_owned(), false));
+    let files =
+        setting.names().filter(|_| setting.is_secret).map(|it| (format!("{it}_FILE"), true));
+    let found = by_value.chain(files).find_map(|(name, is_file)| {
+        let value = value(&name)?;
+        Some((name, value, is_file))
+    });
+    let (value, source, variable) = match found {
+        None => (None, "default", None),
+        // Its value is the path of a file.
+        Some((name, path, true)) => (Some(path), "file", Some(name)),
+        Some((name, value, false)) => (setting.shown(&value), "environment", Some(name)),
+    };
+    Line {
+        name: setting.name,
+        target: setting.target,
+        value,
+        source,
+        is_replaced: variable.is_some() && has_file && !setting.counts_beside_file,
+        variable,
+        default: setting.default,
+        meaning: setting.meaning,
+    }
+}
+
+fn value(name: &str) -> Option<String> {
+    let value = env::var_os(name)?.to_string_lossy().trim().to_owned();
+    Some(value).filter(|value| !value.is_empty())
+}
+
+fn shown(line: &Line) -> String {
+    let replaced = if line.is_replaced { "; OTEL_CONFIG_FILE takes its place" } else { "" };
+    let value = line.value.as_deref().unwrap_or("(not shown)").escape_debug();
+    match (&line.variable, line.default) {
+        (Some(variable), _) if line.source == "file" => {
+            format!("{} = the content of {value} ({variable}){replaced}\n", line.name)
+        }
+        (Some(variable), _) => format!("{} = {value} ({variable}){replaced}\n", line.name),
+        (None, "") => format!("{} is unset\n", line.name),
+        (None, default) => format!("{} is unset: {default}\n", line.name),
+    }
+}

@@ -1,0 +1,79 @@
+//! A check of all targets, before anything is installed.
+
+use std::time::Duration;
+
+use meterkit_pipeline::{
+    Check, ExportError, Probe, StartError, TargetCheck, check_target, run_checks, run_checks_async,
+};
+
+use super::TelemetryBuilder;
+
+/// How long the check of one target may take.
+const LIMIT: Duration = Duration::from_secs(15);
+
+impl TelemetryBuilder {
+    /// Asks each target whether it would accept an export, and returns what came back. Nothing is installed.
+    ///
+    /// With [`Probe::Empty`], no metrics are sent: OTLP and remote write get an empty request, Datadog is asked about the
+    /// API key, and a push gateway whether it is ready. With [`Probe::Point`], all but a push gateway get a point named
+    /// `meterkit.check`, which stays there. The scrape endpoint is opened and scraped once.
+    ///
+    /// ```no_run
+    /// use meterkit::Telemetry;
+    /// use meterkit::target::Probe;
+    ///
+    /// # async fn check() -> Result<(), Box<dyn std::error::Error>> {
+    /// for check in Telemetry::from_env()?.check(Probe::Empty).await? {
+    ///     println!("{} at {}: {:?}", check.name, check.endpoint, check.outcome);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the system gives no thread. What is wrong with a target is part of its [`TargetCheck`].
+    pub async fn check(self, probe: Probe) -> Result<Vec<TargetCheck>, StartError> {
+        run_checks_async(self.checks(probe)).await.map_err(StartError::Thread)
+    }
+
+    /// Like [`check`](Self::check), for programs without a runtime.
+    ///
+    /// # Errors
+    ///
+    /// As [`check`](Self::check).
+    pub fn check_blocking(self, probe: Probe) -> Result<Vec<TargetCheck>, StartError> {
+        run_checks(self.checks(probe)).map_err(StartError::Thread)
+    }
+
+    fn checks(self, probe: Probe) -> Vec<Check> {
+        let mut checks = Vec::<Check>::new();
+        #[cfg(feature = "prometheus")]
+        if let Some(server) = self.prometheus {
+            let protection = self.protection;
+            checks.push(Box::pin(async {
+                match protection {
+                    Ok(protection) => server.protection(protection).check().await,
+                    Err(error) => failed("prometheus", error.to_string()),
+                }
+            }));
+        }
+        for (target, ..) in self.targets {
+            let name = target.target_name().to_owned();
+            checks.push(match target.into_target() {
+                Ok(target) => {
+                    // A push replaces the metrics of the job.
+                    let is_replacing = target.name() == "pushgateway";
+                    let probe = if is_replacing { Probe::Empty } else { probe };
+                    check_target(target, probe, LIMIT)
+                }
+                Err(error) => Box::pin(async move { failed(&name, error.to_string()) }),
+            });
+        }
+        checks
+    }
+}
+
+fn failed(name: &str, reason: String) -> TargetCheck {
+    TargetCheck::new(name, "", Err(ExportError::permanent(reason)))
+}
