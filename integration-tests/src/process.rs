@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
 /// How long a process may take for what is asked of it.
@@ -15,6 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Process {
     child: Child,
+    input: ChildStdin,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
@@ -24,13 +25,19 @@ impl Process {
         let mut child = Command::new(program)
             .args(arguments)
             .envs(variables.iter().copied())
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .unwrap_or_else(|error| panic!("{} does not start: {error}", program.display()));
         let stdout = child.stdout.take().expect("standard output is piped");
-        Self { child, lines: BufReader::new(stdout).lines() }
+        let input = child.stdin.take().expect("standard input is piped");
+        Self { child, input, lines: BufReader::new(stdout).lines() }
+    }
+
+    /// Sends the process an empty line.
+    pub async fn enter(&mut self) {
+        self.input.write_all(b"\n").await.expect("the process reads its input");
     }
 
     /// The rest of the next line of output that begins with `prefix`.

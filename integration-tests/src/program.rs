@@ -6,9 +6,19 @@ use std::process::Command;
 
 /// The executable of the example `package`, built now if it is out of date.
 pub fn build(package: &str) -> PathBuf {
+    executable(package, &["--package", package])
+}
+
+/// The executable of a program of `examples/ways-of-use`, built now if it is out of date.
+pub fn small(name: &str) -> PathBuf {
+    executable(name, &["--package", "ways-of-use", "--example", name])
+}
+
+fn executable(name: &str, arguments: &[&str]) -> PathBuf {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["build", "--quiet", "--message-format=json", "--package", package])
+        .args(["build", "--quiet", "--message-format=json"])
+        .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("cargo runs");
@@ -17,7 +27,7 @@ pub fn build(package: &str) -> PathBuf {
     messages
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-        .filter(|message| message["target"]["name"] == package)
+        .filter(|message| message["target"]["name"] == name)
         .find_map(|message| message["executable"].as_str().map(PathBuf::from))
-        .unwrap_or_else(|| panic!("cargo names no executable of {package}"))
+        .unwrap_or_else(|| panic!("cargo names no executable of {name}"))
 }

@@ -31,6 +31,7 @@ mod registries_of_others_reach_every_target;
 mod remote_write_histograms_are_read_back;
 mod remote_write_is_read_back;
 mod replicas_survive_a_kill;
+mod small_programs_reach_receivers;
 mod strict_parsers_read_each_text;
 mod troubled;
 mod victoria_metrics_takes_datadog;

@@ -12,7 +12,7 @@ const OPERATIONS: &str = "backstage.plugin.catalog.entities.operations";
 const DURATION: &str = "http.server.request.duration";
 
 /// All metrics that have arrived under a name, in the order in which they did.
-fn arrived<'a>(received: &'a [Value], name: &str) -> Vec<&'a Value> {
+pub(crate) fn arrived<'a>(received: &'a [Value], name: &str) -> Vec<&'a Value> {
     let list = |value: &'a Value, key: &str| value[key].as_array().into_iter().flatten();
     let resources = received.iter().flat_map(|request| list(request, "resourceMetrics"));
     let scopes = resources.flat_map(|resource| list(resource, "scopeMetrics"));
@@ -27,7 +27,7 @@ fn number(value: &Value) -> u64 {
 }
 
 /// The sum of all points of a counter in one export.
-fn total(metric: &Value) -> u64 {
+pub(crate) fn total(metric: &Value) -> u64 {
     let points = metric["sum"]["dataPoints"].as_array().expect("points of a sum");
     points.iter().map(|point| number(&point["asInt"])).sum()
 }

@@ -1,11 +1,12 @@
-//! An HTTP service whose requests show at a scrape endpoint, with a label of its own:
+//! A service that serves `/metrics` itself, with all of its HTTP requests measured and a label of its own:
 //!
 //! ```console
-//! $ cargo run -p meterkit-tower --example axum_service &
+//! $ cargo run -p ways-of-use --example axum_mount &
 //! $ curl -s localhost:8080/users/7 localhost:8080/nowhere localhost:8080/healthz
-//! $ curl -s localhost:9464/metrics | grep ^http_server
+//! $ curl -s localhost:8080/metrics | grep ^http_server
 //! ```
 
+use std::error::Error;
 use std::time::Duration;
 
 use axum::Router;
@@ -14,6 +15,7 @@ use axum::routing::get;
 use http::Request;
 use meterkit::tower::{HttpMetrics, RequestLabels};
 use meterkit::{LabelValue, Labels, Telemetry};
+use tokio::net::TcpListener;
 
 /// Who asks, as far as it makes a difference: closed, so that no client can add series.
 #[derive(Labels)]
@@ -35,15 +37,19 @@ impl RequestLabels for Asking {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let telemetry = Telemetry::from_env()?.install()?; // nothing set: http://localhost:9464/metrics
+async fn main() -> Result<(), Box<dyn Error>> {
+    // Without a target, nothing listens or sends: this service has a server already.
+    let telemetry = Telemetry::builder().service_name("users").install()?;
 
     let app = Router::new()
         .route("/users/{id}", get(|Path(id): Path<u64>| async move { format!("user {id}\n") }))
         .route("/healthz", get(|| async { "ok\n" }))
-        .layer(HttpMetrics::<Asking>::with_labels().without_route("/healthz"));
+        .layer(HttpMetrics::<Asking>::with_labels().without_route("/healthz"))
+        .route_service("/metrics", telemetry.scrape()); // after the layer, so it is not measured
 
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
+    let listener = TcpListener::bind(address).await?;
+    println!("metrics: http://{}/metrics", listener.local_addr()?);
     let a_minute = tokio::time::sleep(Duration::from_secs(60));
     axum::serve(listener, app).with_graceful_shutdown(a_minute).await?;
     telemetry.shutdown().await?;
