@@ -1,6 +1,5 @@
 //! `health()` knows silence: what neither fails nor works any more.
 
-use std::pin::Pin;
 use std::time::Duration;
 
 use meterkit_core::Registry;
@@ -9,8 +8,8 @@ use meterkit_fakes::log_lines;
 use meterkit_fakes::own_process::rerun;
 use meterkit_fakes::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Step};
 use meterkit_pipeline::{
-    CheckFuture, ExportError, ExportFuture, Pipeline, PipelineBuilder, Schedule, Snapshot, Source,
-    Stop, Target, TargetHealth,
+    CheckFuture, ExportFuture, Pipeline, PipelineBuilder, Schedule, Snapshot, Source, Stop, Target,
+    TargetHealth,
 };
 
 const OFTEN: Schedule = Schedule { interval: Duration::from_millis(20), timeout: PATIENCE };

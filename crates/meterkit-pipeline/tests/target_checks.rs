@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use meterkit_core::Registry;
 use meterkit_fakes::log_lines;
 use meterkit_fakes::own_process::rerun;
 use meterkit_pipeline::{
