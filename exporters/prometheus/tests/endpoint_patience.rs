@@ -91,7 +91,7 @@ async fn a_receiver_that_never_reads_is_cut_off() {
     stuck.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     // There is room for one: this one is served once the other is gone.
     let mut next = Connection::open(served.address).await;
-    assert_eq!(next.request("GET", "/").await.unwrap().status, 404);
+    assert_eq!(next.request("GET", "/elsewhere").await.unwrap().status, 404);
     let error = stuck.answer("GET").await.unwrap_err();
     assert!(stuck.until_closed().await.len() < 10_000_000, "{error}");
     served.stop().await;
@@ -181,7 +181,7 @@ async fn beyond_the_limit_a_request_waits_until_another_one_is_answered() {
     first.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     spawn_blocking(move || begun.recv_timeout(LONG).unwrap()).await.unwrap();
     let mut second = Connection::open(served.address).await;
-    let waiting = second.request("GET", "/");
+    let waiting = second.request("GET", "/elsewhere");
     tokio::pin!(waiting);
     assert!(timeout(SHORT, &mut waiting).await.is_err(), "served beyond the limit");
     drop(release);
