@@ -34,7 +34,7 @@ pub struct Link {
     transport: Arc<Transport>,
     in_use: Arc<watch::Sender<Arc<Access>>>,
     clock_skew: Arc<watch::Sender<Option<i64>>>,
-    /// What the files held, unless there are none.
+    /// What the files held. `None` for a link whose settings come from no file.
     files: Option<Arc<Mutex<Files>>>,
 }
 

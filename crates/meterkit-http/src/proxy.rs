@@ -80,7 +80,7 @@ impl Proxies {
         Self { https: Some(proxy.clone()), http: Some(proxy), direct: Vec::new() }
     }
 
-    /// Returns whether there is none.
+    /// Returns whether no proxy is set.
     pub(crate) fn is_empty(&self) -> bool {
         self.https.is_none() && self.http.is_none()
     }

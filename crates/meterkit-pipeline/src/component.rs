@@ -355,7 +355,7 @@ impl Operation {
     fn settle(&mut self, rejected: u64, success: Option<SystemTime>) {
         let rejected = rejected.min(self.points);
         let taken = self.points - rejected;
-        // A push target need not ask its receiver to deliver nothing: that says nothing of the receiver.
+        // A push target may send no request for an empty export, so this does not show that the receiver is there.
         let success = success.filter(|_| self.points > 0 || self.component.pace.is_none());
         self.is_over = true;
         let failed_attempts = {

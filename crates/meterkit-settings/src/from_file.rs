@@ -46,7 +46,7 @@ impl<T: 'static> FromFile<T> {
         })
     }
 
-    /// Returns the version of the file that is there now; `None` if there is none.
+    /// Returns the version of the file as it is now, or `None` if the file does not exist.
     pub fn version(&self) -> Option<FileVersion> {
         FileVersion::of(&self.path)
     }
@@ -93,7 +93,7 @@ pub struct FileVersion {
 }
 
 impl FileVersion {
-    /// Returns the version of the file at `path`, behind all links; `None` if there is none.
+    /// Returns the version of the file at `path`, with all links followed, or `None` if the file does not exist.
     pub fn of(path: &Path) -> Option<Self> {
         let found = std::fs::metadata(path).ok()?;
         let (length, modified) = (found.len(), found.modified().ok());

@@ -43,7 +43,7 @@ impl Outage {
 
     /// Returns what to log about a failure, if it is news.
     ///
-    /// A single failed attempt is none as long as a retry may succeed: the outage begins in the log with the second one, or
+    /// A single failed attempt is not logged while a retry may still succeed: the outage begins in the log with the second one, or
     /// when the export `is_over`.
     fn news(&mut self, cause: Cause, attempts: u64, is_over: bool) -> Option<News> {
         let news = match self.logged {
