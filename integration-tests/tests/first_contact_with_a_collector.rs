@@ -1,11 +1,17 @@
 //! A first export to the wrong port, path or protocol of a real OpenTelemetry Collector says what to change.
 
+use std::time::Duration;
+
 use integration_tests::collector::Collector;
 use integration_tests::peer;
+use integration_tests::prometheus_receiver::PrometheusReceiver;
+use integration_tests::pushgateway::Pushgateway;
+use integration_tests::victoria_metrics::VictoriaMetrics;
 use meterkit_core::{Attributes, Registry};
+use meterkit_grafana::{RemoteWrite, RemoteWriteConfig, RemoteWriteTarget};
 use meterkit_otlp::{OtlpConfig, OtlpTarget, Protocol};
-use meterkit_pipeline::{Pipeline, Schedule};
-use std::time::Duration;
+use meterkit_pipeline::{Checked, Pipeline, Schedule, Target};
+use meterkit_pushgateway::{PushgatewayConfig, PushgatewayTarget};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -54,5 +60,52 @@ async fn what_is_wrong_with_the_address_is_said_in_one_sentence() {
     ] {
         let said = first(protocol, url).await;
         assert!(said.contains(expected), "{protocol} to {url}: {said}");
+    }
+}
+
+#[track_caller]
+fn assert_accepted(checked: Result<Checked, impl std::fmt::Display>, expected: &str) {
+    match checked {
+        Ok(checked) => assert_eq!(checked, Checked::Accepted(expected.to_owned())),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn real_receivers_answer_a_check_and_store_nothing() {
+    if let Some(executable) = peer::find("meterkit-otelcol") {
+        let collector = Collector::start(&executable).await;
+        for (protocol, url) in [
+            (Protocol::Grpc, collector.grpc_url()),
+            (Protocol::HttpProtobuf, collector.http_url()),
+            (Protocol::HttpJson, collector.http_url()),
+        ] {
+            let config = OtlpConfig::new(protocol, &url).expect("a URL");
+            let mut target = OtlpTarget::new(config).expect("a target");
+            assert_accepted(target.check().await, "accepted an empty export");
+        }
+        assert!(collector.received().is_empty(), "nothing is stored");
+    }
+    let mut remote_write = Vec::new();
+    let prometheus = match peer::find("prometheus") {
+        Some(executable) => Some(PrometheusReceiver::start(&executable).await),
+        None => None,
+    };
+    let victoria_metrics = match peer::find("victoria-metrics") {
+        Some(executable) => Some(VictoriaMetrics::start(&executable).await),
+        None => None,
+    };
+    remote_write.extend(prometheus.as_ref().map(PrometheusReceiver::remote_write_url));
+    remote_write.extend(victoria_metrics.as_ref().map(VictoriaMetrics::remote_write_url));
+    for url in remote_write {
+        let config = RemoteWriteConfig::new(RemoteWrite::new(&url).expect("a URL"));
+        let mut target = RemoteWriteTarget::new(config).expect("a target");
+        assert_accepted(target.check().await, "accepted an empty request");
+    }
+    if let Some(executable) = peer::find("prometheus-pushgateway") {
+        let gateway = Pushgateway::start(&executable).await;
+        let config = PushgatewayConfig::new(gateway.url()).expect("a URL");
+        let mut target = PushgatewayTarget::new(config).expect("a target");
+        assert_accepted(target.check().await, "the gateway is ready");
     }
 }

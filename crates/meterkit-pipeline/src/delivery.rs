@@ -105,7 +105,8 @@ impl Delivery {
             () = told_to(&mut stop) => None,
             flush = flushes.recv() => flush,
             () = newest.due() => None,
-            outcome = self.target.check(), if self.target.is_checked_at_start() => {
+            // The block is lazy: `select!` evaluates the expressions of disabled branches too.
+            outcome = async { self.target.check().await }, if self.target.is_checked_at_start() => {
                 if let Some(error) = outcome.err().filter(|error| !error.is_retryable()) {
                     self.component.attempt_failed(&error);
                     self.component.log_check(&error);

@@ -1,8 +1,9 @@
 //! Which version is spoken: what receivers answer decides, and is remembered.
 
+use meterkit_fakes::raw::RawServer;
 use meterkit_fakes::remote_write::{Answer, Receiver, Speaks};
 use meterkit_grafana::{RemoteWrite, RemoteWriteConfig, RemoteWriteTarget};
-use meterkit_pipeline::{Cause, ExportError, Target};
+use meterkit_pipeline::{Cause, Checked, ExportError, Target};
 
 use crate::snapshots::{snapshot, target};
 
@@ -161,4 +162,30 @@ async fn a_name_that_cannot_be_resolved_is_tried_again() {
         assert!(matches!(outcome, Err(ExportError::Retryable { .. })), "{outcome:?}");
     }
     assert_eq!((target.counts().waiting_requests(), target.counts().refused()), (2, 0));
+}
+
+#[tokio::test]
+async fn a_check_sends_a_request_without_series_in_a_version_that_the_receiver_speaks() {
+    let unsupported = "HTTP/1.1 415 Unsupported Media Type\r\ncontent-length: 0\r\n\r\n";
+    for (server, versions) in [
+        (RawServer::accepting().await, &["0.1.0"][..]),
+        (RawServer::saying(unsupported).await, &["0.1.0", "2.0.0"]),
+    ] {
+        let remote_write = RemoteWrite::new(&format!("{}/api/v1/write", server.url()));
+        let config = RemoteWriteConfig::new(remote_write.expect("a URL"));
+        let mut target = RemoteWriteTarget::new(config).expect("a target");
+        assert!(!target.is_checked_at_start());
+        let checked = target.check().await;
+        let heads = server.heads();
+        assert_eq!(heads.len(), versions.len(), "{heads:?}");
+        for (head, version) in heads.iter().zip(versions) {
+            let expected = format!("x-prometheus-remote-write-version: {version}\r\n");
+            assert!(head.contains(&expected) && head.contains("content-length: 1\r\n"), "{head}");
+        }
+        match versions {
+            [_] => assert_eq!(checked, Ok(Checked::Accepted("accepted an empty request".into()))),
+            _ => assert_eq!(checked.expect_err("it speaks neither").cause(), Cause::Http(415)),
+        }
+        assert_eq!(target.queue().unwrap_or_default().requests, 0, "nothing is queued");
+    }
 }

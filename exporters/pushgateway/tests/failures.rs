@@ -5,8 +5,9 @@ use std::time::Duration;
 use meterkit_core::Registry;
 use meterkit_fakes::gate::until;
 use meterkit_fakes::pushgateway::{Answer, Receiver};
-use meterkit_pipeline::{ExportError, Pipeline, Schedule, Target};
-use meterkit_pushgateway::{Authentication, PushgatewayTarget, Secret};
+use meterkit_fakes::raw::RawServer;
+use meterkit_pipeline::{Checked, ExportError, Pipeline, Schedule, Target};
+use meterkit_pushgateway::{Authentication, PushgatewayConfig, PushgatewayTarget, Secret};
 
 use crate::snapshots::{config, snapshot, target};
 
@@ -81,4 +82,29 @@ async fn health_shows_a_refusal_until_a_push_is_accepted() {
     receiver.answer_if(|_| false, || Answer::Accept);
     until("it is accepted", || failure().is_none());
     let _ = pipeline.shutdown(Duration::from_secs(60)).await;
+}
+
+#[tokio::test]
+async fn a_check_asks_whether_the_gateway_is_ready_and_pushes_nothing() {
+    let not_found = "HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n";
+    for (server, is_ready) in
+        [(RawServer::accepting().await, true), (RawServer::saying(not_found).await, false)]
+    {
+        let config = PushgatewayConfig::new(&format!("{}/prefix", server.url())).expect("a URL");
+        let mut target = PushgatewayTarget::new(config).expect("a target");
+        assert!(!target.is_checked_at_start());
+        match target.check().await {
+            Ok(checked) => {
+                assert!(is_ready);
+                assert_eq!(checked, Checked::Accepted("the gateway is ready".to_owned()));
+            }
+            Err(error) => {
+                assert!(!is_ready);
+                let advice = "check the URL in `METERKIT_PUSHGATEWAY_URL`";
+                assert!(error.to_string().ends_with(advice), "{error}");
+            }
+        }
+        let heads = server.heads();
+        assert!(heads[0].starts_with("GET /prefix/-/ready HTTP/1.1\r\n"), "{heads:?}");
+    }
 }
