@@ -43,8 +43,12 @@ async fn what_is_wrong_with_the_address_is_said_in_one_sentence() {
     let base = http.trim_end_matches("/v1/metrics");
     let secure = |url: &str| url.replace("http://", "https://");
     for (protocol, url, expected) in [
-        (Protocol::Grpc, base, "speaks HTTP, and the protocol is grpc"),
-        (Protocol::HttpProtobuf, &*format!("{grpc}/v1/metrics"), "does not speak HTTP/1.1"),
+        (Protocol::Grpc, base, "set `OTEL_EXPORTER_OTLP_PROTOCOL` to `http/protobuf`"),
+        (
+            Protocol::HttpProtobuf,
+            &*format!("{grpc}/v1/metrics"),
+            "set `OTEL_EXPORTER_OTLP_PROTOCOL` to `grpc`",
+        ),
         (
             Protocol::HttpProtobuf,
             &*format!("{base}/v1/metric"),

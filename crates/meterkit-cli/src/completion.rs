@@ -24,6 +24,8 @@ Exit codes: 0, or 2 if the command failed.
     run,
 };
 
+const SHELLS: [&str; 3] = ["bash", "zsh", "fish"];
+
 fn run(mut arguments: Parser) -> Result<(String, Exit), CommandError> {
     let mut shells = Vec::new();
     while let Some(argument) = arguments.next()? {
@@ -57,7 +59,10 @@ fn bash() -> String {
     let cases: String = COMMANDS
         .iter()
         .map(|command| {
-            let options: Vec<_> = options(command).collect();
+            let mut options: Vec<_> = options(command).collect();
+            if command.name == COMMAND.name {
+                options.splice(..0, SHELLS);
+            }
             format!("    {}) words=\"{}\" ;;\n", command.name, options.join(" "))
         })
         .collect();
@@ -69,8 +74,7 @@ fn bash() -> String {
     return
   fi
   case \"${{COMP_WORDS[1]}}\" in
-{cases}    completion) words=\"bash zsh fish --help\" ;;
-  esac
+{cases}  esac
   COMPREPLY=($(compgen -W \"$words\" -- \"$current\"))
 }}
 complete -o default -F _meterkit meterkit

@@ -89,6 +89,14 @@ fn an_agent_that_cannot_be_checked_is_no_failure() {
 }
 
 #[test]
+fn there_is_nothing_to_check_if_metrics_are_disabled() {
+    for variable in [("OTEL_SDK_DISABLED", "true"), ("OTEL_METRICS_EXPORTER", "none")] {
+        let (code, out, _) = meterkit(&["check"], &[variable]);
+        assert_eq!((code, &*out), (0, "No target is selected, or metrics are disabled.\n"));
+    }
+}
+
+#[test]
 fn settings_that_cannot_be_used_are_findings() {
     let variables = [("OTEL_METRICS_EXPORTER", "nowhere")];
     let (code, out, _) = meterkit(&["check"], &variables);

@@ -41,7 +41,7 @@ pub struct TargetCheck {
 }
 
 /// A check that is still to be run, on a tokio runtime.
-pub type Check = Pin<Box<dyn Future<Output = TargetCheck> + Send>>;
+pub type PendingCheck = Pin<Box<dyn Future<Output = TargetCheck> + Send>>;
 
 impl TargetCheck {
     /// Creates the result of a check.
@@ -60,7 +60,7 @@ impl TargetCheck {
 }
 
 /// Returns the check of a push target, within `limit`.
-pub fn check_target(mut target: Box<dyn Target>, probe: Probe, limit: Duration) -> Check {
+pub fn check_target(mut target: Box<dyn Target>, probe: Probe, limit: Duration) -> PendingCheck {
     Box::pin(async move {
         let (name, endpoint) = (target.name().to_owned(), target.endpoint());
         let outcome = timeout(limit, asked(&mut *target, probe)).await;
@@ -90,7 +90,7 @@ async fn asked(target: &mut dyn Target, probe: Probe) -> Result<Checked, ExportE
 /// # Errors
 ///
 /// The system gave no thread or no event queue.
-pub fn run_checks(checks: Vec<Check>) -> std::io::Result<Vec<TargetCheck>> {
+pub fn run_checks(checks: Vec<PendingCheck>) -> std::io::Result<Vec<TargetCheck>> {
     let running = start(checks)?;
     Ok(running.blocking_recv().unwrap_or_default())
 }
@@ -100,11 +100,11 @@ pub fn run_checks(checks: Vec<Check>) -> std::io::Result<Vec<TargetCheck>> {
 /// # Errors
 ///
 /// The system gave no thread or no event queue.
-pub async fn run_checks_async(checks: Vec<Check>) -> std::io::Result<Vec<TargetCheck>> {
+pub async fn run_checks_async(checks: Vec<PendingCheck>) -> std::io::Result<Vec<TargetCheck>> {
     Ok(start(checks)?.await.unwrap_or_default())
 }
 
-fn start(checks: Vec<Check>) -> std::io::Result<oneshot::Receiver<Vec<TargetCheck>>> {
+fn start(checks: Vec<PendingCheck>) -> std::io::Result<oneshot::Receiver<Vec<TargetCheck>>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (done, found) = oneshot::channel();
     thread::Builder::new().name("meterkit-check".to_owned()).spawn(move || {

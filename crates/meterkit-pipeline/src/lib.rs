@@ -43,7 +43,9 @@ mod task;
 mod views;
 mod work;
 
-pub use self::check::{Check, Probe, TargetCheck, check_target, run_checks, run_checks_async};
+pub use self::check::{
+    PendingCheck, Probe, TargetCheck, check_target, run_checks, run_checks_async,
+};
 pub use self::companion::{Companion, Start};
 pub use self::console::ConsoleTarget;
 pub use self::endpoint::Endpoint;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use meterkit_pipeline::{
-    Check, ExportError, Probe, StartError, TargetCheck, check_target, run_checks, run_checks_async,
+    ExportError, PendingCheck, Probe, StartError, TargetCheck, check_target, run_checks,
+    run_checks_async,
 };
 
 use super::TelemetryBuilder;
@@ -16,7 +17,8 @@ impl TelemetryBuilder {
     ///
     /// With [`Probe::Empty`], no metrics are sent: OTLP and remote write get an empty request, Datadog is asked about the
     /// API key, and a push gateway whether it is ready. With [`Probe::Point`], all but a push gateway get a point named
-    /// `meterkit.check`, which stays there. The scrape endpoint is opened and scraped once.
+    /// `meterkit.check`, which stays there. The scrape endpoint is opened and scraped once. If metrics are disabled, there
+    /// is nothing to check.
     ///
     /// ```no_run
     /// use meterkit::Telemetry;
@@ -46,8 +48,11 @@ impl TelemetryBuilder {
         run_checks(self.checks(probe)).map_err(StartError::Thread)
     }
 
-    fn checks(self, probe: Probe) -> Vec<Check> {
-        let mut checks = Vec::<Check>::new();
+    fn checks(self, probe: Probe) -> Vec<PendingCheck> {
+        let mut checks = Vec::<PendingCheck>::new();
+        if self.disabled_by.is_some() {
+            return checks;
+        }
         #[cfg(feature = "prometheus")]
         if let Some(server) = self.prometheus {
             let protection = self.protection;
