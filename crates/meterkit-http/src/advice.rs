@@ -159,8 +159,12 @@ const SPEAKS_NO_GRPC: &[&str] = &["frame with invalid size", "noapplicationproto
 const SPEAKS_NO_HTTP: &[&str] = &["received unexpected message from connection", "invalid http"];
 
 /// Servers in Go close a connection that is to be encrypted and is not, or the other way round.
-const HUNG_UP: &[&str] =
-    &["connection closed before message completed", "closed because of a broken pipe"];
+const HUNG_UP: &[&str] = &[
+    "connection closed before message completed",
+    "closed because of a broken pipe",
+    "connection reset",
+    "channel closed",
+];
 
 /// Returns whether an error has one of these texts.
 fn says(said: &str, texts: &[&str]) -> bool {
