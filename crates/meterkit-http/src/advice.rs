@@ -161,7 +161,7 @@ const SPEAKS_NO_HTTP: &[&str] = &["received unexpected message from connection",
 /// Servers in Go close a connection that is to be encrypted and is not, or the other way round.
 const HUNG_UP: &[&str] = &[
     "connection closed before message completed",
-    "canceled: connection closed",
+    "operation was canceled",
     "closed because of a broken pipe",
     "connection reset",
     "channel closed",
