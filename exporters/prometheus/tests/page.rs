@@ -1,5 +1,7 @@
 //! The page for browsers and its data, over a real connection and as a service.
 
+use std::time::Duration;
+
 use axum::Router;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -238,7 +240,9 @@ async fn data_is_beside_the_metrics_and_a_scrape_at_the_root_stays_one() {
 
 #[tokio::test]
 async fn a_router_serves_the_page_wherever_it_is_mounted() {
-    let pipeline = Pipeline::builder(registry()).unwrap().start().unwrap();
+    // A snapshot from before the shutdown is not to be shared.
+    let builder = Pipeline::builder(registry()).unwrap().snapshot_max_age(Duration::ZERO);
+    let pipeline = builder.start().unwrap();
     let hidden = ExpositionOptions::new().self_metrics(false);
     let page = LivePage::new(pipeline.source()).options(hidden);
     let router = Router::new()
