@@ -72,7 +72,7 @@ pub struct StoredExemplar {
     pub time: i64,
 }
 
-/// One series of a query's result: its labels without the name, and its value.
+/// One series of a query's result: its labels without the name, and its value or, of a native histogram, its count.
 pub type Sample = (BTreeMap<String, String>, f64);
 
 impl Prometheus {
@@ -293,6 +293,8 @@ fn sample(series: &Value) -> Sample {
         .filter(|(name, _)| *name != "__name__")
         .map(|(name, value)| (name.clone(), value.as_str().expect("labels are text").to_owned()))
         .collect();
-    let value = series["value"][1].as_str().expect("values are text");
+    let number = series.get("value").map(|value| &value[1]);
+    let number = number.unwrap_or_else(|| &series["histogram"][1]["count"]);
+    let value = number.as_str().expect("values are text");
     (labels, value.parse().expect("values are numbers"))
 }

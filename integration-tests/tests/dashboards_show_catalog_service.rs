@@ -6,13 +6,14 @@ use std::time::{Duration, Instant, SystemTime};
 use catalog_service::database::ROWS_TTL;
 use catalog_service::load;
 use integration_tests::process::Process;
-use integration_tests::prometheus::Prometheus;
+use integration_tests::prometheus::{Job, Prometheus};
 use integration_tests::prometheus_receiver::PrometheusReceiver;
 use integration_tests::{peer, program};
 use meterkit_core::Catalog;
 use meterkit_dashboard::{Dashboard, Histograms, Rules};
 use serde_json::Value;
 
+use crate::panels::{self, Panel, filled_in};
 use crate::troubled::Troubled;
 
 /// Alerts that the service in trouble causes. The others need hours, other servers or the end of a process:
@@ -31,35 +32,11 @@ const TOO_SLOW: &str = "MeterkitDeliveryFailing";
 
 /// The expressions of a dashboard, with the panel that asks for each.
 fn expressions(dashboard: &Dashboard) -> Vec<(String, String)> {
-    let json: Value = serde_json::from_str(&dashboard.to_classic_json()).expect("it is JSON");
-    let mut expressions = Vec::new();
-    let panels = json["panels"].as_array().expect("panels").iter();
-    // A collapsed row has its panels within it.
-    let panels = panels
-        .flat_map(|it| std::iter::once(it).chain(it["panels"].as_array().into_iter().flatten()));
-    for panel in panels {
-        for target in panel["targets"].as_array().into_iter().flatten() {
-            let title = panel["title"].as_str().expect("a title").to_owned();
-            expressions.push((title, target["expr"].as_str().expect("text").to_owned()));
-        }
-    }
-    expressions
-}
-
-/// An expression as Grafana asks for it, with these values of variables and all values of the others.
-fn filled_in(expression: &str, chosen: &[(&str, &str)]) -> String {
-    let mut expression = expression.replace("$__rate_interval", "5m");
-    for (variable, value) in chosen {
-        expression = expression.replace(&format!("\"${variable}\""), &format!("\"{value}\""));
-    }
-    let mut parts = expression.split("=~\"$");
-    let mut all = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let (_, rest) = part.split_once('"').expect("quotes come in pairs");
-        all.push_str("=~\".*\"");
-        all.push_str(rest);
-    }
-    all
+    let panels = panels::of(&dashboard.to_classic_json()).into_iter();
+    let queries = panels.flat_map(|Panel { title, queries, .. }| {
+        queries.into_iter().map(move |(expression, _)| (title.clone(), expression))
+    });
+    queries.collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -100,6 +77,12 @@ async fn every_panel_and_every_rule_has_data_after_a_load() {
     }
     assert!(empty.is_empty(), "no data for\n{}", empty.join("\n"));
 
+    let mut flaws = Vec::new();
+    for panel in panels::of(&dashboard.to_classic_json()) {
+        flaws.extend(panel.flaws(&prometheus).await);
+    }
+    assert!(flaws.is_empty(), "wrong units or legends:\n{}", flaws.join("\n"));
+
     // A scrape of the text format has no native histograms, so these are understood and give nothing.
     let native = Dashboard::new("Catalog").of(&catalog).histograms(Histograms::Native);
     for (_, expression) in expressions(&native) {
@@ -118,6 +101,48 @@ async fn every_panel_and_every_rule_has_data_after_a_load() {
     check_rules(&prometheus, troubled).await;
     check_variables(&prometheus, &dashboard, target).await;
     assert!(service.terminate().await.success(), "the service ends well when it is asked to");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_panel_of_a_program_without_trouble_has_data_or_says_why_not() {
+    let Some(executable) = peer::find("prometheus") else {
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    let mut program = Process::start(
+        &program::small("dashboard"),
+        &[folder.path().to_str().expect("a path of letters")],
+        &[("OTEL_EXPORTER_PROMETHEUS_PORT", "0")],
+    );
+    let metrics = program.line("metrics: ").await;
+    let target = metrics.trim_start_matches("http://").trim_end_matches("/metrics");
+    let read = |file: &str| {
+        let text = std::fs::read_to_string(folder.path().join(file));
+        text.unwrap_or_else(|error| panic!("{file}: {error}"))
+    };
+    let rules = ["meterkit-alerts.rules.yml", "meterkit-recording.rules.yml"];
+    let rules = rules.map(|file| (file.to_owned(), read(file)));
+    let targets = vec![target.to_owned()];
+    let job = Job { name: "test".to_owned(), targets, settings: Vec::new() };
+    // For its exponential histogram.
+    let native = ["--enable-feature=native-histograms"];
+    let prometheus = Prometheus::start_with_jobs(&executable, &[job], &rules, &native).await;
+
+    let panels = panels::of(&read("dashboard.json"));
+    let (mut wrong, mut quiet) = (Vec::new(), 0);
+    for panel in &panels {
+        if panel.explains_no_data() {
+            quiet += 1;
+        } else if !panel.has_data(&prometheus).await {
+            wrong.push(format!("{}: no data, and no word about it", panel.title));
+        }
+        wrong.extend(panel.flaws(&prometheus).await);
+    }
+    assert!(panels.len() > 20 && quiet < panels.len() / 2, "{} and {quiet}", panels.len());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    for rule in prometheus.rules().await {
+        assert_ne!(rule.health, "err", "{rule:?}");
+    }
 }
 
 /// The first row has a line per instance, and values that a service can have.
@@ -246,12 +271,12 @@ fn promtool_finds_nothing_wrong_with_the_rules() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let all = rules(&catalog);
     for (rules, recording, alerts) in [
-        (all.clone(), 33, 20),
-        (all.clone().job("catalog"), 33, 20),
-        (all.clone().job("it's \"one\"").job("or $the other"), 33, 20),
-        (all.histograms(Histograms::Native), 33, 20),
+        (all.clone(), 33, 17),
+        (all.clone().job("catalog"), 33, 17),
+        (all.clone().job("it's \"one\"").job("or $the other"), 33, 17),
+        (all.histograms(Histograms::Native), 33, 17),
         (Rules::of(&Default::default()), 0, 11),
-        (Rules::of(&Default::default()).target("otlp"), 0, 6),
+        (Rules::of(&Default::default()).target("otlp"), 0, 7),
     ] {
         for (file, text) in rules.files() {
             let path = directory.path().join(&file);

@@ -19,6 +19,7 @@ mod operators_compare_an_endpoint;
 mod operators_send_catalog_service_by_remote_write;
 mod operators_send_catalog_service_to_a_collector;
 mod operators_send_catalog_service_to_datadog;
+mod panels;
 mod ports;
 mod prometheus_reads_each_format;
 mod prometheus_reads_each_translation;

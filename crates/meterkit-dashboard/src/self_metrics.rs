@@ -13,6 +13,8 @@ pub(crate) struct SelfMetric {
     shape: Shape,
     labels: &'static [&'static str],
     description: &'static str,
+    /// What it means that there is no series; empty for a metric that every program has.
+    no_data: &'static str,
 }
 
 pub(crate) const EXPORTED: SelfMetric = SelfMetric {
@@ -21,6 +23,7 @@ pub(crate) const EXPORTED: SelfMetric = SelfMetric {
     shape: Shape::Counter,
     labels: &[COMPONENT_TYPE, COMPONENT, ERROR],
     description: "Points whose export has finished, well or not.",
+    no_data: "",
 };
 pub(crate) const LAST_SUCCESS: SelfMetric = SelfMetric {
     name: "meterkit.target.last_success",
@@ -28,6 +31,7 @@ pub(crate) const LAST_SUCCESS: SelfMetric = SelfMetric {
     shape: Shape::Level,
     labels: &[COMPONENT_TYPE, COMPONENT],
     description: "When an export last succeeded, since 1970.",
+    no_data: "",
 };
 pub(crate) const CLOCK_SKEW: SelfMetric = SelfMetric {
     name: "meterkit.target.clock_skew",
@@ -35,6 +39,7 @@ pub(crate) const CLOCK_SKEW: SelfMetric = SelfMetric {
     shape: Shape::Level,
     labels: &[COMPONENT_TYPE, COMPONENT],
     description: "By how much the receiver's clock is ahead of this machine's.",
+    no_data: "",
 };
 const QUEUE_SIZE: SelfMetric = SelfMetric {
     name: "meterkit.target.queue.size",
@@ -42,6 +47,7 @@ const QUEUE_SIZE: SelfMetric = SelfMetric {
     shape: Shape::Level,
     labels: &[COMPONENT_TYPE, COMPONENT],
     description: "What waits for the receiver.",
+    no_data: "no target keeps what its receiver does not take.",
 };
 pub(crate) const QUEUE_DROPPED: SelfMetric = SelfMetric {
     name: "meterkit.target.queue.dropped",
@@ -49,6 +55,7 @@ pub(crate) const QUEUE_DROPPED: SelfMetric = SelfMetric {
     shape: Shape::Counter,
     labels: &[COMPONENT_TYPE, COMPONENT],
     description: "Values given up: no room for them, or too old.",
+    no_data: "nothing was given up.",
 };
 pub(crate) const OVERFLOW: SelfMetric = SelfMetric {
     name: "meterkit.overflow",
@@ -57,6 +64,7 @@ pub(crate) const OVERFLOW: SelfMetric = SelfMetric {
     labels: &[INSTRUMENT],
     description: "Look-ups that got the overflow series; those of threads that come at once may \
                   count as one.",
+    no_data: "every series has found room.",
 };
 pub(crate) const DROPPED: SelfMetric = SelfMetric {
     name: "meterkit.dropped",
@@ -64,6 +72,7 @@ pub(crate) const DROPPED: SelfMetric = SelfMetric {
     shape: Shape::Counter,
     labels: &[REASON],
     description: "Values that could not be recorded, by reason.",
+    no_data: "every value could be recorded.",
 };
 pub(crate) const OVERRUNS: SelfMetric = SelfMetric {
     name: "meterkit.callback.overruns",
@@ -72,6 +81,7 @@ pub(crate) const OVERRUNS: SelfMetric = SelfMetric {
     labels: &[INSTRUMENT],
     description: "Collections that went on without a callback because it, or others before it, \
                   took too long.",
+    no_data: "every callback has kept its budget.",
 };
 pub(crate) const BACKGROUND: SelfMetric = SelfMetric {
     name: "meterkit.callback.background",
@@ -79,6 +89,7 @@ pub(crate) const BACKGROUND: SelfMetric = SelfMetric {
     shape: Shape::Level,
     labels: &[INSTRUMENT],
     description: "Callbacks whose last values collections serve because they are too slow.",
+    no_data: "no callback is in the background.",
 };
 pub(crate) const FAILURES: SelfMetric = SelfMetric {
     name: "meterkit.callback.failures",
@@ -86,6 +97,7 @@ pub(crate) const FAILURES: SelfMetric = SelfMetric {
     shape: Shape::Counter,
     labels: &[INSTRUMENT, REASON],
     description: "Runs of callbacks that ended with an error or a panic.",
+    no_data: "every run has succeeded.",
 };
 pub(crate) const COLLECTIONS: SelfMetric = SelfMetric {
     name: "otel.sdk.metric_reader.collection.duration",
@@ -93,6 +105,7 @@ pub(crate) const COLLECTIONS: SelfMetric = SelfMetric {
     shape: Shape::Histogram(Buckets::None),
     labels: &[COMPONENT_TYPE, COMPONENT],
     description: "How long collections took.",
+    no_data: "",
 };
 const OPERATIONS: SelfMetric = SelfMetric {
     name: "otel.sdk.exporter.operation.duration",
@@ -100,6 +113,7 @@ const OPERATIONS: SelfMetric = SelfMetric {
     shape: Shape::Histogram(Buckets::None),
     labels: &[COMPONENT_TYPE, COMPONENT, ERROR],
     description: "How long exports took, with all their attempts.",
+    no_data: "",
 };
 const SERIES: SelfMetric = SelfMetric {
     name: "meterkit.series",
@@ -107,6 +121,7 @@ const SERIES: SelfMetric = SelfMetric {
     shape: Shape::Level,
     labels: &[INSTRUMENT],
     description: "Series that an instrument with labels has.",
+    no_data: "no instrument has labels.",
 };
 const CALLBACKS: SelfMetric = SelfMetric {
     name: "meterkit.callback.duration",
@@ -114,6 +129,7 @@ const CALLBACKS: SelfMetric = SelfMetric {
     shape: Shape::Histogram(Buckets::Bounds),
     labels: &[INSTRUMENT],
     description: "How long callbacks of observable instruments took, of those that have been slow.",
+    no_data: "no callback has been slow.",
 };
 
 pub(crate) const COMPONENT_TYPE: &str = "otel.component.type";
@@ -157,7 +173,10 @@ impl SelfMetric {
             family: self.family(),
             shape: self.shape,
             unit: self.unit.to_owned(),
-            description: self.description.to_owned(),
+            description: match self.no_data {
+                "" => self.description.to_owned(),
+                meaning => format!("{} No data: {meaning}", self.description),
+            },
             labels: self.labels.iter().map(|key| Label::new(key, self.shape, None)).collect(),
             bounds: Vec::new(),
         }
