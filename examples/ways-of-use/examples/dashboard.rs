@@ -1,5 +1,5 @@
 //! A program that writes a Grafana dashboard and Prometheus rules of all its metrics into a folder, and then runs for a
-//! minute: `cargo run -p ways-of-use --example dashboard -- /tmp/dashboard`.
+//! minute: `cargo run -p ways-of-use --example dashboard -- target/dashboard`.
 
 use std::error::Error;
 use std::path::PathBuf;
