@@ -147,6 +147,9 @@ async fn a_program_whose_receiver_is_away_serves_says_so_to_operators_and_exits_
 
     let mut program = Command::new(env!("CARGO_BIN_EXE_catalog-service"))
         .args(["--port", "0"])
+        // Variables of the tests, which the program would warn about.
+        .env_remove("METERKIT_PEERS")
+        .env_remove("METERKIT_PEERS_DIR")
         .env("OTEL_METRICS_EXPORTER", "otlp")
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://{}", nobody().await))
         .env("OTEL_SERVICE_NAME", "catalog-service")
