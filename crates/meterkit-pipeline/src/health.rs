@@ -42,7 +42,7 @@ pub struct Health {
 
 impl Health {
     /// Returns whether every target is delivered to: none is failing, and none is silent. `false` means that telemetry is
-    /// degraded, and says nothing about the service.
+    /// degraded; the service itself may be fine.
     pub fn is_delivering(&self) -> bool {
         !self.targets.iter().any(TargetHealth::is_failing)
     }

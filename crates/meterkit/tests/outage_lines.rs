@@ -301,7 +301,7 @@ fn a_stop_without_a_receiver_is_one_line() {
         );
         assert_eq!(text.take(), [expected]);
         drop(telemetry);
-        assert_eq!(text.take(), <[&str; 0]>::default(), "what dropped it says nothing more");
+        assert_eq!(text.take(), <[&str; 0]>::default(), "the drop logs nothing more");
     }
 }
 

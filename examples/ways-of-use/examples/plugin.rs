@@ -41,7 +41,7 @@ fn main() -> Result<(), meterkit::Error> {
     Ok(())
 }
 
-/// Says what has happened, and waits to go on.
+/// Prints what has happened, and waits for Enter.
 fn next_step(done: &str) {
     println!("{done}");
     let _ = stdin().read_line(&mut String::new());
