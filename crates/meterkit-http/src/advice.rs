@@ -33,7 +33,7 @@ impl SendError {
         } else {
             protocol(self.cause, &said, hints, receiver)
                 .or_else(|| explanation(&said).map(str::to_owned))
-                .or_else(|| setting(self.cause, hints, receiver))
+                .or_else(|| setting(self.cause, &said, hints, receiver))
         };
         if let Some(advice) = advice {
             // What a receiver says may be a sentence, and may have been cut off.
@@ -47,8 +47,8 @@ impl SendError {
     }
 }
 
-/// Returns which setting to check after an answer with this status.
-fn setting(cause: Cause, hints: TransportHints, receiver: &Uri) -> Option<String> {
+/// Returns which setting to check after an answer with this status, or where there is no receiver.
+fn setting(cause: Cause, said: &str, hints: TransportHints, receiver: &Uri) -> Option<String> {
     let TransportHints { credentials, endpoint, paths, .. } = hints;
     match cause {
         Cause::Http(401) | Cause::Grpc(UNAUTHENTICATED) => {
@@ -66,6 +66,10 @@ fn setting(cause: Cause, hints: TransportHints, receiver: &Uri) -> Option<String
             };
             named(&[endpoint], "check the URL in ", &usual)
         }
+        Cause::Connect if says(said, NOBODY_LISTENS) => Some(
+            "nothing listens on port {port} there: start the receiver, or check the URL in {endpoint}".to_owned(),
+        ),
+        Cause::Dns => named(&[endpoint], "check the host in ", ""),
         Cause::Proxy => {
             Some("check the proxy in {proxy}, or name the host in `NO_PROXY`".to_owned())
         }
@@ -148,6 +152,9 @@ const WANTS_TLS: &[&str] = &[
     "plain http request was sent to https port",
     "speaking plain http to an ssl-enabled server port",
 ];
+
+/// What systems say of a port that nobody listens on.
+const NOBODY_LISTENS: &[&str] = &["connection refused", "actively refused"];
 
 /// The first bytes of an answer in plain text make no sense to TLS.
 const SPEAKS_NO_TLS: &[&str] = &["invalidcontenttype", "invalid content type"];

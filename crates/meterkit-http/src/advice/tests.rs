@@ -177,7 +177,6 @@ fn a_port_for_https_refuses_the_sender_whatever_its_status_is() {
 #[test]
 fn what_has_another_cause_gets_no_advice_about_protocols() {
     for (cause, said) in [
-        (Cause::Connect, "tcp connect error: Connection refused (os error 111)"),
         (Cause::Timeout, "no answer within 1000 ms"),
         (Cause::Http(503), "connection closed before message completed"),
     ] {
@@ -194,6 +193,17 @@ fn advice(cause: Cause, said: &str) -> String {
     };
     let reason = SendError::no_answer(cause, said, false).with_advice(hints, &receiver()).reason;
     reason.strip_prefix(said).expect("what the receiver said").to_owned()
+}
+
+#[test]
+fn where_there_is_no_receiver_the_url_is_to_be_checked() {
+    let refused = advice(Cause::Connect, "tcp connect error: Connection refused (os error 111)");
+    let expected =
+        "; nothing listens on port 4318 there: start the receiver, or check the URL in `MY_URL`";
+    assert_eq!(refused, expected);
+    let unknown = advice(Cause::Dns, "dns error: failed to lookup address information");
+    assert_eq!(unknown, "; check the host in `MY_URL`");
+    assert_eq!(advice(Cause::Connect, "connection timed out"), "");
 }
 
 #[test]
