@@ -51,13 +51,13 @@ impl SendError {
 fn setting(cause: Cause, said: &str, hints: TransportHints, receiver: &Uri) -> Option<String> {
     let TransportHints { credentials, endpoint, paths, .. } = hints;
     match cause {
-        Cause::Http(401) | Cause::Grpc(UNAUTHENTICATED) => {
+        Cause::Http(401) | Cause::UNAUTHENTICATED => {
             named(credentials, "check the credentials in ", "")
         }
-        Cause::Http(403) | Cause::Grpc(PERMISSION_DENIED) => {
+        Cause::Http(403) | Cause::PERMISSION_DENIED => {
             named(credentials, "check that the credentials in ", " may write metrics")
         }
-        Cause::Http(404 | 405) | Cause::Grpc(UNIMPLEMENTED) => {
+        Cause::Http(404 | 405) | Cause::UNIMPLEMENTED => {
             let is_usual = paths.iter().any(|path| receiver.path().ends_with(path));
             let usual: Vec<_> = paths.iter().map(|path| format!("`{path}`")).collect();
             let usual = match is_usual || usual.is_empty() || hints.is_grpc {
@@ -290,10 +290,6 @@ const EXPLANATIONS: [(&[&str], &str); 14] = [
          long; let the receiver accept samples that are late (`out_of_order_time_window`)",
     ),
 ];
-
-const PERMISSION_DENIED: u8 = 7;
-const UNIMPLEMENTED: u8 = 12;
-const UNAUTHENTICATED: u8 = 16;
 
 #[cfg(test)]
 mod tests;

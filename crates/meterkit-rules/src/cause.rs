@@ -36,6 +36,15 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// The status of gRPC for credentials that are missing or wrong.
+    pub const UNAUTHENTICATED: Self = Self::Grpc(16);
+    /// The status of gRPC for credentials that do not suffice.
+    pub const PERMISSION_DENIED: Self = Self::Grpc(7);
+    /// The status of gRPC for a call that the server does not have.
+    pub const UNIMPLEMENTED: Self = Self::Grpc(12);
+    /// The status of gRPC for something that the server does not find.
+    pub const NOT_FOUND: Self = Self::Grpc(5);
+
     /// Returns the value of `error.type`: `connect`, `401` or `UNAVAILABLE`, for example.
     pub fn error_type(self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
@@ -80,12 +89,13 @@ impl Cause {
     /// ```
     pub fn is_of_sender(self) -> bool {
         match self {
-            Self::Tls => true,
+            Self::Tls
+            | Self::UNAUTHENTICATED
+            | Self::PERMISSION_DENIED
+            | Self::UNIMPLEMENTED
+            | Self::NOT_FOUND => true,
             Self::Http(400 | 408 | 413 | 422 | 429) => false,
             Self::Http(status) => (300..500).contains(&status),
-            Self::Grpc(code) => {
-                [NOT_FOUND, PERMISSION_DENIED, UNIMPLEMENTED, UNAUTHENTICATED].contains(&code)
-            }
             _ => false,
         }
     }
@@ -96,11 +106,6 @@ impl fmt::Display for Cause {
         f.write_str(&self.error_type())
     }
 }
-
-const NOT_FOUND: u8 = 5;
-const PERMISSION_DENIED: u8 = 7;
-const UNIMPLEMENTED: u8 = 12;
-const UNAUTHENTICATED: u8 = 16;
 
 /// The names of gRPC's codes, as OpenTelemetry's conventions for gRPC write them.
 const GRPC: [&str; 17] = [

@@ -34,8 +34,8 @@ const DOCUMENT: &str = concat!(
     "</script>",
 );
 
-/// Only the style and the script of the document apply, by their hashes; a test says what these are. The document may ask where it comes
-/// from, and nobody else.
+/// Allows the style and the script of the document alone, by their hashes, which a test compares. The document may send
+/// requests only to its own origin.
 static POLICY: HeaderValue = HeaderValue::from_static(concat!(
     "default-src 'none'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; ",
     "style-src '",
