@@ -131,6 +131,9 @@ fn greet(running: &Running, telemetry: &Telemetry) {
     println!("catalog-service listens on {url}");
     if let Some(metrics) = telemetry.prometheus_url() {
         println!("metrics: {metrics}");
+        if let Some(page) = metrics.strip_suffix("metrics") {
+            println!("live page: {page}");
+        }
     }
     println!("  curl {url}/catalog/entities");
     println!(
