@@ -20,6 +20,7 @@
 /// counter!("requests_total").increment();
 ///
 /// // In a scope: the first argument is any expression that is a `Meter`. Options are methods of the builder.
+/// // An option without a value is written without `=`: `zero_initialized`.
 /// counter!(Meter::scoped("plugin", "catalog"), "bytes.read", unit = "By").add(bytes);
 ///
 /// // With labels of a type, which the compiler checks.
@@ -94,19 +95,19 @@ macro_rules! __call_site {
         .with($($labels)::+ { $($fields)* })
     };
     (@labels [$_:ident $group:ident $number:ident] $meter:tt $name:literal
-     $(, $key:literal => $value:expr)+ $(, $option:ident = $setting:expr)* $(,)?) => {
+     $(, $key:literal => $value:expr)+ $(, $option:ident $(= $setting:expr)?)* $(,)?) => {
         $crate::__call_site!(
             @made ($crate::$group<$crate::DynamicLabels, $number>) $meter $name
-            $(, $option = $setting)*
+            $(, $option $(= $setting)?)*
         )
         .with(&[$(($key, $crate::LabelValue::label(&$value))),+])
     };
     (@labels [$one:ident $_:ident $number:ident] $meter:tt $name:literal $($options:tt)*) => {
         $crate::__call_site!(@made ($crate::$one<$number>) $meter $name $($options)*)
     };
-    (@made ($type:ty) ($meter:expr) $name:literal $(, $option:ident = $setting:expr)* $(,)?) => {{
+    (@made ($type:ty) ($meter:expr) $name:literal $(, $option:ident $(= $setting:expr)?)* $(,)?) => {{
         static INSTRUMENT: ::std::sync::LazyLock<$type> = ::std::sync::LazyLock::new(|| {
-            $crate::Meter::instrument::<$type>(&$meter, $name)$(.$option($setting))*.register()
+            $crate::Meter::instrument::<$type>(&$meter, $name)$(.$option($($setting)?))*.register()
         });
         &*INSTRUMENT
     }};

@@ -16,6 +16,8 @@ mod buckets;
 mod call_site;
 mod catalog;
 mod data;
+#[cfg(feature = "declare")]
+mod declared;
 mod distinct_name;
 mod error;
 mod family_type;
@@ -51,6 +53,11 @@ pub use self::data::{
     ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint, HistogramReading, Interval,
     Intervals, Metric, NumberPoint, NumberPoints, Reading, ScopeMetrics, SeriesId, SignedBuckets,
     SpanIds, SummaryPoint, SummaryReading, Temporality,
+};
+#[cfg(feature = "declare")]
+#[doc(hidden)] // for `declare!`
+pub use self::declared::{
+    Declaration as __Declaration, description as __description, inventory as __inventory,
 };
 #[doc(hidden)] // for the crates that observe pools and tasks
 pub use self::distinct_name::DistinctName;

@@ -171,8 +171,8 @@ impl Meter {
     }
 
     /// Returns the same as [`instrument`](Self::instrument).
-    #[doc(hidden)] // for `derive(Metrics)`
-    pub fn declared<I: Instrument>(&self, name: &'static str) -> I::Builder {
+    #[doc(hidden)] // for `derive(Metrics)` and `declare!`
+    pub fn declared<I: Instrument>(&self, name: impl Into<Cow<'static, str>>) -> I::Builder {
         self.instrument::<I>(name).into()
     }
 

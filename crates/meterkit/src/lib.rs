@@ -88,6 +88,8 @@
 //! - `dashboard`: the module `dashboard`, which draws Grafana dashboards and writes Prometheus rules from the
 //!   catalog.
 //! - `datadog`: the module `datadog` and its target: the intake, an agent, or Datadog's OTLP intake.
+//! - `declare`: the macro `declare!`, whose instruments are in the catalog, in dashboards and in the first scrape before
+//!   they are first used.
 //! - `exemplars`: counters and histograms keep some measurements with the span in which they were recorded, as
 //!   `OTEL_METRICS_EXEMPLAR_FILTER` says, and send them as exemplars: see
 //!   [`exemplar_filter`](TelemetryBuilder::exemplar_filter).
@@ -153,6 +155,8 @@ pub mod testing;
 mod unmatched;
 pub mod view;
 
+#[cfg(feature = "declare")]
+pub use meterkit_core::declare;
 pub use meterkit_core::{
     CallbackGuard, Counter, CounterGroup, Gauge, GaugeGroup, Histogram, HistogramGroup,
     InstrumentError, LabelKey, LabelRef, LabelValue, LabelVisitor, Labels, Meter, Metrics,

@@ -57,6 +57,9 @@ fn a_call_site_takes_a_meter_options_and_a_number_type() {
     counter!("sites_cpu_seconds_total": f64).add(0.5);
     gauge!("sites_temperature": f64, unit = "Cel").set(21.5);
     gauge!("sites_queue").set("four".len());
+    let calls = || gauge!("sites_calls", Outcome { success: true }, zero_initialized);
+    calls().set(1);
+    assert_metric!(Registry::global(), "sites_calls" { success = false } == 0);
     assert_metric!(Registry::global(), "sites_cpu_seconds_total" == 0.5);
     assert_metric!(Registry::global(), "sites_temperature" == 21.5);
     assert_metric!(Registry::global(), "sites_queue" == 4);

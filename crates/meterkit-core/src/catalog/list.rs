@@ -15,7 +15,8 @@ use crate::scope::Spelling;
 use crate::store::shared::{Door, Shared};
 
 impl Registry {
-    /// Lists every instrument, whether it has recorded or not, and whether its scope is disabled or not.
+    /// Lists every instrument, whether it has recorded or not, and whether its scope is disabled or not. The global
+    /// registry makes those that `declare!` declares first.
     ///
     /// An unloaded scope is not in it. Nor is the scope `meterkit`, in which the store counts what happens to itself:
     /// those metrics come with their first value. Attributes of all metrics are left out too, an operator sets them.
@@ -34,6 +35,8 @@ impl Registry {
     /// # Ok::<(), meterkit::InstrumentError>(())
     /// ```
     pub fn catalog(&self) -> Catalog {
+        #[cfg(feature = "declare")]
+        self.make_declared();
         let mut entries = Vec::new();
         for scope in self.inner.scopes.all() {
             if SelfMetrics::has_scope(&scope.key) {

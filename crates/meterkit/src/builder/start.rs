@@ -194,6 +194,8 @@ impl TelemetryBuilder {
                 (Some((address, url)), options)
             }
         };
+        #[cfg(feature = "declare")]
+        self.registry.make_declared();
         let pipeline = pipeline.start()?;
         #[cfg(feature = "prometheus")]
         if let Some((_, url)) = &prometheus {
