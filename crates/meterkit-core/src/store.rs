@@ -1,10 +1,12 @@
-//! Where values live: one cell per series, behind handles that find it without locks.
+//! The store: holds the values, in one cell per series, behind handles that reach it without locks.
 //!
-//! [`scopes`] knows all scopes and instruments, [`instrument`] the series of one and what they [share](shared), a
-//! [`group`] finds series by label set. [`series`] is one of them, with a number in a [`cell`] or a [`distribution`],
-//! whose buckets may be [`exponential`]; a [`handle`] points at it, an [`entry`] is what a look-up gives, found by its
-//! [label set](label_set). With the feature, `exemplars` keeps single measurements of a series. [`callbacks`] are what a refresh runs.
-//! [`prometheus_names`] settles which instrument keeps a name that several have in Prometheus.
+//! - [`scopes`] lists all scopes and instruments. An [`instrument`] lists its series, which [share](shared) some state.
+//! - A [`group`] finds series by [label set](label_set); a look-up returns an [`entry`].
+//! - A [`series`] keeps a number in a [`cell`], or a [`distribution`] whose buckets may be [`exponential`]. A
+//!   [`handle`] points at it.
+//! - With the feature `exemplars`, the module of that name keeps single measurements of a series.
+//! - A refresh runs the [`callbacks`].
+//! - [`prometheus_names`] decides which instrument keeps a Prometheus name that several have in common.
 #![allow(
     missing_debug_implementations,
     reason = "public for the sealed trait only, nobody can name them"

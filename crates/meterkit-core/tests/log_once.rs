@@ -77,7 +77,7 @@ fn a_plugin_that_is_loaded_again_and_again_repeats_no_warning() {
         }
     });
     let about = |text: &str| lines.iter().filter(|line| line.contains(text)).count();
-    assert_eq!(about("the buckets that were asked for"), 1, "{lines:?}");
+    assert_eq!(about("the requested buckets"), 1, "{lines:?}");
     assert_eq!(about("cardinality limit reached"), 1, "{lines:?}");
     assert_eq!(about("the histogram has no unit"), 1, "{lines:?}");
     assert_eq!(about("a counter cannot fall"), 1, "{lines:?}");

@@ -54,7 +54,7 @@ fn instruments_that_naming_makes_equal_stay_two_streams_with_one_warning() {
     let ((), lines) = log_lines::of(|| registry.set_naming(naming).unwrap());
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].contains("acme.plugin.own.things"), "{lines:?}");
-    assert!(lines[0].contains("with another scope: both are exported"), "{lines:?}");
+    assert!(lines[0].contains("with a different scope: both are exported"), "{lines:?}");
 
     own.add(1);
     foreign.add(100, &[]);

@@ -32,7 +32,7 @@ fn numbers(metric: &Metric) -> Vec<f64> {
 #[track_caller]
 fn assert_warns_once(lines: &[String], name: &str, aspect: &str, outcome: &str) {
     let [line] = lines else { panic!("{lines:#?}") };
-    for part in ["WARN instrument is made twice with another", aspect, outcome, name] {
+    for part in ["WARN instrument was created twice with a different", aspect, outcome, name] {
         assert!(line.contains(part), "`{part}` in {line}");
     }
 }
@@ -85,7 +85,7 @@ fn the_longer_description_stays_whichever_comes_first_and_one_warning_is_logged(
                 calls.build().add(1, &[]);
             }
         });
-        assert_warns_once(&lines, "calls", "description", "one is used for both");
+        assert_warns_once(&lines, "calls", "description", "only one of the two is used");
         let all = all_named(&registry, "calls");
         assert_eq!(all.len(), 1);
         assert_eq!(all[0].descriptor.description, "Calls to peers.");
@@ -183,7 +183,7 @@ fn other_advised_boundaries_do_not_make_another_stream() {
         }
         meter.f64_histogram("sizes").build().record(3.0, &[]);
     });
-    assert_warns_once(&lines, "sizes", "buckets", "one is used for both");
+    assert_warns_once(&lines, "sizes", "buckets", "only one of the two is used");
     match &all_named(&registry, "sizes")[..] {
         [Metric { data: Data::Histogram { bounds, points, .. }, .. }] => {
             assert_eq!((&**bounds, &*points[0].buckets), (&[1.0][..], &[0, 4][..]));

@@ -312,7 +312,8 @@ fn another_unit_from_the_other_door_is_another_stream_and_warned_of_once() {
             }
         });
         let [line] = &lines[..] else { panic!("{lines:#?}") };
-        for part in ["WARN instrument is made twice with another unit", "both are", THINGS] {
+        for part in ["WARN instrument was created twice with a different unit", "both are", THINGS]
+        {
             assert!(line.contains(part), "`{part}` in {line}");
         }
         let all = all_named(&registry, THINGS);
@@ -339,7 +340,10 @@ fn the_longer_description_of_both_doors_stays_and_is_warned_of_once() {
                 }
             });
             let [line] = &lines[..] else { panic!("{lines:#?}") };
-            assert!(line.contains("another description: one is used for both"), "{line}");
+            assert!(
+                line.contains("a different description: only one of the two is used"),
+                "{line}"
+            );
             assert_series(&registry, THINGS, [("", 4.0)]);
             let described = all_named(&registry, THINGS)[0].descriptor.description.clone();
             assert!(described.ends_with("longer."), "{described}");

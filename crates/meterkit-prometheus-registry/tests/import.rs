@@ -191,7 +191,7 @@ fn a_name_of_ours_follows_the_usual_rule() {
         import(&registry, theirs).forget();
         registry.refresh();
     });
-    assert!(lines.iter().any(|it| it.contains("left out in Prometheus")), "{lines:?}");
+    assert!(lines.iter().any(|it| it.contains("not exported to Prometheus")), "{lines:?}");
     let (_pipeline, source) = source(&registry);
     let (_, types) = parse(&meterkit_prometheus::render(&source.snapshot_blocking()));
     assert_eq!(types[name], "counter");

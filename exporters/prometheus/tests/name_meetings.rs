@@ -154,7 +154,7 @@ fn other_libraries_are_not_refused_and_equal_series_are_added() {
     });
     let says = |text: &str| lines.iter().filter(|line| line.contains(text)).count();
     assert_eq!(
-        says("series with equal labels are joined: sums and histograms are added"),
+        says("series with equal labels are merged: sums and histograms are added up"),
         1,
         "{lines:?}"
     );

@@ -1,7 +1,7 @@
-//! Callbacks of observable instruments: what a refresh runs.
+//! Callbacks of observable instruments, which a refresh runs.
 //!
-//! They run on [`workers`], threads of their own: a collection waits for each as long as its budget allows and then
-//! continues without it. Async callbacks run in the [background](refreshing) instead, once per period.
+//! Callbacks run on [`workers`], which are separate threads. A collection waits for each callback as long as its budget
+//! allows and then continues without it. Async callbacks run in the [background](refreshing) instead, once per period.
 
 mod callback;
 mod events;
@@ -24,7 +24,7 @@ pub use self::workers::in_callback;
 /// All registered callbacks.
 #[derive(Default)]
 pub(crate) struct Callbacks {
-    /// By number, which is the order in which they were made.
+    /// Sorted by number, which is the order of creation.
     registered: Mutex<Vec<Arc<Callback>>>,
     workers: Workers,
 }
@@ -33,7 +33,7 @@ impl Callbacks {
     pub(crate) fn register(&self, callback: Arc<Callback>) {
         callback.connect();
         let mut registered = self.lock();
-        // Mostly at the end.
+        // The position is mostly the end of the list.
         let at = registered.partition_point(|it| it.number() < callback.number());
         registered.insert(at, callback.clone());
         drop(registered);
@@ -52,15 +52,15 @@ impl Callbacks {
         callback.retire();
     }
 
-    /// Unregisters those among `callbacks` all of whose instruments were unloaded.
+    /// Unregisters each of `callbacks` if all of its instruments were unloaded.
     pub(crate) fn unregister_unloaded(&self, callbacks: impl IntoIterator<Item = Arc<Callback>>) {
         for callback in callbacks.into_iter().filter(|callback| callback.is_unloaded()) {
             self.unregister(&callback);
         }
     }
 
-    /// Returns how many callbacks run in the background because they are too slow, by the name that all have in metrics.
-    /// Names are in order.
+    /// Returns how many callbacks run in the background because they are too slow, per callback name in metrics. The
+    /// result is sorted by name.
     pub(crate) fn by_name(&self) -> Vec<(String, u64)> {
         let is_slow = |it: &Arc<Callback>| u64::from(it.state().is_background);
         let mut slow: Vec<_> =
@@ -69,7 +69,8 @@ impl Callbacks {
         slow
     }
 
-    /// Returns the full names of the instruments of each callback that runs in the background because it is too slow.
+    /// Returns, for each callback that runs in the background because it is too slow, the full names of its
+    /// instruments.
     pub(crate) fn in_background(&self) -> Vec<String> {
         let registered = self.registered();
         let slow = registered.iter().filter(|callback| callback.state().is_background);

@@ -1,4 +1,4 @@
-//! Cells, in which the values of series live, and the cell of a gauge.
+//! Cells, which hold the values of series, and the cell of a gauge.
 
 use std::panic::{RefUnwindSafe, UnwindSafe};
 
@@ -7,9 +7,9 @@ use super::atomic::{AtomicU8, AtomicU64, Mutex, MutexGuard};
 use crate::number::Number;
 use crate::unpoisoned::Unpoisoned;
 
-/// What removal needs to know of a cell, whatever it holds.
+/// What removing idle series needs of any kind of cell.
 pub trait Cell: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
-    /// Returns the number, if this is the cell of one and it has a value.
+    /// Returns the number, if this cell holds a number and has a value.
     fn number<T: Number>(&self) -> Option<T>
     where
         Self: Sized,
@@ -17,37 +17,37 @@ pub trait Cell: Send + Sync + UnwindSafe + RefUnwindSafe + 'static {
         None
     }
 
-    /// Sets the value that is exported before anything is recorded, if the cell needs one and has none.
+    /// Sets the value that is exported before anything is recorded, if the cell needs one and has no value yet.
     fn zero(&self) {}
 
-    /// Whether nothing was recorded since the cell was made or reset.
+    /// Returns whether nothing was recorded since the cell was created or reset.
     fn is_empty(&self) -> bool;
 
-    /// Forgets what was recorded.
+    /// Discards all recorded values.
     fn reset(&self);
 
-    /// Whether something was recorded since the last time this was asked with the same `mark`. What leaves the value as
-    /// it was, such as adding zero, does not count.
+    /// Returns whether something was recorded since the last call with the same `mark`. Recordings that leave the value
+    /// unchanged, such as adding zero, do not count.
     fn was_touched(&self, mark: &mut u64) -> bool;
 
-    /// Forgets what was recorded, unless something was since `mark` was taken.
+    /// Discards all recorded values, unless something was recorded since `mark` was taken. Returns whether it did.
     fn reset_unless_touched(&self, mark: u64) -> bool;
 }
 
-/// A value that is set. Until then it has none and is not exported.
+/// The cell of a gauge. It has no value, and is not exported, until a value is set.
 #[derive(Debug)]
 pub struct GaugeCell {
     bits: AtomicU64,
     state: AtomicU8,
-    /// Held while a cell without a value gets one, or loses its value.
+    /// Held while a cell without a value gets one, or a cell loses its value.
     turn: Mutex<()>,
 }
 
-/// The cell has no value; its bits mean nothing.
+/// The cell has no value; its bits are meaningless.
 const UNSET: u8 = 0;
 /// The cell has a value.
 const SET: u8 = 1;
-/// The cell has a value, and nothing was recorded since someone asked.
+/// The cell has a value, and nothing was recorded since the last check.
 const SEEN: u8 = 2;
 
 impl GaugeCell {
@@ -58,25 +58,25 @@ impl GaugeCell {
     #[inline]
     pub(crate) fn set<T: Number>(&self, value: T) {
         self.bits.store(value.to_bits(), Relaxed);
-        // A store only the first time keeps the line clean for the other threads.
+        // Writing only the first time leaves the cache line undisturbed for other threads.
         if self.state.load(Relaxed) != SET {
             self.set_in_turn(value.to_bits());
         }
     }
 
-    /// Sets the value of a cell that has none, or whose value has been seen.
+    /// Sets the value of a cell that has no value, or whose value has been seen by a check.
     #[cold]
     #[inline(never)]
     fn set_in_turn(&self, bits: u64) {
         let _turn = self.lock();
-        // Once more: the cell may have lost its value meanwhile.
+        // Stored again, because the cell may have lost its value in the meantime.
         self.bits.store(bits, Relaxed);
         self.state.store(SET, Release);
     }
 
-    /// Replaces the value by what `change` makes of it; of zero when none was set.
+    /// Replaces the value with the result of `change`. A cell without a value changes from zero.
     pub(crate) fn change<T: Number>(&self, change: impl Fn(T) -> T) {
-        // Once more when the cell lost its value meanwhile: then it changes from zero.
+        // Repeated if the cell lost its value in the meantime; it then changes from zero.
         while !self.set_first(|| change(T::ZERO)) {
             let changed = |bits| Some(change(T::from_bits(bits)).to_bits());
             let _ = self.bits.fetch_update(AcqRel, Acquire, changed);
@@ -86,7 +86,7 @@ impl GaugeCell {
         }
     }
 
-    /// Sets the value unless it is larger already.
+    /// Sets the value unless the current value is larger.
     pub(crate) fn set_max<T: Number>(&self, value: T) {
         while !self.set_first(|| value) {
             let larger = |bits| (T::from_bits(bits) < value).then(|| value.to_bits());
@@ -97,7 +97,7 @@ impl GaugeCell {
         }
     }
 
-    /// Back to having no value. The bits stay, so that who reads meanwhile sees the last value or none.
+    /// Removes the value. The bits stay, so that a concurrent reader sees the last value or none.
     pub(crate) fn unset(&self) {
         let _turn = self.lock();
         self.state.store(UNSET, Release);
@@ -107,7 +107,7 @@ impl GaugeCell {
         (self.state.load(Acquire) != UNSET).then(|| T::from_bits(self.bits.load(Acquire)))
     }
 
-    /// Sets the value of a cell that has none. Whether it had none.
+    /// Sets the value of a cell that has none. Returns whether the cell had none.
     fn set_first<T: Number>(&self, value: impl FnOnce() -> T) -> bool {
         if self.state.load(Acquire) != UNSET {
             return false;
@@ -121,7 +121,7 @@ impl GaugeCell {
         is_first
     }
 
-    /// Something was recorded in a cell that has a value. Whether it still has one.
+    /// Notes that something was recorded in a cell that had a value. Returns whether the cell still has a value.
     fn touch(&self) -> bool {
         let seen = self.state.compare_exchange(SEEN, SET, AcqRel, Acquire);
         seen != Err(UNSET)
@@ -142,7 +142,7 @@ impl Cell for GaugeCell {
         if self.state.load(Acquire) == UNSET {
             // The bits of zero are zero in all three number types.
             self.bits.store(0, Relaxed);
-            // Not `SET`: a thread that is just setting a value then sets it once more, in turn.
+            // Not `SET`: a thread that is setting a value at this moment then sets it again, holding the lock.
             self.state.store(SEEN, Release);
         }
     }

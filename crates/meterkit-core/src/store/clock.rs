@@ -1,4 +1,4 @@
-//! What time it is: the system's clock, or a test's.
+//! Clocks: the system's, or the manual clock of a test.
 
 use std::fmt;
 #[cfg(feature = "exemplars")]
@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::timeline::Timeline;
 use crate::unpoisoned::Unpoisoned;
 
-/// A clock that stands still until it is moved: for tests of timers, idle timeouts and start times.
+/// A clock that stands still until it is moved, for tests of timers, idle timeouts and start times.
 ///
 /// ```
 /// use std::time::Duration;
@@ -29,38 +29,38 @@ use crate::unpoisoned::Unpoisoned;
 /// # Ok::<(), meterkit::InstrumentError>(())
 /// ```
 ///
-/// Cloning returns another handle on the same clock.
+/// Clones are handles to the same clock.
 #[derive(Clone)]
 pub struct ManualClock {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    /// Since the clock was made.
+    /// Nanoseconds since the clock was created.
     nanos: AtomicU64,
-    /// What the clock showed in the beginning, moved by how far it was set since. In nanoseconds since 1970.
+    /// The date and time at which the clock started, in nanoseconds since 1970. Setting the clock moves this origin.
     origin: AtomicU64,
     timeline: Mutex<Timeline>,
 }
 
 impl ManualClock {
-    /// When every manual clock begins: the start of the year 2020, UTC.
+    /// The date and time at which every manual clock starts: the beginning of 2020, UTC.
     const START: Duration = Duration::from_secs(1_577_836_800);
 
-    /// Creates a clock that stands at the start of the year 2020, UTC.
+    /// Creates a clock that stands at the beginning of 2020, UTC.
     pub fn new() -> Self {
         let (nanos, timeline) = (AtomicU64::new(0), Mutex::default());
         let origin = AtomicU64::new(nanoseconds(Self::START));
         Self { inner: Arc::new(Inner { nanos, origin, timeline }) }
     }
 
-    /// Moves the clock on.
+    /// Moves the clock forward.
     pub fn advance(&self, by: Duration) {
         self.inner.nanos.fetch_add(nanoseconds(by), Relaxed);
     }
 
-    /// Sets the date and time, also back, as an administrator or NTP does to the clock of a machine. Timers and idle
-    /// timeouts do not notice.
+    /// Sets the date and time, forward or back, as an administrator or NTP may set a machine's clock. Timers and idle
+    /// timeouts are not affected.
     pub fn set(&self, time: SystemTime) {
         let time = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         self.inner.origin.store(nanoseconds(time.saturating_sub(self.elapsed())), Relaxed);
@@ -103,7 +103,7 @@ impl Clock {
         Self::System { origin: Instant::now() }
     }
 
-    /// Time since some moment before: only differences mean something. Never goes back.
+    /// Returns the time since an arbitrary moment, so only differences are meaningful. Never goes back.
     #[inline]
     pub(crate) fn elapsed(&self) -> Duration {
         match self {
@@ -112,7 +112,7 @@ impl Clock {
         }
     }
 
-    /// Returns the date and time as [`now`](Self::now) does, or `None` while another thread asks for it.
+    /// Returns the date and time as [`now`](Self::now) does, or `None` while another thread reads the clock.
     #[cfg(feature = "exemplars")]
     pub(crate) fn try_now(&self) -> Option<SystemTime> {
         let timeline = match self {
@@ -127,7 +127,7 @@ impl Clock {
         Some(self.read(timeline))
     }
 
-    /// Returns the date and time, as [`now`] does.
+    /// Returns the date and time. Never goes back, like [`now`].
     pub(crate) fn now(&self) -> SystemTime {
         match self {
             Self::System { .. } => now(),
@@ -145,10 +145,10 @@ impl Clock {
 
 static TIMELINE: Mutex<Timeline> = Mutex::new(Timeline::new());
 
-/// Returns the date and time of the system, for timestamps of metrics: it never goes back while the process runs, so
+/// Returns the system's date and time for timestamps of metrics. The time never goes back while the process runs, so
 /// that no interval ends before it begins.
 ///
-/// When the system's clock is set back, this clock continues at half speed until the system's has caught up.
+/// When the system's clock is set back, this clock continues at half speed until the system's clock has caught up.
 pub fn now() -> SystemTime {
     read_system(TIMELINE.lock().unpoisoned())
 }
@@ -157,12 +157,12 @@ fn read_system(mut timeline: MutexGuard<'_, Timeline>) -> SystemTime {
     static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
     let (now, step_back) = timeline.at(SystemTime::now(), ORIGIN.elapsed());
     drop(timeline);
-    // The lock is released: subscribers are the user's code.
+    // The lock is released first, because the log subscriber is the user's code.
     if let Some(step_back) = step_back {
         tracing::warn!(
             seconds = step_back.as_secs_f64(),
             "the system's clock was set back: timestamps of metrics continue at half speed until it has caught up; \
-             receivers may refuse them meanwhile, as they are in the future"
+             until then they are in the future, and receivers may refuse them"
         );
     }
     now

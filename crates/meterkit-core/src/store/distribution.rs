@@ -1,4 +1,4 @@
-//! The cell of a histogram series: bucket counts, sum, smallest and largest value.
+//! The cell of a histogram series: bucket counts, sum, minimum and maximum.
 
 mod exponential_row;
 mod outlet;
@@ -25,26 +25,27 @@ use crate::data::Interval;
 use crate::number::Number;
 use crate::unpoisoned::Unpoisoned;
 
-/// A distribution over buckets. All of it changes together, so that what is read fits together.
+/// A distribution over buckets. All parts of it change together, so that each read is consistent.
 ///
-/// Recording never waits: a value is counted in a row that no other thread uses at that moment. Only while values go
-/// elsewhere too, or may have to, recorders take turns.
+/// Recording never waits: a value is counted in a row that no other thread uses at that moment. The exception is while
+/// values are sent to a sink too, or may have to be; recorders then take turns.
 pub struct DistributionCell {
     sorted: Sorted,
-    /// By the buckets that an operator asked for after the cell was made.
+    /// Sorted by the buckets that an operator configured after the cell was created.
     sorted_anew: OnceBox<Sorted>,
-    /// Whether the cell was made with buckets that an operator asked for.
+    /// Whether the cell was created with buckets that an operator configured.
     is_other: bool,
-    /// Whether values go elsewhere too, or wait until it is known whether they do.
+    /// Whether values are sent to a sink too, or wait until it is known whether there is one.
     is_fed: AtomicBool,
-    /// Locked by everyone but recorders, and by those while values go elsewhere too. None of it is there at first.
+    /// Locked by readers and maintenance, and by recorders only while values are sent to a sink. Allocated when first
+    /// needed.
     upkeep: Mutex<Option<Box<Upkeep>>>,
 }
 
 #[derive(Default)]
 struct Upkeep {
     outlet: Outlet,
-    /// What came before the last interval that was taken.
+    /// Values recorded before the current interval.
     earlier: Option<Earlier>,
 }
 
@@ -73,7 +74,7 @@ impl DistributionCell {
     pub(crate) fn record_and_feed<T: Number>(&self, value: T, settings: &Settings) {
         let mut upkeep = self.lock();
         self.count(value.to_f64());
-        // Nothing feeds any more, if that has changed meanwhile.
+        // Values are no longer sent to a sink if this has changed in the meantime.
         if self.is_fed.load(Relaxed) {
             upkeep.get_or_insert_default().outlet.send(value.value(), settings);
         }
@@ -90,7 +91,7 @@ impl DistributionCell {
         }
     }
 
-    /// Counts a value for which no row was free: as many threads use them as there are, or the buckets have changed.
+    /// Counts a value for which no row was free, because other threads use all of them or the buckets have changed.
     #[cold]
     fn count_again(&self, value: f64) {
         while !self.sorted_now().try_record(value) {
@@ -98,12 +99,12 @@ impl DistributionCell {
         }
     }
 
-    /// Returns what was recorded.
+    /// Returns all recorded values.
     pub(crate) fn read(&self) -> Distribution {
         self.read_and_take(false).0
     }
 
-    /// Returns what was recorded, and if an interval is to be taken, what was since the last one.
+    /// Returns all recorded values and, if `takes_interval`, the values since the last interval.
     fn read_and_take(&self, takes_interval: bool) -> (Distribution, Option<Interval>) {
         let mut upkeep = self.lock();
         match &mut *upkeep {
@@ -116,8 +117,9 @@ impl DistributionCell {
         }
     }
 
-    /// Returns what was recorded, by the buckets that were asked for, or by the instrument's own. `None` while these
-    /// change. If an interval is to be taken, returns what was recorded since the last one, too.
+    /// Returns all recorded values, sorted by the configured buckets if `is_other`, or else by the instrument's own.
+    /// Returns `None` while the buckets are being changed. If `takes_interval`, also returns the values since the last
+    /// interval.
     pub(crate) fn read_by(
         &self,
         is_other: bool,
@@ -130,8 +132,8 @@ impl DistributionCell {
         (self.is_other() == is_other).then(|| self.read_and_take(takes_interval))
     }
 
-    /// Sorts what was recorded into buckets that an operator asked for, if they did. Exact as far as the values still
-    /// wait.
+    /// Sorts the recorded values into the buckets that an operator configured, if any. This is exact only for values
+    /// that are still waiting for a sink.
     pub(crate) fn sort_anew(&self, shared: &Shared) {
         let Some(buckets) = shared.other_buckets().filter(|_| !self.is_other()) else { return };
         let mut upkeep = self.lock();
@@ -143,8 +145,8 @@ impl DistributionCell {
         self.sorted.move_to(anew, upkeep.earlier.take(), upkeep.outlet.waiting());
     }
 
-    /// Sends what waits and all later values where `feeding` says, to the sink that `make` returns. No value is missed,
-    /// and none is sent twice.
+    /// Sends waiting values and all later ones where `feeding` says, to the sink that its factory creates. Each value
+    /// is sent exactly once.
     pub(crate) fn feed(
         &self,
         feeding: &Feeding,
@@ -154,7 +156,7 @@ impl DistributionCell {
         let sink = match feeding {
             Feeding::Waiting => return,
             Feeding::Off => None,
-            // Made without the lock: it is the listener's code.
+            // Created without the lock, because it runs the listener's code.
             Feeding::To(make) => Some(make(&attributes())),
         };
         let mut upkeep = self.lock();
@@ -178,7 +180,7 @@ impl DistributionCell {
 }
 
 impl Upkeep {
-    /// Forgets what was recorded. What waits is still sent.
+    /// Discards all recorded values. Values that are waiting for a sink are still sent.
     fn clear(&mut self) {
         self.earlier = None;
         self.outlet.forget();

@@ -1,19 +1,19 @@
-//! What looking up a series gives.
+//! The result of looking up a series.
 
 use std::fmt;
 use std::ops::Deref;
 
 use super::handle::Handle;
 
-/// A series of a group, found by its labels: use it as the instrument that it is. Clone what it derefs to, with
-/// `group.with(labels).clone()`, to keep a handle.
+/// A series of a group, found by its labels. Use it like the instrument itself. To keep a handle, clone the instrument
+/// behind it: `group.with(labels).clone()`.
 #[must_use = "a series does nothing until it is used"]
 pub struct Entry<'a, H: Handle>(Found<'a, H>);
 
 enum Found<'a, H> {
-    /// In a place that stays as long as the group.
+    /// The series exists as long as the group.
     Kept(&'a H),
-    /// One of those that can go again, but not while this is held.
+    /// The series may be removed from the group, but not while this handle exists.
     Shared(H),
 }
 
@@ -23,7 +23,7 @@ impl<'a, H: Handle> Entry<'a, H> {
         Self(Found::Kept(handle))
     }
 
-    /// Returns the handle, if its series stays as long as the group.
+    /// Returns the handle if its series exists as long as the group.
     pub(crate) fn as_kept(&self) -> Option<&H> {
         match &self.0 {
             Found::Kept(handle) => Some(handle),

@@ -1,4 +1,4 @@
-//! What histograms recorded since the collection before, on its way to whoever collects.
+//! The values that histograms recorded since the last collection, on their way to the collector.
 
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use crate::data::{Interval, Intervals, SeriesId};
 use crate::unpoisoned::Unpoisoned;
 
-/// The intervals of one collection. Nothing is kept unless someone wants them: only targets that take deltas do.
+/// The intervals of one collection. They are kept only on request, because only targets that take deltas need them.
 #[derive(Default)]
 pub(crate) struct RecentIntervals {
     are_wanted: AtomicBool,
@@ -27,7 +27,7 @@ impl RecentIntervals {
         self.taken.lock().unpoisoned().push((series, interval));
     }
 
-    /// Returns what was pushed since the last time.
+    /// Returns the intervals that were pushed since the last call.
     pub(crate) fn take(&self) -> Intervals {
         std::mem::take(&mut *self.taken.lock().unpoisoned()).into_iter().collect()
     }

@@ -28,14 +28,14 @@ use crate::scope_patterns::ScopePatterns;
 use crate::stream::{StreamRequest, StreamSettings, Streams};
 use crate::unpoisoned::Unpoisoned;
 
-/// All scopes, and how they are named.
+/// All scopes, and how they and their metrics are named.
 #[derive(Default)]
 pub(crate) struct Scopes {
-    /// Held while an instrument is made, so that whoever changes all of them misses none.
+    /// Held while an instrument is created, so that a change to all instruments does not miss it.
     naming: RwLock<Naming>,
     switches: RwLock<Switches>,
     scopes: RwLock<BTreeMap<ScopeKey, Arc<Scope>>>,
-    /// How values are kept; as the code says by default.
+    /// How values are kept. `None` leaves this to the code.
     streams: RwLock<Option<Streams>>,
     is_redirected: AtomicBool,
     pub(crate) prometheus_names: PrometheusNames,
@@ -46,8 +46,8 @@ impl Scopes {
         self.naming.read().unpoisoned().clone()
     }
 
-    /// Renames everything, or nothing if a name would get too long. Returns the instruments whose names meet then.
-    /// Hold no lock when you log them.
+    /// Renames all scopes and metrics, or none if a name would become too long. Returns a warning for each name clash
+    /// that results. Log the warnings only while holding no lock.
     pub(crate) fn set_naming(&self, naming: Naming) -> Result<Vec<Warning>, NamingError> {
         let mut current = self.naming.write().unpoisoned();
         let scopes = self.all();
@@ -79,7 +79,7 @@ impl Scopes {
         let switches = self.switches.read().unpoisoned();
         for scope in &scopes {
             scope.rename(&naming);
-            // Patterns may name the namespace.
+            // Patterns may contain the namespace.
             let switch = switches.of(&scope.key, &naming);
             scope.instruments().iter().for_each(|instrument| instrument.switch(switch));
         }
@@ -88,7 +88,7 @@ impl Scopes {
         Ok(duplicates)
     }
 
-    /// Disables the scopes in `patterns`, and no others.
+    /// Disables the scopes that match `patterns`, and enables all others.
     pub(crate) fn set_disabled(&self, patterns: ScopePatterns) {
         let naming = self.naming.write().unpoisoned();
         let switches = Switches::new(patterns);
@@ -99,7 +99,7 @@ impl Scopes {
         *self.switches.write().unpoisoned() = switches;
     }
 
-    /// Makes every recording check whether its thread records elsewhere.
+    /// Makes every recording check whether its thread records in another registry.
     pub(crate) fn set_redirected(&self) {
         if self.is_redirected.load(Acquire) {
             return;
@@ -111,12 +111,12 @@ impl Scopes {
         self.is_redirected.store(true, Release);
     }
 
-    /// Returns the patterns of disabled scopes that no scope has been like, as written.
+    /// Returns the patterns of disabled scopes, as written, that no scope has matched so far.
     pub(crate) fn unmatched_patterns(&self) -> Vec<String> {
         self.switches.read().unpoisoned().unmatched()
     }
 
-    /// Puts attributes on every series.
+    /// Sets the attributes that every series has.
     pub(crate) fn set_attributes(&self, attributes: FixedAttributes, settings: &Settings) {
         let _naming = self.naming.write().unpoisoned();
         settings.set_attributes(attributes);
@@ -126,9 +126,9 @@ impl Scopes {
         }
     }
 
-    /// Sets how the values of all instruments are kept, those to come included.
+    /// Sets how values are kept, for all existing and future instruments.
     ///
-    /// Returns what is wrong with that. Hold no lock when you log it.
+    /// Returns a warning for each problem found. Log the warnings only while holding no lock.
     pub(crate) fn set_streams(&self, streams: Streams) -> Vec<Warning> {
         let _naming = self.naming.write().unpoisoned();
         let mut problems = Vec::new();
@@ -158,7 +158,7 @@ impl Scopes {
         self.prometheus_names.renew(seen)
     }
 
-    /// Takes the scopes away that are what `key` says, and gives them to the caller, who holds no lock when they go.
+    /// Removes the scopes that match `key`, and returns them to the caller, who must hold no lock when dropping them.
     pub(crate) fn unload(&self, key: &ScopeKey) -> Vec<Arc<Scope>> {
         let naming = self.naming.write().unpoisoned();
         let key = key.canonical(&naming);
@@ -177,7 +177,7 @@ impl Scopes {
         removed
     }
 
-    /// Returns what all instruments hold now: scopes by name, metrics by name, points by attributes.
+    /// Returns the current values of all instruments, sorted: scopes by name, metrics by name, points by attributes.
     pub(crate) fn read(&self) -> Vec<ScopeMetrics> {
         let mut scopes: Vec<ScopeMetrics> =
             self.all().iter().filter_map(|scope| scope.read()).collect();
@@ -185,10 +185,10 @@ impl Scopes {
         scopes
     }
 
-    /// Returns the instrument with this name in the scope, and whether it was made, because it did not exist yet.
+    /// Returns the instrument with this name in the scope, creating it if needed, and whether it was created.
     ///
-    /// One that the code declares must be what is declared under its name already. One that is asked for through
-    /// OpenTelemetry's API is never refused: it is a stream of its own where the one that exists is something else.
+    /// A declaration in code must match an earlier declaration of the same name. A request through OpenTelemetry's API
+    /// is never refused: if it differs from the existing instrument, it gets a stream of its own.
     pub(crate) fn instrument(
         &self,
         key: &ScopeKey,
@@ -215,7 +215,7 @@ impl Scopes {
             let (rule, suggestion) = (name::ALIKE, Some(other.to_owned()));
             return Err(InstrumentError::Name { name: own_name, rule, suggestion });
         }
-        // OpenTelemetry takes names that differ in case only for one.
+        // OpenTelemetry treats names that differ only in case as equal.
         let streams = alike.iter().filter(|it| it.shared().identity.has_name_of(&identity));
         // An imported metric and an instrument of ours are never the same, even under one name.
         let is_import = |it: &&Arc<dyn Stored>| it.shared().door() == Door::Import;
@@ -228,14 +228,15 @@ impl Scopes {
         if let Some(known) = find(&streams, &full_name, &identity, door)? {
             let warning = known.shared().join(&identity, door);
             if door == Door::Facade && known.room().is_some_and(|room| room.declare(options)) {
-                // What an operator says depends on the options. Problems were reported when the instrument was made.
+                // The operator's settings depend on the options. Problems were reported when the instrument was
+                // created.
                 let settings = stream_of(&known.shared().descriptor(), options.limit.is_some());
                 let _ = settings.map(|settings| set_stream(&*known, &settings));
             }
             return Ok((known, false, warning.into_iter().collect()));
         }
         let difference = streams.first().and_then(|known| {
-            // Each has the description that its own request brought.
+            // Each stream keeps the description of its own request, so descriptions are not compared.
             known.shared().identity.difference(identity.description(), &identity)
         });
         let apart = difference
@@ -257,11 +258,11 @@ impl Scopes {
         let buckets = settings.as_ref().and_then(StreamSettings::usable_buckets);
         let is_sorted = shared.identity.kind == Kind::Histogram && door != Door::Import;
         if let Some(buckets) = buckets.filter(|_| is_sorted) {
-            // Before there are series: otherwise, they would be sorted anew.
+            // Done before any series exists: otherwise, their values would have to be sorted again.
             shared.set_buckets(buckets.clone());
         }
         let made = make(shared);
-        // Without options, another request may still declare some.
+        // If this request has no options, a later one may still declare them.
         if door == Door::Facade || options != GroupOptions::default() {
             made.room().into_iter().for_each(|room| {
                 room.declare(options);
@@ -275,7 +276,7 @@ impl Scopes {
         Ok((made, true, warnings))
     }
 
-    /// Returns whether the scope has this very instrument.
+    /// Returns whether the scope contains this exact instrument.
     pub(crate) fn has_instrument(&self, key: &ScopeKey, shared: &Shared) -> bool {
         let key = key.canonical(&self.naming());
         let scopes = self.scopes.read().unpoisoned();
@@ -283,20 +284,20 @@ impl Scopes {
         instruments.iter().any(|instrument| std::ptr::eq(&**instrument.shared(), shared))
     }
 
-    /// Returns the key of the scope that has an instrument.
+    /// Returns the key of the scope to which an instrument belongs.
     pub(crate) fn key_of(&self, instrument: &Shared) -> Option<ScopeKey> {
         let mut scopes = self.all().into_iter();
         let scope = scopes.find(|scope| Arc::ptr_eq(&scope.shared, &instrument.scope))?;
         Some(scope.key.clone())
     }
 
-    /// Returns every scope, as they are now.
+    /// Returns all current scopes.
     pub(crate) fn all(&self) -> Vec<Arc<Scope>> {
         let scopes = self.scopes.read().unpoisoned();
         scopes.values().cloned().collect()
     }
 
-    /// Returns the scope, and makes it if it does not exist yet.
+    /// Returns the scope, creating it if needed.
     fn scope(
         &self,
         key: &ScopeKey,
@@ -323,7 +324,8 @@ impl Scopes {
     }
 }
 
-/// Inserts an item into a list of thousands that mostly is read, and that should not have room for twice as many.
+/// Inserts an item into a list that may have thousands of items and is mostly read. Grows the list by an eighth rather
+/// than to twice its size, to save memory.
 pub(super) fn insert_with_little_room<T>(list: &mut Vec<T>, at: usize, item: T) {
     if list.len() == list.capacity() {
         list.reserve_exact(list.len() / 8 + 4);
@@ -331,10 +333,11 @@ pub(super) fn insert_with_little_room<T>(list: &mut Vec<T>, at: usize, item: T) 
     list.insert(at, item);
 }
 
-/// An instrument, whether it was made just now, and what to log when no lock is held.
+/// An instrument, whether it was just created, and warnings to be logged while holding no lock.
 pub(crate) type Found = (Arc<dyn Stored>, bool, Vec<Warning>);
 
-/// Returns where the instruments are, or would be, that have this name but for what [folding](name::folded) removes.
+/// Returns the range of the instruments whose [folded](name::folded) names equal that of `name`, or where they would be
+/// inserted.
 fn places_of(instruments: &[Arc<dyn Stored>], name: &str) -> Range<usize> {
     let cmp = |it: &Arc<dyn Stored>| name::cmp_folded(it.shared().identity.name(), name);
     let start = instruments.partition_point(|it| cmp(it).is_lt());
@@ -342,7 +345,7 @@ fn places_of(instruments: &[Arc<dyn Stored>], name: &str) -> Range<usize> {
     start..start + alike
 }
 
-/// Returns the instrument among `streams`, which have one name, that a request is for.
+/// Returns the instrument that a request refers to, among `streams`, which have the same name.
 fn find(
     streams: &[Arc<dyn Stored>],
     full_name: &str,
@@ -366,24 +369,24 @@ fn find(
     Ok(streams.iter().find(|it| it.shared().identity.is_like(requested)).cloned())
 }
 
-/// What is wrong with a request, to be logged when no lock is held.
+/// A problem with a request, to be logged while holding no lock.
 #[derive(Hash)]
 pub(crate) enum Warning {
-    /// Two requests for one name differ in this aspect; each is a stream of its own.
+    /// Two requests for one name differ in this aspect. Each gets a stream of its own.
     Apart { instrument: String, aspect: &'static str },
-    /// Two requests for one name differ in this aspect; one stream is both.
+    /// Two requests for one name differ in this aspect. They share one stream.
     Joined { instrument: String, aspect: &'static str },
-    /// Prometheus has both under one name; they share it, or the older one has it.
+    /// Two instruments have the same name in Prometheus. They share it, or the older one keeps it.
     Meeting { instrument: String, scope: String, other: String, shares: bool },
-    /// The buckets that an operator asked for cannot be used.
+    /// The buckets that an operator configured cannot be used.
     Buckets { instrument: String, problem: String },
 }
 
 impl Warning {
-    /// Logs the warning, once however often an instrument is made again.
+    /// Logs the warning once, no matter how often the instrument is created again.
     pub(crate) fn log(&self, logged: &LogOnce) {
         let subject = match self {
-            // Whatever its requests differ in.
+            // Log one line per instrument, whatever its requests differ in.
             Self::Joined { instrument, .. } => {
                 &Self::Joined { instrument: instrument.clone(), aspect: "" }
             }
@@ -395,30 +398,30 @@ impl Warning {
         match self {
             Self::Apart { instrument, aspect } => tracing::warn!(
                 instrument,
-                "instrument is made twice with another {aspect}: both are exported under one name; use the same \
-                 {aspect} in both places, or another name"
+                "instrument was created twice with a different {aspect}: both are exported under the same name; use the \
+                 same {aspect} in both places, or rename one of them"
             ),
             Self::Joined { instrument, aspect } => tracing::warn!(
                 instrument,
-                "instrument is made twice with another {aspect}: one is used for both; use the same {aspect} in both \
-                 places"
+                "instrument was created twice with a different {aspect}: only one of the two is used; use the same \
+                 {aspect} in both places"
             ),
             Self::Meeting { instrument, scope, other, shares: false } => tracing::warn!(
                 instrument,
                 older = other,
                 scope,
-                "instrument is left out in Prometheus, where an older one has its name; rename one of them, or select one \
-                 with a view that renames or drops it"
+                "instrument is not exported to Prometheus because an older instrument has the same name there; rename \
+                 one of them, or rename or drop one with a view"
             ),
             Self::Meeting { instrument, scope, other, shares: true } => tracing::warn!(
                 instrument,
                 older = other,
                 scope,
-                "instrument has the name of an older one in Prometheus, where series with equal labels are joined: sums and \
-                 histograms are added, of gauges one is exported; rename one of the instruments"
+                "instrument has the same name in Prometheus as an older one; series with equal labels are merged: sums \
+                 and histograms are added up, and only one of several gauges is exported; rename one of the instruments"
             ),
             Self::Buckets { instrument, problem } => {
-                tracing::warn!(instrument, "the buckets that were asked for {problem}");
+                tracing::warn!(instrument, "the requested buckets {problem}");
             }
         }
     }
@@ -428,8 +431,8 @@ impl Warning {
 pub(crate) struct Scope {
     pub(crate) key: ScopeKey,
     shared: Arc<ScopeShared>,
-    /// In the order of their [folded](name::folded) names. Several of one name are something else each. Whoever reads all
-    /// of them shares the list; a new instrument changes a copy while someone does.
+    /// Sorted by [folded](name::folded) name. Several instruments with the same name differ in another aspect. Readers
+    /// share the list; while one does, a new instrument is added to a copy.
     instruments: RwLock<Arc<Vec<Arc<dyn Stored>>>>,
 }
 
@@ -442,15 +445,15 @@ impl Scope {
         self.shared.instrumentation_scope()
     }
 
-    /// Returns what Prometheus gets of the names in this scope.
+    /// Returns how Prometheus spells the names in this scope.
     pub(crate) fn spelling(&self) -> Spelling {
         self.shared.spelling()
     }
 
-    /// Returns the metrics that have points, or `None` when none has.
+    /// Returns the metrics that have points, or `None` if no metric has any.
     fn read(&self) -> Option<ScopeMetrics> {
         let instruments = self.instruments();
-        // The snapshot is kept: it should have no more room than it needs.
+        // The snapshot is kept, so it should not reserve more memory than it needs.
         let mut metrics = Vec::with_capacity(instruments.len());
         metrics.extend(instruments.iter().filter_map(|instrument| {
             let (descriptor, data) = (instrument.shared().descriptor(), instrument.data());
@@ -463,7 +466,8 @@ impl Scope {
         (!metrics.is_empty()).then_some(ScopeMetrics { scope, metrics })
     }
 
-    /// Returns what `streams` says of `instrument`. What the library tells of itself stays as it is.
+    /// Returns the settings in `streams` for `instrument`, or `None` for the library's own metrics, which keep their
+    /// defaults.
     fn stream_of_stored(
         &self,
         instrument: &dyn Stored,
@@ -473,7 +477,7 @@ impl Scope {
         self.stream_of(&instrument.shared().descriptor(), names_limit, streams)
     }
 
-    /// Returns the same of an instrument that may be yet to come.
+    /// Returns the settings in `streams` for an instrument that may not exist yet.
     fn stream_of(
         &self,
         descriptor: &Descriptor,
@@ -490,7 +494,7 @@ impl Scope {
     }
 }
 
-/// Keeps the values of `instrument` as `settings` say.
+/// Applies `settings` to `instrument`. Returns a warning if the buckets cannot be used.
 fn set_stream(instrument: &dyn Stored, settings: &StreamSettings) -> Option<Warning> {
     let problem = settings.buckets.as_ref().and_then(HistogramBuckets::problem);
     instrument.set_stream(settings.usable_buckets().cloned(), settings.cardinality_limit);

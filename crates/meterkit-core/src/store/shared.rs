@@ -1,4 +1,4 @@
-//! What all series of an instrument share.
+//! The state that all series of an instrument share.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -24,46 +24,47 @@ use crate::error::InstrumentError;
 use crate::labels::LabelKey;
 use crate::unpoisoned::Unpoisoned;
 
-/// The attribute that marks the series to which recordings go once the limit is reached.
+/// The attribute that marks the overflow series, which counts recordings beyond the cardinality limit.
 pub(crate) const OVERFLOW: &str = "otel.metric.overflow";
 
-/// What all series of an instrument share. A program may have thousands of instruments: what few of them need is boxed.
+/// The state that all series of an instrument share. A program may have thousands of instruments, so fields that few of
+/// them need are boxed.
 pub struct Shared {
-    /// A [`Switch`], and [what](HAS_STRIPES) [else](LOOK) recording [has](REDIRECTED) to mind.
+    /// A [`Switch`], and the flags that recording checks with it: [`HAS_STRIPES`], [`LOOK`] and [`REDIRECTED`].
     switch: AtomicU8,
-    /// [`Topic`]s that were logged, or that another instrument of this name has; and whether it [`EXPORTS_EMPTY`].
+    /// One bit per [`Topic`] that was logged for this instrument or another one with its name, and [`EXPORTS_EMPTY`].
     noted: AtomicU8,
     /// A [`Door`].
     door: AtomicU8,
-    /// Whether the code has declared, when it made the instrument, that there are no labels.
+    /// Whether the code declared at creation that the instrument has no labels.
     is_plain: bool,
-    /// Rises from one instrument of a registry to the next. 0 before the instrument is in it.
+    /// Increases from one instrument of a registry to the next. 0 until the instrument is registered.
     pub(super) age: AtomicU32,
     pub(crate) identity: Identity,
     pub(crate) settings: Arc<Settings>,
     pub(crate) scope: Arc<ScopeShared>,
-    /// Where the values of a histogram go, besides its cells.
+    /// Where the values of a histogram are sent, in addition to its cells.
     pub(crate) feed: Feed,
     rare: OnceBox<Rare>,
 }
 
-/// What an instrument does not share with most others of its scope.
+/// State that most instruments of a scope do not need.
 #[derive(Default)]
 struct Rare {
-    /// What the code declares, of an instrument that came through OpenTelemetry's API first.
+    /// What the code declares, for an instrument that was first created through OpenTelemetry's API.
     declared_later: OnceLock<Identity>,
     label_keys: OnceLock<&'static [LabelKey]>,
-    /// In place of those that the instrument was made with.
+    /// Replaces the buckets with which the instrument was created.
     buckets: OnceLock<HistogramBuckets>,
     seen: RwLock<Seen>,
 }
 
-/// What targets see of an instrument besides values.
+/// What targets see of an instrument, apart from its values.
 #[derive(Default)]
 struct Seen {
-    /// `None` if it is that of the [`Identity`].
+    /// `None` while the descriptor is the one of the [`Identity`].
     descriptor: Option<Arc<Descriptor>>,
-    /// `None` if the series have the [keys](ScopeShared::plain_keys) of all plain instruments of the scope.
+    /// `None` while the series have the [keys](ScopeShared::plain_keys) of all plain instruments of the scope.
     keys: Option<Arc<PointKeys>>,
 }
 
@@ -97,41 +98,42 @@ impl Shared {
         shared
     }
 
-    /// Declares that there are no labels.
+    /// Declares that the instrument has no labels.
     pub(crate) fn without_labels(self) -> Self {
         Self { is_plain: true, ..self }
     }
 
-    /// Returns whether nothing is recorded.
+    /// Returns whether the instrument records nothing.
     #[inline]
     pub(crate) fn is_off(&self) -> bool {
         self.position() != Switch::On as u8
     }
 
-    /// Returns whether recording has to check more: the instrument is off, or a thread may record elsewhere.
+    /// Returns whether recording needs further checks: the instrument is off, or threads may record in another
+    /// registry.
     #[inline]
     pub(crate) fn is_off_or_redirected(&self) -> bool {
         self.switch.load(Relaxed) & (POSITION | REDIRECTED) != Switch::On as u8
     }
 
-    /// Returns whether threads may record elsewhere.
+    /// Returns whether threads may record in another registry.
     pub(crate) fn is_redirected(&self) -> bool {
         self.switch.load(Relaxed) & REDIRECTED != 0
     }
 
-    /// Makes every recording check whether its thread records elsewhere.
+    /// Makes every recording check whether its thread records in another registry.
     pub(crate) fn set_redirected(&self) {
         self.switch.fetch_or(REDIRECTED, Relaxed);
     }
 
-    /// Returns whether adding is simple: values are recorded, no series has stripes, and nobody is to look for contention.
-    /// All this is in one byte, since recording has no time for more.
+    /// Returns whether an addition needs no further checks: the instrument is on, no series has stripes, and nobody
+    /// looks for contention. One byte holds all of this, since recording has no time for more than one load.
     #[inline]
     pub(crate) fn is_simply_on(&self) -> bool {
         self.switch.load(Relaxed) == Switch::On as u8
     }
 
-    /// Returns whether values are recorded and some series have stripes, and that is all.
+    /// Returns whether the instrument is on, some series have stripes, and no other flag is set.
     #[inline]
     pub(crate) fn is_on_with_stripes(&self) -> bool {
         self.switch.load(Relaxed) == Switch::On as u8 | HAS_STRIPES
@@ -143,35 +145,35 @@ impl Shared {
         self.switch.load(Relaxed) == Switch::Disabled as u8
     }
 
-    /// From now on, whoever adds to a series asks whether it has stripes.
+    /// Makes every later addition check whether its series has stripes.
     pub(crate) fn minds_stripes(&self) {
         if self.switch.load(Relaxed) & HAS_STRIPES == 0 {
             self.switch.fetch_or(HAS_STRIPES, Relaxed);
         }
     }
 
-    /// Returns whether adding minds stripes.
+    /// Returns whether additions check for stripes.
     #[cfg(test)]
     pub(crate) fn has_striped_series(&self) -> bool {
         self.switch.load(Relaxed) & HAS_STRIPES != 0
     }
 
-    /// Makes the threads that add to a series check, for a while, whether they meet others. Called when sums are read: no
-    /// recording has time to find out when a look is due.
+    /// Makes threads that add to a series check for contention for a while. Called when sums are read, because
+    /// recording has no time to find out when the next check is due.
     pub(crate) fn ask_for_look(&self) {
-        // A change only where needed keeps the line clean for the threads that record.
+        // Writing only where needed leaves the cache line undisturbed for the threads that record.
         if self.switch.load(Relaxed) & (POSITION | LOOK) == Switch::On as u8 {
             self.switch.fetch_or(LOOK, Relaxed);
         }
     }
 
-    /// Returns whether threads that add are to check whether they meet others.
+    /// Returns whether threads that add to a series check for contention.
     pub(crate) fn is_looked_at(&self) -> bool {
         self.switch.load(Relaxed) & LOOK != 0
     }
 
-    /// Ends a look after many additions. One alone would say nothing: when values were just read, the threads that compete
-    /// may still be waiting for the processor on which the reader runs.
+    /// Ends the check for contention after many additions. A single addition proves nothing: just after a read, the
+    /// competing threads may still be waiting for the processor on which the reader runs.
     pub(crate) fn has_looked(&self) {
         if self.is_looked_at() && look::is_last() {
             self.switch.fetch_and(!LOOK, Relaxed);
@@ -179,7 +181,7 @@ impl Shared {
     }
 
     pub(crate) fn switch(&self, to: Switch) {
-        // This forgets that there are stripes. The next look finds them.
+        // This also clears `HAS_STRIPES`. The next check for contention finds the stripes.
         let change = |before| Some(to as u8 | before & REDIRECTED);
         let _ = self.switch.fetch_update(Release, Relaxed, change);
     }
@@ -190,7 +192,7 @@ impl Shared {
         self.switch.load(Relaxed) & POSITION
     }
 
-    /// Returns what `with` returns while this instrument is off: one that stays off, for the same reason.
+    /// Returns the instrument that `with` uses while this one is off: it stays off, for the same reason.
     pub(crate) fn off_for_good(&self) -> Self {
         let (identity, settings) = (self.identity.clone(), self.settings.clone());
         let off = Self::new(identity, self.scope.clone(), settings, self.door());
@@ -213,7 +215,8 @@ impl Shared {
         self.position() == Switch::NotMade as u8
     }
 
-    /// Someone records while the instrument is off: what an operator switched off may be silent, nothing else may.
+    /// Handles a recording while the instrument is off. The value is dropped silently if an operator disabled the
+    /// scope; otherwise, the drop is reported.
     #[cold]
     pub(crate) fn refused(&self) {
         match self.position() {
@@ -223,13 +226,13 @@ impl Shared {
         }
     }
 
-    /// Counts a value that could not be recorded, and logs that once per name of an instrument.
+    /// Counts a value that could not be recorded, and logs the drop once per instrument name.
     #[cold]
     pub(crate) fn dropped(&self, reason: DropReason) {
         self.dropped_values(reason, 1);
     }
 
-    /// Counts values that were lost, and logs that once per name of an instrument.
+    /// Counts lost values, and logs the drop once per instrument name.
     #[cold]
     pub(crate) fn dropped_values(&self, reason: DropReason, values: u64) {
         if self.is_new(Topic::Drop, &reason) {
@@ -243,8 +246,8 @@ impl Shared {
         self.settings.count_dropped(reason, values);
     }
 
-    /// Returns whether to log something about this instrument, and has later calls about the same topic answered
-    /// without a lock. Handles come and go, so that the registry knows by name what was logged.
+    /// Returns whether to log `subject`, which belongs to `topic`. Answers later calls about the same topic without a
+    /// lock. Handles come and go, so the registry remembers by instrument name what was logged.
     pub(crate) fn is_new<S: Hash + ?Sized>(&self, topic: Topic, subject: &S) -> bool {
         let bit = 1 << topic as u8;
         self.noted.load(Relaxed) & bit == 0
@@ -252,7 +255,7 @@ impl Shared {
             && self.settings.logged.is_new(&(topic, &self.descriptor().name, subject))
     }
 
-    /// Returns whether series are exported that have no value yet.
+    /// Returns whether series without a value are exported.
     pub(crate) fn exports_empty(&self) -> bool {
         self.noted.load(Relaxed) & EXPORTS_EMPTY != 0
     }
@@ -261,13 +264,13 @@ impl Shared {
         self.noted.fetch_or(EXPORTS_EMPTY, Relaxed);
     }
 
-    /// Logs once why durations do not fit the instrument.
+    /// Logs once why recorded durations do not fit the instrument.
     pub(crate) fn warn_of_duration(&self, problem: &str) {
         if self.is_new(Topic::Duration, problem) {
             tracing::warn!(
                 instrument = %self.descriptor().name,
                 unit = self.identity.unit(),
-                "durations that are recorded do not fit: {problem}"
+                "recorded durations do not fit the instrument: {problem}"
             );
         }
     }
@@ -283,34 +286,34 @@ impl Shared {
         }
     }
 
-    /// Changes what targets see of the instrument besides values.
+    /// Changes what targets see of the instrument, apart from its values.
     pub(crate) fn change_descriptor(&self, change: impl FnOnce(&mut Descriptor)) {
         let seen = &mut self.lock_seen().descriptor;
         change(Arc::make_mut(seen.get_or_insert_with(|| self.identity.descriptor().clone())));
     }
 
-    /// Returns the buckets that an operator asked for in place of the instrument's own.
+    /// Returns the buckets that an operator configured in place of the instrument's own.
     #[inline]
     pub(crate) fn other_buckets(&self) -> Option<&HistogramBuckets> {
         self.rare.get()?.buckets.get()
     }
 
-    /// Returns how values are sorted.
+    /// Returns the buckets into which values are sorted.
     pub(crate) fn buckets(&self) -> &HistogramBuckets {
         self.other_buckets().unwrap_or_else(|| self.identity.buckets())
     }
 
-    /// Returns whether the code or an operator chose the buckets. Otherwise, they follow the unit.
+    /// Returns whether the code or an operator chose the buckets. Otherwise, the buckets depend on the unit.
     pub(crate) fn has_chosen_buckets(&self) -> bool {
         self.identity.chooses_buckets() || self.other_buckets().is_some()
     }
 
-    /// Changes the buckets of values. Works only once: values that were counted cannot be separated again.
+    /// Replaces the buckets. Works only once: values that were counted in buckets cannot be separated again.
     pub(crate) fn set_buckets(&self, buckets: HistogramBuckets) {
         let _ = self.rare().buckets.set(buckets);
     }
 
-    /// Returns the labels that the code declares, once it does.
+    /// Returns the labels that the code declares, or `None` until it does.
     pub(crate) fn declared_keys(&self) -> Option<&'static [LabelKey]> {
         match self.is_plain {
             true => Some(&[]),
@@ -318,12 +321,12 @@ impl Shared {
         }
     }
 
-    /// Returns the labels that the code declares; none until it does.
+    /// Returns the labels that the code declares, or an empty slice until it does.
     pub(crate) fn label_keys(&self) -> &'static [LabelKey] {
         self.declared_keys().unwrap_or_default()
     }
 
-    /// Declares the labels. Returns those that were declared before, if others were.
+    /// Declares the labels. Returns an error with the labels that were declared before, if they differ.
     pub(crate) fn declare(
         &self,
         label_keys: &'static [LabelKey],
@@ -341,7 +344,8 @@ impl Shared {
         if declared == label_keys { Ok(()) } else { Err(declared) }
     }
 
-    /// Returns where the instrument comes from. One that came both ways is one of the facade.
+    /// Returns where the instrument comes from. An instrument created both by the facade and through OpenTelemetry's
+    /// API counts as the facade's.
     pub(crate) fn door(&self) -> Door {
         match self.door.load(Relaxed) {
             door if door == Door::Facade as u8 => Door::Facade,
@@ -350,18 +354,18 @@ impl Shared {
         }
     }
 
-    /// Returns the identity as the code declares it, if the instrument is one of the facade.
+    /// Returns the identity that the code declared if the instrument came from the facade, or else its first identity.
     fn declaration(&self) -> &Identity {
         self.rare.get().and_then(|it| it.declared_later.get()).unwrap_or(&self.identity)
     }
 
-    /// Returns the name that the code declares, if that is another one than in `requested`.
+    /// Returns the name that the code declares, if it differs from the name in `requested`.
     pub(crate) fn other_name(&self, requested: &Identity) -> Option<&str> {
         let name = self.declaration().name();
         (self.door() == Door::Facade && name != requested.name()).then_some(name)
     }
 
-    /// Checks that the code declares what it declared before.
+    /// Checks that `requested` matches the earlier declaration.
     pub(crate) fn check_same(
         &self,
         full_name: &str,
@@ -378,7 +382,7 @@ impl Shared {
         }
     }
 
-    /// Takes a further request for this instrument. The longer description stays. Returns in what the request differs.
+    /// Adds a further request for this instrument, and returns a warning if it differs. The longer description is kept.
     pub(crate) fn join(&self, requested: &Identity, door: Door) -> Option<Warning> {
         if door == Door::Facade && self.door.swap(door as u8, Relaxed) != door as u8 {
             let _ = self.rare().declared_later.set(requested.clone());
@@ -401,12 +405,13 @@ impl Shared {
         own.unwrap_or_else(|| self.scope.plain_keys())
     }
 
-    /// Returns the key set with these names, which are in order, if there is one.
+    /// Returns the key set with these sorted names, if it exists.
     pub(crate) fn known_key_set(&self, names: &[&str]) -> Option<KeySetId> {
         find_key_set(&self.keys().sets, names)
     }
 
-    /// Returns the key set with these names, which are in order; `None` if there would be too many.
+    /// Returns the key set with these sorted names, creating it if needed. Returns `None` if there are too many key
+    /// sets.
     pub(crate) fn key_set(&self, names: &[&str]) -> Option<KeySetId> {
         self.known_key_set(names).or_else(|| {
             let new: KeySet = names.iter().map(|name| Cow::Owned((*name).to_owned())).collect();
@@ -422,7 +427,8 @@ impl Shared {
         })
     }
 
-    /// Brings the keys up to date after the attributes of all series have changed, and the scope's with them.
+    /// Updates the keys after the attributes that all series have were changed; the scope's keys are up to date
+    /// already.
     pub(crate) fn renew_keys(&self) {
         let has_own = |rare: &Rare| rare.seen.read().unpoisoned().keys.is_some();
         if self.rare.get().is_some_and(has_own) {
@@ -430,7 +436,7 @@ impl Shared {
         }
     }
 
-    /// Returns the attributes of a series with these labels. `keys` may be older than the series.
+    /// Returns the attributes of a series with these labels. `keys` may predate the series.
     #[inline]
     pub(crate) fn attributes(&self, keys: &PointKeys, labels: Arc<dyn HasLabels>) -> Attributes {
         match keys.get(labels.labels().keys()) {
@@ -449,9 +455,9 @@ impl Shared {
 
     fn change_keys(&self, change: impl FnOnce(&mut Vec<KeySet>)) {
         let keys = &mut self.lock_seen().keys;
-        // Under the lock: attributes that change meanwhile are seen here, or renew the keys afterwards.
+        // Read under the lock: an attribute change in the meantime is either seen here, or renews the keys afterwards.
         let global = self.settings.attributes();
-        // Labels of another library are what they are.
+        // Imported metrics keep the labels that the other library gave them.
         let is_import = self.door() == Door::Import;
         let scope: &[_] = if is_import { &[] } else { self.scope.attributes() };
         let fixed = global.iter().chain(scope).chain(self.identity.attributes()).cloned().collect();
@@ -469,50 +475,50 @@ impl Shared {
     }
 }
 
-/// Returns the key set with these names among those that recordings by attributes brought.
+/// Returns the key set with these names, searching only the sets that recordings by attributes added.
 fn find_key_set(sets: &[KeySet], names: &[&str]) -> Option<KeySetId> {
     let of_attributes = sets.iter().enumerate().skip(1);
     let mut found = of_attributes.filter(|(_, set)| set.iter().eq(names.iter()));
     found.next().map(|(at, _)| KeySetId(at as u16))
 }
 
-/// How many key sets one instrument may have. Code has a few; one that makes up keys at run time reaches this, and its
-/// further series overflow.
+/// How many key sets one instrument may have. Most code uses a few. Code that invents keys at run time reaches this
+/// limit, and its further recordings go to the overflow series.
 const MOST_KEY_SETS: usize = 1000;
 
 /// Where an instrument comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum Door {
-    /// The code declares it, with this library's types.
+    /// The code declares it with this library's types.
     Facade,
-    /// It was asked for through OpenTelemetry's API.
+    /// It was requested through OpenTelemetry's API.
     OpenTelemetry,
-    /// Another library counts it, in a registry of its own.
+    /// Another library records it, in a registry of its own.
     Import,
 }
 
 /// A topic that is logged once for each instrument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Topic {
-    /// A value that could not be recorded.
+    /// A value could not be recorded.
     Drop,
-    /// Durations that do not fit.
+    /// Recorded durations do not fit the instrument.
     Duration,
-    /// Label sets that found no room, or had too few places from the start.
+    /// Label sets exceeded the limit, or the limit was too low from the start.
     Overflow,
 }
 
-/// Series are exported that have no value yet. The lower bits are [`Topic`]s.
+/// The flag for exporting series without a value. The lower bits are [`Topic`]s.
 const EXPORTS_EMPTY: u8 = 0x80;
 
 /// The bits of a [`Switch`].
 const POSITION: u8 = 0x3;
-/// Some series of the instrument has stripes.
+/// Some series of the instrument have stripes.
 const HAS_STRIPES: u8 = 0x4;
-/// Threads that add are to check whether they meet others.
+/// Threads that add to a series check for contention.
 const LOOK: u8 = 0x8;
-/// Threads that record are to check whether they record in another registry.
+/// Threads check whether they record in another registry.
 const REDIRECTED: u8 = 0x10;
 
 /// Whether an instrument records.
@@ -528,20 +534,20 @@ pub(crate) enum Switch {
     NotMade,
 }
 
-/// The names of the keys that some series of an instrument share.
+/// The names of the keys that several series of an instrument have in common.
 pub(super) type KeySet = Arc<[Cow<'static, str>]>;
 
 /// The keys of an instrument's series, with the attributes that all of them have.
 #[derive(Debug)]
 pub(crate) struct PointKeys {
-    /// By [`KeySetId`]; the first are those that the code declares.
+    /// Indexed by [`KeySetId`]. The first set holds the keys that the code declares.
     sets: Vec<KeySet>,
     series: Vec<Arc<Keys>>,
     overflow: Arc<Keys>,
 }
 
 impl PointKeys {
-    /// Returns keys with these attributes for all series. If a key comes twice, the later one wins.
+    /// Returns keys with these attributes for all series. If a key occurs twice, the later value wins.
     pub(super) fn new(sets: Vec<KeySet>, fixed: &Vec<(Cow<'static, str>, AttributeValue)>) -> Self {
         let keys = |set: &KeySet| Arc::new(Keys::new(set.iter().cloned(), fixed));
         Self {
@@ -551,19 +557,19 @@ impl PointKeys {
         }
     }
 
-    /// Returns the key sets of an instrument that declares no labels, yet.
+    /// Returns the key sets of an instrument that has not declared any labels.
     pub(super) fn no_labels() -> Vec<KeySet> {
         vec![KeySet::from([])]
     }
 
-    /// Returns the keys of a set, unless it is newer than these keys.
+    /// Returns the keys of a set, or `None` if the set was added later.
     #[inline]
     fn get(&self, set: KeySetId) -> Option<&Arc<Keys>> {
         let overflow = || (set == KeySetId::OVERFLOW).then_some(&self.overflow);
         self.series.get(usize::from(set.0)).or_else(overflow)
     }
 
-    /// Compares the attributes that series with these labels have.
+    /// Compares the attributes of two series with these labels.
     pub(crate) fn compare(&self, a: Option<&LabelSet>, b: Option<&LabelSet>) -> Ordering {
         let with_keys = |labels: &'_ LabelSet| self.get(labels.keys());
         match (a, b) {
@@ -575,12 +581,12 @@ impl PointKeys {
         }
     }
 
-    /// Returns the keys that series have besides those that the code declares.
+    /// Returns the keys that series have in addition to the declared ones.
     pub(crate) fn seen(&self) -> impl Iterator<Item = &str> {
         self.sets.iter().skip(1).flat_map(|set| set.iter().map(|key| &**key))
     }
 
-    /// Returns the attributes of a series with these labels without those that all series have.
+    /// Returns the attributes of a series with these labels, without the attributes that all series have.
     pub(crate) fn own_attributes(
         &self,
         labels: &LabelSet,

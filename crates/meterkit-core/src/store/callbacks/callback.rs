@@ -1,4 +1,4 @@
-//! One registered callback: what it reports, and how its runs went.
+//! A registered callback: the values it reports, and the outcome of its runs.
 
 use std::any::Any;
 use std::fmt;
@@ -16,24 +16,24 @@ use crate::store::settings::Settings;
 use crate::store::shared::Shared;
 use crate::unpoisoned::Unpoisoned;
 
-/// The largest budget, so that it can be added to any moment.
+/// The largest budget. The limit ensures that a budget can be added to any `Instant`.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
-/// How long a collection waits for a cached callback while it can export the values of the run before: most callbacks
-/// are done by then.
+/// How long a collection waits for a cached callback whose previous values it could export instead. Most callbacks
+/// finish within this time.
 const GRACE: Duration = Duration::from_millis(100);
 
-/// A callback is slow if a run takes this part of its budget.
+/// A callback is slow if a run takes at least this fraction (1/10) of its budget.
 const SLOW: u32 = 10;
 
 /// One registered callback.
 pub(crate) struct Callback {
     /// Identifies the callback. Callbacks that are registered later have higher numbers.
     number: u64,
-    /// What it reports, of each instrument. An intake adds some while it runs.
+    /// One sheet of values per instrument that the callback reports. An intake adds sheets while it runs.
     sheets: RwLock<Vec<Arc<Sheet>>>,
     this: OnceLock<Weak<Self>>,
-    /// The time between two runs; zero for a callback that runs in each collection.
+    /// The time between two runs, or zero for a callback that runs in each collection.
     interval: Duration,
     is_refresh: bool,
     options: CallbackOptions,
@@ -54,18 +54,18 @@ pub(crate) enum Routine {
     Refresh(Refreshing),
 }
 
-/// How a callback is run.
+/// The options of a callback.
 #[derive(Clone, Default)]
 pub(crate) struct CallbackOptions {
-    /// How long collections export what the callback reported before they run it again.
+    /// How long collections export the values of the last run before they run the callback again.
     pub(crate) ttl: Option<Duration>,
-    /// How long a collection waits for it; the registry's budget by default.
+    /// How long a collection waits for the callback; the registry's budget by default.
     pub(crate) budget: Option<Duration>,
-    /// Where a refresh runs; by default on the runtime of whoever drives the refreshes.
+    /// Where a refresh runs; by default, on the runtime of the task that drives the refreshes.
     pub(crate) spawn: Option<Spawn>,
-    /// What it is called in place of the instruments that it reports.
+    /// The name of the callback, in place of the names of its instruments.
     pub(crate) name: Option<&'static str>,
-    /// Where the program registered it, for the log.
+    /// Where the program registered the callback, for the log.
     pub(crate) registered_at: Option<&'static Location<'static>>,
 }
 
@@ -82,7 +82,7 @@ impl fmt::Debug for CallbackOptions {
 /// Why a run failed.
 pub(super) enum Failure {
     Error(String),
-    /// With the panic message, if it was text.
+    /// Contains the panic message, or an empty string if the payload was not text.
     Panic(String),
 }
 
@@ -117,13 +117,13 @@ impl Callback {
         self.number
     }
 
-    /// Lets the instruments know who reports them.
+    /// Connects the instruments to this callback, which reports their values.
     pub(super) fn connect(self: &Arc<Self>) {
         self.this.get_or_init(|| Arc::downgrade(self));
         self.each_sheet(|sheet| sheet.connect(&Arc::downgrade(self)));
     }
 
-    /// Returns where a refresh runs, if that was set.
+    /// Returns where a refresh runs, if this was set.
     pub(super) fn spawn(&self) -> Option<&Spawn> {
         self.options.spawn.as_ref()
     }
@@ -132,17 +132,17 @@ impl Callback {
         self.is_refresh
     }
 
-    /// Returns where the program registered it, if it did so through the facade.
+    /// Returns where the program registered the callback, if it did so through the facade.
     pub(super) fn registered_at(&self) -> Option<String> {
         self.options.registered_at.map(ToString::to_string)
     }
 
-    /// Returns the full names of the instruments that it reports.
+    /// Returns the full names of the instruments that the callback reports.
     pub(crate) fn names(&self) -> String {
         self.all_names(usize::MAX).join(", ")
     }
 
-    /// Returns the full name of the first of them, which identifies the callback in metrics.
+    /// Returns the full name of the callback's first instrument, which identifies the callback in metrics.
     pub(super) fn name(&self) -> String {
         self.all_names(1).pop().unwrap_or_default()
     }
@@ -160,13 +160,14 @@ impl Callback {
         self.sheets.read().unpoisoned().iter().for_each(each);
     }
 
-    /// Returns whether this holds of everything that it reports. Nothing holds of an intake that has not run yet.
+    /// Returns whether `holds` is true for every instrument that the callback reports. Returns `false` for an intake
+    /// that has not run yet and therefore has no instruments.
     fn all_sheets(&self, holds: impl Fn(&Shared) -> bool) -> bool {
         let sheets = self.sheets.read().unpoisoned();
         !sheets.is_empty() && sheets.iter().all(|sheet| holds(&sheet.instrument().shared))
     }
 
-    /// Returns whether its scope records nothing.
+    /// Returns whether all instruments of the callback are off.
     pub(super) fn is_off(&self) -> bool {
         self.all_sheets(Shared::is_off)
     }
@@ -193,12 +194,13 @@ impl Callback {
         }
     }
 
-    /// Returns whether the current run delays nobody: it is cached, and the values of an earlier run are there.
+    /// Returns whether no collection needs to wait for the current run: the callback is cached, and values of an
+    /// earlier run exist.
     fn is_spared(&self, state: &State) -> bool {
         !self.interval.is_zero() && state.has_values
     }
 
-    /// Returns how long the current run may take before it is an overrun.
+    /// Returns how long the current run may take before it counts as an overrun.
     fn budget(&self, state: &State) -> Duration {
         let default = self.settings.callback_budget();
         let default = match self.is_refresh {
@@ -209,8 +211,8 @@ impl Callback {
         self.options.budget.unwrap_or(default).min(LONGEST)
     }
 
-    /// Queues a run if one is due `now`, by the registry's clock. Returns whether it did, whether a collection waits for
-    /// the current run, and how long it is until the next look at a refresh.
+    /// Queues a run if one is due `now`, by the registry's clock. Returns whether a run was queued, whether a
+    /// collection waits for the current run, and the time until a refresh is to be checked again.
     pub(super) fn prepare(&self, now: Duration) -> (bool, bool, Duration) {
         if self.is_off() {
             return (false, false, self.interval);
@@ -223,7 +225,8 @@ impl Callback {
                 Ok(()) => (true, is_awaited, self.interval.min(budget)),
                 Err(wait) => (false, false, wait),
             },
-            // Each collection that continues without it is an overrun; nobody waits for a refresh, which has one.
+            // Every collection that continues without the callback is an overrun. Nobody waits for a refresh: each of
+            // its runs is one overrun at most.
             Run::Running { since, is_judged }
                 if since.elapsed() >= budget && (is_awaited || self.is_refresh && !is_judged) =>
             {
@@ -241,8 +244,8 @@ impl Callback {
         Ok(())
     }
 
-    /// Waits for the end of the current run, for `step` at most. Returns whether to go on waiting: neither has the run
-    /// ended, nor has the collection waited long enough for it, or until its own `end`.
+    /// Waits for the end of the current run, for at most `step`. Returns whether to keep waiting: the run has not
+    /// ended, the callback has time left, and the collection's own `end` has not come.
     pub(super) fn wait(&self, step: Duration, end: Instant) -> bool {
         let mut state = self.state();
         let deadline = match state.run {
@@ -258,7 +261,7 @@ impl Callback {
         match state.run {
             _ if self.is_spared(&state) => {}
             Run::Idle | Run::Running { is_judged: true, .. } => {}
-            // A run that began late has not had its whole budget, but it holds up others.
+            // A run that began late has not had its whole budget, but it delays other callbacks.
             Run::Running { since, .. } if since.elapsed() >= step.min(self.budget(&state)) => {
                 self.overran(state, since);
             }
@@ -278,7 +281,7 @@ impl Callback {
         self.tell(SelfMetrics::overran);
     }
 
-    /// Runs the user's code on this thread. [`finish`](Self::finish) follows.
+    /// Runs the user's code on this thread. The caller must call [`finish`](Self::finish) afterwards.
     pub(super) fn run(&self) {
         let begun = self.state().begin();
         if let Some((Routine::Collect(collect), since)) = begun.as_ref().map(|it| (&*it.0, it.1)) {
@@ -286,7 +289,7 @@ impl Callback {
         }
     }
 
-    /// Ends a run: has `found` fill the drafts, and exports them if that goes well.
+    /// Ends a run: `found` fills the drafts, which are exported if it succeeds.
     pub(super) fn report(
         &self,
         since: Instant,
@@ -326,46 +329,48 @@ impl Callback {
         outcome
     }
 
-    /// Takes over the sheets of drafts that a run has added.
+    /// Adds the sheets of drafts that a run has created.
     fn adopt(&self, drafts: &[Draft]) {
         let known = self.sheets.read().unpoisoned().len();
         let new = drafts.iter().skip(known).map(|draft| draft.sheet().clone());
         let new: Vec<_> = new.inspect(|it| it.connect(self.this.get_or_init(Weak::new))).collect();
         if !new.is_empty() {
             self.sheets.write().unpoisoned().extend(new.iter().cloned());
-            // Unregistered meanwhile: these may have been made too late to be unregistered with it.
+            // The callback was unregistered in the meantime, perhaps too early to retire these sheets with it.
             if self.state().work.is_none() {
                 new.iter().for_each(Sheet::retire);
             }
         }
     }
 
-    /// Lets the next run begin, and collections that wait for this one continue. Metrics know of it by now.
+    /// Marks the run as ended, so that the next one can begin and waiting collections continue. Metrics must already
+    /// include the run.
     pub(super) fn finish(&self) {
         self.state().run = Run::Idle;
         self.ended.notify_all();
     }
 
-    /// Unregisters it: nothing that it reports is exported any more, whatever it is doing.
+    /// Unregisters the callback: from now on, none of its values are exported, even if it is running.
     pub(super) fn retire(&self) {
         let (work, waker) = self.state().retire();
         self.each_sheet(Sheet::retire);
         if let Some(waker) = waker {
             waker.wake();
         }
-        // Without a lock and last, because this may run the user's destructors.
+        // Dropped last and without a lock, because this may run the user's destructors.
         drop(work);
     }
 
-    /// Updates metrics of the callback, unless it was unregistered: its name may be that of a later one by then.
+    /// Updates the callback's metrics, unless it was unregistered: a later callback may have the same name by then.
     fn tell(&self, tell: impl FnOnce(&SelfMetrics, &str)) {
         let is_registered = self.state().work.is_some();
         if !is_registered {
             return;
         }
-        // Metrics can log a warning, which runs the user's code; it must not keep the run from ending.
+        // Updating metrics can log a warning, which runs the user's subscriber. A panic there must not keep the run
+        // from ending.
         let _ = caught(|| tell(&self.metrics, &self.name()));
-        // Its scope may have been unloaded meanwhile, perhaps by the callback itself.
+        // The scope may have been unloaded in the meantime, perhaps by the callback itself.
         if self.is_unloaded() {
             self.metrics.forget(&self.name());
         }
@@ -377,22 +382,22 @@ impl Callback {
 }
 
 impl Drop for Callback {
-    /// Instruments and sheets hold each other, also after their registry has gone.
+    /// Retires the sheets, because instruments and sheets refer to each other and would outlive their registry.
     fn drop(&mut self) {
         self.each_sheet(Sheet::retire);
     }
 }
 
-/// Runs the user's code, and catches its panics.
+/// Runs the user's code and catches its panics.
 pub(super) fn caught<T>(run: impl FnOnce() -> T) -> Result<T, Failure> {
     catch_unwind(AssertUnwindSafe(run)).map_err(|payload| Failure::Panic(message(payload)))
 }
 
-/// Returns the text of a panic, if it has one.
+/// Returns the text of a panic, or an empty string if the payload is not text.
 fn message(payload: Box<dyn Any + Send>) -> String {
     let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
-    // The payload is the user's too, and may panic when it is dropped.
+    // The payload belongs to the user as well, and may panic when dropped.
     if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(again);
     }
@@ -429,7 +434,7 @@ mod tests {
     }
 
     #[test]
-    fn no_collection_runs_one_that_is_refreshed() {
+    fn collections_do_not_run_callbacks_that_are_refreshed() {
         let registry = Registry::new();
         let rows = registry.scoped("plugin", "catalog").observable_gauge::<u64>("rows");
         let guard = rows.refresh_every(Duration::from_secs(1), || std::future::ready(1));
@@ -438,7 +443,11 @@ mod tests {
         let (_, is_awaited, _) = callback.prepare(Duration::ZERO);
         assert!(!is_awaited);
         registry.refresh();
-        assert_eq!(callback.state().run, Run::Queued, "it waits for whoever drives refreshes");
+        assert_eq!(
+            callback.state().run,
+            Run::Queued,
+            "it waits for the task that drives refreshes"
+        );
     }
 
     #[test]

@@ -1,25 +1,25 @@
-//! What is logged about callbacks: gathered while they run, and written by whoever collects.
+//! Log events of callbacks: gathered while callbacks run, and written by the collecting thread.
 
 use tracing::Level;
 
 use super::Callbacks;
 
-/// Up to this many callbacks with the same event are named one by one; more of them share one line.
+/// Up to this many callbacks with the same event get a line each. Above that, they share one line.
 const NAMED: usize = 20;
 
-/// How many callbacks a line names that more than that share.
+/// How many callbacks a shared line names.
 const EXAMPLES: usize = 3;
 
-/// Something that happened to a callback and that an operator should know.
+/// An event of a callback that an operator should know about.
 pub(super) struct Event {
     pub(super) level: Level,
-    /// The same for all callbacks to which this happens.
+    /// Identical for all callbacks with the same event.
     pub(super) message: &'static str,
     pub(super) detail: Option<String>,
 }
 
 impl Callbacks {
-    /// Logs what happened since the last call: a few lines at most, however many callbacks are in trouble.
+    /// Logs the events since the last call: a few lines at most, however many callbacks have problems.
     pub(super) fn log_events(&self) {
         let mut events = Vec::new();
         for callback in self.registered() {
@@ -46,7 +46,8 @@ impl Callbacks {
 }
 
 impl Event {
-    /// Logs the event. Whoever looks for a panic needs the place in the program; an error says by itself what is wrong.
+    /// Logs the event. Errors include the place of registration, which helps to find a panic; other events explain
+    /// themselves.
     fn log(&self, instruments: &str, registered_at: Option<String>) {
         let Self { level, message, detail } = self;
         let detail = detail.as_deref();

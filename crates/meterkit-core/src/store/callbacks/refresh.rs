@@ -1,4 +1,4 @@
-//! A refresh: has callbacks run, and waits for them as long as their budgets allow.
+//! A refresh: runs callbacks, and waits for them as long as their budgets allow.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,21 +7,22 @@ use super::Callbacks;
 use super::callback::Callback;
 use super::workers::{Job, in_callback};
 
-/// Fraction of the time there is that may pass without progress before helper threads are added (1, then 2, then 4).
+/// Fraction (1/20) of the available time that may pass without progress before helper threads are added (1, then 2,
+/// then 4).
 const PATIENCE: u32 = 20;
 
-/// However much time there is, the other callbacks do not wait longer than this behind one that hangs.
+/// The longest time that callbacks wait behind one that hangs, however much time is available.
 const LONGEST_PATIENCE: Duration = Duration::from_millis(50);
 
-/// How much longer a refresh lasts than the largest budget, at least, so that a callback that begins at once has all of
-/// its budget.
+/// The least time by which a refresh outlasts the largest budget, so that a callback that begins at once gets its whole
+/// budget.
 const SLACK: Duration = Duration::from_millis(10);
 
 impl Callbacks {
-    /// Runs each callback that is due and waits for what they report. Gives up on one when its budget is spent, and on
-    /// all of them when the largest budget is. `now` is the time by the registry's clock.
+    /// Runs each callback that is due and waits for its values. Gives up on a callback when its budget is spent, and on
+    /// all of them when the largest budget is spent. `now` is the time by the registry's clock.
     ///
-    /// Does nothing within a callback, which would wait for itself.
+    /// Does nothing when called within a callback, which would otherwise wait for itself.
     pub(crate) fn refresh(&self, now: Duration) {
         if in_callback() {
             return;
@@ -44,7 +45,7 @@ impl Callbacks {
         self.log_events();
     }
 
-    /// Returns how long a refresh waits for callbacks at most.
+    /// Returns the longest time for which a refresh waits for callbacks.
     pub(crate) fn longest_refresh(&self) -> Duration {
         let registered = self.registered();
         let collected = registered.iter().filter(|callback| !callback.is_refresh());
@@ -57,7 +58,7 @@ impl Callbacks {
         let longest = awaited.iter().map(|callback| callback.patience()).max().unwrap_or_default();
         let patience = (longest / PATIENCE).min(LONGEST_PATIENCE);
         let end = began + longest + patience.max(SLACK).min(longest);
-        // Backwards, because callbacks run in order: most have ended when the last one has.
+        // In reverse, because callbacks run in order: when the last one has ended, most others have, too.
         for callback in awaited.iter().rev() {
             while callback.wait(patience, end) {
                 self.workers.help(patience);

@@ -1,4 +1,4 @@
-//! Callbacks that run in the background, once per period, whether anyone collects or not.
+//! Callbacks that run in the background once per period, independently of collections.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,13 +13,13 @@ use crate::store::observed::Draft;
 /// The shortest period.
 const SHORTEST: Duration = Duration::from_millis(10);
 
-/// A future to be run to its end, on a thread or in a runtime.
+/// A future to be run to completion, on a thread or in a runtime.
 pub type BackgroundTask = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Runs a task somewhere.
+/// Starts a task on a runtime or thread.
 pub(crate) type Spawn = Arc<dyn Fn(BackgroundTask) + Send + Sync>;
 
-/// Reports what an async callback found.
+/// Fills the drafts with the values that an async callback found.
 pub(crate) type Report = Box<dyn FnOnce(&mut [Draft]) + Send>;
 
 /// The outcome of an async callback.
@@ -43,8 +43,8 @@ impl Refreshing {
 }
 
 impl Callbacks {
-    /// Returns the tasks of refreshes that are due `now`, by the registry's clock, and how long it is until the next
-    /// one. Tasks that run elsewhere are started here instead.
+    /// Returns the tasks of refreshes that are due `now`, by the registry's clock, and the time until the next one is
+    /// due. Tasks with a spawner of their own are started here instead of being returned.
     pub(crate) fn due_refreshes(&self, now: Duration) -> (Vec<BackgroundTask>, Option<Duration>) {
         let mut tasks = Vec::new();
         let mut next: Option<Duration> = None;
@@ -59,7 +59,7 @@ impl Callbacks {
             }
             let task: BackgroundTask = Box::pin(Refresh::new(callback.clone()));
             match callback.spawn() {
-                // A task that is dropped counts as failed: nothing more to do about a spawn that panics.
+                // If `spawn` panics, it drops the task, which then counts as failed. Nothing else needs to be done.
                 Some(spawn) => drop(caught(|| spawn(task))),
                 None => tasks.push(task),
             }
@@ -69,7 +69,7 @@ impl Callbacks {
     }
 }
 
-/// One run of an async callback. It can be dropped at any time, with the runtime that it is on.
+/// One run of an async callback. It may be dropped at any time, together with its runtime.
 struct Refresh {
     callback: Arc<Callback>,
     since: Instant,
@@ -90,7 +90,7 @@ impl Refresh {
         drop(state);
         drop(last);
         let Some((work, since)) = begun else {
-            return Poll::Ready(Err(Failure::Error("it was unregistered".to_owned())));
+            return Poll::Ready(Err(Failure::Error("the callback was unregistered".to_owned())));
         };
         self.since = since;
         let Routine::Refresh(refreshing) = &*work else { return Poll::Pending };
@@ -126,7 +126,7 @@ impl Future for Refresh {
 impl Drop for Refresh {
     fn drop(&mut self) {
         if !self.is_over {
-            let error = "it was stopped before it finished; has its runtime shut down?";
+            let error = "the callback was stopped before it finished; has its runtime shut down?";
             self.end(Err(Failure::Error(error.to_owned())));
         }
     }

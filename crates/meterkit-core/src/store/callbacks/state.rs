@@ -10,17 +10,17 @@ use super::callback::{Failure, Routine};
 use super::events::Event;
 use crate::store::observed::Draft;
 
-/// After so many overruns in a row, collections no longer wait for a callback.
+/// After this many consecutive overruns, collections no longer wait for a callback.
 const OVERRUNS: u32 = 3;
 
-/// After so many good runs in a row, a callback that was in trouble has recovered. One that fails every other time is logged
-/// once, not each time.
+/// After this many consecutive good runs, a callback has recovered. A callback that fails every other time is therefore
+/// logged once, not every time.
 const GOOD_RUNS: u32 = 3;
 
-/// How long a callback that panicked is left alone. Doubles with each further panic in a row.
+/// How long a callback is paused after a panic. The pause doubles with each consecutive panic.
 const FIRST_BACKOFF: Duration = Duration::from_secs(30);
 
-/// The longest time for which a callback that panicked is left alone.
+/// The longest pause after a panic.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(15 * 60);
 
 /// The scheduling state of one callback.
@@ -33,42 +33,42 @@ pub(super) struct State {
     /// Wakes a waiting refresh when the callback is unregistered.
     pub(super) waker: Option<Waker>,
     pub(super) run: Run,
-    /// What has happened since the last collection looked.
+    /// Events that the last collection has not logged yet.
     pub(super) events: Vec<Event>,
-    /// When the last run was asked for, by the registry's clock.
+    /// When the last run was queued, by the registry's clock.
     asked: Option<Duration>,
     last: Outcome,
-    /// The outcome that the log has named last, until the callback has recovered from it.
+    /// The outcome that was logged last, until the callback has recovered from it.
     logged: Outcome,
-    /// How many runs in a row returned values.
+    /// How many consecutive runs returned values.
     good_runs: u32,
-    /// How long to leave the callback alone because it panicked.
+    /// How long the callback is paused because it panicked.
     backoff: Duration,
-    /// Whether a collection has values of an earlier run to export.
+    /// Whether values of an earlier run exist for export.
     pub(super) has_values: bool,
-    /// How many runs or collections in a row took longer than the budget.
+    /// How many consecutive runs or collections exceeded the budget.
     overruns: u32,
     /// Whether an overrun was logged, until the callback has recovered from it.
     is_overrun_logged: bool,
-    /// How many runs in a row ended within the budget.
+    /// How many consecutive runs ended within the budget.
     fast_runs: u32,
     /// Whether collections export its last values because it is too slow.
     pub(super) is_background: bool,
     was_left_out: bool,
-    /// Whether a run took so long that its duration, and that of each later run, is worth a metric.
+    /// Whether a run took long enough for its duration, and that of each later run, to be recorded as a metric.
     pub(super) is_timed: bool,
 }
 
-/// Where a callback is between two runs.
+/// The stage of a callback's current run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Run {
     #[default]
     Idle,
-    /// Waits for a thread.
+    /// The run is waiting for a thread.
     Queued,
     Running {
         since: Instant,
-        /// Whether its duration has been compared with the budget: it exceeded it, or the run has ended.
+        /// Whether the duration has been compared with the budget, because it was exceeded or the run has ended.
         is_judged: bool,
     },
 }
@@ -87,9 +87,10 @@ impl State {
         Self { work: Some(Arc::new(work)), drafts, ..Self::default() }
     }
 
-    /// Queues a run of an idle callback if one is due `now`, `interval` after the last one. Otherwise returns how long it is until then.
+    /// Queues a run of an idle callback if one is due `now`. A run is due `interval` after the last one; the error is
+    /// the time until then.
     ///
-    /// A callback whose scope was disabled meanwhile has nothing to export, and is due at once.
+    /// A callback whose scope was disabled in the meantime has no values to export and is due at once.
     pub(super) fn queue(
         &mut self,
         now: Duration,
@@ -108,7 +109,8 @@ impl State {
         Ok(())
     }
 
-    /// Begins the queued run, or returns the one that has begun, unless the callback was unregistered.
+    /// Begins the queued run and returns it, or returns the run that has already begun. Returns `None` if the callback
+    /// was unregistered.
     pub(super) fn begin(&mut self) -> Option<(Arc<Routine>, Instant)> {
         let work = self.work.clone()?;
         if let Run::Running { since, .. } = self.run {
@@ -119,7 +121,7 @@ impl State {
         Some((work, since))
     }
 
-    /// The callback has been `running` for longer than a collection waits for it.
+    /// Notes an overrun: the callback has been `running` for longer than a collection waits for it.
     pub(super) fn overran(&mut self, running: Duration, budget: Duration) {
         if let Run::Running { is_judged, .. } = &mut self.run {
             *is_judged = true;
@@ -150,7 +152,7 @@ impl State {
         self.is_background |= is_slow || is_refresh;
     }
 
-    /// A collection ended before the callback had its turn.
+    /// Notes that a collection ended before the callback had its turn.
     pub(super) fn left_out(&mut self) {
         if !std::mem::replace(&mut self.was_left_out, true) {
             let message = (
@@ -162,7 +164,7 @@ impl State {
         }
     }
 
-    /// Ends a run. Returns whether it was an overrun that nobody noticed before.
+    /// Ends a run. Returns whether the run was an overrun that was not noted before.
     pub(super) fn end(
         &mut self,
         took: Duration,
@@ -194,7 +196,7 @@ impl State {
         is_overrun
     }
 
-    /// Remembers how a run ended.
+    /// Stores the outcome of a run.
     fn note(&mut self, failure: Option<Failure>) {
         let was_fine = self.last == Outcome::Worked;
         let (outcome, message, detail) = match failure {
@@ -235,20 +237,20 @@ impl State {
     }
 
     fn log(&mut self, (level, message): (Level, &'static str), detail: Option<String>) {
-        // Nobody needs to know about a callback that was unregistered.
+        // Events of a callback that was unregistered are irrelevant.
         if self.work.is_some() {
             self.events.push(Event { level, message, detail });
         }
     }
 
-    /// Unregisters the callback. Returns what it held, to be dropped without a lock.
+    /// Unregisters the callback. Returns the values that it held, to be dropped without a lock.
     pub(super) fn retire(&mut self) -> (Option<Arc<Routine>>, Option<Waker>) {
         self.is_background = false;
         self.events.clear();
         (self.work.take(), self.waker.take())
     }
 
-    /// Returns whether the callback runs once per period, whether anyone collects or not.
+    /// Returns whether the callback runs once per period, independently of collections.
     fn is_refresh(&self) -> bool {
         self.work.as_deref().is_some_and(|work| matches!(work, Routine::Refresh(_)))
     }
@@ -292,7 +294,7 @@ mod tests {
             assert_eq!(run(&mut state, 2 * BUDGET), [LATE]);
             assert_eq!(run(&mut state, 2 * BUDGET), NOTHING);
             assert_eq!(run(&mut state, BUDGET), NOTHING);
-            // A second row is not news before the callback has recovered.
+            // A second series of overruns is not logged before the callback has recovered.
             assert_eq!(run(&mut state, 2 * BUDGET), NOTHING);
             (0..3).for_each(|_| assert_eq!(run(&mut state, BUDGET), NOTHING));
         }
@@ -302,7 +304,7 @@ mod tests {
         assert_eq!(run(&mut state, 2 * BUDGET), [SLOW]);
         assert!(state.is_background);
         assert_eq!(run(&mut state, 2 * BUDGET), NOTHING);
-        // A single fast run is no recovery.
+        // A single fast run is not a recovery.
         assert_eq!(run(&mut state, BUDGET), NOTHING);
         assert_eq!(run(&mut state, 2 * BUDGET), NOTHING);
         assert_eq!(run(&mut state, BUDGET), NOTHING);
@@ -336,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_late_once_whoever_finds_out() {
+    fn a_late_run_is_logged_once_whether_a_collection_or_its_end_finds_out() {
         let mut state = idle();
         begin(&mut state);
         state.overran(BUDGET, BUDGET);
@@ -346,12 +348,12 @@ mod tests {
         assert_eq!(messages(&mut state), <[&str; 0]>::default());
         assert!(
             matches!(state.run, Run::Running { is_judged: true, .. }),
-            "nobody judges it again"
+            "it is not judged again"
         );
     }
 
     #[test]
-    fn nothing_is_told_of_one_that_has_gone() {
+    fn nothing_is_logged_about_an_unregistered_callback() {
         let mut state = idle();
         begin(&mut state);
         state.retire();

@@ -1,7 +1,7 @@
 //! The threads on which callbacks run.
 //!
-//! There is one while callbacks are quick, and it exits when there is nothing to do for a while. When a callback holds
-//! it up, others take over.
+//! One thread is enough while callbacks are quick; it exits after being idle for a while. When a callback blocks it,
+//! other threads take over.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -17,34 +17,34 @@ use tracing::Dispatch;
 
 use super::callback::{Callback, caught};
 
-/// An idle thread exits after this time: most collections come sooner.
+/// An idle thread exits after this time. Most collections come sooner.
 const IDLE: Duration = Duration::from_secs(90);
 
-/// One of several idle threads exits after this time.
+/// If several threads are idle, each exits after this time.
 const SPARE: Duration = Duration::from_secs(1);
 
 thread_local! {
     static IN_CALLBACK: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Returns whether this thread is running a callback of an observable instrument: it must not wait for a collection,
-/// which waits for it.
+/// Returns whether this thread is running a callback of an observable instrument. Such a thread must not wait for a
+/// collection, because the collection waits for the callback.
 pub fn in_callback() -> bool {
     IN_CALLBACK.get()
 }
 
-/// The threads on which callbacks run. They exit once this is dropped, each when its callback ends.
+/// The threads on which callbacks run. After this is dropped, each thread exits when its callback ends.
 #[derive(Default)]
 pub(super) struct Workers {
     pool: Arc<Pool>,
-    /// Whether the system refused the last thread.
+    /// Whether the operating system refused to start the last thread.
     is_short: AtomicBool,
 }
 
-/// A callback to be run.
+/// A callback to run.
 pub(super) struct Job {
     pub(super) callback: Arc<Callback>,
-    /// Where the collection logs to.
+    /// The log subscriber of the collection.
     pub(super) dispatch: Dispatch,
 }
 
@@ -57,12 +57,12 @@ struct Pool {
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Job>,
-    /// Jobs that nobody waits for: they come after all others.
+    /// Jobs that nobody waits for. They run after all others.
     background: VecDeque<Job>,
     threads: usize,
     /// How many of the threads are running a callback.
     busy: usize,
-    /// When a job was last begun, or help was last added.
+    /// When a job last began, or helper threads were last added.
     progress: Option<Instant>,
     /// How many threads to add when there is no progress.
     helpers: usize,
@@ -70,8 +70,8 @@ struct Queue {
 }
 
 impl Workers {
-    /// Queues `jobs`, to be run one after the other as long as none takes long, and then those of the background.
-    /// Returns whether there is a thread for them.
+    /// Queues `jobs` and, after them, the `background` jobs. They run one after the other unless one takes long.
+    /// Returns whether a thread is available for them.
     pub(super) fn run(&self, jobs: Vec<Job>, background: Vec<Job>) -> bool {
         let mut queue = self.pool.lock();
         // An earlier collection may have left jobs queued behind one that hangs.
@@ -93,7 +93,8 @@ impl Workers {
         self.add()
     }
 
-    /// Adds threads if jobs wait and none was begun within `patience`: idle ones first, twice as many each time.
+    /// Adds threads if jobs are waiting and none has begun within `patience`. Wakes idle threads first, and doubles the
+    /// number each time.
     pub(super) fn help(&self, patience: Duration) {
         let mut queue = self.pool.lock();
         let is_stuck = queue.progress.is_some_and(|progress| progress.elapsed() >= patience);
@@ -112,7 +113,7 @@ impl Workers {
         });
     }
 
-    /// Starts a thread that the queue counts already. Returns whether the system had one.
+    /// Starts a thread that the queue already counts. Returns whether the operating system started it.
     fn add(&self) -> bool {
         let pool = self.pool.clone();
         let thread = thread::Builder::new().name("meterkit-callback".to_owned());
@@ -146,15 +147,15 @@ impl Pool {
         while let Some(Job { callback, dispatch }) = self.next() {
             let run = || tracing::dispatcher::with_default(&dispatch, || callback.run());
             let _ = caught(run);
-            // First, so that the next collection finds this thread free.
+            // Done first, so that the next collection finds this thread free.
             self.lock().busy -= 1;
             callback.finish();
-            // What an unregistered callback captured may panic when it is dropped.
+            // Values captured by an unregistered callback may panic when dropped.
             let _ = caught(|| drop((callback, dispatch)));
         }
     }
 
-    /// Returns the next job, or `None` when this thread is to exit.
+    /// Returns the next job, or `None` if this thread is to exit.
     fn next(&self) -> Option<Job> {
         let mut queue = self.lock();
         let mut may_stay = true;
@@ -168,7 +169,7 @@ impl Pool {
                 queue.threads -= 1;
                 return None;
             }
-            // One is enough as long as callbacks are quick.
+            // One thread is enough as long as callbacks are quick.
             let stay = if queue.threads - queue.busy > 1 { SPARE } else { IDLE };
             let (woken, timeout) = self.changed.wait_timeout(queue, stay).unpoisoned();
             queue = woken;

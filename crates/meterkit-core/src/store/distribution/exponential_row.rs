@@ -1,4 +1,4 @@
-//! Rows with exponential buckets, which grow: behind a lock that nobody waits for to record.
+//! Rows with exponential buckets, which grow. Each row has a lock, but recording never waits for it.
 
 use std::sync::{Mutex, MutexGuard, TryLockError};
 
@@ -8,7 +8,7 @@ use crate::buckets::ExponentialLimits;
 use crate::store::exponential::{ExponentialCounts, SignedIndex};
 use crate::unpoisoned::Unpoisoned;
 
-/// Counts of one row.
+/// The counts of one row.
 #[derive(Debug)]
 pub(super) struct ExponentialRow {
     limits: ExponentialLimits,
@@ -18,7 +18,7 @@ pub(super) struct ExponentialRow {
 #[derive(Debug)]
 struct State {
     values: ExponentialValues,
-    /// Whether nothing is recorded here any more.
+    /// Whether the row accepts no further values.
     is_retired: bool,
 }
 
@@ -36,29 +36,29 @@ impl ExponentialRow {
         Self { limits, state: Mutex::new(State { values, is_retired: false }) }
     }
 
-    /// Returns how many values there are.
+    /// Returns the number of values.
     pub(super) fn count(&self) -> u64 {
         self.lock().values.count
     }
 
-    /// Adds what is here to `values`.
+    /// Adds the values of this row to `values`.
     pub(super) fn add_to(&self, values: &mut ExponentialValues) {
         values.add(&self.lock().values);
     }
 
-    /// Adds what is here to `values`, and forgets it.
+    /// Moves the values of this row to `values`.
     pub(super) fn move_to(&self, values: &mut ExponentialValues) {
         let mut state = self.lock();
         values.add(&state.values);
         state.values.empty();
     }
 
-    /// Adds what was counted elsewhere.
+    /// Adds values that were counted elsewhere.
     pub(super) fn add(&self, values: &ExponentialValues) {
         self.lock().values.add(values);
     }
 
-    /// Takes no further values, and returns those that there are.
+    /// Closes the row to further values, and returns its values.
     pub(super) fn retire(&self) -> ExponentialValues {
         let mut state = self.lock();
         state.is_retired = true;
@@ -75,7 +75,7 @@ impl ExponentialRow {
     }
 }
 
-/// The right to change a row.
+/// The exclusive right to change a row.
 pub(super) struct ExponentialClaim<'a>(MutexGuard<'a, State>);
 
 impl ExponentialClaim<'_> {
@@ -83,7 +83,7 @@ impl ExponentialClaim<'_> {
         self.0.values.count
     }
 
-    /// Forgets all values.
+    /// Discards all values.
     pub(super) fn clear(&mut self) {
         self.0.values.clear();
     }
@@ -103,13 +103,13 @@ impl ExponentialValues {
         }
     }
 
-    /// Forgets all values, and gives their memory back.
+    /// Discards all values and frees their memory.
     fn clear(&mut self) {
         self.counts.clear();
         (self.count, self.moments) = (0, Moments::NONE);
     }
 
-    /// Forgets all values, and keeps the memory for the next ones.
+    /// Discards all values, and keeps the memory for later ones.
     fn empty(&mut self) {
         self.counts.empty();
         (self.count, self.moments) = (0, Moments::NONE);

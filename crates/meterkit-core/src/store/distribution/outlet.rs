@@ -1,21 +1,22 @@
-//! Where the values of one series go besides its buckets.
+//! The sink to which the values of one series are sent, in addition to its buckets.
 
 use crate::number::Value;
 use crate::store::feed::Sink;
 use crate::store::settings::Settings;
 
-/// Where the values of one series go besides its buckets. At first nobody has said whether something listens.
+/// Sends the values of one series to a sink, in addition to its buckets. At first it is unknown whether there is a
+/// sink.
 #[derive(Default)]
 pub(super) struct Outlet {
     sink: Option<Sink>,
-    /// Values that wait for a sink.
+    /// Values that are waiting for a sink.
     waiting: Vec<Value>,
-    /// How many of the values that wait are not counted any more.
+    /// How many of the waiting values are no longer counted in the buckets.
     forgotten: usize,
 }
 
 impl Outlet {
-    /// Sends a value, or lets it wait if there is room.
+    /// Sends a value, or keeps it until there is a sink, if there is room.
     pub(super) fn send(&mut self, value: Value, settings: &Settings) {
         match &self.sink {
             Some(sink) => sink(value),
@@ -24,7 +25,7 @@ impl Outlet {
         }
     }
 
-    /// Sends what waits, and all later values, to `sink`, or nowhere.
+    /// Sends all waiting and later values to `sink`, or discards them if it is `None`.
     pub(super) fn change(&mut self, sink: Option<Sink>, settings: &Settings) {
         self.sink = sink;
         let waiting = std::mem::take(&mut self.waiting);
@@ -35,12 +36,12 @@ impl Outlet {
         }
     }
 
-    /// The values that wait are not counted any more.
+    /// Marks all waiting values as no longer counted in the buckets.
     pub(super) fn forget(&mut self) {
         self.forgotten = self.waiting.len();
     }
 
-    /// Returns the values that wait and are counted.
+    /// Returns the waiting values that are counted in the buckets.
     pub(super) fn waiting(&self) -> impl Iterator<Item = f64> + Clone {
         self.waiting.iter().skip(self.forgotten).map(|value| value.as_f64())
     }

@@ -1,35 +1,35 @@
-//! Rows: where the values of a histogram series with explicit buckets are counted.
+//! Rows, which count the values of a histogram series with explicit buckets.
 //!
-//! A row is claimed for as long as it takes to count one value. Nobody waits for a row that is claimed: recorders take
-//! another one. So everything in a row changes together without a lock.
+//! A row is claimed for as long as it takes to count one value. Recorders do not wait for a claimed row; they take
+//! another one. Thus everything in a row changes together without a lock.
 
 use crate::store::atomic::Ordering::{Acquire, Relaxed, Release};
 use crate::store::atomic::{AtomicU64, fence, spin_loop, yield_now};
 
-/// Counts of one row.
+/// The counts of one row.
 #[derive(Debug)]
 pub(super) struct Row {
-    /// Odd while the row is claimed. Even, and changed, after each claim: so a reader notices.
+    /// Odd while the row is claimed. Every claim leaves a new even number, so that a reader notices it.
     sequence: AtomicU64,
-    /// The bits of a float, as are the next two.
+    /// The bits of a float, as in the next two fields.
     sum: AtomicU64,
     min: AtomicU64,
     max: AtomicU64,
-    /// One more than there are boundaries. A few that are not used may follow.
+    /// One more than there are boundaries. Unused counts may follow.
     counts: Box<[AtomicU64]>,
 }
 
-/// The sum and the extremes of some values.
+/// The sum, minimum and maximum of some values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Moments {
     pub(crate) sum: f64,
-    /// Infinite without values.
+    /// Infinity if there are no values.
     pub(crate) min: f64,
-    /// Infinite and negative without values.
+    /// Negative infinity if there are no values.
     pub(crate) max: f64,
 }
 
-/// How often a reader tries to read a row that recorders use, before it claims the row itself.
+/// How often a reader tries to read a row that recorders are using before it claims the row.
 const ATTEMPTS: usize = 64;
 
 impl Row {
@@ -37,9 +37,9 @@ impl Row {
         Self::with_counts(buckets)
     }
 
-    /// Returns a row without values of as many buckets, whose counts share no line of memory with those of another row.
+    /// Returns an empty row with as many buckets, whose counts share no cache line with those of another row.
     pub(super) fn alike(&self) -> Self {
-        /// Of counts in one line.
+        /// The number of counts in one cache line.
         const LINE: usize = 64 / size_of::<u64>();
         Self::with_counts(self.len() + LINE)
     }
@@ -51,12 +51,12 @@ impl Row {
         Self { sequence: AtomicU64::new(0), sum: of(sum), min: of(min), max: of(max), counts }
     }
 
-    /// Returns how many buckets there are in a row that is not [made like another](Self::alike).
+    /// Returns the number of buckets. Valid only for a row that was not made by [`alike`](Self::alike).
     pub(super) fn len(&self) -> usize {
         self.counts.len()
     }
 
-    /// Counts a value, unless the row is claimed. Returns whether it did.
+    /// Counts a value, unless the row is claimed. Returns whether the value was counted.
     #[inline]
     pub(super) fn try_record(&self, bucket: usize, value: f64) -> bool {
         let Some(claim) = self.try_claim() else { return false };
@@ -64,18 +64,18 @@ impl Row {
         true
     }
 
-    /// Claims the row, unless someone else has.
+    /// Claims the row, unless another thread has claimed it.
     #[inline]
     fn try_claim(&self) -> Option<RowClaim<'_>> {
         let before = self.sequence.load(Relaxed) & !1;
         let claimed = self.sequence.compare_exchange(before, before + 1, Acquire, Relaxed);
         claimed.ok()?;
-        // A reader that sees a change below sees the odd number, too.
+        // A reader that sees one of the changes below also sees the odd number.
         fence(Release);
         Some(RowClaim { row: self, before })
     }
 
-    /// Claims the row as soon as it is free. For everyone but recorders.
+    /// Claims the row as soon as it is free. Recorders must not call this, since it waits.
     pub(super) fn claim(&self) -> RowClaim<'_> {
         let mut attempt = 0_usize;
         loop {
@@ -83,18 +83,18 @@ impl Row {
                 return claim;
             }
             attempt += 1;
-            // Whoever has it may not be running.
+            // The thread that holds the claim may be suspended.
             if attempt % ATTEMPTS == 0 { yield_now() } else { spin_loop() }
         }
     }
 
-    /// Copies the counts of one moment into `counts`, and returns the rest.
+    /// Copies the counts into `counts`, and returns the sum and extremes. All of them belong to the same moment.
     pub(super) fn read(&self, counts: &mut [u64]) -> Moments {
         for _ in 0..ATTEMPTS {
             let before = self.sequence.load(Acquire);
             if before & 1 == 0 {
                 let moments = self.copy(counts);
-                // Whatever was read above was read before this.
+                // Orders all reads above before the load below.
                 fence(Acquire);
                 if self.sequence.load(Relaxed) == before {
                     return moments;
@@ -105,12 +105,12 @@ impl Row {
         self.claim().read(counts)
     }
 
-    /// Returns how many values there are. They may belong to different moments.
+    /// Returns the number of values. Concurrent recordings may be included in part.
     pub(super) fn count(&self) -> u64 {
         self.counts.iter().map(|count| count.load(Relaxed)).sum()
     }
 
-    /// Returns whether there is a value.
+    /// Returns whether the row has a value.
     pub(super) fn has_values(&self) -> bool {
         self.counts.iter().any(|count| count.load(Relaxed) > 0)
     }
@@ -124,7 +124,7 @@ impl Row {
     }
 }
 
-/// The right to change a row. It ends when this is dropped.
+/// The exclusive right to change a row, released on drop.
 #[derive(Debug)]
 pub(super) struct RowClaim<'a> {
     row: &'a Row,
@@ -152,7 +152,7 @@ impl RowClaim<'_> {
         self.row.copy(counts)
     }
 
-    /// Adds what was counted elsewhere.
+    /// Adds values that were counted elsewhere.
     pub(super) fn add(&self, counts: &[u64], moments: Moments) {
         for (to, more) in self.row.counts.iter().zip(counts) {
             to.store(to.load(Relaxed).wrapping_add(*more), Relaxed);
@@ -162,18 +162,18 @@ impl RowClaim<'_> {
         self.set(all);
     }
 
-    /// Forgets the extremes. What is recorded from now on has its own.
+    /// Resets the minimum and maximum, so that they cover only later values.
     pub(super) fn clear_extremes(&self) {
         self.set(Moments { sum: f64::from_bits(self.row.sum.load(Relaxed)), ..Moments::NONE });
     }
 
-    /// Forgets all values.
+    /// Discards all values.
     pub(super) fn clear(&self) {
         self.row.counts.iter().for_each(|count| count.store(0, Relaxed));
         self.set(Moments::NONE);
     }
 
-    /// Keeps the row claimed for good: nothing is recorded in it any more.
+    /// Keeps the row claimed forever, so that nothing is recorded in it any more.
     pub(super) fn retire(self) {
         std::mem::forget(self);
     }
@@ -194,10 +194,10 @@ impl Drop for RowClaim<'_> {
 }
 
 impl Moments {
-    /// Those of no value.
+    /// The moments of no values.
     pub(crate) const NONE: Self = Self { sum: 0.0, min: f64::INFINITY, max: f64::NEG_INFINITY };
 
-    /// Returns a sum of finite values, which stops at the ends of what a float holds.
+    /// Returns a sum of finite values, limited to the range of finite floats.
     #[inline]
     pub(super) fn plus(sum: f64, value: f64) -> f64 {
         (sum + value).clamp(f64::MIN, f64::MAX)
@@ -209,7 +209,7 @@ impl Moments {
         self.add(Self { sum: value, min: value, max: value });
     }
 
-    /// Adds those of other values.
+    /// Adds the moments of other values.
     #[inline]
     pub(crate) fn add(&mut self, other: Self) {
         self.sum = Self::plus(self.sum, other.sum);
@@ -217,7 +217,7 @@ impl Moments {
         self.max = self.max.max(other.max);
     }
 
-    /// Returns the extremes, if there are any.
+    /// Returns the minimum and maximum, if there are values.
     pub(crate) fn extremes(self) -> Option<(f64, f64)> {
         (self.min <= self.max).then_some((self.min, self.max))
     }
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_while_others_record_is_of_one_moment() {
+    fn a_read_during_recordings_is_consistent() {
         let row = Row::new(2);
         thread::scope(|scope| {
             for _ in 0..2 {

@@ -1,4 +1,4 @@
-//! The rows of one series: one, and more once several threads record in it at the same time.
+//! The rows of one series: a single row, and more once several threads record at the same time.
 
 use std::num::NonZero;
 use std::sync::atomic::AtomicUsize;
@@ -8,15 +8,15 @@ use crate::store::atomic::Ordering::{AcqRel, Relaxed};
 use crate::store::atomic::{AtomicBool, AtomicU8, OnceBox, spin_loop, yield_now};
 use crate::store::thread_number::thread_number;
 
-/// A place where values are counted, by one thread at a time.
+/// A place where one thread at a time counts values.
 pub(super) trait Countable {
-    /// Where a value belongs.
+    /// The bucket to which a value belongs.
     type Place: Copy;
 
-    /// Returns a row without values that is otherwise like this one, and shares no line of memory with another row.
+    /// Returns an empty row of the same kind that shares no cache line with another row.
     fn alike(&self) -> Self;
 
-    /// Counts a value, unless someone else uses the row. Returns whether it did.
+    /// Counts a value, unless another thread is using the row. Returns whether the value was counted.
     fn try_record(&self, place: Self::Place, value: f64) -> bool;
 }
 
@@ -24,41 +24,41 @@ pub(super) trait Countable {
 #[derive(Debug)]
 pub(super) struct Rows<R> {
     first: R,
-    /// Made once threads have met in the first one several times.
+    /// Created once threads have competed for the first row several times.
     more: OnceBox<More<R>>,
-    /// How often recorders found the only row in use.
+    /// How often a recorder found the only row in use.
     meetings: AtomicU8,
 }
 
-/// As many rows as there may be besides the first one.
+/// The places of all rows in addition to the first one.
 #[derive(Debug)]
 struct More<R>(Box<[Further<R>]>);
 
-/// One of the further rows.
+/// The place of one additional row.
 #[derive(Debug)]
 struct Further<R> {
-    /// Whether some thread makes it, or has.
+    /// Whether a thread is creating the row, or has created it.
     is_taken: AtomicBool,
     row: OnceBox<Apart<R>>,
 }
 
-/// Not in one line of memory with others, nor in the one beside, since processors fetch them in pairs.
+/// Aligned to two cache lines, since processors fetch them in pairs: no other data shares either of them.
 #[derive(Debug)]
 #[repr(align(128))]
 struct Apart<R>(R);
 
-/// After how many meetings there are more rows.
+/// After this many conflicts, more rows are created.
 const MEETINGS: u8 = 8;
 
-/// How many further rows a series may have.
+/// The most additional rows that a series may have.
 const MOST_ROWS: usize = 64;
 
-/// How often a recorder tries again where there is one row only.
+/// How often a recorder tries again while there is only one row.
 const RETRIES: usize = 8;
 
 impl<R: Countable> Rows<R> {
     pub(super) fn new(first: R) -> Self {
-        // Known before anyone records: finding out takes a look at files.
+        // Determined before anyone records, because finding the number of processors may read files.
         most_rows();
         Self { first, more: OnceBox::new(), meetings: AtomicU8::new(0) }
     }
@@ -67,7 +67,8 @@ impl<R: Countable> Rows<R> {
         &self.first
     }
 
-    /// Counts a value in one of the rows, unless others use all of them. Returns whether it did.
+    /// Counts a value in one of the rows, unless other threads are using all of them. Returns whether the value was
+    /// counted.
     #[inline]
     pub(super) fn try_record(&self, place: R::Place, value: f64) -> bool {
         let is_recorded = match self.more.get() {
@@ -96,23 +97,23 @@ impl<R: Countable> Rows<R> {
             }
         };
         let (before, from_own) = more.0.split_at(more.own_index());
-        // The first row comes last: it shares memory with what all recorders read.
+        // The first row comes last, because it shares memory with data that all recorders read.
         from_own.iter().chain(before).any(|it| it.try_record(&self.first, place, value))
             || self.first.try_record(place, value)
     }
 
-    /// Returns all rows that there are.
+    /// Returns all existing rows.
     pub(super) fn iter(&self) -> impl Iterator<Item = &R> {
         let more = self.more.get().into_iter().flat_map(|more| &more.0);
         let more = more.filter_map(|further| further.row.get()).map(|apart| &apart.0);
         std::iter::once(&self.first).chain(more)
     }
 
-    /// Makes sure that there will be no further rows, and returns those that there are. May be called once.
+    /// Prevents the creation of further rows, and returns the existing ones. May be called only once.
     pub(super) fn close(&self) -> impl Iterator<Item = &R> {
         for further in &self.more.get_or_init(|| Box::new(More(Box::default()))).0 {
             let is_made = further.is_taken.swap(true, AcqRel);
-            // Whoever has taken it is making it now.
+            // The thread that has taken the place is creating the row now.
             while is_made && further.row.get().is_none() {
                 yield_now();
             }
@@ -122,14 +123,15 @@ impl<R: Countable> Rows<R> {
 }
 
 impl<R> More<R> {
-    /// Returns where the row is that the current thread tries first.
+    /// Returns the index of the row that the current thread tries first.
     #[inline]
     fn own_index(&self) -> usize {
-        // Their number is a power of two, or zero: a division would take longer than counting.
+        // The number of rows is a power of two or zero, so a mask suffices. A division would take longer than counting
+        // the value.
         thread_number() & self.0.len().saturating_sub(1)
     }
 
-    /// Returns the row that the current thread tries first, if it is made.
+    /// Returns the row that the current thread tries first, if it exists.
     #[inline]
     fn own(&self) -> Option<&R> {
         Some(&self.0.get(self.own_index())?.row.get()?.0)
@@ -149,15 +151,15 @@ impl<R: Countable> Further<R> {
             return false;
         }
         let row = like.alike();
-        // Nobody else has it yet.
+        // No other thread can use the row yet.
         let is_recorded = row.try_record(place, value);
         let _ = self.row.set(Box::new(Apart(row)));
         is_recorded
     }
 }
 
-/// Returns how many further rows a series may have: two for each thread that can run, so that these seldom choose the same
-/// one, and eight at least. A power of two.
+/// Returns the most additional rows that a series may have, a power of two: at least two for each hardware thread, so
+/// that threads seldom choose the same one, with a minimum of 8 and a maximum of [`MOST_ROWS`].
 fn most_rows() -> usize {
     static ROWS: AtomicUsize = AtomicUsize::new(0);
     match ROWS.load(Relaxed) {

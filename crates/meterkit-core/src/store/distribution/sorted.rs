@@ -1,4 +1,4 @@
-//! Values that are sorted into buckets of one kind.
+//! The values of a series, sorted into buckets of one kind.
 
 use super::exponential_row::{ExponentialRow, ExponentialValues};
 use super::row::{Moments, Row};
@@ -19,15 +19,15 @@ pub(super) struct SortedBySize {
     rows: Rows<ExponentialRow>,
 }
 
-/// What came before the last interval that was taken.
+/// Values recorded before the current interval.
 pub(super) enum Earlier {
-    /// The extremes, and how many values there were: these stay in the rows, and so does their sum.
+    /// The extremes, and the number of values. The values themselves and their sum stay in the rows.
     Extremes { moments: Moments, count: u64 },
-    /// Everything.
+    /// All values, which are no longer in the rows.
     Values(Box<ExponentialValues>),
 }
 
-/// What was recorded so far.
+/// All values recorded so far.
 #[derive(Clone, Debug)]
 pub(crate) struct Distribution {
     pub(crate) counts: Counts,
@@ -38,7 +38,7 @@ pub(crate) struct Distribution {
 /// How many values fell into each bucket.
 #[derive(Clone, Debug)]
 pub(crate) enum Counts {
-    /// One more than there are boundaries.
+    /// One more count than there are boundaries.
     Explicit(Box<[u64]>),
     Exponential(Box<ExponentialCounts>),
 }
@@ -57,7 +57,7 @@ impl Sorted {
         }
     }
 
-    /// Counts a value, unless other threads use all rows. Returns whether it did.
+    /// Counts a value, unless other threads are using all rows. Returns whether the value was counted.
     #[inline]
     pub(super) fn try_record(&self, value: f64) -> bool {
         match self {
@@ -66,8 +66,8 @@ impl Sorted {
         }
     }
 
-    /// Returns what was recorded. If an interval is to be taken, returns what is in none yet, too, and adds it to what
-    /// came earlier.
+    /// Returns all recorded values. If `takes_interval`, also returns the values since the last interval, and adds them
+    /// to `earlier`.
     pub(super) fn read(
         &self,
         earlier: &mut Option<Earlier>,
@@ -91,7 +91,7 @@ impl Sorted {
                     before = *count;
                 }
                 let interval = recent.filter(|_| takes_interval).map(|(min, max)| {
-                    // The rows keep the sum.
+                    // Without the sum, which the rows keep.
                     let moments = Moments { sum: 0.0, ..moments };
                     *earlier = Some(Earlier::Extremes { moments, count });
                     Interval { count: count.saturating_sub(before), min, max, buckets: None }
@@ -102,7 +102,7 @@ impl Sorted {
         }
     }
 
-    /// Returns how many values there are. They may belong to different moments.
+    /// Returns the number of values. Concurrent recordings may be included in part.
     pub(super) fn count(&self, earlier: Option<&Earlier>) -> u64 {
         let now: u64 = match self {
             Self::Explicit { rows, .. } => rows.iter().map(Row::count).sum(),
@@ -111,7 +111,7 @@ impl Sorted {
         now.wrapping_add(earlier.map_or(0, Earlier::count))
     }
 
-    /// Returns whether there is a value.
+    /// Returns whether there are any values.
     pub(super) fn has_values(&self, earlier: Option<&Earlier>) -> bool {
         let has_now = match self {
             Self::Explicit { rows, .. } => rows.iter().any(Row::has_values),
@@ -120,9 +120,9 @@ impl Sorted {
         has_now || earlier.is_some_and(|earlier| earlier.count() > 0)
     }
 
-    /// Forgets all values; if a number is given, only if there are exactly so many. Returns whether it did.
+    /// Discards all values. If a number is given, does so only if there are exactly that many. Returns whether it did.
     pub(super) fn clear(&self, only_if: Option<u64>) -> bool {
-        // All rows at once: what is recorded meanwhile goes into one that is new, and stays.
+        // All rows are claimed at once: values recorded in the meantime go into a new row, and stay.
         let may_go = |count: u64| only_if.is_none_or(|expected| expected == count);
         match self {
             Self::Explicit { rows, .. } => {
@@ -140,8 +140,8 @@ impl Sorted {
         }
     }
 
-    /// Takes no further values, and moves all of them to `anew`, which has other buckets. Those that `wait` are moved
-    /// exactly; of the others it is known into which bucket they fell. May be called once.
+    /// Closes all rows to further values, and moves their values to `anew`, which has other buckets. `waiting` values
+    /// are moved exactly; of all others, only the bucket is known. May be called only once.
     pub(super) fn move_to(
         &self,
         anew: &Self,
@@ -178,14 +178,14 @@ impl Sorted {
         }
     }
 
-    /// Adds values of which the upper ends of their buckets are known, and some that are known exactly.
+    /// Adds values of which only the upper ends of their buckets are known, and values that are known exactly.
     fn add(
         &self,
         sorted: impl Iterator<Item = (f64, u64)>,
         exact: impl Iterator<Item = f64>,
         moments: Moments,
     ) {
-        // None of them lies beyond the extremes.
+        // No value lies beyond the extremes.
         let within = |end: f64| end.min(moments.max).max(moments.min);
         let all = sorted.map(|(end, count)| (within(end), count)).chain(exact.map(|it| (it, 1)));
         match self {
@@ -208,7 +208,7 @@ impl Sorted {
 }
 
 impl SortedBySize {
-    // Apart, so that what stands where the caller is stays small.
+    // Not inlined, so that the code at the call site stays small.
     #[inline(never)]
     fn try_record(&self, value: f64) -> bool {
         self.rows.try_record(SignedIndex::of(value), value)
@@ -241,7 +241,7 @@ impl SortedBySize {
     }
 }
 
-/// Returns what all rows have together, each of them read by `read`.
+/// Returns the combined values of all rows, using `read` for each of them.
 fn read_rows(
     rows: &Rows<Row>,
     read: impl Fn(&Row, &mut [u64]) -> Moments,
@@ -257,7 +257,7 @@ fn read_rows(
     (counts, moments)
 }
 
-/// Keeps all rows from taking values, and returns what they have together.
+/// Closes all rows to further values, and returns their combined values.
 fn retire_rows(rows: &Rows<Row>) -> (Vec<u64>, Moments) {
     let mut counts = vec![0_u64; rows.first().len()];
     let (mut moments, mut more) = (Moments::NONE, counts.clone());
@@ -271,7 +271,7 @@ fn retire_rows(rows: &Rows<Row>) -> (Vec<u64>, Moments) {
 }
 
 impl Earlier {
-    /// Returns how many values are not in the rows any more.
+    /// Returns how many values are no longer in the rows.
     pub(super) fn count(&self) -> u64 {
         match self {
             Self::Extremes { .. } => 0,

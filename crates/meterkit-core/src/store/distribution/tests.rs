@@ -1,4 +1,4 @@
-//! Cells of histograms that several threads use at once.
+//! Tests of histogram cells that several threads use at once.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -24,12 +24,12 @@ fn explicit() -> HistogramBuckets {
     HistogramBuckets::Explicit([1.0, 2.0, 3.0].into())
 }
 
-/// Few buckets, so that the scale falls.
+/// Few buckets, so that the scale decreases.
 fn exponential() -> HistogramBuckets {
     HistogramBuckets::Exponential(ExponentialLimits { max_size: 4, max_scale: 20 })
 }
 
-/// Returns an instrument with these buckets whose values go nowhere else.
+/// Returns an instrument with these buckets whose values are not sent to a sink.
 fn instrument(buckets: HistogramBuckets) -> Shared {
     let settings = Arc::new(Settings::new(Clock::system()));
     settings.expect_listener(false);
@@ -50,7 +50,7 @@ fn cell(shared: &Shared) -> DistributionCell {
     cell
 }
 
-/// Returns how many values there are by buckets, each of them with the place of its bucket.
+/// Returns how many values there are in each bucket.
 fn counts(distribution: &Distribution) -> Vec<u64> {
     match &distribution.counts {
         Counts::Explicit(counts) => counts.to_vec(),
@@ -61,7 +61,7 @@ fn counts(distribution: &Distribution) -> Vec<u64> {
     }
 }
 
-/// Makes threads record 0, 1, 2, 3 and 4 in turns, while `meanwhile` is called again and again.
+/// Makes threads record 0, 1, 2, 3 and 4 in turn, while `meanwhile` is called repeatedly.
 fn record_while(cell: &DistributionCell, shared: &Shared, mut meanwhile: impl FnMut()) {
     let running = AtomicUsize::new(THREADS);
     thread::scope(|scope| {
@@ -154,7 +154,7 @@ fn values_that_come_while_buckets_change_are_in_the_new_ones() {
             }
             cell.read();
         });
-        // Where the recorders were done before the third round, which happens on a busy machine.
+        // Needed if the recorders finished before the third round, which happens on a busy machine.
         shared.set_buckets(other.clone());
         cell.sort_anew(&shared);
         let (read, _) = cell.read_by(true, &shared, false).expect("the new buckets");
@@ -172,10 +172,10 @@ fn threads_that_meet_again_and_again_get_rows_of_their_own() {
     let Sorted::Explicit { rows, .. } = &cell.sorted else { panic!("explicit buckets") };
     let claim = rows.first().claim();
     (0..20).for_each(|_| cell.record(1.0, &shared.settings));
-    // Whoever finds the only row in use for long makes another one, rather than wait.
+    // A recorder that finds the only row in use several times makes another row rather than wait.
     assert_eq!((rows.first().count(), cell.sorted.count(None)), (0, 20));
     drop(claim);
-    // From then on, nobody begins with the first row: it shares memory with what all recorders read.
+    // From then on, no thread begins with the first row, because it shares memory with data that all recorders read.
     (0..20).for_each(|_| cell.record(1.0, &shared.settings));
     assert_eq!((rows.iter().count(), rows.first().count()), (2, 0));
     assert_eq!(cell.read().count, 40);
@@ -183,7 +183,7 @@ fn threads_that_meet_again_and_again_get_rows_of_their_own() {
 
 #[test]
 fn a_value_that_no_row_takes_waits_for_nobody_else() {
-    // All rows are in use but those that do not exist yet: there are always some.
+    // All existing rows are in use, but a new one can always be made.
     let shared = instrument(explicit());
     let cell = cell(&shared);
     let Sorted::Explicit { rows, .. } = &cell.sorted else { panic!("explicit buckets") };
