@@ -1,4 +1,4 @@
-//! Exemplars as they are recorded: which measurements are offered, and the reservoirs that keep some of them.
+//! Exemplar sampling: decides which measurements are offered, and keeps some of them in reservoirs.
 
 mod reservoir;
 mod span;
@@ -19,22 +19,23 @@ use crate::data::{Exemplar, ExemplarFilter, Exemplars, SeriesId};
 use crate::number::Value;
 use crate::unpoisoned::Unpoisoned;
 
-/// How long an exemplar is exported that no newer one replaces. Later, most tracing systems have dropped the trace.
+/// How long an exemplar is exported unless a newer one replaces it. By then, most tracing systems have dropped the
+/// trace.
 const MAX_AGE: Duration = Duration::from_secs(600);
 
-/// Exemplars of an exponential histogram: as many as OpenTelemetry's specification has.
+/// The most exemplars of an exponential histogram, as in OpenTelemetry's specification.
 const MOST_OF_EXPONENTIAL: usize = 20;
 
-/// The reservoir of a series, once a measurement was offered to it.
+/// The reservoir of a series, created when a measurement is first offered to it.
 pub(super) type ReservoirSlot = OnceBox<Arc<Reservoir>>;
 
-/// What a registry samples, and where it keeps that.
+/// The exemplar filter of a registry, and the reservoirs of its series.
 #[derive(Default)]
 pub(crate) struct Sampling {
     /// An [`ExemplarFilter`].
     filter: AtomicU8,
-    /// The reservoirs of all series that have one. Those of series that are gone are removed by collections, and
-    /// before the list grows.
+    /// The reservoirs of all series that have one. Entries of dropped series are removed by collections, and before the
+    /// list grows.
     reservoirs: Mutex<Vec<Weak<Reservoir>>>,
 }
 
@@ -50,14 +51,14 @@ impl Sampling {
     }
 
     /// Returns whether a measurement may become an exemplar on this thread now.
-    // Apart, so that recording stays small where exemplars are off. It takes nothing of the measurement, so that those who
-    // record outside of spans have nothing to keep for later.
+    // Not inlined, so that recording stays small where exemplars are off. The measurement is not an argument, so that
+    // threads that record outside of spans need not preserve it across the call.
     #[inline(never)]
     pub(crate) fn is_wanted_here(&self) -> bool {
         self.filter.load(Relaxed) == ExemplarFilter::AlwaysOn as u8 || span::is_current()
     }
 
-    /// Returns the exemplars of all series, for a collection whose values have been read by `now`.
+    /// Returns the exemplars of all series, for a collection whose values were read up to `now`.
     pub(crate) fn read(&self, now: SystemTime) -> Exemplars {
         let mut all = Exemplars::default();
         if !self.is_on() {
@@ -75,7 +76,8 @@ impl Sampling {
         all
     }
 
-    /// Keeps track of a new reservoir. Fails while another thread has the list: recording must not wait for it.
+    /// Adds a new reservoir to the list. Returns `false` while another thread holds the list, because recording must
+    /// not wait.
     fn add(&self, reservoir: &Arc<Reservoir>) -> bool {
         let mut reservoirs = match self.reservoirs.try_lock() {
             Ok(reservoirs) => reservoirs,
@@ -90,10 +92,10 @@ impl Sampling {
     }
 }
 
-/// Offers a measurement that was recorded in a series.
+/// Offers a measurement that was recorded in a series as an exemplar.
 #[cold]
 pub(super) fn offer(shared: &Shared, slot: &ReservoirSlot, series: SeriesId, value: Value) {
-    // Counters ask for nothing before they add: off, they have not added.
+    // Counters do not check this before they add. If the instrument is off or redirected, they have added nothing here.
     if shared.is_off() || (shared.is_redirected() && redirect::is_active()) {
         return;
     }
@@ -130,7 +132,7 @@ fn keep(
         if !shared.settings.exemplars.add(&reservoir) {
             return None;
         }
-        // Another thread may have been first; the list then forgets this one.
+        // If another thread was first, this reservoir is dropped, and the list forgets it.
         let _ = slot.set(Box::new(reservoir));
         slot.get()
     });

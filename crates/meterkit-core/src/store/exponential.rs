@@ -1,4 +1,4 @@
-//! The buckets of one exponential histogram's series, at whatever scale its values fit in.
+//! The buckets of one exponential histogram series, at the finest scale in which its values fit.
 
 mod index;
 
@@ -8,33 +8,33 @@ pub(crate) use self::index::{MAX_SCALE, index_of};
 use crate::buckets::ExponentialLimits;
 use crate::data::{ExponentialBuckets, SignedBuckets};
 
-/// Counts of values by their size.
+/// Counts of values in exponential buckets.
 ///
-/// The buckets grow until there may be no more of them; then pairs of neighbors are joined, until the new value has
-/// room. Memory is bounded by the limits, whatever is recorded.
+/// Buckets are added up to the allowed number. Beyond it, pairs of neighbors are merged until the new value fits. The
+/// limits therefore bound the memory, whatever is recorded.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ExponentialCounts {
     limits: ExponentialLimits,
     pub(crate) scale: i32,
-    /// The index at [`MAX_SCALE`] that those of smaller values are raised to.
+    /// The lowest index at [`MAX_SCALE`] that is used; lower indices are raised to it.
     lowest: i32,
     pub(crate) zero: u64,
     pub(crate) positive: ExponentialBuckets,
     pub(crate) negative: ExponentialBuckets,
 }
 
-/// Where a value belongs, whatever the scale is.
+/// The place of a value, independent of the scale.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum SignedIndex {
     Zero,
     /// The index at [`MAX_SCALE`].
     Positive(i32),
-    /// That of the magnitude.
+    /// The index of the magnitude at [`MAX_SCALE`].
     Negative(i32),
 }
 
 impl SignedIndex {
-    /// The place of a finite number.
+    /// Returns the place of a finite number.
     #[inline]
     pub(crate) fn of(number: f64) -> Self {
         if number > 0.0 {
@@ -52,7 +52,7 @@ impl ExponentialCounts {
         Self {
             limits,
             scale: limits.max_scale,
-            // At the lowest scale, two buckets hold all numbers but the subnormal ones.
+            // At the lowest scale, two buckets hold all numbers except subnormal ones.
             lowest: if limits.max_size > 2 { i32::MIN } else { index_of(f64::MIN_POSITIVE) },
             zero: 0,
             positive: ExponentialBuckets::default(),
@@ -60,12 +60,12 @@ impl ExponentialCounts {
         }
     }
 
-    /// Forgets all values, and gives their memory back.
+    /// Discards all values and frees their memory.
     pub(crate) fn clear(&mut self) {
         *self = Self::new(self.limits);
     }
 
-    /// Forgets all values, and keeps their memory for the next ones.
+    /// Discards all values, and keeps the memory for later ones.
     pub(crate) fn empty(&mut self) {
         (self.scale, self.zero) = (self.limits.max_scale, 0);
         self.positive.counts.clear();
@@ -81,7 +81,7 @@ impl ExponentialCounts {
         (self.positive, self.negative) = (positive, negative);
     }
 
-    /// Returns the buckets as points have them.
+    /// Returns the buckets in the form that points use.
     pub(crate) fn signed(&self) -> SignedBuckets {
         let (positive, negative) = (self.positive.clone(), self.negative.clone());
         SignedBuckets { scale: self.scale, zero_count: self.zero, positive, negative }
@@ -108,7 +108,7 @@ impl ExponentialCounts {
         }
     }
 
-    /// Adds several values of about the same size.
+    /// Adds several values that belong to the same place.
     pub(crate) fn add_several(&mut self, place: SignedIndex, values: u64) {
         if let Some(others) = values.checked_sub(1) {
             self.add(place);
@@ -118,14 +118,14 @@ impl ExponentialCounts {
         }
     }
 
-    /// Takes out a value that was added.
+    /// Removes a value that was added before.
     pub(crate) fn take(&mut self, place: SignedIndex) {
         if let Some(count) = self.at(place) {
             *count = count.saturating_sub(1);
         }
     }
 
-    /// Returns the upper end of each bucket that has values, with their number.
+    /// Calls `each` with the upper end of each non-empty bucket, and the number of values in it.
     pub(crate) fn for_each(&self, mut each: impl FnMut(f64, u64)) {
         let negative = self.negative.bounded(self.scale).map(|(near, _, count)| (-near, count));
         let positive = self.positive.bounded(self.scale).map(|(_, far, count)| (far, count));
@@ -169,7 +169,7 @@ impl ExponentialCounts {
 }
 
 impl ExponentialLimits {
-    /// How often neighbors must be joined until there is room for the bucket at `index` too.
+    /// Returns how often neighbors must be merged until the bucket at `index` fits, too.
     fn steps_to_fit(self, buckets: &ExponentialBuckets, index: i32) -> u32 {
         let index = i64::from(index);
         let (mut low, mut high) = (index, index);
@@ -179,7 +179,7 @@ impl ExponentialLimits {
             high = high.max(first + buckets.counts.len() as i64 - 1);
         }
         let mut steps = 0;
-        // Two are always enough in the end: one below 1, and one above.
+        // Two buckets are always enough in the end: one below 1, and one above.
         while high - low >= i64::from(self.max_size) {
             low >>= 1;
             high >>= 1;
@@ -190,7 +190,7 @@ impl ExponentialLimits {
 }
 
 impl ExponentialBuckets {
-    /// Makes sure that there is a bucket at `index`; there will be `max_size` at most.
+    /// Ensures that there is a bucket at `index`. The caller must ensure that this takes at most `max_size` buckets.
     fn include(&mut self, index: i32, max_size: usize) {
         if self.counts.is_empty() {
             self.offset = index;
@@ -199,7 +199,7 @@ impl ExponentialBuckets {
         let behind = (i64::from(index) - i64::from(self.offset) + 1).max(0) as usize;
         let size = (before + self.counts.len()).max(behind);
         if size > self.counts.capacity() {
-            // Twice as many each time, but never more than there may be.
+            // The capacity doubles each time, but never exceeds the largest allowed size.
             let room = size.max(2 * self.counts.capacity()).max(8).min(max_size);
             self.counts.reserve_exact(room - self.counts.len());
         }

@@ -1,6 +1,6 @@
-//! Where the values of a histogram go besides its cells: to a mirror of the store, such as OpenTelemetry's SDK.
+//! Sends the values of a histogram to a mirror of the store, such as OpenTelemetry's SDK, in addition to its cells.
 //!
-//! The SDK has no asynchronous histogram, so that its copy of one must be given each value.
+//! The SDK has no asynchronous histogram, so its copy of a histogram must be given each value.
 
 use std::fmt;
 use std::sync::{Arc, RwLock};
@@ -9,32 +9,32 @@ use crate::attributes::Attributes;
 use crate::number::Value;
 use crate::unpoisoned::Unpoisoned;
 
-/// Takes each value that is recorded in one series. Called under the lock of the series: it must not block, and must
-/// not record in the store.
+/// Receives each value that is recorded in one series. It is called under the lock of the series, so it must not block
+/// and must not record in the store.
 pub type Sink = Arc<dyn Fn(Value) + Send + Sync>;
 
-/// Makes the sink of the series with these attributes.
+/// Creates the sink of the series with these attributes.
 pub type MakeSink = Arc<dyn Fn(&Attributes) -> Sink + Send + Sync>;
 
-/// Where the values of one histogram go. Other instruments have none.
+/// Where the values of one histogram are sent. Instruments of other kinds have no feed.
 pub(crate) struct Feed(Option<Box<RwLock<Feeding>>>);
 
 #[derive(Clone)]
 pub(crate) enum Feeding {
-    /// Nobody has said yet whether something listens: values wait.
+    /// It is unknown whether there will be a listener, so values wait.
     Waiting,
-    /// Nothing listens.
+    /// There is no listener.
     Off,
     To(MakeSink),
 }
 
 impl Feed {
-    /// Returns the feed of an instrument without one.
+    /// Returns the feed of an instrument whose values are never sent anywhere.
     pub(crate) fn none() -> Self {
         Self(None)
     }
 
-    /// Returns a feed without a listener. `waits` says whether one may come.
+    /// Returns a feed without a listener. If `waits`, values wait for one.
     pub(crate) fn new(waits: bool) -> Self {
         let feeding = if waits { Feeding::Waiting } else { Feeding::Off };
         Self(Some(Box::new(RwLock::new(feeding))))

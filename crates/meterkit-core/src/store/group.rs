@@ -1,4 +1,4 @@
-//! Series of one instrument: found by label set, made when first asked for, limited in number, and taken out again.
+//! The series of one instrument: found by label set, created on first use, limited in number, and removed again.
 
 mod addresses;
 mod closed;
@@ -40,37 +40,37 @@ use crate::data::AttributesByPlace;
 use crate::instrument::members_of;
 use crate::labels::{LabelKey, Labels};
 
-/// Closed label sets of up to this many have a place each from the start: some hundred kilobytes. Larger ones are found
-/// as open ones are.
+/// The largest closed label set in which each combination has a place from the start, which takes some hundred
+/// kilobytes. Larger sets are looked up like open ones.
 pub(crate) const MOST_PLACES: usize = 4096;
 
 /// The series of one instrument.
 pub(crate) struct SeriesGroup<H: Handle> {
     upkeep: Upkeep,
     pub(crate) overflow: Overflow<H>,
-    /// How series with the labels that the code declares are found, once it declares any.
+    /// How series with the declared labels are found, once labels are declared.
     declared: OnceLock<DeclaredSeries<H>>,
-    /// Series that are found by their values, once there is one.
+    /// The series that are found by their values, once there is one.
     open: OnceLock<Arc<OpenSeries<H>>>,
 }
 
 /// How series with declared labels are found.
 pub(crate) enum DeclaredSeries<H> {
-    /// There are no labels: it is this one, which takes no room.
+    /// There are no labels, and this is the only series. It does not count toward the limit.
     Plain(H),
-    /// By their places.
+    /// By place.
     Closed(ClosedSeries<H>),
-    /// By their values, some of which may be capped.
+    /// By value. Labels may have a cap on the number of their values.
     Open(Box<[Option<ValueCap>]>),
 }
 
-/// How many series an instrument has.
+/// How many series an instrument has, and how close it is to its limit.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Usage {
     pub(crate) series: usize,
     /// How often recordings went to the overflow series.
     pub(crate) overflowed: u64,
-    /// Whether there is room for less than a tenth of the series that there may be.
+    /// Whether less than a tenth of the allowed series are left.
     pub(crate) is_nearly_full: bool,
 }
 
@@ -90,26 +90,27 @@ impl<H: Handle> SeriesGroup<H> {
 
     /// Returns the group without the type of its handles.
     ///
-    /// For code that is compiled again with each crate that looks series up: what it calls on the result is not.
+    /// Used by code that is compiled again in each crate that looks series up; methods of the result are compiled only
+    /// once.
     #[cold]
     pub(crate) fn members(&self) -> Option<&dyn Members> {
         members_of(self)
     }
 
-    /// Returns how series with declared labels are found, once labels are declared.
+    /// Returns how series with declared labels are found, or `None` until labels are declared.
     #[inline]
     pub(crate) fn declared(&self) -> Option<&DeclaredSeries<H>> {
         self.declared.get()
     }
 
-    /// Returns whether series were looked for by their values.
+    /// Returns whether a series was ever looked up by its values.
     pub(crate) fn has_open(&self) -> bool {
         self.open.get().is_some()
     }
 
-    /// Declares the labels. Series with these labels that were recorded by attributes before stay what they are.
+    /// Declares the labels. Series with these labels that were recorded by attributes before are kept.
     ///
-    /// Returns the labels that were declared before, if others were.
+    /// Returns an error with the labels that were declared before, if they differ.
     pub(crate) fn declare(
         &self,
         keys: &'static [LabelKey],
@@ -143,14 +144,15 @@ impl<H: Handle> SeriesGroup<H> {
                 }
             }
         }
-        // Readings count the places of closed series before those of open ones.
+        // Readings number the places of closed series before those of open ones, so the next reading starts from
+        // scratch.
         let mut reading = self.upkeep.lock_reading();
         *reading = None;
         let _ = self.declared.set(declared);
         Ok(())
     }
 
-    /// Returns the series of each closed label set; none for an open one.
+    /// Returns the series of each closed label set, or an empty list for an open one.
     pub(crate) fn places(&self) -> Places<H> {
         match self.closed() {
             Some(closed) => closed.places().clone(),
@@ -158,35 +160,36 @@ impl<H: Handle> SeriesGroup<H> {
         }
     }
 
-    /// Returns the series with these labels, which are those that the code declares, if this thread found it lately. If not,
-    /// returns the addresses, to remember what is found then.
-    // Apart, and without any call but the last: there are few registers to save, and none where the instrument is off.
+    /// Returns the series with these declared labels, if this thread found it recently. Otherwise returns the
+    /// addresses, which the caller uses to remember the series that it finds.
+    // Not inlined, and with only one call, at the end: there are few registers to save, and none while the instrument
+    // is off.
     #[inline(never)]
     pub(crate) fn recall(&self, labels: &impl Labels) -> Result<&H, Addresses> {
         let addresses = self.addresses(labels);
         let Some((open, place)) = self.open.get().zip(addresses.recall()) else {
             return Err(addresses);
         };
-        // Labels that are capped are those of a series only if their values were let through.
+        // With caps, labels equal those of a series only if the caps let their values through.
         match open.recall(place, |stored| is_plainly(labels, stored)) {
             Some(handle) => Ok(handle),
             None => self.recall_other(labels, addresses),
         }
     }
 
-    /// Returns the same for labels that are not [plainly](is_plainly) those of the series.
+    /// Like [`recall`](Self::recall), for labels that do not [plainly](is_plainly) equal those of the series.
     #[cold]
     #[inline(never)]
     fn recall_other(&self, labels: &impl Labels, addresses: Addresses) -> Result<&H, Addresses> {
-        // The number of keys does not matter: nothing is hashed.
+        // The number of keys does not matter because nothing is hashed.
         let (open, query) = (self.open.get(), Declared { labels, key_count: 0 });
         let found = open.zip(addresses.recall());
         let found = found.and_then(|(open, place)| open.recall(place, |it| query.is(it)));
         found.ok_or(addresses)
     }
 
-    /// Returns the series with these labels, which are those that the code declares. Takes no lock and allocates nothing
-    /// when it exists.
+    /// Returns the series with these declared labels, creating it if needed. Takes no lock and allocates nothing if the
+    /// series exists.
     #[inline]
     pub(crate) fn with(
         &self,
@@ -197,7 +200,7 @@ impl<H: Handle> SeriesGroup<H> {
     ) -> Entry<'_, H> {
         let key_count = shared.label_keys().len();
         let found = match declared {
-            // Those that exist have been found by their places before.
+            // Existing series of these two variants were found by their places before this call.
             DeclaredSeries::Plain(_) | DeclaredSeries::Closed(_) => {
                 self.make_closed(labels, shared)
             }
@@ -212,8 +215,8 @@ impl<H: Handle> SeriesGroup<H> {
         found.unwrap_or_else(|| self.overflow(shared))
     }
 
-    /// Returns the series with these attributes. `may_make` is asked before one is made, while no other can be; `None`
-    /// if it says no.
+    /// Returns the series with these attributes, creating it if needed. `may_make` is called before creating a series,
+    /// while no other thread can create one. If it returns `false`, this function returns `None`.
     #[inline]
     pub(crate) fn with_attributes(
         &self,
@@ -231,7 +234,7 @@ impl<H: Handle> SeriesGroup<H> {
             .or_else(|| may_make().then(|| self.overflow(shared)))
     }
 
-    /// Takes the series with these labels out of every later export. Returns whether there was one.
+    /// Removes the series with these labels from all later exports. Returns whether it existed.
     pub(crate) fn remove(&self, labels: &impl Labels, shared: &Shared) -> bool {
         let keys = shared.label_keys();
         match self.declared.get() {
@@ -248,7 +251,7 @@ impl<H: Handle> SeriesGroup<H> {
         }
     }
 
-    /// Takes the series that `query` finds out of every later export. Returns whether there was one.
+    /// Removes the series that `query` finds from all later exports. Returns whether it existed.
     pub(crate) fn remove_by(&self, query: &dyn Query) -> bool {
         self.members().is_some_and(|it| it.remove_open(query))
     }
@@ -265,7 +268,7 @@ impl<H: Handle> SeriesGroup<H> {
         }
     }
 
-    /// Returns the addresses of labels that are looked up here.
+    /// Returns the addresses of labels that are looked up in this group.
     #[inline(always)]
     pub(crate) fn addresses(&self, labels: &impl Labels) -> Addresses {
         let mut hasher = AddressHasher::new(self);
@@ -278,8 +281,8 @@ impl<H: Handle> SeriesGroup<H> {
         self.open.get_or_init(|| Arc::new(OpenSeries::new()))
     }
 
-    /// Returns the series that is found by its values, made if there is room for it. Remembers it for labels at the same
-    /// addresses.
+    /// Returns the series that `query` finds by its values, creating it if there is room. Remembers it for labels at
+    /// the same addresses.
     #[inline]
     fn find(
         &self,
@@ -288,7 +291,8 @@ impl<H: Handle> SeriesGroup<H> {
         shared: &Arc<Shared>,
         may_make: impl Fn() -> bool,
     ) -> Option<Entry<'_, H>> {
-        // First of all: one that takes the last room afterwards may be this one.
+        // Checked before the look-up: a series that takes the last room after this check may be the one that is looked
+        // up.
         let has_room = self.room().is_free();
         let open = self.open();
         let hash = open.hash(query);
@@ -297,7 +301,7 @@ impl<H: Handle> SeriesGroup<H> {
                 addresses.remember(Place::of(slot));
                 Some(Entry::kept(handle))
             }
-            // Many look-ups come here once there are too many label sets.
+            // Many look-ups end here once the limit is reached.
             None if !has_room && open.later.len() == 0 => None,
             _ => self.make_open(hash, query, shared, &may_make),
         }

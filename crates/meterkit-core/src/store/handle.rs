@@ -1,4 +1,4 @@
-//! What the store needs of a handle type.
+//! What the store requires of a handle type.
 
 use std::any::Any;
 use std::fmt;
@@ -13,9 +13,9 @@ use crate::Kind;
 use crate::attributes::Attributes;
 use crate::number::{NumberType, Value};
 
-/// A handle on one series: what users record through. Implemented by each instrument.
+/// A handle to one series, through which users record. Each instrument type implements it.
 pub trait Handle: Clone + Send + Sync + Sized + 'static {
-    /// Where the value of a series lives.
+    /// The cell that holds the value of a series.
     type Cell: Cell;
 
     const KIND: Kind;
@@ -25,7 +25,7 @@ pub trait Handle: Clone + Send + Sync + Sized + 'static {
     fn series(&self) -> &SeriesRef<Self::Cell>;
     fn cell(shared: &Shared) -> Self::Cell;
 
-    /// Returns the number, unless this is a histogram or the series has none.
+    /// Returns the number, or `None` for a histogram or a series without a value.
     fn number(&self) -> Option<Value> {
         None
     }
@@ -38,24 +38,24 @@ pub trait Handle: Clone + Send + Sync + Sized + 'static {
     /// Sets the value that is exported before anything is recorded, if the series needs one.
     fn zero(&self) {}
 
-    /// Sends values where the instrument's feed says. Called when that has changed, and for each new series.
+    /// Sends values to the instrument's feed. Called when the feed changes, and for each new series.
     fn feed(&self) {}
 }
 
-/// A handle of any type. Whatever happens to series besides recording takes these, so that it is compiled once and not
-/// once for each type of handle.
+/// A handle of any type. Everything that happens to series except recording uses this trait, so that it is compiled
+/// once rather than once per handle type.
 pub(crate) trait AnyHandle: Send + Sync {
     fn head(&self) -> &Head;
     fn cell(&self) -> &dyn Cell;
     fn shared(&self) -> &Arc<Shared>;
-    /// Returns the number, unless this is a histogram or the series has none.
+    /// Returns the number, or `None` for a histogram or a series without a value.
     fn number(&self) -> Option<Value>;
     /// Returns the cell, if this is a histogram.
     fn distribution(&self) -> Option<&DistributionCell>;
     /// Sets the value that is exported before anything is recorded, if the series needs one.
     fn zero(&self);
     fn feed(&self);
-    /// Returns whether this is the only handle: nobody else can record in the series.
+    /// Returns whether this is the only handle, so that nobody else can record in the series.
     fn is_alone(&self) -> bool;
     fn to_labels(&self) -> Arc<dyn HasLabels>;
     fn to_box(&self) -> Box<dyn AnyHandle>;
@@ -109,30 +109,31 @@ impl<H: Handle> AnyHandle for H {
 }
 
 impl dyn AnyHandle + '_ {
-    /// Returns the handle as what it is.
+    /// Returns the handle as type `H`, if it has that type.
     pub(crate) fn typed<H: Handle>(&self) -> Option<&H> {
         self.as_any().downcast_ref()
     }
 
-    /// Returns whether the series was removed, and nothing was recorded in it since.
+    /// Returns whether the series was removed and nothing was recorded in it since.
     pub(crate) fn is_gone(&self) -> bool {
         self.head().is_hidden() && self.cell().is_empty()
     }
 
-    /// Forgets what was recorded; the series begins anew.
+    /// Discards the recorded values and begins the series anew.
     pub(crate) fn reset(&self) {
         self.cell().reset();
         self.head().begin(&self.shared().settings);
     }
 
-    /// Exports the series without a value, if the instrument's series are.
+    /// Exports the series without a value again, if the instrument exports such series.
     pub(crate) fn zero_again(&self) {
         if self.shared().exports_empty() {
             self.zero();
         }
     }
 
-    /// Forgets what was recorded, unless something was since `mark` was taken. Returns whether it did.
+    /// Discards the recorded values and begins the series anew, unless something was recorded since `mark` was taken.
+    /// Returns whether it did.
     pub(crate) fn reset_unless_touched(&self, mark: u64) -> bool {
         let is_reset = self.cell().reset_unless_touched(mark);
         if is_reset {
@@ -141,7 +142,7 @@ impl dyn AnyHandle + '_ {
         is_reset
     }
 
-    /// Returns the attributes, which keep the series, unless it can go again.
+    /// Returns the attributes. They keep the series alive, unless the series can be dropped from its group.
     pub(crate) fn attributes(&self, keys: &PointKeys) -> Attributes {
         match self.head().is_later() {
             false => self.shared().attributes(keys, self.to_labels()),
@@ -149,13 +150,13 @@ impl dyn AnyHandle + '_ {
         }
     }
 
-    /// Returns the attributes with labels of their own.
+    /// Returns the attributes with a copy of the labels, so that they do not keep the series alive.
     #[cold]
     pub(crate) fn detached_attributes(&self, keys: &PointKeys) -> Attributes {
         self.shared().attributes(keys, Arc::new(self.head().labels().clone()))
     }
 
-    /// Shows a handle with what it holds.
+    /// Formats a handle with its value.
     pub(crate) fn debug(
         &self,
         f: &mut fmt::Formatter<'_>,
@@ -171,7 +172,7 @@ impl dyn AnyHandle + '_ {
     }
 }
 
-/// Makes a series that begins now, and returns the handle on it.
+/// Creates a series that begins now, and returns the handle to it.
 pub(crate) fn make<H: Handle>(labels: LabelSet, shared: &Arc<Shared>) -> H {
     let handle = H::new(SeriesRef::new(H::cell(shared), labels, shared));
     handle.feed();

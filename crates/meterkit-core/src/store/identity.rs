@@ -1,4 +1,4 @@
-//! Everything in which two requests for one name must agree.
+//! The properties in which two requests for one name must agree.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,27 +10,27 @@ use crate::buckets::HistogramBuckets;
 use crate::data::Descriptor;
 use crate::number::NumberType;
 
-/// Everything in which two requests for one name must agree.
+/// The properties in which two requests for one name must agree.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
-    /// Name, unit and description as they were requested. Exporters are shown the same one until the instrument is
-    /// renamed or described at greater length.
+    /// The name, unit and description as requested. Exporters see this descriptor until the instrument is renamed or
+    /// gets a longer description.
     descriptor: Arc<Descriptor>,
-    /// Where in the full name the instrument's own begins.
+    /// The offset at which the instrument's own name begins in the full name.
     own_name: u32,
     pub(crate) kind: Kind,
     pub(crate) number: NumberType,
-    /// What most instruments do not have.
+    /// Properties that most instruments do not have.
     rare: Option<Box<Rare>>,
 }
 
 #[derive(Clone, Debug)]
 struct Rare {
-    /// Attributes of every series, ordered by key, each key once.
+    /// Attributes that every series has, sorted by key, without duplicate keys.
     attributes: Vec<(Cow<'static, str>, AttributeValue)>,
-    /// None but for histograms.
+    /// Empty except for histograms.
     buckets: HistogramBuckets,
-    /// Whether the code chose the buckets; otherwise they follow from the unit.
+    /// Whether the code chose the buckets. Otherwise, they depend on the unit.
     chooses_buckets: bool,
 }
 
@@ -46,20 +46,21 @@ impl Identity {
         }
     }
 
-    /// Returns an identity that has a name and no more.
+    /// Returns an identity with only a name.
     pub(crate) fn bare(name: String, kind: Kind, number: NumberType) -> Self {
         let (unit, description) = (String::new(), String::new());
         Self::new(Descriptor { name, unit, description, kind }, number)
     }
 
-    /// Adds attributes of every series, which are ordered by key, each key once.
+    /// Sets the attributes that every series has. They must be sorted by key, without duplicate keys.
     pub(crate) fn set_attributes(&mut self, attributes: Vec<(Cow<'static, str>, AttributeValue)>) {
         if !attributes.is_empty() {
             self.rare().attributes = attributes;
         }
     }
 
-    /// Sets the buckets of a histogram. `are_chosen` says whether the code chose them; otherwise they follow from the unit.
+    /// Sets the buckets of a histogram. `are_chosen` says whether the code chose them; otherwise, they depend on the
+    /// unit.
     pub(crate) fn set_buckets(&mut self, buckets: HistogramBuckets, are_chosen: bool) {
         let rare = self.rare();
         (rare.buckets, rare.chooses_buckets) = (buckets, are_chosen);
@@ -72,28 +73,28 @@ impl Identity {
         })
     }
 
-    /// Returns the attributes of every series, ordered by key, each key once.
+    /// Returns the attributes that every series has, sorted by key, without duplicate keys.
     pub(crate) fn attributes(&self) -> &[(Cow<'static, str>, AttributeValue)] {
         self.rare.as_ref().map_or(&[], |rare| &rare.attributes)
     }
 
-    /// Returns the buckets; none but for histograms.
+    /// Returns the buckets, which are empty except for histograms.
     pub(crate) fn buckets(&self) -> &HistogramBuckets {
         self.rare.as_ref().map_or_else(|| HistogramBuckets::none(), |rare| &rare.buckets)
     }
 
-    /// Returns whether the code chose the buckets; otherwise they follow from the unit.
+    /// Returns whether the code chose the buckets. Otherwise, they depend on the unit.
     pub(crate) fn chooses_buckets(&self) -> bool {
         self.rare.as_ref().is_some_and(|rare| rare.chooses_buckets)
     }
 
-    /// Sets the name that the instrument has in its scope, and the full one, which ends with it.
+    /// Sets the instrument's name within its scope, and the full name, which must end with it.
     pub(crate) fn set_names(&mut self, own: &str, full: String) {
         self.own_name = u32::try_from(full.len().saturating_sub(own.len())).unwrap_or(u32::MAX);
         Arc::make_mut(&mut self.descriptor).name = full;
     }
 
-    /// Returns the name that the instrument has in its scope.
+    /// Returns the instrument's name within its scope.
     pub(crate) fn name(&self) -> &str {
         self.descriptor.name.get(self.own_name as usize..).unwrap_or_default()
     }
@@ -106,29 +107,29 @@ impl Identity {
         &self.descriptor.description
     }
 
-    /// Returns what exporters show of the instrument, to begin with.
+    /// Returns the descriptor that exporters see initially.
     pub(crate) fn descriptor(&self) -> &Arc<Descriptor> {
         &self.descriptor
     }
 
-    /// Returns whether both have one name to OpenTelemetry, which does not distinguish case.
+    /// Returns whether OpenTelemetry considers both names equal. It ignores case.
     pub(crate) fn has_name_of(&self, other: &Self) -> bool {
         self.name().eq_ignore_ascii_case(other.name())
     }
 
-    /// Returns whether both are one instrument to OpenTelemetry, whatever their descriptions. Follows its Metrics SDK,
-    /// section Duplicate instrument registration.
+    /// Returns whether OpenTelemetry considers both the same instrument, apart from their descriptions. Follows its
+    /// Metrics SDK, section Duplicate instrument registration.
     pub(crate) fn is_duplicate_of(&self, other: &Self) -> bool {
         (self.kind, self.number, self.unit()) == (other.kind, other.number, other.unit())
     }
 
-    /// Returns whether both are one instrument to a facade, whatever their descriptions.
+    /// Returns whether the facade considers both the same instrument, apart from their descriptions.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         self.is_duplicate_of(other)
             && (self.buckets(), self.attributes()) == (other.buckets(), other.attributes())
     }
 
-    /// Returns in what `requested` differs first. `description` is the description that counts for `self`.
+    /// Returns the first aspect in which `requested` differs. `description` is the current description of `self`.
     pub(crate) fn difference(&self, description: &str, requested: &Self) -> Option<Difference> {
         let differs = |aspect, existing: String, requested: String| {
             Some(Difference { aspect, existing, requested })
@@ -156,14 +157,14 @@ impl Identity {
     }
 }
 
-/// What two requests for one name differ in.
+/// The difference between two requests for one name.
 pub(crate) struct Difference {
     pub(crate) aspect: &'static str,
     pub(crate) existing: String,
     pub(crate) requested: String,
 }
 
-/// Shows attributes as `{"tier": "gold"}`.
+/// Formats attributes as `{"tier": "gold"}`.
 struct Pairs<'a>(&'a [(Cow<'static, str>, AttributeValue)]);
 
 impl fmt::Debug for Pairs<'_> {

@@ -398,8 +398,8 @@ impl Warning {
         match self {
             Self::Apart { instrument, aspect } => tracing::warn!(
                 instrument,
-                "instrument was created twice with a different {aspect}: both are exported under the same name; use the \
-                 same {aspect} in both places, or rename one of them"
+                "instrument was created twice with a different {aspect}: both are exported under the same name; use \
+                 the same {aspect} in both places, or rename one of them"
             ),
             Self::Joined { instrument, aspect } => tracing::warn!(
                 instrument,

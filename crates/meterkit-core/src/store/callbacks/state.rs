@@ -138,8 +138,8 @@ impl State {
         if is_slow && (is_first || !self.is_background) {
             let message = (
                 Level::WARN,
-                "callback exceeded its budget three times in a row; running it in the background and exporting its last \
-                 values until it is fast again; make it faster, or use `cached` or `refresh_every`",
+                "callback exceeded its budget three times in a row; running it in the background and exporting its \
+                 last values until it is fast again; make it faster, or use `cached` or `refresh_every`",
             );
             self.log(message, detail());
         } else if is_first {
@@ -211,8 +211,8 @@ impl State {
             Some(Failure::Panic(panic)) => {
                 let message = (
                     Level::ERROR,
-                    "callback panicked; exporting none of its values until it works again; retrying after 30 s, then at \
-                     growing intervals of up to 15 min",
+                    "callback panicked; exporting none of its values until it works again; retrying after 30 s, then \
+                     at growing intervals of up to 15 min",
                 );
                 (Outcome::Panicked, message, Some(panic))
             }

@@ -1,4 +1,4 @@
-//! A reservoir: a bounded number of exemplars of one series.
+//! A reservoir, which keeps a bounded number of exemplars of one series.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -9,35 +9,36 @@ use crate::data::{Exemplar, SeriesId};
 use crate::order;
 use crate::unpoisoned::Unpoisoned;
 
-/// Keeps some of the measurements that are offered, each until another one replaces it.
+/// Keeps some of the offered measurements, each until another one replaces it.
 ///
-/// Recording threads never wait here: a measurement that meets another thread is not kept.
+/// Recording threads never wait here: a measurement is discarded if another thread is using the reservoir.
 ///
 /// Follows OpenTelemetry's Metrics SDK, sections SimpleFixedSizeExemplarReservoir and
 /// AlignedHistogramBucketExemplarReservoir.
 pub(in crate::store) struct Reservoir {
-    /// The collection before which measurements are being sampled.
+    /// The number of the last collection that had begun when a measurement was offered. Sampling starts again after
+    /// each.
     collection: AtomicU64,
-    /// How many were offered since that collection.
+    /// How many measurements were offered since that collection.
     offered: AtomicU64,
     state: Mutex<State>,
 }
 
 struct State {
-    /// The series that the exemplars belong to: its id changes when it is reset or removed.
+    /// The series that the exemplars belong to. Its id changes when the series is reset or removed.
     series: SeriesId,
-    /// The exemplars with their places, in no order.
+    /// The exemplars with their places, unsorted.
     kept: Vec<(usize, Exemplar)>,
-    /// What was read last, unless it has changed. Collections share it.
+    /// The result of the last read, which collections share until the exemplars change.
     read: Option<Arc<[Exemplar]>>,
 }
 
-/// Where a measurement may be kept.
+/// Where in the reservoir a measurement may be kept.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Place {
-    /// In the place of its bucket, whose last measurement is kept.
+    /// In the place of its bucket, which keeps the last measurement.
     Bucket(usize),
-    /// In any of so many places, which are a random sample of what was offered since the last collection.
+    /// In any of this many places, which hold a random sample of the measurements since the last collection.
     AnyOf(usize),
 }
 
@@ -47,8 +48,8 @@ impl Reservoir {
         Self { collection: AtomicU64::new(0), offered: AtomicU64::new(0), state }
     }
 
-    /// Offers a measurement, which `exemplar` makes if it is to be kept. `collection` is the number of the last
-    /// collection that was begun.
+    /// Offers a measurement. `exemplar` is called to create the exemplar if it is to be kept. `collection` is the
+    /// number of the last collection that has begun.
     pub(super) fn offer(
         &self,
         series: SeriesId,
@@ -63,7 +64,7 @@ impl Reservoir {
                 None => return,
             },
         };
-        // Before the lock is taken: reading the clock may log a line, which runs the user's code.
+        // Done before the lock is taken, because reading the clock may log a line, which runs the user's code.
         let Some(exemplar) = exemplar() else { return };
         let mut state = match self.state.try_lock() {
             Ok(state) => state,
@@ -81,7 +82,7 @@ impl Reservoir {
         }
     }
 
-    /// Returns the series and its exemplars, by time, without those from before `oldest`.
+    /// Returns the series and its exemplars since `oldest`, sorted by time.
     pub(super) fn read(&self, oldest: SystemTime) -> (SeriesId, Arc<[Exemplar]>) {
         let mut state = self.state.lock().unpoisoned();
         let State { series, kept, read } = &mut *state;
@@ -98,8 +99,8 @@ impl Reservoir {
         (*series, read.clone())
     }
 
-    /// Returns the place of a measurement, if it becomes part of the sample. Each has the same chance to be in the sample
-    /// when it is collected: algorithm R.
+    /// Returns the place of a measurement if it becomes part of the sample. Uses algorithm R, which gives each
+    /// measurement the same chance to be in the sample when it is collected.
     fn pick(&self, collection: u64, places: usize) -> Option<usize> {
         if self.collection.swap(collection, Relaxed) != collection {
             self.offered.store(0, Relaxed);
@@ -113,7 +114,7 @@ impl Reservoir {
     }
 }
 
-/// Returns a number that looks random: the finalizer of SplitMix64.
+/// Returns a pseudo-random number derived from `number`, using the finalizer of SplitMix64.
 fn scrambled(number: u64) -> u64 {
     let number = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

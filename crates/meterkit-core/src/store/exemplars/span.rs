@@ -1,4 +1,4 @@
-//! The span in which a thread records.
+//! The current span of a recording thread.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -11,8 +11,8 @@ thread_local! {
     static CONTEXT: ContextLife = ContextLife::begin();
 }
 
-/// Lives shorter than OpenTelemetry's current context, which panics when it is asked for while its thread ends: values of
-/// a thread are dropped in reverse order.
+/// Knows whether OpenTelemetry's current context still exists, because using the context panics while its thread ends.
+/// Thread-local values are dropped in reverse order of creation, so this value is dropped before the context.
 struct ContextLife {
     is_there: bool,
 }
@@ -24,7 +24,7 @@ impl ContextLife {
 }
 
 impl Drop for ContextLife {
-    // Only values that have something to do when they are dropped know that they are gone.
+    // A thread-local value without a destructor stays accessible while the thread ends.
     fn drop(&mut self) {
         self.is_there = false;
     }
@@ -35,12 +35,12 @@ impl Drop for ContextLife {
 pub(super) fn is_current() -> bool {
     let is_there = CONTEXT.try_with(|context| context.is_there).unwrap_or(false);
     let has_span = || Context::map_current(TraceContextExt::has_active_span);
-    // A subscriber may record while OpenTelemetry logs that contexts were dropped out of order. The context is then
-    // locked, and asking for it panics.
+    // A log subscriber may record while OpenTelemetry reports that contexts were dropped out of order. The context is
+    // borrowed at that moment, so using it panics.
     is_there && catch_unwind(has_span).unwrap_or(false)
 }
 
-/// Returns the current span and whether it is sampled, if there is one.
+/// Returns the current span, if there is one, and whether it is sampled.
 pub(super) fn current() -> Option<(SpanIds, bool)> {
     let span = || {
         Context::map_current(|context| {

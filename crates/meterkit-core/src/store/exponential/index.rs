@@ -1,20 +1,20 @@
-//! Into which bucket of an exponential histogram a value belongs.
+//! The index of the exponential bucket to which a value belongs.
 
-/// The finest scale that there is. Indices of all others are those of this one, shifted.
+/// The finest scale. Indices at all other scales are indices at this one, shifted.
 pub(crate) const MAX_SCALE: i32 = 20;
 
-/// How many buckets a doubling has at that scale.
+/// How many buckets at [`MAX_SCALE`] span a factor of two.
 const PER_DOUBLING: i32 = 1 << MAX_SCALE;
 
-/// How near to a bound a logarithm says nothing: more than any platform's last digits are off.
+/// The distance from a bound within which the logarithm is not trusted. It exceeds the rounding error on any platform.
 const DOUBT: f64 = 1e-9;
 
 const FRACTION_BITS: u32 = f64::MANTISSA_DIGITS - 1;
 const FRACTION: u64 = (1 << FRACTION_BITS) - 1;
 const BIAS: i32 = 1023;
 
-/// The index of the bucket of a finite magnitude above zero, at [`MAX_SCALE`]: that of the bucket above whose lower
-/// bound the magnitude lies, and not above its upper one. Exact for every float.
+/// Returns the bucket index at [`MAX_SCALE`] of a finite magnitude above zero. The magnitude is greater than the lower
+/// bound of the bucket and at most its upper bound. Exact for every float.
 #[inline]
 pub(crate) fn index_of(magnitude: f64) -> i32 {
     let bits = magnitude.to_bits();
@@ -31,7 +31,7 @@ pub(crate) fn index_of(magnitude: f64) -> i32 {
     exponent * PER_DOUBLING + within
 }
 
-/// The exponent and the fraction that a subnormal number would have.
+/// Returns the exponent and the fraction that a subnormal number would have if it were normalized.
 #[cold]
 fn normal(fraction: u64) -> (i32, u64) {
     let shift = fraction.leading_zeros() - (u64::BITS - f64::MANTISSA_DIGITS);
@@ -47,11 +47,11 @@ fn within_doubling(fraction: u64) -> i32 {
     if (DOUBT..1.0 - DOUBT).contains(&rest) { index } else { exactly_within_doubling(fraction) }
 }
 
-/// The same without a logarithm. A significand is squared again and again: each square that reaches 2 is one more
-/// binary digit of its logarithm.
+/// Returns the same as [`within_doubling`] without using a logarithm. The significand is squared repeatedly: each
+/// square that reaches 2 adds a binary digit 1 to its logarithm, and each other square a 0.
 ///
-/// With 127 digits behind the point, the error after 20 squares is below 2^-100; the power of the float that is nearest
-/// to a bound is 2^-58 away from one of 2.
+/// With 127 digits after the binary point, the error after 20 squares is below 2^-100. The power of the float nearest
+/// to a bound is 2^-58 away from a power of two.
 #[cold]
 fn exactly_within_doubling(fraction: u64) -> i32 {
     let mut power = 1 << 127 | u128::from(fraction) << (127 - FRACTION_BITS);
@@ -90,7 +90,7 @@ mod tests {
             for scale in -10..0 {
                 assert_eq!(at(scale, power), (exponent - 1) >> -scale, "2^{exponent} at {scale}");
             }
-            // Below the smallest normal number, the next float may be the next power.
+            // Below the smallest normal number, the next float may be the next power of two.
             if exponent >= -1022 {
                 let (above, below) = (power.to_bits() + 1, power.to_bits() - 1);
                 assert_eq!(index_of(f64::from_bits(above)), exponent << MAX_SCALE);
@@ -122,8 +122,8 @@ mod tests {
     }
 
     #[test]
-    fn values_have_the_indices_that_many_digits_give() {
-        // By 120 decimal digits.
+    fn indices_match_those_computed_with_many_digits() {
+        // Computed with 120 decimal digits.
         let below = |float: f64| f64::from_bits(float.to_bits() - 1);
         for (magnitude, at_20, at_8, at_3, at_1, at_minus_2) in [
             (1.5, 613_377, 149, 4, 1, 0),
@@ -133,12 +133,12 @@ mod tests {
             (0.001, -10_449_883, -2552, -80, -20, -3),
             (1e9, 31_349_646, 7653, 239, 59, 7),
             (123.456, 7_285_352, 1778, 55, 13, 1),
-            // The roots themselves lie between these two each.
+            // Each root lies between the two floats.
             (SQRT_2, 524_288, 128, 4, 1, 0),
             (below(SQRT_2), 524_287, 127, 3, 0, 0),
             (FRAC_1_SQRT_2, -524_288, -128, -4, -1, -1),
             (below(FRAC_1_SQRT_2), -524_289, -129, -5, -2, -1),
-            // Just below the fourth root of 2, and that of 8.
+            // Just below the fourth roots of 2 and of 8.
             (1.189_207_115_002_721, 262_143, 63, 1, 0, 0),
             (1.681_792_830_507_429, 786_431, 191, 5, 1, 0),
             (1e300, 1_044_988_222, 255_124, 7972, 1993, 249),
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     fn floats_that_nearly_are_bounds_lie_on_the_right_side() {
-        // The nearest of all to any bound, by 4 parts in 10^24, and others that are near.
+        // The float nearest to any bound, at a distance of 4 parts in 10^24, and others that are close to one.
         for (bits, index) in [
             (0x3ff3_9d28_3c3b_a2a7, 308_076),
             (0x3ff8_bc04_61c0_4541, 658_977),
@@ -182,7 +182,7 @@ mod tests {
                 "{fraction:x}"
             );
         }
-        // And at the bounds, where the logarithm may be wrong: the index rises once, and by one.
+        // At the bounds, where the logarithm may be wrong, the index rises only once, and by one.
         for index in (1..PER_DOUBLING).step_by(97) {
             let bound = (f64::from(index) / f64::from(PER_DOUBLING)).exp2().to_bits() & FRACTION;
             let near: Vec<i32> = (bound - 3..=bound + 3).map(within_doubling).collect();

@@ -1,8 +1,8 @@
-//! Whatever is recorded, each value is in its bucket, and there are no more buckets than there may be.
+//! Tests that each value is in its bucket whatever is recorded, and that there are no more buckets than allowed.
 
 use super::*;
 
-/// Numbers that look random, and are the same each time.
+/// Pseudo-random numbers, which are the same in each run.
 struct Dice(u64);
 
 impl Dice {
@@ -13,7 +13,7 @@ impl Dice {
         self.0
     }
 
-    /// Any finite float: of all sizes alike.
+    /// Returns a finite float with uniformly distributed bits, so that all magnitudes are equally likely.
     fn float(&mut self) -> f64 {
         loop {
             let float = f64::from_bits(self.roll());
@@ -23,14 +23,14 @@ impl Dice {
         }
     }
 
-    /// One between 1 and `range`, all sizes alike.
+    /// Returns a number between 1 and `range`; all magnitudes are equally likely.
     fn within(&mut self, range: f64) -> f64 {
         let part = (self.roll() >> 11) as f64 / (1_u64 << 53) as f64;
         range.powf(part)
     }
 }
 
-/// Ranges of values, from one octave to all floats.
+/// Returns lists of values that cover ranges from one octave to all floats.
 fn values(seed: u64) -> Vec<Vec<f64>> {
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15 ^ seed);
     let mut all = vec![(0..2000).map(|_| dice.float()).collect::<Vec<f64>>()];
@@ -75,7 +75,7 @@ fn every_value_is_counted_once_in_the_bucket_between_whose_bounds_it_lies() {
                 expected.zero += 1;
                 continue;
             }
-            // Of two buckets, none goes down to what is smaller.
+            // With two buckets, neither extends to subnormal numbers.
             let is_raised = limits.max_size == 2 && value.is_subnormal();
             let value = if is_raised { &f64::MIN_POSITIVE.copysign(*value) } else { value };
             let buckets =
@@ -84,7 +84,7 @@ fn every_value_is_counted_once_in_the_bucket_between_whose_bounds_it_lies() {
             let at = usize::try_from(index - buckets.offset).expect("a bucket of its own");
             let [lower, upper] =
                 [index, index + 1].map(|index| ExponentialBuckets::bound(counts.scale, index));
-            // Bounds are rounded; the index itself is tested apart.
+            // Bounds are rounded. The index itself is tested separately.
             let slack = 1e-14 * value.abs();
             let is_within = lower - slack <= value.abs() && value.abs() <= upper + slack;
             assert!(is_within, "{value:e} between {lower:e} and {upper:e}");
@@ -135,7 +135,7 @@ fn the_scale_is_as_fine_as_the_values_allow() {
 }
 
 #[test]
-fn joining_buckets_gives_what_a_lower_scale_would_have_counted() {
+fn merging_buckets_yields_the_counts_of_a_lower_scale() {
     for (limits, values) in limits().iter().flat_map(|it| values(4).into_iter().map(|v| (*it, v))) {
         let fine = counted(limits, &values);
         for steps in 1..=fine.scale - -10 {
@@ -151,7 +151,7 @@ fn joining_buckets_gives_what_a_lower_scale_would_have_counted() {
 }
 
 #[test]
-fn the_order_of_values_says_nothing() {
+fn the_order_of_values_does_not_matter() {
     for (limits, values) in limits().iter().flat_map(|it| values(5).into_iter().map(|v| (*it, v))) {
         let counts = counted(limits, &values);
         let mut other = values.clone();
@@ -169,10 +169,10 @@ fn one_value_has_the_finest_scale_and_far_values_a_coarse_one() {
     assert_eq!(counted(default, &[0.0, 7.0, 7.0, -3.0]).scale, 20);
     assert_eq!(counted(default, &[1.5, 1000.0]).scale, 4);
     assert_eq!(counted(default, &[f64::MIN_POSITIVE, f64::MAX]).scale, -4);
-    // Zeros take no bucket; the other sign has its own, at the same scale.
+    // Zeros take no bucket. Negative values have buckets of their own at the same scale.
     let signs = counted(default, &[1.5, 1000.0, -5.0, 0.0]);
     assert_eq!((signs.scale, signs.zero, signs.negative.counts.len()), (4, 1, 1));
-    // Two buckets hold all floats: those below the smallest normal one are counted with it.
+    // Two buckets hold all floats: those below the smallest normal number are counted with it.
     let two = ExponentialLimits { max_size: 2, max_scale: 20 };
     assert_eq!(counted(two, &[f64::MIN_POSITIVE, f64::MAX]).scale, -10);
     let both = counted(two, &[f64::from_bits(1), f64::MAX, f64::MIN_POSITIVE, -f64::from_bits(1)]);

@@ -1,40 +1,40 @@
-//! Where the series are that a thread looked up recently, by the addresses of the labels.
+//! Remembers where a thread recently found series, by the addresses of the labels.
 //!
-//! A call site looks up the same labels again and again, and their texts mostly stay where they are. What is remembered
-//! of a look-up is a guess at a place, nothing more: whoever follows it compares the labels with those of the series that
-//! is there. Texts whose memory was used again, groups and tables whose memory was used again, and entries that others
-//! have overwritten cost a look-up by hash, and no more.
+//! A call site looks up the same labels again and again, and their texts mostly stay at the same addresses. A
+//! remembered place is only a guess: the caller compares its labels with those of the series at that place. If the
+//! memory of texts, groups or tables was reused, or an entry was overwritten, the only cost is a look-up by hash.
 
 use std::cell::Cell;
 
 use super::table::Place;
 use crate::labels::{LabelRef, LabelVisitor};
 
-/// How many pairs of look-ups each thread remembers, in four kilobytes. Of those that share a pair, it forgets the oldest:
-/// two that take turns are both remembered.
+/// How many pairs of look-ups each thread remembers, in four kilobytes. A new look-up replaces the older entry of its
+/// pair, so two look-ups that alternate are both remembered.
 const PAIRS: usize = 256;
 
-/// Spreads what differs in the low bits over the high ones.
+/// Spreads differences in the low bits over the high ones.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// Each entry has a place above a part of the hash of the addresses.
+/// Each entry holds a place in its upper half and a part of the addresses' hash in its lower half.
 type Recent = [[Cell<u64>; 2]; PAIRS];
 
 thread_local! {
     static RECENT: Recent = const { [const { [const { Cell::new(0) }; 2] }; PAIRS] };
 }
 
-/// Hashes the addresses of a label set. Numbers stand for themselves.
+/// Hashes the addresses of a label set. Numbers are hashed by value.
 ///
-/// A visitor, and no closure: only methods can be forced inline.
+/// This is a visitor rather than a closure, because only methods can be forced inline.
 pub(crate) struct AddressHasher {
     hash: u64,
-    /// By what the next word is multiplied. Products are added up, so that none waits for the one before it.
+    /// The factor for the next word. Products are added up, so that no multiplication of a word waits for the one
+    /// before it.
     factor: u64,
 }
 
 impl AddressHasher {
-    /// Begins with the address of what has the series.
+    /// Creates a hasher that starts with the address of `group`, which owns the series.
     #[inline(always)]
     pub(crate) fn new<T>(group: &T) -> Self {
         let mut hasher = Self { hash: 0, factor: SPREAD };
@@ -44,7 +44,7 @@ impl AddressHasher {
 
     #[inline(always)]
     pub(crate) fn add_text(&mut self, text: &str) {
-        // A slice of a text can have the address of the whole.
+        // A prefix of a text has the same address as the whole text, so the length is included.
         self.add(text.as_ptr().addr() as u64 ^ (text.len() as u64).rotate_right(16));
     }
 
@@ -65,13 +65,13 @@ impl AddressHasher {
 pub(crate) struct Addresses(u64);
 
 impl Addresses {
-    /// Returns the place that was remembered for labels at these addresses, if it was not forgotten since.
+    /// Returns the place that was remembered for labels at these addresses, unless it has been overwritten.
     #[inline(always)]
     pub(crate) fn recall(self) -> Option<Place> {
         let (pair, tag) = self.split();
         let find = |recent: &Recent| {
             let pair = &recent[pair];
-            // No branch: which of the two it is cannot be predicted.
+            // Branch-free, because the processor could not predict which of the two entries matches.
             pair[usize::from(pair[1].get() as u32 == tag)].get()
         };
         let entry = RECENT.try_with(find).ok()?;
@@ -89,7 +89,7 @@ impl Addresses {
         });
     }
 
-    /// Returns where the pair of entries is, and what these have of the hash.
+    /// Returns the index of the pair of entries, and the part of the hash that entries contain.
     #[inline(always)]
     fn split(self) -> (usize, u32) {
         const BITS: u32 = PAIRS.ilog2();

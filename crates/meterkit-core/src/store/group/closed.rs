@@ -1,11 +1,11 @@
-//! Series of a closed label set: each has its place, so that finding one is indexing.
+//! Series of a closed label set. Each has a fixed place, so a look-up only indexes a list.
 
 use std::sync::{Arc, OnceLock};
 
 use crate::labels::LabelKey;
 use crate::store::label_set::LabelSet;
 
-/// The handles of the series of each label set that there can be, once it is made.
+/// The handles for all possible label sets, each created on first use.
 pub(crate) type Places<H> = Arc<[OnceLock<H>]>;
 
 pub(crate) struct ClosedSeries<H> {
@@ -31,7 +31,8 @@ impl<H> ClosedSeries<H> {
         self.places.get(place)?.get()
     }
 
-    /// Returns the series at a place, made unless it is there or `make` returns none. Only while no other is made.
+    /// Returns the series at a place. If it does not exist, adds the result of `make`, unless that is `None`. The
+    /// caller must ensure that no other thread adds a series.
     pub(crate) fn get_or_make(&self, place: usize, make: impl FnOnce() -> Option<H>) -> Option<&H> {
         let slot = self.places.get(place)?;
         if slot.get().is_none() {

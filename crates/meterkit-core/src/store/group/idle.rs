@@ -1,4 +1,4 @@
-//! When idle series go.
+//! Decides when idle series are removed.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::room::Room;
 use crate::data::SeriesId;
 use crate::store::handle::AnyHandle;
 
-/// When something was last recorded in a series, as far as readings have seen it.
+/// When something was last recorded in a series, as far as readings have noticed.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Activity(Option<Seen>);
 
@@ -15,40 +15,40 @@ struct Seen {
     series: SeriesId,
     mark: u64,
     since: Duration,
-    /// The first collection that certainly has what was recorded.
+    /// The first collection that is certain to include the recorded values.
     collection: u64,
 }
 
-/// When idle series of a group go, for one reading.
+/// When idle series of a group are removed, as of one reading.
 pub(crate) struct IdleRule<'a> {
     pub(crate) timeout: Duration,
     pub(crate) now: Duration,
-    /// The first collection that certainly has what this reading sees.
+    /// The first collection that is certain to include the values of this reading.
     pub(crate) collection: u64,
-    /// The last collection that everyone has who waits for one.
+    /// The last collection that was delivered to every target that waits for one.
     pub(crate) delivered: u64,
-    /// The room of the group: series that wait must not keep new ones out.
+    /// The room of the group. Series that wait for delivery must not keep new series out.
     pub(crate) room: &'a Room,
 }
 
-/// How a series went.
+/// How a series was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Gone {
     Delivered,
-    /// Someone who waited for its last value has not got it.
+    /// A target that waited for the last value has not received it.
     Undelivered,
 }
 
 impl IdleRule<'_> {
-    /// How long a series stays beyond its timeout, for a target that is down.
+    /// How long a series is kept beyond its timeout for a target that is down.
     const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 }
 
 impl Activity {
-    /// Resets the series when nothing was recorded in it for the timeout, and its last value was delivered or can be
-    /// waited for no longer. Returns how it went, if it did.
+    /// Resets the series if nothing was recorded in it for the timeout, and its last value was delivered or the wait
+    /// for delivery is over. Returns how the series was removed, or `None` if it was not.
     ///
-    /// What is recorded meanwhile is kept, in this series or in the one that begins after it.
+    /// A concurrent recording is kept, in this series or in the one that begins after it.
     pub(crate) fn resets(&mut self, series: &dyn AnyHandle, rule: &IdleRule<'_>) -> Option<Gone> {
         let IdleRule { now, collection, .. } = *rule;
         let id = series.head().id();
@@ -60,7 +60,7 @@ impl Activity {
         }
         self.0 = Some(seen);
         let idle = now.saturating_sub(seen.since);
-        // What was just recorded is exported first, however short the timeout.
+        // A value that was just recorded is exported first, however short the timeout is.
         if is_touched || idle < rule.timeout {
             return None;
         }

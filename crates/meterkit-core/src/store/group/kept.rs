@@ -1,4 +1,4 @@
-//! The series of a group for whoever has read it, also when the instrument has gone.
+//! The series of a group, for readers that keep them even after the instrument is dropped.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub(super) struct KeptSeries<H> {
 }
 
 impl<H: Handle> KeptSeries<H> {
-    /// Returns the series that was made for a place, even if another place has it now.
+    /// Returns the series that was created at a place, even if it has since moved to another place.
     #[inline]
     fn get(&self, place: usize) -> Option<&H> {
         let closed = self.closed.as_ref().map_or(&[][..], |places| places);

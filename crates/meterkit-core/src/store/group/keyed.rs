@@ -1,6 +1,6 @@
-//! Series found by attributes: any keys, in any order, and OpenTelemetry's with values of any type.
+//! Series that are found by attributes: with any keys, in any order, and with values of any OpenTelemetry type.
 //!
-//! Code hands out the same keys in the same order again and again. Each such [layout](KeyLayout) is looked at once; from
+//! Code passes the same keys in the same order again and again. Each such [layout](KeyLayout) is analyzed once. From
 //! then on only values are hashed, and a look-up takes no lock and allocates nothing.
 
 use std::hash::{BuildHasher, Hasher};
@@ -18,15 +18,15 @@ use crate::order;
 use crate::store::label_set::{KeySetId, LabelSet, Query, are_plainly};
 use crate::store::shared::Shared;
 
-/// The layouts of attributes that one instrument has seen.
+/// The attribute layouts that one instrument has seen.
 pub(crate) struct KeyLayouts {
-    /// The first one: most instruments have no other.
+    /// The first layout. Most instruments have no other.
     first: OnceLock<KeyLayout>,
     others: SeriesTable<KeyLayout>,
     hasher: RandomState,
 }
 
-/// How many layouts are remembered. Further ones are looked at anew each time.
+/// How many layouts are remembered. Further layouts are analyzed on each use.
 const REMEMBERED: usize = 4096;
 
 impl Default for KeyLayouts {
@@ -37,7 +37,7 @@ impl Default for KeyLayouts {
 }
 
 impl KeyLayouts {
-    /// Returns the layout of these attributes, if it has been seen before.
+    /// Returns the layout of these attributes, if it is remembered.
     #[inline]
     pub(crate) fn find(&self, attributes: &[impl Attribute]) -> Option<&KeyLayout> {
         let first = self.first.get()?;
@@ -49,7 +49,7 @@ impl KeyLayouts {
         self.others.get(self.hash(attributes), |layout| layout.is(attributes))
     }
 
-    /// Calls `work` with the layout of these attributes, or without one if the instrument has too many key sets.
+    /// Calls `work` with the layout of these attributes, or with `None` if the instrument has too many key sets.
     #[cold]
     pub(crate) fn with_new<R>(
         &self,
@@ -63,7 +63,7 @@ impl KeyLayouts {
         }
     }
 
-    /// Returns the layout of these attributes if there are series with their keys.
+    /// Returns the layout of these attributes if the instrument has their key set.
     #[cold]
     pub(crate) fn known(
         &self,
@@ -82,8 +82,8 @@ impl KeyLayouts {
         KeyLayout::of(keys, &self.hasher, key_set)
     }
 
-    /// Remembers the layout of these attributes. Returns it if as many are remembered as may be, and `None` if the
-    /// instrument has too many key sets.
+    /// Remembers the layout of these attributes. Fails with the layout if no more can be remembered, or with `None` if
+    /// the instrument has too many key sets.
     fn add(&self, attributes: &[impl Attribute], shared: &Shared) -> Result<(), Option<KeyLayout>> {
         let layout = self.layout(attributes, |names| shared.key_set(names)).ok_or(None)?;
         let writer = self.others.lock();
@@ -107,21 +107,22 @@ impl KeyLayouts {
     }
 }
 
-/// Which keys some attributes have, in which order.
+/// The keys of a list of attributes, and their order.
 pub(crate) struct KeyLayout {
     key_set: KeySetId,
-    /// How many different keys there are.
+    /// The number of distinct keys.
     len: usize,
     keys: Box<[Key]>,
-    /// By position: what makes the hash of a value that of an attribute.
+    /// By position: the hash of the key, which turns the hash of a value into that of an attribute.
     seeds: Box<[u64]>,
-    /// By position: the place among the stored values, or none if a later attribute has the same key, and wins. Empty
-    /// if these are the positions themselves.
+    /// By position: the index among the stored values, or `None` if a later attribute with the same key overrides this
+    /// one. Empty if each index equals its position.
     places: Box<[Option<usize>]>,
 }
 
 impl KeyLayout {
-    /// Returns the layout of attributes with these keys; `None` if `key_set` has none for them, which are in order.
+    /// Returns the layout of attributes with these keys, or `None` if `key_set` returns no key set for the sorted
+    /// names.
     fn of(
         keys: Box<[Key]>,
         hasher: &RandomState,
@@ -155,21 +156,21 @@ impl KeyLayout {
     }
 }
 
-/// Attributes with their layout.
+/// Attributes together with their layout.
 pub(crate) struct ByKey<'a, A> {
     pub(crate) attributes: &'a [A],
     pub(crate) layout: &'a KeyLayout,
 }
 
 impl<A: Attribute> ByKey<'_, A> {
-    /// Returns the addresses of the values, after those of the table.
+    /// Returns the addresses of the values. `hasher` already contains the address of the group.
     #[inline]
     pub(crate) fn addresses(&self, mut hasher: AddressHasher) -> Addresses {
         self.attributes.iter().for_each(|attribute| attribute.add_address(&mut hasher));
         hasher.finish()
     }
 
-    /// Returns whether the attributes have the stored values, in whatever order.
+    /// Returns whether the attributes have the stored values, in any order.
     #[inline(never)]
     fn is_otherwise(&self, stored: &LabelSet) -> bool {
         if self.layout.places.is_empty() {
@@ -181,7 +182,8 @@ impl<A: Attribute> ByKey<'_, A> {
         })
     }
 
-    /// Returns the attributes that count, each with the place among the stored values, where these are not in order.
+    /// Returns the attributes that are not overridden, each with its index among the stored values and the seed of its
+    /// key.
     fn in_places(&self) -> impl Iterator<Item = (usize, &A, u64)> {
         let KeyLayout { seeds, places, .. } = self.layout;
         self.attributes.iter().zip(seeds).enumerate().filter_map(|(at, (attribute, seed))| {
@@ -199,7 +201,7 @@ impl<A: Attribute> Query for ByKey<'_, A> {
             attribute.hash_value(&mut hasher);
             hasher.finish() ^ seed
         };
-        // A sum: attributes in another order have the same hash.
+        // A sum, so that the hash does not depend on the order of attributes.
         let mut sum = 0_u64;
         if self.layout.places.is_empty() {
             for (attribute, seed) in self.attributes.iter().zip(&*self.layout.seeds) {
@@ -241,14 +243,15 @@ impl<A: Attribute> Query for ByKey<'_, A> {
     }
 }
 
-/// Attributes as the labels that the code declares.
+/// Attributes viewed as the labels that the code declares.
 pub(crate) struct AsDeclared<'a, A> {
     keys: &'static [LabelKey],
     attributes: &'a [A],
 }
 
 impl<'a, A: Attribute> AsDeclared<'a, A> {
-    /// Returns the attributes as labels with these keys; `None` if they have others, or values that no label has.
+    /// Returns the attributes as labels with these keys, or `None` if they have other keys, or values that labels
+    /// cannot have.
     pub(crate) fn new(keys: &'static [LabelKey], attributes: &'a [A]) -> Option<Self> {
         let is_declared =
             |it: &A| it.label().is_some() && keys.iter().any(|key| key.name() == it.key());
@@ -257,7 +260,7 @@ impl<'a, A: Attribute> AsDeclared<'a, A> {
         (attributes.iter().all(is_declared) && keys.iter().all(is_there)).then_some(declared)
     }
 
-    /// Returns the values as they are stored; `None` if a closed key has a value that is not in its list.
+    /// Returns the values in stored form, or `None` if a closed key has a value that is not in its list.
     pub(crate) fn to_values(
         &self,
         keys: &'static [LabelKey],
@@ -275,7 +278,7 @@ impl<'a, A: Attribute> AsDeclared<'a, A> {
 
 impl<A: Attribute> Labels for AsDeclared<'_, A> {
     type Set = AsDeclared<'static, KeyValue>;
-    /// Each instrument has its own.
+    /// Empty, because each instrument has keys of its own.
     const KEYS: &'static [LabelKey] = &[];
 
     fn visit(&self, visitor: &mut impl LabelVisitor) {
@@ -286,15 +289,15 @@ impl<A: Attribute> Labels for AsDeclared<'_, A> {
     }
 }
 
-/// A key with its value, as a caller hands it out.
+/// A key and a value, as a caller passes them.
 pub(crate) trait Attribute {
     fn key(&self) -> &str;
     fn to_key(&self) -> Key;
     fn to_value(&self) -> Option<AttributeValue>;
-    /// Returns the value, if it is one that a label can have.
+    /// Returns the value, if labels can have values of its type.
     fn label(&self) -> Option<LabelRef<'_>>;
     fn hash_value(&self, hasher: &mut impl Hasher);
-    /// Returns whether the value is the stored one.
+    /// Returns whether the value equals the stored one.
     fn is_value(&self, stored: Option<AttributeRef<'_>>) -> bool;
     fn add_address(&self, hasher: &mut AddressHasher);
 }
@@ -344,7 +347,7 @@ impl Attribute for KeyValue {
     }
 }
 
-/// Hashes and compares as OpenTelemetry's attributes with the same values do: both find the same series.
+/// Hashes and compares like OpenTelemetry attributes with the same values, so that both find the same series.
 impl Attribute for (&str, LabelRef<'_>) {
     #[inline]
     fn key(&self) -> &str {

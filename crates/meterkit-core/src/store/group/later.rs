@@ -1,4 +1,4 @@
-//! Series that found no place in the table of a group: they can go again.
+//! Series for which a group's table had no slot. Unlike series in the table, they can be dropped.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Bucket;
@@ -11,17 +11,17 @@ use crate::store::handle::AnyHandle;
 use crate::store::label_set::{LabelSet, Query};
 use crate::unpoisoned::Unpoisoned;
 
-/// Series in a map behind a lock, from which they can go.
+/// Series in a map behind a lock, from which they can be removed.
 #[derive(Default)]
 pub(crate) struct LaterSeries {
     by_hash: RwLock<HashMap<u64, Vec<Later>>>,
     len: AtomicUsize,
 }
 
-/// A series that can go again.
+/// A series that can be dropped.
 pub(crate) struct Later {
     handle: Box<dyn AnyHandle>,
-    /// The labels by which it is found, unless these are its own.
+    /// The labels by which the series is found, unless they are its own labels.
     inherited: Option<LabelSet>,
     activity: Activity,
 }
@@ -36,12 +36,14 @@ impl Later {
         self.inherited.as_ref().unwrap_or_else(|| self.handle.head().labels())
     }
 
-    /// Returns whether the series was removed, and nobody holds it. While nobody can come to hold it.
+    /// Returns whether the series was removed and nobody holds it. The caller must ensure that nobody can obtain a
+    /// handle meanwhile.
     fn may_go(&self) -> bool {
         if !self.handle.is_alone() {
             return false;
         }
-        // Sees what those did who let go of it. They may have recorded in it, or shown it again.
+        // Makes the actions of threads that dropped their handles visible. They may have recorded in the series, or
+        // shown it again.
         fence(Acquire);
         self.handle.is_gone()
     }
@@ -62,17 +64,17 @@ impl LaterSeries {
             let later = by_hash.get(&hash)?.get(at)?;
             Some((later.labels().clone(), later.handle.to_box()))
         };
-        // The caller's code hands out the labels: they are compared when the lock is free again.
+        // Labels are compared without the lock, because reading the query's labels runs the caller's code.
         let mut candidates = (0..).map_while(candidate);
         candidates.find(|(labels, _)| query.is(labels)).map(|(_, handle)| handle)
     }
 
-    /// Keeps others out while a series is looked for, and maybe added.
+    /// Locks the map while a series is looked up and possibly added.
     pub(crate) fn lock(&self) -> LockedLater<'_> {
         LockedLater { by_hash: self.by_hash.write().unpoisoned(), len: &self.len }
     }
 
-    /// Calls `each` with all series and the labels by which they are found.
+    /// Calls `each` with every series and the labels by which it is found.
     pub(crate) fn for_each(&self, each: &mut dyn FnMut(&LabelSet, &dyn AnyHandle)) {
         if self.len() == 0 {
             return;
@@ -87,7 +89,7 @@ impl LaterSeries {
         all.iter().for_each(|(labels, handle)| each(labels, &**handle));
     }
 
-    /// Returns the series that stay, after `is_over` said of each whether it is: one that nobody else holds goes.
+    /// Drops the series for which `is_over` returns `true` and that nobody else holds. Returns the remaining series.
     pub(crate) fn sweep(
         &self,
         is_over: &mut dyn FnMut(&dyn AnyHandle, &mut Activity) -> bool,
@@ -98,7 +100,8 @@ impl LaterSeries {
         let mut gone = Vec::new();
         let mut by_hash = self.by_hash.write().unpoisoned();
         for bucket in by_hash.values_mut() {
-            // Under the lock nobody can come to hold what nobody holds, so nothing can be recorded in it either.
+            // Under the lock, nobody can obtain a handle of a series that nobody holds, so nothing can be recorded in
+            // it either.
             let mut goes = |it: &mut Later| is_over(&*it.handle, &mut it.activity) && it.may_go();
             let mut at = 0;
             while at < bucket.len() {
@@ -117,7 +120,7 @@ impl LaterSeries {
         left
     }
 
-    /// Lets a series go that was removed, unless someone else holds it: then the next reading does.
+    /// Drops a series that was removed, unless someone else holds it. In that case, the next reading drops it.
     pub(crate) fn let_go(&self, hash: u64, handle: Box<dyn AnyHandle>) {
         let mut by_hash = self.by_hash.write().unpoisoned();
         let Bucket::Occupied(mut bucket) = by_hash.entry(hash) else { return };
@@ -135,7 +138,7 @@ impl LaterSeries {
     }
 }
 
-/// The right to add series.
+/// The exclusive right to add series.
 pub(crate) struct LockedLater<'a> {
     by_hash: RwLockWriteGuard<'a, HashMap<u64, Vec<Later>>>,
     len: &'a AtomicUsize,
@@ -148,7 +151,7 @@ impl LockedLater<'_> {
         bucket.find(|later| later.labels() == labels).map(|later| later.handle.to_box())
     }
 
-    /// Adds a series. Returns a handle on it.
+    /// Adds a series and returns a handle to it.
     pub(crate) fn add(&mut self, hash: u64, later: Later) -> Box<dyn AnyHandle> {
         let handle = later.handle.to_box();
         self.by_hash.entry(hash).or_default().push(later);

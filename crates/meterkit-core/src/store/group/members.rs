@@ -1,4 +1,4 @@
-//! What happens to the series of a group besides recording: they are made, read, removed and shown again.
+//! Everything that happens to the series of a group except recording: creating, reading, removing and showing them.
 
 use std::cell::Cell;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -22,37 +22,39 @@ use crate::store::settings::{DropReason, Settings};
 use crate::store::shared::{PointKeys, Shared};
 use crate::unpoisoned::Unpoisoned;
 
-/// The series of one instrument, whatever the type of their handles. What is done with them is compiled once.
+/// The series of one instrument, independent of their handle type, so that their management is compiled only once.
 pub(crate) trait Members: Send + Sync {
     fn upkeep(&self) -> &Upkeep;
 
-    /// Returns the series of an instrument that declares no labels.
+    /// Returns the only series of an instrument that declares no labels.
     fn plain(&self) -> Option<&dyn AnyHandle>;
     fn overflow(&self) -> Option<&dyn AnyHandle>;
-    /// Returns the series by their places, for longer than the group lives.
+    /// Returns the series by place. The result may outlive the group.
     fn kept(&self, keys: Arc<PointKeys>) -> Box<dyn AttributesByPlace>;
-    /// Makes the overflow series. Returns whether it was not there before. Only while no other is made.
+    /// Creates the overflow series. Returns whether it did not exist before. The caller must ensure that no other
+    /// thread creates a series.
     fn make_overflow(&self, shared: &Arc<Shared>) -> bool;
 
-    /// Returns how many places there are for series of closed label sets.
+    /// Returns the number of places for series of closed label sets.
     fn closed_places(&self) -> usize;
     /// Returns the labels of the closed series at a place. Calls the user's code.
     fn closed_labels(&self, place: usize) -> Option<LabelSet>;
     fn closed_at(&self, place: usize) -> Option<&dyn AnyHandle>;
-    /// Makes the series at a place, unless it is there. Only while no other is made.
+    /// Creates the series at a place unless it exists. The caller must ensure that no other thread creates a series.
     fn make_closed(&self, place: usize, labels: LabelSet, shared: &Arc<Shared>);
 
-    /// Returns how many series have slots in the table of those that are found by their values.
+    /// Returns how many series have slots in the table of series that are found by their values.
     fn open_slots(&self) -> usize;
     /// Returns the series in a slot, with the labels by which it is found.
     fn open_at(&self, slot: usize) -> Option<OpenMember<'_>>;
     fn find_open(&self, hash: u64, is_it: &dyn Fn(&LabelSet) -> bool) -> Option<usize>;
-    /// Returns what hashes labels.
+    /// Returns the hasher for labels.
     fn hasher(&self) -> &RandomState;
-    /// Returns the series that found no slot, once series were looked for by their values.
+    /// Returns the series without a slot, or `None` until a series is looked up by its values.
     fn later(&self) -> Option<&LaterSeries>;
     fn lock_open(&self) -> Writer<'_>;
-    /// Adds a series to the table, or returns it if there are `limit` in it. `None` if it is of another type.
+    /// Adds a series to the table. Returns it as an error if the table has `limit` series, and returns `None` if its
+    /// handle has another type.
     fn add_open(
         &self,
         writer: &Writer<'_>,
@@ -62,12 +64,12 @@ pub(crate) trait Members: Send + Sync {
     ) -> Option<Result<usize, Later>>;
 }
 
-/// What a group has, whatever the type of its handles.
+/// The state of a group that does not depend on the type of its handles.
 pub(crate) struct Upkeep {
     pub(crate) room: Room,
-    /// Held while series are made, labels are declared, or something changes for all series.
+    /// Held while series are created, labels are declared, or all series are changed.
     creation: Mutex<()>,
-    /// What the last reading left; `None` before there are series with labels.
+    /// The result of the last reading, or `None` while there are no series with labels.
     reading: Mutex<Option<Box<Reading>>>,
 }
 
@@ -76,23 +78,23 @@ pub(crate) struct OpenMember<'a> {
     /// The labels by which it is found.
     pub(crate) labels: &'a LabelSet,
     pub(crate) handle: &'a dyn AnyHandle,
-    /// Whether another member has the series now.
+    /// Whether the series has moved to another member.
     pub(crate) has_left: bool,
 }
 
-/// A series that is to be found by its values.
+/// A series to be added to those that are found by their values.
 pub(crate) enum NewMember<'a> {
-    /// A new one.
+    /// A series to be created.
     Own(LabelSet, &'a Arc<Shared>),
-    /// One that was found by other labels before.
+    /// An existing series that is found by other labels so far.
     Heir(LabelSet, Box<dyn AnyHandle>),
 }
 
-/// A series that was found by its values.
+/// A series found by its values.
 pub(crate) enum Found {
     /// In a slot of the table.
     Slot(usize),
-    /// One of those that can go again.
+    /// The series can be dropped again.
     Later(Box<dyn AnyHandle>),
 }
 
@@ -102,7 +104,7 @@ impl Upkeep {
     }
 
     pub(super) fn lock_creation(&self) -> MutexGuard<'_, ()> {
-        // A series is complete before it can be found: a panic while making one leaves nothing half done.
+        // A series is complete before it can be found, so a panic during creation leaves no inconsistent state.
         self.creation.lock().unpoisoned()
     }
 
@@ -110,10 +112,10 @@ impl Upkeep {
         self.reading.lock().unpoisoned()
     }
 
-    /// Takes a series out of every later export, until it is asked for or recorded in again. Returns whether it was in,
-    /// or would have been in the next.
+    /// Removes the series from all later exports, until it is looked up or recorded in again. Returns whether it was
+    /// exported, or would have been in the next export.
     fn hide(&self, handle: &dyn AnyHandle) -> bool {
-        // No reading sees a new value with an old start.
+        // Held so that no reading sees a new value with an old start.
         let _reading = self.lock_reading();
         let is_change = handle.head().set_hidden(true);
         if is_change {
@@ -124,10 +126,11 @@ impl Upkeep {
         is_change || is_recorded
     }
 
-    /// Puts the series into exports, if it was removed. What was recorded in it must get there, whatever the limit.
+    /// Shows the series in exports again if it was removed. Ignores the limit, because values that were recorded in it
+    /// must be exported.
     fn show(&self, handle: &dyn AnyHandle) {
         if handle.head().is_hidden() {
-            // First of all: whoever hides it again gives back what was taken here.
+            // Taken first, because a thread that hides the series again gives back the room that is taken here.
             self.room.take();
             if !handle.head().set_hidden(false) {
                 self.room.give_back();
@@ -135,7 +138,7 @@ impl Upkeep {
         }
     }
 
-    /// Puts the series into exports, if it was removed and there is room for it. Returns whether it is in.
+    /// Shows the series in exports again if it was removed and there is room for it. Returns whether it is shown.
     fn readmit(&self, handle: &dyn AnyHandle) -> bool {
         let head = handle.head();
         if !head.is_hidden() {
@@ -143,21 +146,21 @@ impl Upkeep {
         }
         let has_room = self.room.try_take();
         if has_room && !head.set_hidden(false) {
-            // Someone else was faster.
+            // Another thread has shown it first.
             self.room.give_back();
         }
-        // One that is removed again by now was in: what is recorded in it brings it back.
+        // If the series was removed again in the meantime, it was shown, and recording in it shows it again.
         has_room || !head.is_hidden()
     }
 }
 
 impl dyn Members + '_ {
-    /// Returns how many places there are: those of closed series come before those of open ones.
+    /// Returns the number of places. Those of closed series come before those of open ones.
     pub(super) fn places(&self) -> usize {
         self.closed_places() + self.open_slots()
     }
 
-    /// Returns the series at a place, unless another place has it now.
+    /// Returns the series at a place, unless it has moved to another place.
     pub(super) fn at(&self, place: usize) -> Option<&dyn AnyHandle> {
         match place.checked_sub(self.closed_places()) {
             None => self.closed_at(place),
@@ -165,8 +168,8 @@ impl dyn Members + '_ {
         }
     }
 
-    /// Calls `each` with every member but plain and overflow series, including removed ones, and with the labels by which
-    /// it is found.
+    /// Calls `each` with every series except plain and overflow series, and the labels by which it is found. Includes
+    /// removed series.
     fn for_each_labeled(&self, each: &mut dyn FnMut(&LabelSet, &dyn AnyHandle)) {
         for place in 0..self.closed_places() {
             if let Some(handle) = self.closed_at(place) {
@@ -187,7 +190,7 @@ impl dyn Members + '_ {
         }
     }
 
-    /// Returns all members but plain and overflow series, with the labels by which they are found, without removed ones.
+    /// Returns all series except plain, overflow and removed ones, with the labels by which they are found.
     pub(crate) fn labeled(&self) -> Vec<(LabelSet, Box<dyn AnyHandle>)> {
         let mut found = Vec::new();
         self.for_each_labeled(&mut |labels, handle| {
@@ -205,19 +208,19 @@ impl dyn Members + '_ {
         self.overflow().into_iter().for_each(each);
     }
 
-    /// Calls `change` once, then `each` with every series that was made before; later ones see what it changed.
+    /// Calls `change` once, then `each` with every existing series. Series that are created later see the change.
     pub(crate) fn for_all(&self, change: &mut dyn FnMut(), each: &mut dyn FnMut(&dyn AnyHandle)) {
         let _creation = self.upkeep().lock_creation();
         change();
         self.for_each(each);
     }
 
-    /// Takes the closed series at that place out of every later export. Returns whether there was one.
+    /// Removes the closed series at a place from all later exports. Returns whether it existed.
     pub(super) fn remove_closed(&self, place: usize) -> bool {
         self.closed_at(place).is_some_and(|handle| self.upkeep().hide(handle))
     }
 
-    /// Takes the series with these labels out of every later export. Returns whether there was one.
+    /// Removes the series that `query` finds from all later exports. Returns whether it existed.
     pub(super) fn remove_open(&self, query: &dyn Query) -> bool {
         let Some(later) = self.later() else { return false };
         let hash = query.hash(self.hasher());
@@ -231,7 +234,7 @@ impl dyn Members + '_ {
         })
     }
 
-    /// Takes all series but a plain one out of every later export.
+    /// Removes all series except a plain one from all later exports.
     pub(crate) fn clear(&self) {
         self.for_each_labeled(&mut |_, handle| {
             self.upkeep().hide(handle);
@@ -246,7 +249,7 @@ impl dyn Members + '_ {
         }
     }
 
-    /// Restarts all series without taking them out.
+    /// Restarts all series without removing them.
     pub(crate) fn restart(&self) {
         let _reading = self.upkeep().lock_reading();
         self.for_each(&mut |handle| handle.reset());
@@ -259,8 +262,8 @@ impl dyn Members + '_ {
         });
     }
 
-    /// Exports all series of a closed set from now on, as zero where nothing was recorded. Returns the instrument's own
-    /// limit as an error when it allows fewer; below another limit, there are as many as may be.
+    /// Exports all series of a closed set from now on, as zero where nothing was recorded. Fails with the instrument's
+    /// own limit if it allows fewer series. If another limit does, only as many series are exported as it allows.
     pub(crate) fn zero_initialize(&self, shared: &Arc<Shared>) -> Result<(), usize> {
         let room = &self.upkeep().room;
         let keys = shared.label_keys();
@@ -282,7 +285,7 @@ impl dyn Members + '_ {
                 self.closed_member(place, shared).into_iter().for_each(zero);
                 continue;
             }
-            // The limit was lower when the labels were declared.
+            // The set has no places because the limit was lower when the labels were declared.
             let labels = LabelSet::declared(LabelKey::nth_set(keys, place));
             let hash = hash_declared(self.hasher(), &labels);
             let found = self.make_open_member(hash, labels, shared, &|| true);
@@ -291,7 +294,7 @@ impl dyn Members + '_ {
         Ok(())
     }
 
-    /// Calls `read` with all series, ordered by their attributes, the overflow series last.
+    /// Calls `read` with all series sorted by their attributes, and the overflow series last.
     pub(crate) fn in_order(
         &self,
         shared: &Shared,
@@ -313,7 +316,7 @@ impl dyn Members + '_ {
         });
     }
 
-    /// Returns the same numbers as [`in_order`](Self::in_order) does, by place. `None` if there are few, or if there are
+    /// Returns the same numbers as [`in_order`](Self::in_order), by place. Returns `None` if there are few series, or
     /// series without a place.
     pub(crate) fn numbers(&self, shared: &Shared) -> Option<NumberPoints> {
         let places = self.places();
@@ -331,7 +334,7 @@ impl dyn Members + '_ {
         Some(NumberPoints::of_stored(series, shared.identity.number, values, last))
     }
 
-    /// Calls `read` with all series but plain and overflow ones, ordered by their attributes.
+    /// Calls `read` with all series except plain and overflow ones, sorted by their attributes.
     fn others_in_order(
         &self,
         shared: &Shared,
@@ -340,7 +343,7 @@ impl dyn Members + '_ {
         self.read(shared, &mut |last, is_over| last.read(self, shared, &mut *read, is_over));
     }
 
-    /// Calls `read` with what the last reading left, and with whether a series is over now.
+    /// Calls `read` with the result of the last reading, and a function that returns whether a series is over.
     fn read(&self, shared: &Shared, read: &mut dyn FnMut(&mut Reading, &IsOver<'_>)) {
         let upkeep = self.upkeep();
         let rule = upkeep.room.idle_rule();
@@ -351,7 +354,7 @@ impl dyn Members + '_ {
             if handle.is_gone() {
                 return true;
             }
-            // Someone may have kept a handle and recorded with it.
+            // A user may have kept a handle and recorded with it.
             upkeep.show(handle);
             let (Some(rule), Some(activity)) = (&rule, activity) else { return false };
             let gone = activity.resets(handle, rule);
@@ -367,7 +370,7 @@ impl dyn Members + '_ {
         }
     }
 
-    /// Returns the series with these labels, made if there is room for it and `may_make` says yes.
+    /// Returns the series that `query` finds, creating it if there is room and `may_make` returns `true`.
     pub(super) fn make_open(
         &self,
         hash: u64,
@@ -380,9 +383,10 @@ impl dyn Members + '_ {
             None => self.later()?.get(hash, query).map(Found::Later),
         };
         let found = found.or_else(|| {
-            // Past the limit, nothing is collected that would not be stored.
+            // Beyond the limit, the series would not be stored, so its labels are not gathered.
             let labels = self.upkeep().room.is_free().then(|| query.to_stored())?;
-            // Of these values: a second visit of the caller's labels may hand out others than the first.
+            // The hash is that of the gathered values, because the caller's labels may return different values on each
+            // visit.
             let hash = query.hash_stored(self.hasher(), &labels);
             self.make_open_member(hash, labels, shared, may_make)
         });
@@ -396,7 +400,7 @@ impl dyn Members + '_ {
         }
     }
 
-    /// Returns the series of an open set with these labels, made if there is room for it and `may_make` says yes.
+    /// Returns the series with these labels, creating it if there is room and `may_make` returns `true`.
     fn make_open_member(
         &self,
         hash: u64,
@@ -411,7 +415,7 @@ impl dyn Members + '_ {
         })
     }
 
-    /// Lets a series be found by these labels, too, unless another one is.
+    /// Makes a series available under these labels, too, unless another series already has them.
     pub(super) fn inherit(&self, hash: u64, labels: LabelSet, handle: Box<dyn AnyHandle>) {
         let mut handle = Some(handle);
         self.get_or_add(hash, labels, &mut |labels| {
@@ -419,8 +423,8 @@ impl dyn Members + '_ {
         });
     }
 
-    /// Returns the series with these labels, made by `make` unless it is there or `make` returns none. As many series as
-    /// the group may have get a slot in the table.
+    /// Returns the series with these labels. If it does not exist, adds the result of `make`, unless that is `None`.
+    /// The table has slots for as many series as the limit of the group allows.
     fn get_or_add<'a>(
         &self,
         hash: u64,
@@ -441,7 +445,7 @@ impl dyn Members + '_ {
         })
     }
 
-    /// Returns the closed series at that place, shown again or made, unless there is no room for it.
+    /// Returns the closed series at a place, showing or creating it if needed and if there is room.
     pub(super) fn closed_member(
         &self,
         place: usize,
@@ -452,7 +456,7 @@ impl dyn Members + '_ {
             if !upkeep.room.is_free() {
                 return None;
             }
-            // The user's types list their values: not under the lock.
+            // Listing the values runs the user's code, so it is done without the lock.
             let labels = self.closed_labels(place)?;
             let _creation = upkeep.lock_creation();
             if self.closed_at(place).is_none() && upkeep.room.try_take() {
@@ -462,15 +466,15 @@ impl dyn Members + '_ {
         self.closed_at(place).filter(|handle| upkeep.readmit(*handle))
     }
 
-    /// Removes and returns the series without labels that was recorded by attributes before the code declared the
-    /// instrument, if there is one.
+    /// Removes and returns the series without labels, if one was recorded by attributes before the code declared the
+    /// instrument.
     pub(super) fn take_plain(&self) -> Option<Box<dyn AnyHandle>> {
         let mut recorded = None;
         self.for_each_labeled(&mut |_, handle| {
             let head = handle.head();
             if head.labels().is_empty() {
                 head.set_moved();
-                // One that was removed takes no room.
+                // A removed series takes no room.
                 if !head.set_hidden(false) {
                     self.upkeep().room.give_back();
                 }
@@ -480,8 +484,8 @@ impl dyn Members + '_ {
         recorded
     }
 
-    /// Returns the series that attributes made and that have the declared labels, with these. They have left their
-    /// places.
+    /// Returns the series recorded by attributes that have the declared labels, together with those labels. Marks them
+    /// as moved from their places.
     pub(super) fn take_declared(
         &self,
         keys: &'static [LabelKey],
@@ -501,9 +505,9 @@ impl dyn Members + '_ {
         taken
     }
 
-    /// Makes the overflow series, and logs why recordings go there.
+    /// Creates the overflow series, and logs why recordings go there.
     pub(super) fn begin_overflow(&self, shared: &Arc<Shared>) {
-        // Under the same lock as other new series, for whoever looks at all of them at once.
+        // Created under the same lock as other series, so that operations on all series include it.
         let creation = self.upkeep().lock_creation();
         let is_new = self.make_overflow(shared);
         drop(creation);

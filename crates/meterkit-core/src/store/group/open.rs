@@ -1,8 +1,9 @@
-//! Series of an open label set: found by the hash of their labels.
+//! Series of an open label set, found by the hash of their labels.
 //!
-//! The first ones come into a table that is read without locks, and keep their places there: when one is removed, its
-//! place waits for the same labels to return. Once such places have used up the table's room, further series go into a
-//! map behind a lock, from which they can go again: memory stays bounded however many label sets come and go.
+//! The first series are stored in a table that is read without locks, and keep their places there: when a series is
+//! removed, its place is reserved in case the same labels return. Once the table is full, further series are stored in
+//! a map behind a lock, from which they can be dropped. Memory is therefore bounded, however many label sets come and
+//! go.
 
 use foldhash::fast::RandomState;
 
@@ -19,10 +20,10 @@ pub(crate) struct OpenSeries<H> {
 
 /// A series, and the labels by which it is found.
 pub(crate) enum Member<H> {
-    /// By its own labels.
+    /// The series is found by its own labels.
     Own(H),
-    /// By labels that were declared after a recording by attributes had made it. The member that has it by its own
-    /// labels has left it to this one.
+    /// The series was created by a recording by attributes, and is found by labels that were declared later. The member
+    /// with the series' own labels has given it up.
     Heir(Box<(LabelSet, H)>),
 }
 
@@ -43,7 +44,7 @@ impl<H: Handle> Member<H> {
         }
     }
 
-    /// Returns whether another member has the series now.
+    /// Returns whether the series has moved to another member.
     pub(crate) fn has_left(&self) -> bool {
         matches!(self, Self::Own(handle) if handle.series().has_moved())
     }
@@ -63,8 +64,8 @@ impl<H: Handle> OpenSeries<H> {
         query.hash(&self.hasher)
     }
 
-    /// Returns the series at a place that may be one of another table, if `is_it` says that it has the labels that are
-    /// looked for, and it was not removed. Takes no lock.
+    /// Returns the series at a place, which may stem from another table, if `is_it` accepts its labels and it was not
+    /// removed. Takes no lock.
     #[inline(always)]
     pub(crate) fn recall(&self, place: Place, is_it: impl FnOnce(&LabelSet) -> bool) -> Option<&H> {
         let (labels, handle) = match self.table.at(place)? {
@@ -74,10 +75,11 @@ impl<H: Handle> OpenSeries<H> {
         (is_it(labels) && !handle.series().is_hidden()).then_some(handle)
     }
 
-    /// Returns the series with these labels and its slot, if it has one in the table. Takes no lock.
+    /// Returns the series that `query` finds and its slot, if it is in the table. Takes no lock.
     #[inline]
     pub(crate) fn get(&self, hash: u64, query: &(impl Query + ?Sized)) -> Option<(usize, &H)> {
-        // Apart, so that the loop over the index does not prepare comparisons that it mostly makes once.
+        // Not inlined, so that the loop over the index does not prepare for comparisons, of which it mostly makes only
+        // one.
         #[inline(never)]
         fn is(query: &(impl Query + ?Sized), stored: &LabelSet) -> bool {
             query.is(stored)

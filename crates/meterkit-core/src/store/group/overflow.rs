@@ -1,4 +1,4 @@
-//! The series to which recordings go once a limit is reached.
+//! The overflow series, which receives recordings once a limit is reached.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::AtomicU64;
@@ -11,7 +11,7 @@ use crate::store::handle::{self, Handle};
 use crate::store::label_set::LabelSet;
 use crate::store::shared::{OVERFLOW, Shared, Topic};
 
-/// Logs why recordings go to the overflow series. `series` are those that have room.
+/// Logs why recordings go to the overflow series. `series` are the label sets that have series of their own.
 pub(crate) fn warn(shared: &Shared, room: &Room, series: &mut dyn Iterator<Item = &LabelSet>) {
     let instrument = &shared.descriptor().name;
     if !shared.is_new(Topic::Overflow, "") {
@@ -35,8 +35,8 @@ pub(crate) fn warn(shared: &Shared, room: &Room, series: &mut dyn Iterator<Item 
         tracing::warn!(
             instrument,
             limit = shared.settings.series_limit.load(Relaxed),
-            "series limit of the process reached: label sets that are new, of this instrument and others, are \
-             recorded together as {OVERFLOW}=true; remove series, or raise METERKIT_SERIES_LIMIT"
+            "series limit of the process reached: new label sets of all instruments are recorded together as \
+             {OVERFLOW}=true; remove series, or raise METERKIT_SERIES_LIMIT"
         );
     } else {
         tracing::warn!(
@@ -47,7 +47,7 @@ pub(crate) fn warn(shared: &Shared, room: &Room, series: &mut dyn Iterator<Item 
     }
 }
 
-/// Returns the label with the most values, and how many these are.
+/// Returns the label with the most distinct values, and their number.
 fn most_values(shared: &Shared, series: &mut dyn Iterator<Item = &LabelSet>) -> (String, usize) {
     let keys = shared.keys();
     let mut values: HashMap<String, HashSet<AttributeValue>> = HashMap::new();
@@ -60,7 +60,7 @@ fn most_values(shared: &Shared, series: &mut dyn Iterator<Item = &LabelSet>) -> 
     counts.max_by(|(a, one), (b, other)| (one, b).cmp(&(other, a))).unwrap_or_default()
 }
 
-/// Logs that the limit of a group is below the number of its label sets.
+/// Logs that the limit of a group is lower than the number of its closed label sets.
 pub(crate) fn warn_of_fewer(shared: &Shared, room: &Room, sets: usize) {
     if !shared.settings.logged.is_new(&(Topic::Overflow, &shared.descriptor().name, sets)) {
         return;
@@ -69,8 +69,8 @@ pub(crate) fn warn_of_fewer(shared: &Shared, room: &Room, sets: usize) {
         instrument = %shared.descriptor().name,
         limit = room.limit(),
         sets,
-        "the cardinality limit allows fewer series than there are label sets to begin with: further ones are recorded \
-         together as {OVERFLOW}=true; raise METERKIT_CARDINALITY_LIMIT"
+        "the cardinality limit allows fewer series than the instrument has label sets: the rest are recorded together \
+         as {OVERFLOW}=true; raise METERKIT_CARDINALITY_LIMIT"
     );
 }
 
@@ -86,29 +86,30 @@ impl<H: Handle> Overflow<H> {
         Self { series: OnceLock::new(), uses: AtomicU64::new(0) }
     }
 
-    /// Returns the series, if there is one.
+    /// Returns the series, if it exists.
     pub(crate) fn get(&self) -> Option<&H> {
         self.series.get()
     }
 
-    /// Returns the series, to record in.
+    /// Returns the series for recording, if it exists, and counts the use.
     #[inline]
     pub(crate) fn use_it(&self) -> Option<&H> {
         let handle = self.series.get()?;
         if handle.series().is_hidden() {
             handle.series().set_hidden(false);
         }
-        // Not as one step: losing some costs less than the truth would.
+        // Not an atomic increment: losing a few counts is cheaper than an exact number.
         self.uses.store(self.uses().wrapping_add(1), Relaxed);
         Some(handle)
     }
 
-    /// Makes the series. Returns whether it was not there before.
+    /// Creates the series. Returns whether it did not exist before.
     pub(crate) fn make(&self, shared: &Arc<Shared>) -> bool {
         self.series.set(handle::make(LabelSet::overflow(), shared)).is_ok()
     }
 
-    /// Returns how often recordings went here, or somewhat less: threads that come at once may be counted as one.
+    /// Returns how often recordings went to this series. The number may be too low: concurrent look-ups may be counted
+    /// once.
     pub(crate) fn uses(&self) -> u64 {
         self.uses.load(Relaxed)
     }

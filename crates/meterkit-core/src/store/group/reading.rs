@@ -1,4 +1,4 @@
-//! Reading all series of a group, in order.
+//! Reads all series of a group in sorted order.
 
 use std::sync::Arc;
 
@@ -11,27 +11,27 @@ use crate::store::handle::AnyHandle;
 use crate::store::label_set::LabelSet;
 use crate::store::shared::{PointKeys, Shared};
 
-/// What one reading of a group leaves for the next.
+/// The state that one reading of a group leaves for the next.
 #[derive(Default)]
 pub(crate) struct Reading {
     /// The keys by which `order` is sorted.
     keys: Option<Arc<PointKeys>>,
-    /// Places in the order of their series' attributes, as far as there were series at the last reading.
+    /// Places sorted by the attributes of their series, for all places that existed at the last reading.
     order: Arc<[u32]>,
-    /// The series that the last reading of numbers had.
+    /// The series in the last reading of numbers.
     stored: Option<Arc<StoredSeries>>,
-    /// By place, if idle series go.
+    /// By place; used only if idle series are removed.
     activities: Vec<Activity>,
 }
 
-/// Returns whether a series has gone, or goes now.
+/// Returns whether a series is removed, possibly by this call.
 pub(super) type IsOver<'a> = dyn Fn(&dyn AnyHandle, Option<&mut Activity>) -> bool + 'a;
 
-/// From how many places on the numbers of a group are read by place. Fewer take less room as points.
+/// The number of places from which the numbers of a group are read by place. Smaller groups take less memory as points.
 pub(super) const MANY: usize = PLACES;
 
 impl Reading {
-    /// Calls `read` with the series that are not over, as `is_over` says, in the order of their attributes.
+    /// Calls `read` with the series for which `is_over` returns `false`, sorted by their attributes.
     pub(super) fn read(
         &mut self,
         group: &dyn Members,
@@ -57,8 +57,8 @@ impl Reading {
         read(&mut sorted(all, keys).into_iter());
     }
 
-    /// Returns the series at the first `places` that are not over and have a number, and the bits of the numbers by
-    /// place.
+    /// Returns the series at the first `places` places that are not over and have a number, and the bits of the numbers
+    /// by place.
     pub(super) fn read_numbers(
         &mut self,
         group: &dyn Members,
@@ -72,7 +72,7 @@ impl Reading {
         let mut lives = Vec::with_capacity(places.div_ceil(PLACES));
         let mut is_known = known.len() == lives.capacity();
         let mut block: Vec<Life> = Vec::with_capacity(PLACES);
-        // In the order in which series were made, which is mostly that in memory.
+        // In order of creation, which is mostly the order in memory.
         while values.len() < places {
             block.clear();
             for place in values.len()..places.min(values.len() + PLACES) {
@@ -103,9 +103,9 @@ impl Reading {
         (stored, values)
     }
 
-    /// Makes room for so many places, and brings `order` up to date. Returns the keys of all series.
+    /// Makes room for this many places, and updates `order`. Returns the keys of all series.
     fn prepare(&mut self, group: &dyn Members, places: usize, shared: &Shared) -> Arc<PointKeys> {
-        // After the places: none of their series has newer keys than these.
+        // Loaded after the places were counted, so that no series at one of them has newer keys.
         let keys = shared.keys();
         let is_known = self.keys.as_ref().is_some_and(|known| Arc::ptr_eq(known, &keys));
         if !is_known {
@@ -114,7 +114,7 @@ impl Reading {
         }
         let known = self.order.len();
         if known < places {
-            // Closed series have their places before they are made.
+            // Closed series have places before they are created.
             let closed = 0..group.closed_places();
             let closed: Vec<LabelSet> = closed.filter_map(|at| group.closed_labels(at)).collect();
             let labels = |place: u32| {
@@ -123,7 +123,7 @@ impl Reading {
             };
             let new = known as u32..places as u32;
             let mut new: Vec<_> = new.map(|place| (labels(place), place)).collect();
-            // In place: there may be millions.
+            // Sorted in place, because there may be millions.
             new.sort_unstable_by(|(a, _), (b, _)| keys.compare(*a, *b));
             self.order = inserted(&self.order, &new, &|place, other| {
                 keys.compare(labels(place), other).is_lt()
@@ -136,8 +136,8 @@ impl Reading {
     }
 }
 
-/// Returns `order` with new places where they belong, as `is_before` says. These come in order, and there are few of them
-/// in most readings.
+/// Returns `order` with new places inserted at their sorted positions, which `is_before` determines. `new` must be
+/// sorted, and is short in most readings.
 fn inserted(
     order: &[u32],
     new: &[(Option<&LabelSet>, u32)],
@@ -155,7 +155,7 @@ fn inserted(
     all.into()
 }
 
-/// Returns the series in the order of their attributes.
+/// Returns the series sorted by their attributes.
 pub(super) fn sorted<'a>(
     mut series: Vec<&'a dyn AnyHandle>,
     keys: &PointKeys,

@@ -1,8 +1,9 @@
-//! Series by hash: look-ups take no lock and touch no shared counter, so they cost the same on any number of threads.
+//! A table that finds series by hash. Look-ups take no lock and touch no shared counter, so their cost does not depend
+//! on the number of threads.
 //!
-//! Entries only ever come: a slot is written once, then the index points at it. When the index is full a larger one
-//! takes over; readers of the old one still find everything that was in it, and whoever misses there looks again under
-//! the writers' lock.
+//! Entries are only ever added: a slot is written once, then the index points to it. When the index is full, a larger
+//! one replaces it. Readers of the old index still find everything that was in it; a reader that misses there looks
+//! again under the writers' lock.
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicUsize};
@@ -10,21 +11,21 @@ use std::sync::{Mutex, MutexGuard, OnceLock};
 
 use crate::unpoisoned::Unpoisoned;
 
-/// Entries of the first index; each further one has twice as many. A power of two.
+/// The number of entries of the first index, a power of two. Each further index has twice as many.
 const FIRST_INDEX: usize = 16;
 const INDEXES: usize = 20;
 
-/// Slots of the first level; each further one has twice as many.
+/// The number of slots of the first level. Each further level has twice as many.
 const FIRST_LEVEL: usize = 4;
 const LEVELS: usize = 21;
 
-/// The most slots that are allocated at once: a large level is filled in chunks, so that few slots are empty.
+/// The most slots that are allocated at once. Large levels are filled in chunks, so that few slots are empty.
 const CHUNK: usize = 64;
 
-/// Above which bits of a place the level stands: the largest level has fewer slots.
+/// The lowest bit of the level in a packed place. The bits below it suffice for the slots of the largest level.
 const LEVEL_SHIFT: u32 = 27;
 
-/// How many slots there can be: as many as the largest index has room for.
+/// The largest number of slots, which is the number that the largest index has room for.
 const MOST_SLOTS: usize = room(FIRST_INDEX << (INDEXES - 1));
 
 pub(crate) struct SeriesTable<V> {
@@ -34,24 +35,25 @@ pub(crate) struct SeriesTable<V> {
     writer: Mutex<()>,
 }
 
-/// Finds slots by hash. Apart from the values, so that it is compiled once.
+/// Finds slots by hash. A type of its own without the type of the values, so that it is compiled only once.
 struct Index {
-    /// An entry: a slot plus one in as many of the lower bits as the index needs for its places, and the hash in the
-    /// bits above. Zero is empty.
+    /// An entry consists of a slot plus one, in as many low bits as the index needs for its places, and the hash in the
+    /// bits above. Zero marks an empty place.
     sizes: [OnceLock<Box<[AtomicU32]>>; INDEXES],
     current: AtomicUsize,
 }
 
-/// The chunks of a level, each made with its first value.
+/// The chunks of a level, each created with its first value.
 type Level<V> = Box<[OnceLock<Chunk<V>>]>;
 
 struct Chunk<V> {
     values: Box<[OnceLock<V>]>,
-    /// The hashes of the values: a larger index needs more bits of a hash than a smaller one keeps.
+    /// The hashes of the values, because a larger index needs more bits of a hash than a smaller one keeps.
     hashes: Hashes,
 }
 
-/// What is used of the hashes of a chunk. Apart from the values, so that it is compiled once.
+/// The used parts of the hashes of a chunk. A type of its own without the type of the values, so that it is compiled
+/// only once.
 struct Hashes(Box<[[AtomicU8; 3]]>);
 
 impl<V> SeriesTable<V> {
@@ -74,7 +76,7 @@ impl<V> SeriesTable<V> {
         self.find(hash, is_it).map(|(_, value)| value)
     }
 
-    /// Returns the same with its slot.
+    /// Returns the entry with this hash that `is_it` accepts, and its slot.
     #[inline]
     pub(crate) fn find(&self, hash: u64, is_it: impl Fn(&V) -> bool) -> Option<(usize, &V)> {
         let index = self.index.current()?;
@@ -96,7 +98,7 @@ impl<V> SeriesTable<V> {
         }
     }
 
-    /// Adds an entry. Gives it back when it would be one more than `limit`.
+    /// Adds an entry. Returns the value as an error if the table already has `limit` entries.
     pub(crate) fn insert(
         &self,
         _writer: &Writer<'_>,
@@ -115,16 +117,16 @@ impl<V> SeriesTable<V> {
             self.levels[place.level].get_or_init(|| (0..chunks).map(|_| OnceLock::new()).collect());
         let chunk = level[place.chunk].get_or_init(|| Chunk::new(len));
         chunk.hashes.set(place.at, upper(hash));
-        // Slots beyond the length are empty: nobody else writes to them meanwhile.
+        // Slots beyond the length are empty, and the lock keeps other threads from writing to them.
         let value = chunk.values[place.at].get_or_init(|| value);
         self.index.publish(upper(hash), slot, &|slot| self.hash_at(slot));
         self.len.store(slot + 1, Release);
         Ok(value)
     }
 
-    /// Keeps others from adding entries.
+    /// Locks the table against other threads that add entries.
     pub(crate) fn lock(&self) -> Writer<'_> {
-        // Entries are complete before they are published: a panic while making one leaves nothing half done.
+        // Entries are complete before they are published, so a panic during creation leaves no inconsistent state.
         Writer(self.writer.lock().unpoisoned())
     }
 
@@ -133,14 +135,14 @@ impl<V> SeriesTable<V> {
         self.at(Place::of(slot))
     }
 
-    /// Returns the entry at a place that may be one of another table.
+    /// Returns the entry at a place, which may stem from another table.
     #[inline(always)]
     pub(crate) fn at(&self, place: Place) -> Option<&V> {
         let Place { level, chunk, at } = place;
         self.levels.get(level)?.get()?.get(chunk)?.get()?.values.get(at)?.get()
     }
 
-    /// Returns the part that is used of the hash of the value in a slot.
+    /// Returns the used part of the hash of the value in a slot.
     fn hash_at(&self, slot: usize) -> Option<u32> {
         let Place { level, chunk, at } = Place::of(slot);
         Some(self.levels[level].get()?[chunk].get()?.hashes.get(at))
@@ -160,10 +162,10 @@ impl Index {
         self.sizes[self.current.load(Acquire)].get().map(|index| &**index)
     }
 
-    /// Writes a slot into the index, into a larger one when this one is full.
+    /// Writes a slot into the index, or into a larger one if the index is full.
     fn publish(&self, hash: u32, slot: usize, hash_at: &dyn Fn(usize) -> Option<u32>) {
         let current = self.current.load(Relaxed);
-        // The first index is made with the table, and each further one before it becomes the current one.
+        // The first index is created with the table, and each further one before it becomes current.
         let Some(index) = self.sizes[current].get() else {
             return;
         };
@@ -195,7 +197,7 @@ impl Hashes {
         Self((0..len).map(|_| Default::default()).collect())
     }
 
-    /// Returns the part that is used of the hash of the value at this place.
+    /// Returns the used part of the hash of the value at this place.
     fn get(&self, at: usize) -> u32 {
         let [low, middle, high] = self.0[at].each_ref().map(|byte| byte.load(Relaxed));
         u32::from_le_bytes([low, middle, high, 0])
@@ -208,16 +210,16 @@ impl Hashes {
     }
 }
 
-/// The right to add entries.
+/// The exclusive right to add entries.
 pub(crate) struct Writer<'a>(#[expect(dead_code, reason = "held")] MutexGuard<'a, ()>);
 
-/// Returns the part of a hash that is used: three bytes, enough for the largest index.
+/// Returns the used part of a hash: three bytes, which is enough for the largest index.
 #[inline]
 fn upper(hash: u64) -> u32 {
     (hash >> 40) as u32
 }
 
-/// Returns how many slots an index with so many entries may point at.
+/// Returns how many slots an index with this many entries may point to.
 const fn room(entries: usize) -> usize {
     entries / 8 * 7
 }
@@ -226,13 +228,14 @@ fn empty_index(len: usize) -> Box<[AtomicU32]> {
     (0..len).map(|_| AtomicU32::new(0)).collect()
 }
 
-/// Returns the bits of an entry that are the slot.
+/// Returns a mask of the bits of an entry that hold the slot.
 #[inline]
 fn mask(index: &[AtomicU32]) -> u32 {
     index.len() as u32 - 1
 }
 
-/// Only under the writers' lock, or before the index is shared.
+/// Inserts a slot into an index. The caller must hold the writers' lock, or have created an index that is not shared
+/// yet.
 fn insert(index: &[AtomicU32], hash: u32, slot: usize) {
     let mask = mask(index);
     let mut at = hash & mask;
@@ -242,7 +245,7 @@ fn insert(index: &[AtomicU32], hash: u32, slot: usize) {
     index[at as usize].store(hash & !mask | (slot as u32 + 1), Release);
 }
 
-/// Where a slot is: level `k` has `FIRST_LEVEL * 2^k` slots.
+/// The place of a slot. Level `k` has `FIRST_LEVEL * 2^k` slots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     level: usize,
@@ -258,12 +261,12 @@ impl Place {
         Self { level, chunk: offset / CHUNK, at: offset % CHUNK }
     }
 
-    /// Returns the same in 32 bits.
+    /// Packs the place into 32 bits.
     pub(crate) fn to_bits(self) -> u32 {
         ((self.level << LEVEL_SHIFT) | (self.chunk * CHUNK) | self.at) as u32
     }
 
-    /// Returns the place with these bits.
+    /// Unpacks a place from 32 bits.
     #[inline(always)]
     pub(crate) fn from_bits(bits: u32) -> Self {
         let offset = bits as usize & ((1 << LEVEL_SHIFT) - 1);
@@ -278,7 +281,7 @@ mod tests {
 
     use super::*;
 
-    /// The entry with this value, made unless it is there.
+    /// Returns the entry with this value, adding it if needed.
     fn find_or_add(table: &SeriesTable<u64>, hash: u64, value: u64) -> Option<&u64> {
         let writer = table.lock();
         let known = table.get(hash, |known| *known == value);

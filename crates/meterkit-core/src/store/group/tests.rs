@@ -1,4 +1,4 @@
-//! What removed series take of memory: not seen from outside.
+//! Tests of the memory that removed series take, which is not visible from outside.
 
 use opentelemetry::InstrumentationScope;
 
@@ -25,7 +25,7 @@ impl Labels for Id {
     }
 }
 
-/// Returns a group that may have so many series.
+/// Returns a group that may have this many series.
 fn group_of<H: Handle>(limit: usize) -> (SeriesGroup<H>, Arc<Shared>) {
     let settings = Arc::new(Settings::new(Clock::system()));
     let identity = Identity::bare("requests".to_owned(), H::KIND, H::NUMBER);
@@ -66,7 +66,7 @@ fn series_that_are_removed_take_no_memory() {
     }
     let held = with(5000);
     assert!(remove(5000));
-    assert_eq!(kept(), 11, "what someone may record in stays");
+    assert_eq!(kept(), 11, "a series stays while a handle can record in it");
     held.increment();
     assert_eq!(with(5000).value(), 1);
 }

@@ -1,4 +1,4 @@
-//! Labels that let only so many different values through.
+//! Caps on the number of distinct values of a label.
 
 use foldhash::fast::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -7,10 +7,10 @@ use super::table::SeriesTable;
 use crate::attributes::{AttributeRef, AttributeValue};
 use crate::labels::{LabelKey, LabelRef, LabelVisitor, Labels};
 
-/// What values beyond the cap become.
+/// The value that replaces values beyond the cap.
 const OTHER: LabelRef<'static> = LabelRef::Static("other");
 
-/// The values that one label has had, as many as it may have.
+/// The values that one label has had so far, up to its limit.
 pub(crate) struct ValueCap {
     values: SeriesTable<Option<AttributeValue>>,
     limit: usize,
@@ -18,7 +18,7 @@ pub(crate) struct ValueCap {
 }
 
 impl ValueCap {
-    /// A cap for each key that has one; empty when none has.
+    /// Returns a cap for each key that has a limit, or an empty list if no key has one.
     pub(crate) fn of(keys: &[LabelKey]) -> Box<[Option<Self>]> {
         if keys.iter().all(|key| key.value_limit().is_none()) {
             return Box::default();
@@ -28,7 +28,7 @@ impl ValueCap {
         keys.iter().map(|key| key.value_limit().map(cap)).collect()
     }
 
-    /// Whether these labels name a series of their own: all their values are known, or are `other` themselves.
+    /// Returns whether these labels identify a series of their own: each capped value is known, or is itself `other`.
     pub(crate) fn let_through(caps: &[Option<Self>], labels: &impl Labels) -> bool {
         let (mut caps, mut are_let_through) = (caps.iter(), true);
         labels.visit(&mut |value: LabelRef<'_>| {
@@ -40,7 +40,7 @@ impl ValueCap {
         are_let_through
     }
 
-    /// The value, or `other` when it is one too many. Takes no lock once as many values are known as there may be.
+    /// Returns the value, or `other` if it exceeds the cap. Takes no lock once the limit is reached.
     #[inline]
     fn admit<'a>(&self, value: LabelRef<'a>, learns: bool) -> LabelRef<'a> {
         if value == LabelRef::Absent || self.knows(value) || (learns && self.learn(value)) {
@@ -75,11 +75,11 @@ fn is(value: LabelRef<'_>, known: &Option<AttributeValue>) -> bool {
     value.is(known.as_ref().map(AttributeRef::from))
 }
 
-/// Labels with the values that their caps let through.
+/// Labels whose values beyond the caps are replaced by `other`.
 pub(crate) struct Capped<'a, L> {
     pub(crate) labels: &'a L,
     pub(crate) caps: &'a [Option<ValueCap>],
-    /// Whether a value that is not known yet is let in.
+    /// Whether unknown values are added to the cap while it has room.
     pub(crate) learns: bool,
 }
 
