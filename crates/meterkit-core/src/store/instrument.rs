@@ -1,4 +1,4 @@
-//! One instrument in the store: what it is, and its series.
+//! An instrument in the store, with its series.
 
 use std::any::Any;
 use std::collections::HashSet;
@@ -26,28 +26,28 @@ use crate::data::{Data, SeriesId};
 use crate::error::InstrumentError;
 use crate::labels::{LabelKey, Labels};
 
-/// An instrument with all its series. `H` is the handle that users hold.
+/// An instrument with all its series. `H` is the handle type that users hold.
 pub(crate) struct Core<H: Handle> {
     pub(crate) shared: Arc<Shared>,
-    /// The series of an instrument that the code declared without labels when it was made.
+    /// The series of an instrument that was declared without labels at creation.
     plain: Option<H>,
-    /// All else. Most instruments never need it, and a program may have thousands.
+    /// Everything else. Most instruments never need it, and a program may have thousands.
     labeled: OnceBox<Labeled<H>>,
 }
 
-/// What an instrument needs for more than one series.
+/// The state that an instrument needs for more than one series.
 struct Labeled<H: Handle> {
     group: SeriesGroup<H>,
-    /// The layouts of the attributes that were recorded by, if any were but the declared ones.
+    /// The layouts of recorded attributes, once attributes other than the declared labels were recorded.
     layouts: OnceLock<Box<KeyLayouts>>,
-    /// What look-ups return while the instrument is off.
+    /// The handle that look-ups return while the instrument is off.
     nowhere: OnceLock<H>,
 }
 
 impl<H: Handle> Core<H> {
     pub(crate) fn new(shared: Shared) -> Self {
         let shared = Arc::new(shared);
-        // Of others, the labels are declared later.
+        // Other instruments declare their labels later.
         let is_plain = shared.declared_keys().is_some();
         let plain = is_plain.then(|| handle::make(LabelSet::none(), &shared));
         let core = Self { shared, plain, labeled: OnceBox::new() };
@@ -69,7 +69,7 @@ impl<H: Handle> Core<H> {
         })
     }
 
-    /// Returns the series, if there may be more than a plain one.
+    /// Returns the group of series, if there may be series other than a plain one.
     #[inline]
     fn group(&self) -> Option<&SeriesGroup<H>> {
         self.labeled.get().map(|labeled| &labeled.group)
@@ -88,13 +88,14 @@ impl<H: Handle> Core<H> {
         }
     }
 
-    /// Returns the series of each closed label set; none for an open one.
+    /// Returns the series of each closed label set, or an empty list for an open one.
     pub(crate) fn places(&self) -> Places<H> {
         self.group().map_or_else(Places::default, SeriesGroup::places)
     }
 
-    /// Returns the series with these labels, if this thread found it lately; or else what [`with`](Self::with) needs.
-    // Apart, so that finding a place is small enough to stand where the caller is.
+    /// Returns the series with these labels, if this thread found it recently. Otherwise returns the addresses that
+    /// [`with`](Self::with) needs.
+    // Not inlined, so that look-ups by place are small enough to be inlined into the caller.
     #[inline(never)]
     pub(crate) fn recall(&self, labels: &impl Labels) -> Result<&H, Addresses> {
         match self.labeled.get() {
@@ -113,7 +114,7 @@ impl<H: Handle> Core<H> {
         }
     }
 
-    /// Returns the series with these attributes: one with declared labels, if these are the declared ones.
+    /// Returns the series with these attributes, which has declared labels if the attributes match them.
     #[inline]
     pub(crate) fn with_attributes(&self, attributes: &[impl Attribute]) -> Entry<'_, H> {
         match self.labeled.get() {
@@ -131,8 +132,8 @@ impl<H: Handle> Core<H> {
         }
     }
 
-    /// Returns a handle to keep of the series with these labels, which are declared. Unlike one that [`with`](Self::with)
-    /// returns, it is that of the series also while the instrument is off.
+    /// Returns a handle to keep of the series with these declared labels. Unlike [`with`](Self::with), it returns a
+    /// handle to the series itself even while the instrument is off.
     pub(crate) fn bound(&self, labels: &impl Labels) -> H {
         let group = &self.labeled().group;
         match group.declared() {
@@ -145,27 +146,27 @@ impl<H: Handle> Core<H> {
         }
     }
 
-    /// Returns the series with these attributes, also while the instrument is off.
+    /// Returns the series with these attributes, even while the instrument is off.
     pub(crate) fn bound_attributes(&self, attributes: &[impl Attribute]) -> Entry<'_, H> {
         self.labeled().with_attributes(attributes, &self.shared)
     }
 
-    /// Takes the series with these labels out of every later export. Returns whether there was one.
+    /// Removes the series with these labels from all later exports. Returns whether it existed.
     pub(crate) fn remove(&self, labels: &impl Labels) -> bool {
         self.group().is_some_and(|group| group.remove(labels, &self.shared))
     }
 
-    /// Takes the series with these attributes out of every later export. Returns whether there was one.
+    /// Removes the series with these attributes from all later exports. Returns whether it existed.
     pub(crate) fn remove_attributes(&self, attributes: &[impl Attribute]) -> bool {
         let labeled = self.labeled.get();
         labeled.is_some_and(|labeled| labeled.remove_attributes(attributes, &self.shared))
     }
 
-    /// Returns the series that have labels of their own, with these.
+    /// Returns the series that have labels of their own, with those labels.
     pub(crate) fn series(&self) -> Vec<(Attributes, H)> {
         let members = self.group().and_then(SeriesGroup::members);
         let found = members.map_or_else(Vec::new, |members| members.labeled());
-        // After the series: none of them has newer keys than these.
+        // Loaded after the series were found, so that no series has newer keys.
         let keys = self.shared.keys();
         let with_labels = |(labels, handle): (LabelSet, Box<dyn AnyHandle>)| {
             let labels = Attributes::from_pairs(keys.own_attributes(&labels));
@@ -174,13 +175,13 @@ impl<H: Handle> Core<H> {
         found.into_iter().filter_map(with_labels).collect()
     }
 
-    /// Takes all series but a plain one out of every later export.
+    /// Removes all series except a plain one from all later exports.
     pub(crate) fn clear(&self) {
         self.group().and_then(SeriesGroup::members).into_iter().for_each(|it| it.clear());
     }
 
-    /// Makes all series of a closed set, exported as zero from now on. Returns the limit as an error when it allows
-    /// fewer.
+    /// Creates all series of a closed set, which are exported as zero from now on. Fails with the instrument's limit if
+    /// it allows fewer series.
     pub(crate) fn zero_initialize(&self) -> Result<(), usize> {
         let plain = match (&self.plain, self.group()) {
             (Some(plain), _) => plain,
@@ -200,14 +201,14 @@ impl<H: Handle> Core<H> {
         Ok(())
     }
 
-    /// Calls `change` once, then `each` with every series that was made before; later ones see what it changed.
+    /// Calls `change` once, then `each` with every existing series. Series that are created later see the change.
     fn for_all(&self, change: &mut dyn FnMut(), each: &mut dyn FnMut(&dyn AnyHandle)) {
         let Some(plain) = self.plain.as_ref().filter(|_| self.labeled.get().is_none()) else {
             return self.labeled().group.untyped().for_all(change, each);
         };
         change();
         each(plain);
-        // Others may have been made meanwhile.
+        // Other series may have been created in the meantime.
         if let Some(group) = self.group() {
             let plain: &Head = plain.series();
             group.untyped().for_all(&mut || (), &mut |handle| {
@@ -221,7 +222,8 @@ impl<H: Handle> Core<H> {
     #[cold]
     fn nowhere(&self) -> &H {
         self.labeled().nowhere.get_or_init(|| {
-            // Nothing waits in it, and it feeds nothing: the instrument may be on again while someone still holds it.
+            // No value waits in this series or is sent to a sink: the instrument may be on again while someone still
+            // holds it.
             let off = Arc::new(self.shared.off_for_good());
             handle::make(LabelSet::none(), &off)
         })
@@ -235,7 +237,7 @@ impl<H: Handle> Labeled<H> {
             let declared = self.group.declared();
             let found = declared.and_then(|it| self.with_declared(it, attributes, shared));
             let found = found.or_else(|| {
-                // Labels that are declared meanwhile may be these: then once more.
+                // If labels that match these attributes are declared in the meantime, the loop looks again.
                 let may_make = || self.group.declared().is_some() == declared.is_some();
                 self.with_keys(attributes, shared, may_make)
             });
@@ -245,8 +247,9 @@ impl<H: Handle> Labeled<H> {
         }
     }
 
-    /// Returns the series with these attributes, of all that do not have declared labels. `may_make` is asked before one
-    /// is made, while no other can be; `None` if it says no.
+    /// Returns the series with these attributes among those without declared labels, creating it if needed. `may_make`
+    /// is called before creating a series, while no other thread can create one. If it returns `false`, this function
+    /// returns `None`.
     #[inline]
     fn with_keys(
         &self,
@@ -301,40 +304,40 @@ impl<H: Handle> Labeled<H> {
     }
 }
 
-/// Makes an instrument of what its series share.
+/// Creates an instrument from the state that its series share.
 pub(crate) type MakeStored<'a> = Box<dyn FnOnce(Shared) -> Arc<dyn Stored> + 'a>;
 
-/// What the registry needs of an instrument, whatever its type.
+/// What the registry requires of an instrument of any type.
 pub(crate) trait Stored: Send + Sync {
     fn shared(&self) -> &Arc<Shared>;
-    /// Declares the labels. Returns those that were declared before, if others were.
+    /// Declares the labels. Returns an error with the labels that were declared before, if they differ.
     fn declare(&self, keys: &'static [LabelKey]) -> Result<(), &'static [LabelKey]> {
         self.shared().declare(keys)
     }
     fn data(&self) -> Data;
-    /// Returns how many series there are; `None` without labels.
+    /// Returns how many series there are, or `None` for an instrument without labels.
     fn usage(&self) -> Option<Usage>;
     /// Sets whether values are recorded and exported.
     fn switch(&self, to: Switch);
-    /// Forgets these series. They begin anew if they return.
+    /// Forgets these series. If they return, they begin anew.
     fn forget(&self, _series: &HashSet<SeriesId>) {}
-    /// Returns the callbacks that report it.
+    /// Returns the callbacks that report the instrument.
     fn callbacks(&self) -> Vec<Arc<Callback>> {
         Vec::new()
     }
-    /// Returns the room that there is for series with labels, if there may be any.
+    /// Returns the room for series with labels, if there may be any.
     fn room(&self) -> Option<&Room>;
-    /// Returns how many series there may be.
+    /// Returns how many series the instrument may have.
     fn limit(&self) -> usize;
-    /// Keeps values as an operator asks for.
+    /// Sets the buckets and the limit that an operator configured.
     fn set_stream(&self, buckets: Option<HistogramBuckets>, cardinality_limit: Option<usize>);
-    /// Sends the values of a histogram to sinks too, or to none any more.
+    /// Sends the values of a histogram to sinks as well, or stops doing so.
     fn feed(&self, _to: Option<MakeSink>) {}
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
 }
 
 impl dyn Stored {
-    /// Returns the instrument as what it is.
+    /// Returns the instrument as type `S`, or an error if it has another type.
     pub(crate) fn typed<S: Stored + 'static>(self: Arc<Self>) -> Result<Arc<S>, InstrumentError> {
         let typed = self.clone().into_any().downcast::<S>();
         typed.map_err(|_| self.clash_of_types(std::any::type_name::<S>()))
@@ -371,7 +374,7 @@ impl<H: Handle> Stored for Core<H> {
         let group = self.group()?;
         let usage = group.room().usage(group.overflow.uses());
         let is_plain = matches!(group.declared(), None | Some(DeclaredSeries::Plain(_)));
-        // An instrument that is recorded without attributes has no labels either.
+        // An instrument that is recorded only without attributes has no labels either.
         (!is_plain || usage.series > 1).then_some(usage)
     }
 
@@ -379,7 +382,7 @@ impl<H: Handle> Stored for Core<H> {
         let is_back = to == Switch::On && self.shared.is_off();
         self.shared.switch(to);
         if to == Switch::Unloaded {
-            // One that is made again under this name begins later, even if the clock stands still.
+            // If the instrument is created again under this name, it begins later, even if the clock stands still.
             let settings = &self.shared.settings;
             settings.start_after(settings.start());
             self.clear();
@@ -387,7 +390,7 @@ impl<H: Handle> Stored for Core<H> {
                 nowhere.series().shared.switch(to);
             }
         } else if is_back {
-            // Targets that take deltas have seen these series go: they begin anew.
+            // Targets that take deltas have seen these series end, so the series begin anew.
             match self.group() {
                 Some(group) => group.untyped().restart(),
                 None => self.plain.iter().for_each(|handle| {
@@ -447,7 +450,7 @@ impl<H: Handle> Stored for Core<H> {
     }
 }
 
-/// Returns what an instrument holds: the series of its group, or as long as it has none, the plain one.
+/// Returns the values of an instrument: the series of its group, or the plain series while there is no group.
 fn read(shared: &Shared, plain: Option<&dyn AnyHandle>, group: Option<&dyn Members>) -> Data {
     match group {
         _ if shared.is_off() => points(shared, &mut std::iter::empty()),

@@ -1,4 +1,4 @@
-//! Label sets as callers hand them out, and as they are stored.
+//! Label sets, as callers pass them and as they are stored.
 
 mod statics;
 
@@ -11,15 +11,16 @@ use crate::attributes::{AttributeList, AttributeRef, AttributeValue};
 use crate::labels::text::{same_bytes, same_text};
 use crate::labels::{LabelRef, LabelVisitor, Labels};
 
-/// The labels of one series: the values, in the order of the keys that they belong to.
+/// The labels of one series: the values, in the order of their keys.
 ///
-/// All of them are one text, which takes a fraction of the memory that values with pointers would. Each begins with a
-/// character that is its type, or the length of a short text. Numbers are characters of seven bits each, the lowest
-/// bits first, so that the whole is valid UTF-8. If the key set is not the declared one, it stands before the values.
+/// All values are packed into one text, which takes a fraction of the memory of values with pointers. Each value begins
+/// with a character that is its type, or the length of a short text. Numbers are stored as characters of seven bits
+/// each, lowest bits first, so that the whole is valid UTF-8. If the key set is not the declared one, its number
+/// precedes the values.
 #[derive(Clone, Debug)]
 pub(crate) struct LabelSet(Box<str>);
 
-/// Whatever has the labels of a series.
+/// A value that owns the labels of a series.
 pub(crate) trait HasLabels:
     Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe
 {
@@ -33,8 +34,8 @@ impl HasLabels for LabelSet {
     }
 }
 
-/// One of the key sets of an instrument: those that the code declares, those of the overflow series, or those that some
-/// recording by attributes brought.
+/// Identifies one of the key sets of an instrument: the declared keys, the key of the overflow series, or keys that a
+/// recording by attributes added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct KeySetId(pub(crate) u16);
 
@@ -45,25 +46,26 @@ impl KeySetId {
     pub(crate) const OVERFLOW: Self = Self(0x3fff);
 }
 
-/// Texts of up to this length have it as their first character.
+/// The longest text whose first character is its length.
 const LONGEST_SHORT: u8 = 99;
 const ABSENT: u8 = 100;
 const FALSE: u8 = 101;
 const TRUE: u8 = 102;
-/// Ten characters follow.
+/// The type of an integer. Ten characters follow.
 const I64: u8 = 103;
-/// Ten characters follow: the bits.
+/// The type of a float. Its bits follow in ten characters.
 const F64: u8 = 104;
-/// The length in five characters, and a text follow.
+/// The type of a long text. Its length in five characters and the text itself follow.
 const LONG: u8 = 105;
-/// The length in five characters, and that many characters with elements follow.
+/// The type of a list. Its length in five characters and that many characters with elements follow.
 const LIST: u8 = 106;
-/// Begins the text of a set that does not belong to the declared keys: the key set follows in two characters.
+/// The first character of a set whose keys are not the declared ones. The key set follows in two characters.
 const KEY_SET: u8 = 107;
-/// With the next character, the number of a text in [`statics`]: this and the 15 types after it are the upper digit.
+/// The first of 16 types of texts in [`statics`]. The type is the upper digit of the text's number, and the next
+/// character is the lower one.
 const STATIC: u8 = 112;
 
-/// How many characters a number of 64 bits takes.
+/// How many characters a 64-bit number takes.
 const WIDE: usize = 10;
 /// How many characters a length takes.
 const LENGTH: usize = 5;
@@ -86,17 +88,17 @@ impl LabelSet {
         Self::new(KeySetId::DECLARED, values)
     }
 
-    /// Returns the labels of an instrument that declares none.
+    /// Returns the labels of an instrument that declares no labels.
     pub(crate) fn none() -> Self {
         Self(Box::default())
     }
 
-    /// Returns the labels of the overflow series, which has its mark as its only label.
+    /// Returns the labels of the overflow series, whose only label marks it.
     pub(crate) fn overflow() -> Self {
         Self::new(KeySetId::OVERFLOW, [Some(AttributeValue::Bool(true))])
     }
 
-    /// Returns which of the instrument's key sets the values belong to.
+    /// Returns the instrument's key set to which the values belong.
     #[inline]
     pub(crate) fn keys(&self) -> KeySetId {
         match *self.0.as_bytes() {
@@ -116,7 +118,7 @@ impl LabelSet {
         self.values().next().is_none()
     }
 
-    /// Returns how many values there are, if each is a text and none is empty. Reads none of them.
+    /// Returns how many values there are if each is a non-empty text, without reading the texts.
     pub(crate) fn text_count(&self) -> Option<usize> {
         let (mut left, mut count) = (self.values().0.as_bytes(), 0);
         while let Some((code, rest)) = left.split_first() {
@@ -132,7 +134,7 @@ impl LabelSet {
         Some(count)
     }
 
-    /// Returns the values; `None` for an absent one.
+    /// Returns the values, with `None` for an absent value.
     #[inline]
     pub(crate) fn values(&self) -> LabelValues<'_> {
         match self.is_declared() {
@@ -144,7 +146,7 @@ impl LabelSet {
 
 impl PartialEq for LabelSet {
     fn eq(&self, other: &Self) -> bool {
-        // A text can be among the static ones in one of the two only.
+        // The same text may be stored as a static text in only one of the two.
         self.0 == other.0 || (self.keys() == other.keys() && self.values().eq(other.values()))
     }
 }
@@ -158,12 +160,12 @@ impl Hash for LabelSet {
     }
 }
 
-/// The values of a label set, in its order.
+/// The values of a label set, in the order of its keys.
 #[derive(Clone, Copy)]
 pub(crate) struct LabelValues<'a>(&'a str);
 
 impl<'a> LabelValues<'a> {
-    /// Returns the values from the one at this place on.
+    /// Returns the values from this index on.
     #[cold]
     pub(crate) fn at(mut self, place: u16) -> Self {
         self.by_ref().take(usize::from(place)).for_each(|_| {});
@@ -224,13 +226,13 @@ impl<'a> Iterator for LabelValues<'a> {
     }
 }
 
-/// Returns the number of a static text from its two characters.
+/// Returns the number of a static text, decoded from its two characters.
 #[inline(always)]
 fn static_place(code: u8, low: u8) -> usize {
     usize::from(code % 16) << 7 | usize::from(low)
 }
 
-/// Returns a number from characters of seven bits each.
+/// Returns a number, decoded from characters of seven bits each.
 #[inline(always)]
 fn number(characters: &[u8]) -> u64 {
     characters.iter().rev().fold(0, |number, bits| number << 7 | u64::from(*bits))
@@ -264,7 +266,7 @@ fn push(packed: &mut String, value: Option<&AttributeValue>) {
     }
 }
 
-/// Adds a text, or its place among the static ones.
+/// Appends a text, or its number among the static texts.
 fn push_text(packed: &mut String, text: &str, place: Option<usize>) {
     match (place, u8::try_from(text.len())) {
         (Some(place), _) => {
@@ -285,25 +287,26 @@ fn push_number(packed: &mut String, number: u64, characters: usize) {
     packed.extend((0..characters).map(|at| char::from((number >> (7 * at)) as u8 & 0x7f)));
 }
 
-/// Labels that a caller hands out, to find a series by.
+/// Labels by which a caller looks up a series.
 pub(crate) trait Query {
     /// Returns the hash of the labels.
     fn hash(&self, hasher: &RandomState) -> u64;
 
-    /// Returns the hash of these labels as they are stored. A caller may hand out other values each time.
+    /// Returns the hash of `stored`, which was built from these labels. The caller's labels may return different values
+    /// on each visit.
     fn hash_stored(&self, hasher: &RandomState, stored: &LabelSet) -> u64;
 
-    /// Returns whether these labels are the stored ones.
+    /// Returns whether these labels equal the stored ones.
     fn is(&self, stored: &LabelSet) -> bool;
 
-    /// Returns the labels as they are stored.
+    /// Returns the labels in stored form.
     fn to_stored(&self) -> LabelSet;
 
     /// Returns whether there are no labels.
     fn is_empty(&self) -> bool;
 }
 
-/// Labels by position, for so many declared keys.
+/// Labels by position, for a given number of declared keys.
 pub(crate) struct Declared<'a, L> {
     pub(crate) labels: &'a L,
     pub(crate) key_count: usize,
@@ -345,7 +348,7 @@ impl<L: Labels> Query for Declared<'_, L> {
     }
 }
 
-/// Returns the hash of stored labels whose keys are declared.
+/// Returns the hash of stored labels with declared keys.
 pub(crate) fn hash_declared(hasher: &RandomState, stored: &LabelSet) -> u64 {
     let mut hasher = hasher.build_hasher();
     for value in stored.values() {
@@ -354,9 +357,9 @@ pub(crate) fn hash_declared(hasher: &RandomState, stored: &LabelSet) -> u64 {
     hasher.finish()
 }
 
-/// Hashes as many values as there are keys: label sets that are stored as one series have one hash.
+/// Hashes as many values as there are keys, so that all label sets that are stored as one series have the same hash.
 ///
-/// Not a closure, and neither is [`Matching`]: every look-up runs them, and only methods can be forced inline.
+/// This is not a closure, and neither is [`Matching`]: every look-up runs them, and only methods can be forced inline.
 struct Hashing<S> {
     hasher: S,
     room: usize,
@@ -372,18 +375,18 @@ impl<S: Hasher> LabelVisitor for Hashing<S> {
     }
 }
 
-/// Returns whether labels are the stored ones, and are like most: short texts, and scalars. Others may be the stored ones as
-/// well.
+/// Returns whether labels equal the stored ones, if they consist of common types: short texts and scalars. A result of
+/// `false` is not final, because other types are not compared.
 #[inline(always)]
 pub(crate) fn is_plainly(labels: &impl Labels, stored: &LabelSet) -> bool {
-    // No value begins like the key set of labels that are not declared.
+    // No value begins with the character that precedes other key sets.
     let mut visitor = Matching { left: Some(stored.0.as_bytes()) };
     labels.visit(&mut visitor);
     matches!(visitor.left, Some([]))
 }
 
-/// Returns whether labels are the stored values, whatever keys these have, as [`is_plainly`] does; `None` is a value that no
-/// label has.
+/// Like [`is_plainly`], but compares only values and ignores the keys of `stored`. A value of `None` is one that labels
+/// cannot have.
 #[inline(always)]
 pub(crate) fn are_plainly<'a>(
     labels: impl IntoIterator<Item = Option<LabelRef<'a>>>,
@@ -396,10 +399,10 @@ pub(crate) fn are_plainly<'a>(
     matches!(left, Some([]))
 }
 
-/// Compares labels with stored ones, without any call: a look-up that makes none saves few registers. This is what it
-/// takes longest for.
+/// Compares labels with stored ones without making any calls, so that a look-up has few registers to save. Look-ups
+/// spend most of their time here.
 struct Matching<'a> {
-    /// What was not compared yet; `None` after labels that differ, or may be equal in another way.
+    /// The part that was not compared yet, or `None` after labels that differ or may be equal in another form.
     left: Option<&'a [u8]>,
 }
 
@@ -412,10 +415,10 @@ impl LabelVisitor for Matching<'_> {
     }
 }
 
-/// Compares labels with stored ones, whatever they are.
+/// Compares labels of any type with stored ones.
 struct Comparing<'a> {
     stored: &'a str,
-    /// What was not compared yet: the end of `stored`. `None` after labels that differ.
+    /// The part at the end of `stored` that was not compared yet, or `None` after labels that differ.
     left: Option<&'a [u8]>,
 }
 
@@ -427,8 +430,8 @@ impl LabelVisitor for Comparing<'_> {
     }
 }
 
-/// Returns what follows this label, if it is the first value that is left of the stored ones, in whatever way. Values beyond
-/// the last key are ignored.
+/// Returns the rest after this label, if it equals the first of the remaining values in any form. Values beyond the
+/// last key are ignored.
 #[inline(never)]
 fn after_other<'a>(stored: &'a str, left: &[u8], value: LabelRef<'_>) -> Option<&'a [u8]> {
     let mut values = LabelValues(stored.get(stored.len() - left.len()..)?);
@@ -436,7 +439,7 @@ fn after_other<'a>(stored: &'a str, left: &[u8], value: LabelRef<'_>) -> Option<
     is_it.then_some(values.0.as_bytes())
 }
 
-/// Returns what follows this label, if it plainly is the first value.
+/// Returns the rest after this label, if it plainly equals the first value.
 #[inline(always)]
 fn after_label<'a>(stored: &'a [u8], value: LabelRef<'_>) -> Option<&'a [u8]> {
     match value {
@@ -450,21 +453,21 @@ fn after_label<'a>(stored: &'a [u8], value: LabelRef<'_>) -> Option<&'a [u8]> {
     }
 }
 
-/// Returns what follows a value that is a type and no more, if it is this one.
+/// Returns the rest after a value that consists only of a type, if it has this type.
 #[inline(always)]
 fn after(stored: &[u8], code: u8) -> Option<&[u8]> {
     let (first, left) = stored.split_first()?;
     (*first == code).then_some(left)
 }
 
-/// Returns what follows this integer, if it is the first value.
+/// Returns the rest after this integer, if it equals the first value.
 #[inline(always)]
 fn after_integer(stored: &[u8], value: i64) -> Option<&[u8]> {
     let (stored, left) = after(stored, I64)?.split_first_chunk::<WIDE>()?;
     (number(stored) == value as u64).then_some(left)
 }
 
-/// Returns what follows this text, if it is the first value and a short text.
+/// Returns the rest after this text, if it is short and equals the first value.
 #[inline(always)]
 fn after_short<'a>(stored: &'a [u8], text: &str) -> Option<&'a [u8]> {
     let (code, left) = stored.split_first()?;
@@ -475,8 +478,8 @@ fn after_short<'a>(stored: &'a [u8], text: &str) -> Option<&'a [u8]> {
     same_bytes(text.as_bytes(), stored).then_some(left)
 }
 
-/// Returns what follows this text of the program, if it is the first value. Mostly it is in the same memory as the stored
-/// one, and need not be read; several parts of a program that write the same text may have one each.
+/// Returns the rest after this static text, if it equals the first value. Mostly it is at the same address as the
+/// stored text and need not be read. If several parts of a program contain the same text, each may have a copy.
 #[inline(always)]
 fn after_static<'a>(stored: &'a [u8], text: &'static str) -> Option<&'a [u8]> {
     let ([code, low], left) = stored.split_first_chunk()?;
@@ -487,7 +490,7 @@ fn after_static<'a>(stored: &'a [u8], text: &'static str) -> Option<&'a [u8]> {
     if statics::is(place, text) {
         return Some(left);
     }
-    // Longer ones take a loop, for which there are too few registers.
+    // Longer texts need a loop, for which there are too few registers.
     (text.len() <= 32 && same_text(text, statics::get(place)?)).then_some(left)
 }
 

@@ -1,19 +1,20 @@
-//! How long threads look for others that add to the same sums.
+//! Limits how long threads look for contention, that is, for other threads that add to the same sums.
 
 use std::cell::Cell;
 
-/// How many additions a look takes on average. They last longer than a collection of the sums that asked for the look, and
-/// cost some nanoseconds each.
+/// How many additions of a thread a look takes on average. They last longer than the collection that asked for the
+/// look, and cost some nanoseconds each.
 pub(crate) const ADDITIONS: u16 = 16 * 1024;
 
-/// How many meetings in a look are more than chance brings about among threads that seldom add at the same moment.
+/// How many conflicts in one look indicate contention. Threads that seldom add at the same moment do not reach this
+/// number by chance.
 const OFTEN: u8 = 64;
 
-/// How far this thread is with looking. It counts for all instruments together: a count of each would be a number for which
-/// threads compete, too.
+/// The progress of this thread's look. It covers all instruments, because a count per instrument would be a number for
+/// which threads compete, too.
 #[derive(Clone, Copy)]
 struct Progress {
-    /// Additions that are left.
+    /// How many additions are left.
     left: u16,
     meetings: u8,
 }
@@ -26,7 +27,7 @@ thread_local! {
     static PROGRESS: Cell<Progress> = const { Cell::new(Progress::NONE) };
 }
 
-/// Counts an addition of this thread during a look. Returns whether it is the last one, and the look ends.
+/// Counts an addition of this thread during a look. Returns whether it was the last one, which ends the look.
 pub(crate) fn is_last() -> bool {
     let counted = PROGRESS.try_with(|progress| {
         let Progress { left, meetings } = progress.get();
@@ -37,7 +38,8 @@ pub(crate) fn is_last() -> bool {
     counted.unwrap_or(true)
 }
 
-/// Counts that this thread met another one in a series. Returns whether that has happened often, and begins anew.
+/// Counts a conflict with another thread in a series. Returns whether conflicts are frequent, and then starts a new
+/// count.
 pub(crate) fn meets_often() -> bool {
     let counted = PROGRESS.try_with(|progress| {
         let Progress { left, meetings } = progress.get();

@@ -1,8 +1,8 @@
-//! An observable instrument: its series are what callbacks report.
+//! An observable instrument, whose series are reported by callbacks.
 //!
-//! Each callback has a [`Sheet`] per instrument: what readers see of its last run that went well. While it runs, it
-//! writes a [`Draft`], which becomes what is seen when the run ends. So a callback that fails, hangs or goes takes
-//! nothing from others, and nobody sees half of what a run reported of an instrument.
+//! Each callback has a [`Sheet`] per instrument, which shows readers its last successful run. While the callback runs,
+//! it writes to a [`Draft`], which replaces the shown values when the run ends. Thus a callback that fails, hangs or is
+//! unregistered does not affect others, and no reader sees half of a run's values for an instrument.
 
 mod draft;
 mod index;
@@ -41,20 +41,20 @@ use crate::unpoisoned::Unpoisoned;
 /// An observable instrument.
 pub struct Observed {
     pub(crate) shared: Arc<Shared>,
-    /// When the instrument was made, in nanoseconds since 1970, or the last time when one of its series was forgotten: a
-    /// new one may have the labels of that one.
+    /// When the instrument was created, or when one of its series was last forgotten, in nanoseconds since 1970. New
+    /// series begin at this time, because they may have the labels of a forgotten one.
     start: AtomicU64,
     room: Room,
     caps: OnceLock<Box<[Option<ValueCap>]>>,
     hasher: RandomState,
-    /// Of rows that are reported by attributes.
+    /// The attribute layouts of rows that are reported by attributes.
     layouts: KeyLayouts,
-    /// One for each registered callback, in the order of registration.
+    /// One sheet per registered callback, in the order of registration.
     sheets: Mutex<Vec<Arc<Sheet>>>,
-    /// All series, also those that nobody reports now.
+    /// All series, including those that no callback reports at present.
     series: Mutex<HashMap<Arc<LabelSet>, Arc<Series>, RandomState>>,
     overflow: Series,
-    /// How often something was reported of the overflow series.
+    /// How many values went to the overflow series.
     overflowed: AtomicU64,
 }
 
@@ -64,7 +64,7 @@ impl Observed {
         Self::since(shared, start)
     }
 
-    /// Returns an instrument whose first series count since `start`, in nanoseconds since 1970.
+    /// Returns an instrument whose first series begin at `start`, in nanoseconds since 1970.
     pub(crate) fn since(shared: Shared, start: u64) -> Self {
         let settings = shared.settings.clone();
         Self {
@@ -85,7 +85,7 @@ impl Observed {
         self.caps.get_or_init(|| ValueCap::of(self.keys()))
     }
 
-    /// Returns what a new callback reports of this instrument.
+    /// Returns the draft for a new callback's values of this instrument.
     pub(crate) fn attach(self: &Arc<Self>) -> Draft {
         let sheet = Arc::new(Sheet::new(self.clone()));
         self.lock().push(sheet.clone());
@@ -96,7 +96,7 @@ impl Observed {
         self.lock().retain(|known| !Arc::ptr_eq(known, sheet));
     }
 
-    /// Returns whether its values are totals that only rise.
+    /// Returns whether the instrument's values are totals that only rise.
     fn is_counter(&self) -> bool {
         use Kind::{Histogram, ObservableCounter, Summary};
         matches!(self.shared.identity.kind, ObservableCounter | Histogram | Summary)
@@ -110,17 +110,17 @@ impl Observed {
         self.shared.settings.start()
     }
 
-    /// Returns whether a total has fallen, which has begun anew then.
+    /// Returns whether a total has fallen, which means that it began anew.
     #[inline]
     fn fell(&self, now: &Reading, before: Option<&Reading>) -> bool {
         self.is_counter() && before.is_some_and(|before| now.fell_since(before))
     }
 
-    /// Returns the series with these labels. A new series counts since `last_run`, when the callback did not report it
-    /// yet, or since the instrument was made.
+    /// Returns the series with these labels. A new series begins at `last_run`, when the callback had not reported it
+    /// yet, or at the instrument's start if that is later.
     fn series_of(&self, labels: &Arc<LabelSet>, last_run: u64) -> Arc<Series> {
         let mut series = self.lock_series();
-        // Those that nobody reports are not more than there may be of those that somebody does.
+        // Series that no callback reports are kept only up to the number that callbacks may report.
         if series.len() >= 2 * self.room.limit() && !series.contains_key(labels) {
             series.retain(|_, series| Arc::strong_count(series) > 1);
             self.start.fetch_max(self.now(), Relaxed);
@@ -130,13 +130,13 @@ impl Observed {
         series.entry(labels.clone()).or_insert_with(new).clone()
     }
 
-    /// Returns the room of rows that go. A row without labels takes no room.
+    /// Gives back the room of removed rows. A row without labels takes no room.
     fn give_back(&self, rows: &[Row]) {
         let labeled = rows.iter().filter(|row| !row.labels.is_empty());
         labeled.for_each(|_| self.room.give_back());
     }
 
-    /// Returns what the overflow series holds with one more value: of totals the sum, of gauges the last.
+    /// Returns the value of the overflow series after one more value: the last value of gauges, the sum of all others.
     fn overflow(&self, before: Option<Reading>, value: Reading) -> Reading {
         match before {
             Some(before) if self.shared.identity.kind != Kind::ObservableGauge => {
@@ -146,7 +146,7 @@ impl Observed {
         }
     }
 
-    /// Counts a value that goes to the overflow series. Whether it is the first one.
+    /// Counts a value that goes to the overflow series. Returns whether it is the first one.
     fn is_first_overflow(&self) -> bool {
         self.overflowed.fetch_add(1, Relaxed) == 0
     }
@@ -155,7 +155,7 @@ impl Observed {
         group::warn_of_overflow(&self.shared, &self.room, series);
     }
 
-    /// Returns a point for each series, ordered by their attributes.
+    /// Returns a point for each series, sorted by attributes.
     fn points<P>(&self, to_point: impl Fn(Read<'_>) -> Option<P>) -> Vec<P> {
         if self.shared.is_off() {
             return Vec::new();
@@ -176,8 +176,8 @@ impl Observed {
         points
     }
 
-    /// Returns the series that several callbacks report. Of one that more than one of them reports, the one that was
-    /// registered last counts.
+    /// Returns the series of several callbacks. If more than one callback reports a series, the callback that was
+    /// registered last wins.
     fn points_of_several<P>(
         &self,
         sheets: &[Arc<Sheet>],
@@ -194,13 +194,14 @@ impl Observed {
                 overflow = Some(self.overflow(overflow, value));
             }
             if seen.is_empty() && self.is_counter() {
-                // Its totals are missing for once. Those of others under the same labels are not the same totals.
+                // The totals of this callback are temporarily missing. Others must not replace them under the same
+                // labels, because they are different totals.
                 let missing = sheet.attributes(keys);
                 rows.retain(|(attributes, ..)| !missing.contains(attributes));
             }
             rows.extend(seen);
         }
-        // Stable: of equal ones, those of the callback that was registered last come last.
+        // The sort is stable: of equal rows, the one of the callback that was registered last comes last.
         order::sort_by(&mut rows, |a, b| a.0.cmp(&b.0));
         let all = rows.len();
         rows.dedup_by(|later, kept| {
@@ -219,15 +220,15 @@ impl Observed {
         (points.collect(), overflow)
     }
 
-    /// Two registries of other libraries have a series that is the same. Callbacks replace each other so on purpose.
+    /// Warns if two imported registries have the same series. Other callbacks replace each other's series on purpose.
     #[cold]
     fn warn_of_repeated(&self) {
         let (shared, name) = (&self.shared, self.shared.descriptor().name.clone());
         if shared.door() == Door::Import && shared.settings.logged.is_new(&("repeated", &name)) {
             tracing::warn!(
                 instrument = name,
-                "two registries that are brought in have the same series: that of the one that was brought in last is \
-                 exported; give one of both a label of its own"
+                "two imported registries have the same series: the one of the registry that was imported last is \
+                 exported; give one of the registries an additional label"
             );
         }
     }
@@ -325,11 +326,11 @@ impl Stored for Observed {
     fn switch(&self, to: Switch) {
         self.shared.switch(to);
         if to != Switch::On {
-            // Callbacks do not run meanwhile: what they said before is old when the instrument is on again.
+            // Callbacks do not run while the instrument is off, so their values are outdated when it is on again.
             self.lock().iter().for_each(|sheet| sheet.outdate());
         }
         if to == Switch::Unloaded {
-            // One that is made again under this name begins later, even if the clock stands still.
+            // If the instrument is created again under this name, it begins later, even if the clock stands still.
             let settings = &self.shared.settings;
             settings.start_after(settings.start());
         }

@@ -1,4 +1,4 @@
-//! What the series of an instrument hold, as data.
+//! Converts the series of an instrument to data points.
 
 use super::distribution::{Counts, Distribution};
 use super::group::is_collecting;
@@ -31,7 +31,7 @@ pub(crate) fn number(handle: &dyn AnyHandle, keys: &PointKeys) -> Option<NumberP
     Some(NumberPoint { series: head.id(), attributes, start, value })
 }
 
-/// Returns the points of the histograms.
+/// Returns the points of the histograms that have values, or of all if empty series are exported.
 fn distributions(shared: &Shared, series: &mut dyn Iterator<Item = &dyn AnyHandle>) -> Data {
     let keys = shared.keys();
     let exports_empty = shared.exports_empty();
@@ -94,7 +94,7 @@ fn distributions(shared: &Shared, series: &mut dyn Iterator<Item = &dyn AnyHandl
     }
 }
 
-/// Returns the smallest and the largest value, if there is any.
+/// Returns the minimum and maximum, if there are values.
 fn ends(read: &Distribution) -> (Option<f64>, Option<f64>) {
     read.moments.extremes().unzip()
 }

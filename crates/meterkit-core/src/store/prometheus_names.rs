@@ -1,4 +1,4 @@
-//! The names that instruments have in Prometheus, and which instrument keeps a name that several have.
+//! The Prometheus names of instruments, and the decision which instrument keeps a name that several have.
 
 use std::any::Any;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -22,13 +22,14 @@ use crate::unpoisoned::Unpoisoned;
 
 /// The names that the instruments of a registry have in Prometheus.
 ///
-/// Instruments of one name and type share a family. Where types differ, or where a name is that of a histogram's
-/// buckets, sum or count, Prometheus can have only one: it gets the oldest instrument, whichever has values. In
-/// OpenMetrics, where more families meet, counters lose their type instead; see [`Names::open_metrics`].
+/// Instruments with the same name and type share a family. If their types differ, or if a name equals that of a
+/// histogram's buckets, sum or count, Prometheus can have only one of the instruments. The oldest one keeps the name,
+/// even if it has no values. In OpenMetrics, where more families clash, counters lose their type instead; see
+/// [`Names::open_metrics`].
 #[derive(Clone, Default)]
 pub struct PrometheusNames {
     claims: Arc<Mutex<Claims>>,
-    /// What exporters derived from the names of a collection, for the next one.
+    /// Data that exporters derived from the names during one collection, for the next one.
     kept: Arc<Mutex<KeptByNames>>,
 }
 
@@ -36,22 +37,21 @@ type KeptByNames = Vec<(Names, Arc<Kept>)>;
 
 type Kept = dyn Any + Send + Sync;
 
-/// What a target that writes Prometheus' names leaves out, and in which order it writes the rest.
+/// The families that a target with Prometheus names leaves out, and the order in which it writes the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NameMeetings {
-    /// Families whose name an older instrument has.
+    /// Families whose name belongs to an older instrument or the resource.
     hidden: HashSet<Family>,
-    /// Counters that can stay only as families of unknown type.
+    /// Counters that can be exported only as families of unknown type.
     untyped: HashSet<Family>,
-    /// The ages of instruments that share a family with another one of their scope, by the address of what describes
-    /// them.
+    /// The ages of instruments that share a family with another one in their scope, by the address of their descriptor.
     sharing: HashMap<usize, u64>,
     literal: Arc<LiteralNames>,
 }
 
 impl NameMeetings {
-    /// Returns whether an older instrument, or the resource, has the name of this family.
+    /// Returns whether this family must be left out because an older instrument, or the resource, has its name.
     pub fn hide(&self, name: &str, of: FamilyType) -> bool {
         !self.hidden.is_empty() && self.hidden.contains(&(name.to_owned(), of))
     }
@@ -61,36 +61,36 @@ impl NameMeetings {
         !self.untyped.is_empty() && self.untyped.contains(&(name.to_owned(), of))
     }
 
-    /// Returns a number that rises with the age of the instruments of a scope that share a family.
+    /// Returns a number that orders the instruments of a scope that share a family: the younger an instrument, the
+    /// larger.
     pub fn age(&self, metric: &Arc<Descriptor>) -> u64 {
         self.sharing.get(&(Arc::as_ptr(metric) as usize)).copied().unwrap_or_default()
     }
 
-    /// Returns the name of the family that a metric of this scope and kind is in.
+    /// Returns the name of the family to which a metric of this scope and kind belongs.
     pub fn family(&self, scope: &str, metric: &Descriptor, kind: Kind, names: Names) -> String {
         name_in(names, metric, kind, self.is_literal(scope, metric))
     }
 
-    /// Returns whether this metric of this scope has a name of Prometheus already: another library counts it, or the
-    /// code asks for it.
+    /// Returns whether this metric of this scope already has a Prometheus name, because another library records it or
+    /// the code requests it.
     pub fn is_literal(&self, scope: &str, metric: &Descriptor) -> bool {
         self.literal.names.get(scope).is_some_and(|names| names.contains_key(&metric.name))
     }
 
-    /// Returns whether another library counts this metric of this scope.
+    /// Returns whether another library records this metric of this scope.
     pub fn is_import(&self, scope: &str, metric: &Descriptor) -> bool {
         self.literal.names.get(scope).and_then(|names| names.get(&metric.name)) == Some(&true)
     }
 
-    /// Returns whether the labels of series say that they are of this scope. What another library counts, and what is
-    /// plain, has no labels but its own.
+    /// Returns whether series have labels that name this scope. Imported and plain metrics have only their own labels.
     pub fn shows_scope(&self, scope: &str) -> bool {
         !self.literal.unseen_scopes.contains(scope)
     }
 }
 
 impl PrometheusNames {
-    /// Returns what Prometheus cannot have, under these names.
+    /// Returns the name clashes of all metrics under this way of naming.
     pub fn meetings(&self, names: Names) -> NameMeetings {
         let mut claims = self.lock();
         let at = claims.index(names);
@@ -105,21 +105,21 @@ impl PrometheusNames {
         NameMeetings { hidden, untyped, sharing: sharing.filter_map(address).collect(), literal }
     }
 
-    /// Returns the same names, with a place of their own for what exporters [keep](Self::keep): for collections that
-    /// have other metrics than those of everyone else.
+    /// Returns the same names without the data that exporters [keep](Self::keep), for collections whose metrics differ
+    /// from those of other collections.
     #[must_use]
     pub fn apart(&self) -> Self {
         Self { claims: self.claims.clone(), kept: Arc::default() }
     }
 
-    /// Returns what was [kept](Self::keep) for these names.
+    /// Returns the data that was [kept](Self::keep) for these names.
     pub fn kept(&self, names: Names) -> Option<Arc<Kept>> {
         let kept = self.kept.lock().unpoisoned();
         kept.iter().find(|(of, _)| *of == names).map(|(_, kept)| kept.clone())
     }
 
-    /// Keeps what an exporter derived from these names for the next collection, in place of what was kept before, until
-    /// an instrument is unloaded or renamed.
+    /// Keeps data that an exporter derived from these names for the next collection, until an instrument is unloaded or
+    /// renamed. Replaces earlier data for these names.
     pub fn keep(&self, names: Names, made: Arc<Kept>) {
         let mut kept = self.kept.lock().unpoisoned();
         kept.retain(|(of, _)| *of != names);
@@ -136,13 +136,13 @@ impl PrometheusNames {
         self.claims.lock().unpoisoned()
     }
 
-    /// Adds a scope of what another library counts.
+    /// Adds a scope whose metrics another library records.
     pub(crate) fn add_bridge(&self, scope: &'static str) {
         let mut claims = self.lock();
         Arc::make_mut(&mut claims.literal).unseen_scopes.insert(scope.to_owned());
     }
 
-    /// Returns the full names of the instruments that Prometheus does not see in full, in order.
+    /// Returns the full names, sorted, of the instruments that Prometheus does not see completely.
     pub(crate) fn instruments(&self) -> Vec<String> {
         let claims = self.lock();
         let hidden = claims.indices.iter().flat_map(|index| {
@@ -158,8 +158,8 @@ impl PrometheusNames {
         names
     }
 
-    /// Returns the declared instrument of this scope that a further one would meet, and the name under which Prometheus
-    /// would have both.
+    /// Returns the declared instrument of this scope that would clash with a new one, and the name that both would have
+    /// in Prometheus.
     pub(super) fn declared(
         &self,
         scope: &Arc<ScopeShared>,
@@ -176,8 +176,8 @@ impl PrometheusNames {
         Some((format!("`{}`", instrument.descriptor().name), both))
     }
 
-    /// Takes the names of a new instrument. `seen` is what targets get of it, if that is not the instrument itself.
-    /// Returns what to log if an older instrument has one of its names.
+    /// Claims the names of a new instrument. `seen` is the list of metrics that targets receive in its place, if views
+    /// change it. Returns a warning if an older instrument has one of its names.
     pub(super) fn claim(&self, instrument: &Arc<Shared>, seen: Option<Seen>) -> Option<Warning> {
         let mut claims = self.lock();
         claims.made = claims.made.saturating_add(1);
@@ -185,14 +185,14 @@ impl PrometheusNames {
         claims.add(instrument.clone(), seen)
     }
 
-    /// Releases the names of instruments that go.
+    /// Releases the names of removed instruments.
     pub(super) fn release(&self, instruments: &[Arc<dyn Stored>]) {
         self.forget_kept();
         self.lock().remove(instruments.iter().map(|it| it.shared().age.load(Relaxed)).collect());
     }
 
-    /// Takes the names of all instruments anew. `seen` has what targets get of those of which they do not get the
-    /// instrument itself, by its age.
+    /// Claims the names of all instruments again. `seen` maps the ages of instruments that views change to the metrics
+    /// that targets receive in their place.
     pub(super) fn renew(&self, mut seen: HashMap<u32, Seen>) -> Vec<Warning> {
         self.forget_kept();
         let mut claims = self.lock();
@@ -215,14 +215,14 @@ impl fmt::Debug for PrometheusNames {
     }
 }
 
-/// The metrics that views make of an instrument, for targets.
+/// The metrics that targets receive in place of an instrument that views change.
 pub(super) type Seen = Vec<Arc<Descriptor>>;
 
 /// All instruments that have names.
 #[derive(Default)]
 struct Instruments {
     by_age: Vec<Arc<Shared>>,
-    /// What targets get of those of which they do not get the instrument itself, by age.
+    /// The metrics that targets receive in place of instruments that views change, by age.
     seen: HashMap<u32, Seen>,
 }
 
@@ -235,13 +235,13 @@ impl Instruments {
         self.get(age).is_some_and(|instrument| !instrument.is_off())
     }
 
-    /// Returns the families of the metrics that targets get of an instrument.
+    /// Returns the families of the metrics that targets receive for an instrument.
     fn families(&self, instrument: &Shared, names: Names) -> Vec<Family> {
         let own = instrument.descriptor();
         let seen = self.seen.get(&instrument.age.load(Relaxed));
         let seen = seen.map_or_else(|| std::slice::from_ref(&own), |seen| &**seen);
         let is_literal = is_literal(instrument);
-        // A name that a view sets follows our rules.
+        // A name that a view sets is translated like other names.
         let family =
             |seen: &Arc<Descriptor>| family(seen, names, is_literal && seen.name == own.name);
         seen.iter().map(family).collect()
@@ -252,37 +252,38 @@ fn age_of(instrument: &Arc<Shared>) -> u32 {
     instrument.age.load(Relaxed)
 }
 
-/// Returns whether the name of the instrument is one of Prometheus already.
+/// Returns whether the name of the instrument is already a Prometheus name.
 fn is_literal(instrument: &Shared) -> bool {
     instrument.door() == Door::Import || instrument.scope.spelling() != Spelling::Translated
 }
 
-/// Returns the family of the instrument itself, whatever targets get.
+/// Returns the family of the instrument itself, regardless of views.
 fn own_family(instrument: &Shared) -> Family {
     family(&instrument.descriptor(), Names::default(), is_literal(instrument))
 }
 
-/// All instruments, and their names.
+/// All instruments and their names.
 struct Claims {
-    /// How many instruments have been made.
+    /// How many instruments have been created.
     made: u32,
     instruments: Instruments,
-    /// The hashes of scopes with their families, whatever targets get, with the ages of their instruments.
+    /// The ages of instruments by the hash of their scope and own family, regardless of views.
     within: Ages,
     hasher: RandomState,
-    /// Instruments that share a family with an older one of their scope, and so may have the same series.
+    /// Instruments that share a family with an older one in their scope, and may therefore have the same series. Maps
+    /// the younger one's age to the older one's.
     sharing: BTreeMap<u32, u32>,
-    /// One per way of naming that targets use. The default is always there, and first.
+    /// One index per way of naming that targets use. The default always exists and comes first.
     indices: Vec<Index>,
     literal: Arc<LiteralNames>,
 }
 
-/// Names that are those of Prometheus already.
+/// Names that are already Prometheus names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct LiteralNames {
-    /// Names of metrics by the names of their scopes, and whether another library counts them.
+    /// For each scope name: the names of its metrics, and whether another library records them.
     names: HashMap<String, HashMap<String, bool>>,
-    /// Scopes that do not show in labels.
+    /// Scopes that do not appear in labels.
     unseen_scopes: HashSet<String>,
 }
 
@@ -295,7 +296,7 @@ impl Default for Claims {
 }
 
 impl Claims {
-    /// Returns the place of the index of these names. The first time, it is made of all instruments.
+    /// Returns the position of the index for these names. Builds the index on first use.
     fn index(&mut self, names: Names) -> usize {
         let known = self.indices.iter().position(|index| index.names == names);
         known.unwrap_or_else(|| {
@@ -308,7 +309,7 @@ impl Claims {
         })
     }
 
-    /// Returns the instruments of a scope that a family of it meets, each with its own family.
+    /// Returns the instruments in a scope that clash with or share a family, each with its own family.
     fn met_in(
         &self,
         scope: &Arc<ScopeShared>,
@@ -357,10 +358,10 @@ impl Claims {
         Some(Warning::Meeting { instrument, scope, other, shares: sharing == Some(older) })
     }
 
-    /// Removes the instruments of these ages.
+    /// Removes the instruments with these ages.
     fn remove(&mut self, ages: HashSet<u32>) {
         let by_age = &mut self.instruments.by_age;
-        // Without a look at all instruments, as programs can unload many scopes.
+        // Does not visit all instruments, because programs can unload many scopes.
         let take = |age: u32| {
             let at = by_age.binary_search_by_key(&age, age_of).ok()?;
             Some(by_age.remove(at))
@@ -372,7 +373,7 @@ impl Claims {
                 (age_of(&instrument), self.hash_in(&instrument.scope, &own_family(&instrument)));
             self.within.remove(hash, age);
             self.instruments.seen.remove(&age);
-            // The whole scope goes, and those that share with this one go with it.
+            // The whole scope is removed, including the instruments that share a family with this one.
             self.sharing.remove(&age);
         }
     }
@@ -381,10 +382,10 @@ impl Claims {
 /// The families of all instruments under one way of naming.
 struct Index {
     names: Names,
-    /// The hashes of families, with the ages of their instruments.
+    /// The ages of instruments by the hash of their families.
     families: Ages,
     hasher: RandomState,
-    /// Those that met another one when they were added.
+    /// Families that clashed with another one when they were added.
     contested: BTreeSet<Family>,
 }
 
@@ -394,7 +395,7 @@ impl Index {
         Self { names, families, hasher, contested }
     }
 
-    /// Adds the families of an instrument. Returns an older one that has the name of one of them.
+    /// Adds the families of an instrument. Returns an older instrument that has the name of one of them.
     fn add(&mut self, instrument: &Arc<Shared>, known: &Instruments) -> Option<u32> {
         let (age, mut older) = (age_of(instrument), None);
         for own in known.families(instrument, self.names) {
@@ -423,20 +424,20 @@ impl Index {
         }
     }
 
-    /// Returns the ages of the instruments of a family, rising.
+    /// Returns the ages of the instruments of a family in ascending order.
     fn ages(&self, family: &Family, known: &Instruments) -> impl Iterator<Item = u32> {
         let has_it = |it: &Arc<Shared>| known.families(it, self.names).contains(family);
         let ages = self.families.of(self.hasher.hash_one(family));
         ages.filter(move |age| known.get(*age).is_some_and(has_it))
     }
 
-    /// Returns the other families that a family meets.
+    /// Returns the other families that clash with a family.
     fn met_by(&self, own: &Family, known: &Instruments) -> impl Iterator<Item = Family> {
         let near = self.names.neighbors((&own.0, own.1)).filter(move |near| near != own);
         near.filter(|near| self.ages(near, known).next().is_some())
     }
 
-    /// Returns the families that meet an older one. Disabled instruments take no name from others.
+    /// Returns the families that clash with an older one. Disabled instruments take no names from others.
     fn hidden(&self, known: &Instruments) -> impl Iterator<Item = Family> {
         let is_on = |age: &u32| known.is_on(*age);
         let age = move |family: &Family| self.ages(family, known).find(is_on);
@@ -450,7 +451,7 @@ impl Index {
         hidden.cloned()
     }
 
-    /// Returns the counters that meet another family, of any age, and stay as families of unknown type.
+    /// Returns the counters that clash with another family of any age and are exported as families of unknown type.
     fn untyped(&self, known: &Instruments) -> impl Iterator<Item = Family> {
         let is_on = |age| known.is_on(age);
         let untyped = self.contested.iter().filter(move |own| {
@@ -472,12 +473,12 @@ impl Index {
     }
 }
 
-/// The age of the resource, which has a metric in Prometheus too.
+/// The age of the resource, which also has a metric in Prometheus.
 const RESOURCE: u32 = 0;
 
 type Family = (String, FamilyType);
 
-/// Returns the family that a metric is in.
+/// Returns the family to which a metric belongs.
 fn family(metric: &Descriptor, names: Names, is_literal: bool) -> Family {
     (name_in(names, metric, metric.kind, is_literal), metric.kind.into())
 }
@@ -488,8 +489,8 @@ fn name_in(names: Names, metric: &Descriptor, kind: Kind, is_literal: bool) -> S
     names.family(&metric.name, &metric.unit, kind)
 }
 
-/// The ages of instruments by the hash of a name. A program has thousands, whose names would take more memory than all
-/// else that is kept of them: who finds one asks whether it has the name.
+/// The ages of instruments by the hash of a name. A program has thousands of instruments, whose names would take more
+/// memory than all other data about them. The caller therefore checks whether an instrument really has the name.
 #[derive(Default)]
 struct Ages(BTreeSet<(u32, u32)>);
 
@@ -506,7 +507,7 @@ impl Ages {
         self.0.clear();
     }
 
-    /// Returns the ages under a hash, rising.
+    /// Returns the ages under a hash in ascending order.
     fn of(&self, hash: u64) -> impl Iterator<Item = u32> {
         let hash = hash as u32;
         self.0.range((hash, 0)..=(hash, u32::MAX)).map(|(_, age)| *age)

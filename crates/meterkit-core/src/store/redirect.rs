@@ -1,8 +1,8 @@
-//! Redirects recordings in instruments of the global registry to another registry, for tests.
+//! Redirects recordings from instruments of the global registry to another registry, for tests.
 //!
-//! The first redirect of a process sets a bit beside the [`Switch`](super::shared::Switch) of each instrument, which
-//! recording reads anyway. So a program that redirects nothing pays nothing. After that, each recording checks a
-//! thread-local, and looks its series up in the other registry.
+//! The first redirect of a process sets a bit next to the [`Switch`](super::shared::Switch) of each instrument, which
+//! recording reads anyway. A program that redirects nothing therefore has no extra cost. After that, each recording
+//! checks a thread-local variable, and looks up its series in the other registry.
 
 use std::cell::RefCell;
 use std::marker::PhantomData;
@@ -17,22 +17,23 @@ use crate::instrument::find_or_make_like;
 use crate::registry::Registry;
 
 thread_local! {
-    /// The registry that this thread records in, instead of the global one.
+    /// The registry in which this thread records instead of the global one.
     static INSTEAD: RefCell<Option<Registry>> = const { RefCell::new(None) };
 }
 
-/// Redirects what its thread records, until it is dropped.
+/// Redirects the recordings of its thread until it is dropped.
 #[derive(Debug)]
-#[must_use = "dropped at once, it redirects nothing"]
+#[must_use = "if dropped immediately, it redirects nothing"]
 pub struct Redirect {
     before: Option<Registry>,
-    /// Not `Send`: it belongs to its thread.
+    /// Makes the type `!Send`, because a redirect belongs to its thread.
     thread: PhantomData<*const ()>,
 }
 
 impl Registry {
-    /// Redirects what this thread records in instruments of the [global](Self::global) registry to the same instruments of
-    /// this one. Values that callbacks report are not redirected. Of several redirects of a thread, the latest counts.
+    /// Redirects this thread's recordings in instruments of the [global](Self::global) registry to the same instruments
+    /// of this one. Values that callbacks report are not redirected. If a thread has several redirects, the latest
+    /// applies.
     #[doc(hidden)] // for the test kit
     pub fn redirect(&self) -> Redirect {
         let global = Self::global();
@@ -46,18 +47,18 @@ impl Registry {
 impl Drop for Redirect {
     fn drop(&mut self) {
         let ended = INSTEAD.try_with(|it| it.replace(self.before.take()));
-        // Drops a registry, and with it closures of users, after the borrow has ended.
+        // Dropped after the borrow has ended, because this may drop a registry, and with it closures of users.
         drop(ended);
     }
 }
 
-/// Returns whether this thread records elsewhere.
+/// Returns whether this thread records in another registry.
 #[cfg(feature = "exemplars")]
 pub(crate) fn is_active() -> bool {
     INSTEAD.try_with(|it| it.borrow().is_some()).unwrap_or(false)
 }
 
-/// Returns the instrument in which this thread records instead, if it does.
+/// Returns the instrument in which this thread records instead, if it is redirected.
 #[cold]
 pub(crate) fn instrument<H: Handle>(shared: &Shared) -> Option<Arc<Core<H>>> {
     let registry = INSTEAD.try_with(|it| it.borrow().clone()).ok()??;
@@ -65,7 +66,7 @@ pub(crate) fn instrument<H: Handle>(shared: &Shared) -> Option<Arc<Core<H>>> {
     find_or_make_like(&registry, &key, shared).ok()?.typed().ok()
 }
 
-/// Returns the series in which this thread records instead, if it does.
+/// Returns the series in which this thread records instead, if it is redirected.
 #[cold]
 pub(crate) fn series<H: Handle>(handle: &H) -> Option<H> {
     let series = handle.series();
@@ -84,7 +85,7 @@ pub(crate) fn series<H: Handle>(handle: &H) -> Option<H> {
     Some(found)
 }
 
-/// Records with the series in which this thread records instead. Returns whether there is one.
+/// Calls `record` with the series in which this thread records instead. Returns whether there is such a series.
 #[cold]
 pub(crate) fn record<H: Handle, V>(handle: &H, value: V, record: impl FnOnce(&H, V)) -> bool {
     series(handle).map(|instead| record(&instead, value)).is_some()

@@ -1,4 +1,4 @@
-//! What all instruments of a scope share.
+//! The state that all instruments of a scope share.
 
 use std::sync::{Arc, RwLock};
 
@@ -9,7 +9,7 @@ use super::shared::PointKeys;
 use crate::scope::Spelling;
 use crate::unpoisoned::Unpoisoned;
 
-/// What all instruments of a scope share.
+/// The state that all instruments of a scope share.
 pub(crate) struct ScopeShared {
     named: RwLock<(Arc<InstrumentationScope>, Spelling)>,
     attributes: FixedAttributes,
@@ -37,7 +37,7 @@ impl ScopeShared {
         self.named.read().unpoisoned().0.clone()
     }
 
-    /// Returns what Prometheus gets of the names in this scope.
+    /// Returns how Prometheus spells the names in this scope.
     pub(crate) fn spelling(&self) -> Spelling {
         self.named.read().unpoisoned().1
     }
@@ -46,7 +46,7 @@ impl ScopeShared {
         *self.named.write().unpoisoned() = (Arc::new(named), spelling);
     }
 
-    /// Brings the keys up to date after the attributes of all series have changed.
+    /// Updates the keys after the attributes that all series have were changed.
     pub(crate) fn renew_keys(&self, settings: &Settings) {
         *self.plain_keys.write().unpoisoned() = Arc::new(Self::keys(&self.attributes, settings));
     }

@@ -1,4 +1,4 @@
-//! One series: its labels, when it began, and its cell.
+//! One series: its labels, its start and its cell.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -17,15 +17,15 @@ use super::sum::SumCell;
 use crate::data::{Life, SeriesId};
 use crate::number::Number;
 
-/// One series. The store keeps a handle of its own, so that what was counted stays when users drop theirs.
+/// One series. The store keeps a handle of its own, so that values are kept when users drop their handles.
 struct Series<C> {
     cell: C,
     head: Head,
 }
 
-/// All of a series but its cell.
+/// All parts of a series except its cell.
 pub struct Head {
-    /// A [`SeriesId`], another one after each reset, above the flags.
+    /// A [`SeriesId`], which changes with each reset, above the flags.
     state: AtomicU64,
     /// Nanoseconds since 1970.
     start: AtomicU64,
@@ -34,21 +34,21 @@ pub struct Head {
     reservoir: super::exemplars::ReservoirSlot,
 }
 
-/// Set while the series is removed and in no export.
+/// Set while the series is removed and not exported.
 const HIDDEN: u64 = 1;
 
-/// Set once the series is found by labels that were declared after it was made.
+/// Set once the series is found by labels that were declared after its creation.
 const MOVED: u64 = 2;
 
-/// Set while the series can go again.
+/// Set if the series can be dropped from its group.
 const LATER: u64 = 4;
 
-/// How many bits the flags take.
+/// The number of bits for flags.
 const FLAG_BITS: u32 = 3;
 const FLAGS: u64 = (1 << FLAG_BITS) - 1;
 
-/// The way to one series: what each handle holds. What it shares with others stands apart from the cell, whose
-/// line of memory recording threads take from each other.
+/// The content of each handle to a series. State that series share is kept apart from the cell, because recording
+/// threads take the cell's cache line from each other.
 pub struct SeriesRef<C> {
     series: Arc<Series<C>>,
     pub(crate) shared: Arc<Shared>,
@@ -75,7 +75,7 @@ impl Head {
         self.labels.keys() == KeySetId::OVERFLOW
     }
 
-    /// Notes that the series goes once nobody holds it. Attributes get labels of their own from now on.
+    /// Notes that the series is dropped once nobody holds it. From now on, attributes get a copy of its labels.
     pub(crate) fn set_later(&self) {
         self.state.fetch_or(LATER, Relaxed);
     }
@@ -84,13 +84,13 @@ impl Head {
         self.state.load(Relaxed) & LATER != 0
     }
 
-    /// Returns whether the series was removed and is in no export.
+    /// Returns whether the series is removed and not exported.
     #[inline]
     pub(crate) fn is_hidden(&self) -> bool {
         self.state.load(Relaxed) & HIDDEN != 0
     }
 
-    /// Changes whether the series is in exports. Returns whether that was a change.
+    /// Sets whether the series is hidden from exports. Returns whether this was a change.
     pub(crate) fn set_hidden(&self, hidden: bool) -> bool {
         let before = match hidden {
             true => self.state.fetch_or(HIDDEN, AcqRel),
@@ -99,7 +99,7 @@ impl Head {
         (before & HIDDEN != 0) != hidden
     }
 
-    /// Returns whether the series is found by labels that were declared after a recording by attributes made it.
+    /// Returns whether the series is found by labels that were declared after a recording by attributes created it.
     pub(crate) fn has_moved(&self) -> bool {
         self.state.load(Acquire) & MOVED != 0
     }
@@ -108,7 +108,7 @@ impl Head {
         self.state.fetch_or(MOVED, Release);
     }
 
-    /// Returns which of the series that have been here this is: changes with each reset.
+    /// Returns the identity of the series, which changes with each reset.
     pub(crate) fn id(&self) -> SeriesId {
         SeriesId::from_bits(self.state.load(Relaxed) >> FLAG_BITS)
     }
@@ -118,16 +118,16 @@ impl Head {
         (self.id().to_bits(), self.start.load(Relaxed))
     }
 
-    /// Since when the values count.
+    /// Returns the time since which values count.
     pub(crate) fn start(&self) -> SystemTime {
         UNIX_EPOCH + Duration::from_nanos(self.start.load(Relaxed))
     }
 
-    /// Begins anew: another series has these labels from now on.
+    /// Begins anew: from now on, another series has these labels.
     pub(crate) fn begin(&self, settings: &Settings) {
         let Self { state, start, .. } = self;
         start.store(settings.start_after(start.load(Relaxed)), Relaxed);
-        // The flags may change meanwhile.
+        // The flags may change in the meantime.
         let id = SeriesId::new().to_bits() << FLAG_BITS;
         let with_flags = |state| Some(id | state & FLAGS);
         let _ = state.fetch_update(Relaxed, Relaxed, with_flags);
@@ -135,7 +135,7 @@ impl Head {
 }
 
 impl<C: Cell> SeriesRef<C> {
-    /// A series that begins now.
+    /// Creates a series that begins now.
     pub(crate) fn new(cell: C, labels: LabelSet, shared: &Arc<Shared>) -> Self {
         let series = Series { cell, head: Head::new(labels, &shared.settings) };
         Self { series: Arc::new(series), shared: shared.clone() }
@@ -146,7 +146,7 @@ impl<C: Cell> SeriesRef<C> {
         &self.series.cell
     }
 
-    /// Returns whether nothing may be recorded. Says so where that could surprise someone.
+    /// Returns whether the instrument is off. If so, reports the lost value where necessary.
     #[inline]
     pub(crate) fn is_off(&self) -> bool {
         let is_off = self.shared.is_off();
@@ -156,9 +156,9 @@ impl<C: Cell> SeriesRef<C> {
         is_off
     }
 
-    /// Returns whether nothing is to be recorded in this series, that of `handle`: nothing may be, or the thread records
-    /// elsewhere, where `record` has done it. `record` takes all it needs as arguments: what a closure captures would be in
-    /// memory.
+    /// Returns whether nothing is left to record in this series, which belongs to `handle`: the instrument is off, or
+    /// the thread records in another registry, where `record` was called. `record` receives everything as arguments,
+    /// because captured values would have to be stored in memory.
     #[inline]
     pub(crate) fn is_done<H: Handle<Cell = C>, V>(
         &self,
@@ -179,7 +179,8 @@ impl<C: Cell> SeriesRef<C> {
         redirect::record(handle, value, record) || handle.series().is_off()
     }
 
-    /// Adds to the sum of this series, that of `handle`, unless it [is done](Self::is_done) already.
+    /// Adds to the sum of this series, which belongs to `handle`, unless the recording [is done](Self::is_done)
+    /// already.
     #[inline]
     pub(crate) fn add<H: Handle<Cell = C>, T: Number>(
         &self,
@@ -189,8 +190,8 @@ impl<C: Cell> SeriesRef<C> {
     ) where
         C: AsRef<SumCell>,
     {
-        // Mostly one branch: recording has time for no more. No calls either, not even with stripes: what a call stores
-        // must have left the processor before it adds.
+        // Mostly a single branch, because recording has no time for more. No calls either, even with stripes: values
+        // that a call stores must have left the processor before it adds.
         let sum = self.cell().as_ref();
         if self.shared.is_simply_on() {
             sum.add(value);
@@ -223,7 +224,7 @@ impl<C: Cell> SeriesRef<C> {
         shared.has_looked();
     }
 
-    /// Drops a value that cannot be recorded in this series, that of `handle`.
+    /// Drops a value that cannot be recorded in this series, which belongs to `handle`.
     #[cold]
     #[inline(never)]
     pub(crate) fn drop_value<H: Handle<Cell = C>, V>(
@@ -238,7 +239,7 @@ impl<C: Cell> SeriesRef<C> {
         }
     }
 
-    /// Offers a value that was recorded as an exemplar, if a target takes them.
+    /// Offers a recorded value as an exemplar, if a target takes exemplars.
     #[inline]
     pub(crate) fn offer<T: Number>(&self, _value: T) {
         #[cfg(feature = "exemplars")]
@@ -254,12 +255,12 @@ impl<C: Cell> SeriesRef<C> {
         }
     }
 
-    /// Returns what has the labels of the series, and keeps it.
+    /// Returns an owner of the labels, which keeps the series alive.
     pub(crate) fn to_labels(&self) -> Arc<dyn HasLabels> {
         self.series.clone()
     }
 
-    /// Returns whether this is the only handle: nobody else can record in the series.
+    /// Returns whether this is the only handle, so that nobody else can record in the series.
     pub(crate) fn is_alone(&self) -> bool {
         Arc::strong_count(&self.series) == 1
     }

@@ -1,4 +1,4 @@
-//! What instruments ask about on rare paths.
+//! Settings that instruments read on rare paths.
 
 use std::borrow::Cow;
 use std::panic::{RefUnwindSafe, UnwindSafe};
@@ -14,48 +14,49 @@ use crate::attributes::AttributeValue;
 use crate::log_once::LogOnce;
 use crate::unpoisoned::Unpoisoned;
 
-/// Series per instrument, unless the instrument or `METERKIT_CARDINALITY_LIMIT` says otherwise.
+/// The default limit on series per instrument. The instrument or `METERKIT_CARDINALITY_LIMIT` may override it.
 const CARDINALITY_LIMIT: usize = 2000;
 
-/// Series of all groups together, unless `METERKIT_SERIES_LIMIT` says otherwise.
+/// The default limit on series of all instruments together. `METERKIT_SERIES_LIMIT` may override it.
 const SERIES_LIMIT: usize = 1_000_000;
 
-/// Histogram values that may wait in one registry: half a megabyte.
+/// How many histogram values may wait for a listener in one registry: half a megabyte.
 const WAITING_VALUES: usize = 65_536;
 
-/// How long a collection waits for a callback, unless `METERKIT_CALLBACK_BUDGET` says otherwise.
+/// The default time for which a collection waits for a callback. `METERKIT_CALLBACK_BUDGET` may override it.
 const CALLBACK_BUDGET: Duration = Duration::from_secs(1);
 
-/// Attributes that are the same for many series.
+/// Attributes that many series have in common.
 pub(crate) type FixedAttributes = Arc<[(Cow<'static, str>, AttributeValue)]>;
 
-/// Unwind safe, so that all handles are: a panic elsewhere leaves what they hold whole.
+/// Unwind safe, so that all handles are. A panic elsewhere leaves captured values intact.
 type OnDrop = dyn Fn(DropReason, u64) + Send + Sync + UnwindSafe + RefUnwindSafe;
 
 /// Settings and limits that all instruments of a registry share.
 pub(crate) struct Settings {
     pub(crate) clock: Clock,
     pub(crate) cardinality_limit: AtomicUsize,
-    /// Series of all groups together.
+    /// The number of series of all groups together.
     pub(crate) series: Budget,
     pub(crate) series_limit: AtomicUsize,
-    /// Histogram values that wait until it is known whether something listens to them.
+    /// The number of histogram values that wait until it is known whether there is a listener.
     pub(crate) waiting: Budget,
-    /// How many values found no room to wait.
+    /// How many values were lost because too many were waiting.
     unreplayed: AtomicU64,
-    /// In nanoseconds.
+    /// The default budget of callbacks in nanoseconds.
     callback_budget: AtomicU64,
-    /// Whether runs of each callback are timed, not only those of slow ones.
+    /// Whether the runs of all callbacks are timed, not only those of slow ones.
     pub(crate) times_callbacks: AtomicBool,
-    /// Nothing begins before this: series with the same labels may have been there.
+    /// No series begins before this time, because an earlier series may have had the same labels.
     first_start: AtomicU64,
-    /// The number of the collection that was begun last.
+    /// The number of the last collection that has begun.
     pub(crate) collection: AtomicU64,
-    /// The number of the last collection that has been delivered to everyone who waits for series that are about to go.
+    /// The number of the last collection that was delivered to every target that waits for the last values of idle
+    /// series.
     pub(crate) delivered: AtomicU64,
-    /// What histograms recorded since the collection before, if someone wants that.
+    /// The values that histograms recorded since the last collection, if a target wants them.
     pub(crate) intervals: RecentIntervals,
-    /// Attributes of every series.
+    /// Attributes that every series has.
     attributes: RwLock<FixedAttributes>,
     /// Whether values of new histograms wait for a listener.
     expects_listener: AtomicBool,
@@ -64,7 +65,7 @@ pub(crate) struct Settings {
     pub(crate) logged: LogOnce,
     #[cfg(feature = "exemplars")]
     pub(crate) exemplars: super::exemplars::Sampling,
-    /// Told of values that were not recorded, and of how many.
+    /// Called with the number of values that were not recorded, and the reason.
     pub(crate) on_drop: OnceLock<Box<OnDrop>>,
 }
 
@@ -105,7 +106,7 @@ impl Settings {
         self.callback_budget.store(nanos, Relaxed);
     }
 
-    /// Returns whether something may listen to histograms that are made from now on.
+    /// Returns whether values of new histograms wait for a listener.
     pub(crate) fn feeds_by_default(&self) -> bool {
         self.expects_listener.load(Relaxed)
     }
@@ -122,30 +123,32 @@ impl Settings {
         *self.attributes.write().unpoisoned() = attributes;
     }
 
-    /// When a series begins that is made now, in nanoseconds since 1970: not before any that went.
+    /// Returns when a series that is created now begins, in nanoseconds since 1970. It is not before the start of any
+    /// removed series.
     pub(crate) fn start(&self) -> u64 {
         Self::nanoseconds(self.clock.now()).max(self.first_start.load(Relaxed))
     }
 
-    /// Returns nanoseconds since 1970.
+    /// Converts a time to nanoseconds since 1970.
     pub(crate) fn nanoseconds(time: SystemTime) -> u64 {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
     }
 
-    /// When a series begins anew that began at `before`: later in any case, as another start is what tells that it did.
+    /// Returns when a series that began at `before` begins anew. The result is always later, because receivers
+    /// recognize a new series by its different start.
     pub(crate) fn start_after(&self, before: u64) -> u64 {
         self.begin_after(before, self.start())
     }
 
-    /// Returns the same for one that begins anew at `time`.
+    /// Like [`start_after`](Self::start_after), for a series that begins anew at `time`.
     pub(crate) fn begin_after(&self, before: u64, time: u64) -> u64 {
         let start = time.max(before.saturating_add(1));
         self.first_start.fetch_max(start, Relaxed);
         start
     }
 
-    /// Returns whether one more value may wait, and has it counted.
+    /// Returns whether one more value may wait, and counts it.
     pub(crate) fn may_wait(&self) -> bool {
         let may_wait = self.waiting.try_take(WAITING_VALUES);
         if !may_wait {
@@ -154,7 +157,7 @@ impl Settings {
         may_wait
     }
 
-    /// Counts values that found no room to wait as dropped: somebody has come to listen.
+    /// Counts values that were lost because too many were waiting as dropped. Called when a listener has appeared.
     pub(crate) fn drop_unreplayed(&self) {
         let unreplayed = self.unreplayed.swap(0, Relaxed);
         if unreplayed > 0 {
@@ -177,19 +180,19 @@ impl Settings {
 /// Why a value was not recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum DropReason {
-    /// A counter only rises, and `u64` has no negative numbers.
+    /// The value is negative, but a counter only rises, or the type is `u64`.
     Negative,
-    /// NaN or an infinity.
+    /// The value is NaN or infinite.
     NotFinite,
-    /// A histogram value from before `install()` that found no room to wait.
+    /// A histogram value was recorded before `install()` when too many values were waiting.
     ReplayFull,
     /// The scope was unloaded.
     Unloaded,
-    /// The instrument could not be made, and the program went on without it.
+    /// The instrument could not be created, and the program continued without it.
     NotMade,
-    /// A callback observed an instrument that it was not registered for.
+    /// A callback observed an instrument for which it was not registered.
     NotRegistered,
-    /// A series went before a target had its last value.
+    /// A series was removed before a target received its last value.
     Undelivered,
 }
 
@@ -213,14 +216,17 @@ impl DropReason {
             }
             Self::NotFinite => "NaN and infinities would spoil every later sum",
             Self::ReplayFull => "too many values were recorded before install()",
-            Self::Unloaded => "the instrument's scope was unloaded; make the instrument again",
-            Self::NotMade => "the instrument could not be made; an earlier line says why",
+            Self::Unloaded => "the instrument's scope was unloaded; create the instrument again",
+            Self::NotMade => {
+                "the instrument could not be created; see the earlier error in the log"
+            }
             Self::NotRegistered => {
-                "a callback observed it that was not registered for it; name it where the callback is registered"
+                "a callback observed an instrument for which it was not registered; name the instrument where the \
+                 callback is registered"
             }
             Self::Undelivered => {
-                "a series has been idle for its idle_timeout and was removed before a target had its last value; \
-                 use a longer timeout than the target's interval and outages"
+                "an idle series was removed after its idle_timeout, before a target received its last value; use a \
+                 timeout that is longer than the target's interval and outages"
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Where threads add that compete for one sum.
+//! Stripes, to which threads add that compete for one sum.
 
 use super::atomic::Ordering::{AcqRel, Relaxed};
 use super::atomic::{AtomicU64, Mutex, STRIPES};
@@ -6,15 +6,15 @@ use super::thread_number::thread_number;
 use crate::number::Number;
 use crate::unpoisoned::Unpoisoned;
 
-/// Numbers in lines of memory of their own, to which threads add. Whoever wants the sum collects what they hold.
+/// Numbers in cache lines of their own, to which threads add. Reading the sum collects their values.
 pub(crate) struct Stripes {
     stripes: [Stripe; STRIPES],
-    /// The bits of the sum as it was last collected. Readers take turns; nobody who adds ever waits for this.
+    /// The bits of the sum when it was last collected. Readers take turns; additions never wait for this lock.
     sum: Mutex<u64>,
     plus: fn(u64, u64) -> u64,
 }
 
-/// Two lines, since processors fetch them in pairs.
+/// Aligned to two cache lines, since processors fetch them in pairs.
 #[repr(align(128))]
 struct Stripe(AtomicU64);
 
@@ -32,17 +32,17 @@ impl Stripes {
         value.add_to(&self.stripes[thread_number() % STRIPES].0);
     }
 
-    /// Returns the bits of the sum of all stripes and of `beside`, which is empty afterwards, as the stripes are.
+    /// Returns the bits of the sum of all stripes and of `beside`. All of them are zero afterwards.
     pub(crate) fn sum(&self, beside: &AtomicU64) -> u64 {
         self.collect(beside, |sum| *sum)
     }
 
-    /// Forgets what was added.
+    /// Discards all added values.
     pub(crate) fn reset(&self, beside: &AtomicU64) {
         self.collect(beside, |sum| *sum = 0);
     }
 
-    /// Forgets what was added, if that is `expected`. What is added meanwhile stays.
+    /// Discards all added values if their sum is `expected`. Concurrent additions are kept. Returns whether it did.
     pub(crate) fn reset_if(&self, beside: &AtomicU64, expected: u64) -> bool {
         self.collect(beside, |sum| {
             let is_expected = *sum == expected;
@@ -56,9 +56,9 @@ impl Stripes {
     fn collect<R>(&self, beside: &AtomicU64, then: impl FnOnce(&mut u64) -> R) -> R {
         let mut sum = self.sum.lock().unpoisoned();
         for part in self.stripes.iter().map(|stripe| &stripe.0).chain([beside]) {
-            // Most are empty: to leave them as they are leaves them where they are.
+            // Most stripes are empty. Not writing to them leaves their cache lines where they are.
             if part.load(Relaxed) != 0 {
-                // Taken away in one step: nothing that is added is lost or counted twice.
+                // Taken in one step, so that no addition is lost or counted twice.
                 *sum = (self.plus)(*sum, part.swap(0, AcqRel));
             }
         }

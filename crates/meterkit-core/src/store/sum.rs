@@ -1,4 +1,4 @@
-//! The cells of counters and up-down counters. See `orderings.md` for why each ordering is what it is.
+//! The cells of counters and up-down counters. `orderings.md` explains each memory ordering.
 
 use super::atomic::Ordering::{AcqRel, Acquire, Relaxed};
 use super::atomic::{AtomicI64, AtomicU64, OnceBox};
@@ -6,11 +6,11 @@ use super::cell::Cell;
 use super::stripes::Stripes;
 use crate::number::Number;
 
-/// A sum. It is there, as zero, from the moment its series exists.
+/// A sum. It is zero from the moment its series exists.
 ///
-/// Threads add to one number until they are seen to compete for it; from then on, they add to [`Stripes`].
+/// Threads add to one number until they are found to compete for it. From then on, they add to [`Stripes`].
 pub struct SumCell {
-    /// The sum. Once there are stripes, what was added here since they were last collected.
+    /// The sum. Once there are stripes, only the additions to this number since the last collection.
     bits: AtomicU64,
     stripes: OnceBox<Stripes>,
 }
@@ -21,13 +21,13 @@ impl SumCell {
         Self { bits: AtomicU64::new(0), stripes: OnceBox::new() }
     }
 
-    /// Adds where all threads add.
+    /// Adds to the number that all threads share.
     #[inline]
     pub(crate) fn add<T: Number>(&self, value: T) {
         value.add_to(&self.bits);
     }
 
-    /// Adds to the stripe of this thread. Returns whether there are stripes.
+    /// Adds to the stripe of this thread, if there are stripes. Returns whether there are.
     #[inline]
     pub(crate) fn add_to_stripe<T: Number>(&self, value: T) -> bool {
         let stripes = self.stripes.get();
@@ -37,7 +37,7 @@ impl SumCell {
         stripes.is_some()
     }
 
-    /// Adds where all threads add. Returns whether another thread added at the same moment.
+    /// Adds to the number that all threads share. Returns whether another thread added at the same moment.
     pub(crate) fn add_and_meet<T: Number>(&self, value: T) -> bool {
         let before = self.bits.load(Relaxed);
         let after = T::from_bits(before).saturating_add(value).to_bits();
@@ -48,9 +48,9 @@ impl SumCell {
         meets
     }
 
-    /// Makes stripes. From now on, threads add to them.
+    /// Creates stripes, to which threads add from now on.
     pub(crate) fn stripe<T: Number>(&self) {
-        // The stripes of another thread, which was faster, are as good.
+        // If another thread was first, its stripes are used.
         let _ = self.stripes.set(Box::new(Stripes::new::<T>()));
     }
 
@@ -60,7 +60,7 @@ impl SumCell {
 
     /// Returns the bits of the sum.
     fn sum(&self) -> u64 {
-        // In this order: stripes that take away what is read here are seen below.
+        // In this order: if stripes have taken the value out of `bits`, they are seen below.
         let bits = self.bits.load(Acquire);
         self.stripes.get().map_or(bits, |stripes| stripes.sum(&self.bits))
     }
@@ -83,7 +83,7 @@ impl Cell for SumCell {
     }
 
     fn reset(&self) {
-        // In this order, as in `sum`. A plain store could miss stripes that took the number away.
+        // In this order, as in `sum`. After a plain store, stripes that have taken the number could be missed.
         self.bits.swap(0, AcqRel);
         if let Some(stripes) = self.stripes.get() {
             stripes.reset(&self.bits);
@@ -103,8 +103,8 @@ impl Cell for SumCell {
     }
 }
 
-/// A sum that rises and falls: what was added, and how many guards are held. A guard outlives a reset of the sum: what
-/// is in flight stays so, and is taken away exactly when it ends.
+/// A sum that rises and falls: the added values, and the number of guards that are held. Guards outlive a reset of the
+/// sum: operations in flight remain counted, and are subtracted exactly when they end.
 pub struct UpDownCell {
     sum: SumCell,
     in_flight: AtomicI64,
@@ -115,7 +115,7 @@ impl UpDownCell {
         Self { sum: SumCell::new(), in_flight: AtomicI64::new(0) }
     }
 
-    /// One more guard is held, or one fewer.
+    /// Changes the number of guards that are held.
     pub(crate) fn count_guard(&self, change: i64) {
         self.in_flight.fetch_add(change, Relaxed);
     }
@@ -149,13 +149,13 @@ impl Cell for UpDownCell {
         self.sum.was_touched(mark) || self.in_flight.load(Relaxed) != 0
     }
 
-    /// Only a sum of zero is ever idle: what has come and not gone is still there.
+    /// Resets only a sum of zero: anything that was added and not subtracted still exists.
     fn reset_unless_touched(&self, mark: u64) -> bool {
         mark == 0 && self.is_empty()
     }
 }
 
-// With its path, as another crate has this file, too.
+// The path is explicit because another crate includes this file, too.
 #[cfg(test)]
 #[path = "sum/tests.rs"]
 mod tests;

@@ -1,4 +1,4 @@
-//! Which scopes are disabled, and by what.
+//! The scopes that are disabled, and the patterns that disable them.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
@@ -7,7 +7,7 @@ use super::shared::Switch;
 use crate::scope::{Naming, ScopeKey};
 use crate::scope_patterns::ScopePatterns;
 
-/// Patterns of disabled scopes, each with whether a scope has been like it.
+/// Patterns of disabled scopes, each with a flag for whether a scope has matched it.
 #[derive(Default)]
 pub(crate) struct Switches(Vec<(String, AtomicBool)>);
 
@@ -22,10 +22,10 @@ impl Switches {
         )
     }
 
-    /// Whether the scope is disabled.
+    /// Returns whether the scope is on or disabled.
     pub(crate) fn of(&self, key: &ScopeKey, naming: &Naming) -> Switch {
         let mut switch = Switch::On;
-        // All of them are asked: each is to know that it is of use.
+        // All patterns are checked, so that each one that matches is marked.
         for (pattern, has_matched) in &self.0 {
             if ScopePatterns::matches(pattern, key, naming) {
                 has_matched.store(true, Relaxed);
@@ -35,7 +35,7 @@ impl Switches {
         switch
     }
 
-    /// The patterns that no scope has been like so far.
+    /// Returns the patterns that no scope has matched so far.
     pub(crate) fn unmatched(&self) -> Vec<String> {
         let unmatched = self.0.iter().filter(|(_, has_matched)| !has_matched.load(Relaxed));
         unmatched.map(|(pattern, _)| pattern.clone()).collect()

@@ -1,12 +1,12 @@
-//! A small number for the current thread, by which threads keep out of each other's way.
+//! A small number for the current thread, used to spread threads over stripes and rows.
 
 use std::cell::Cell;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Returns the number of the current thread: the lowest one that no other thread had when this thread first asked.
+/// Returns the number of the current thread: the lowest number that was free when the thread first asked.
 ///
-/// Nothing may rely on numbers being unique: beyond [`MOST`] threads, and while a thread ends, they are not.
+/// Callers must not rely on unique numbers: with more than [`MOST`] threads, or while a thread ends, numbers repeat.
 #[inline]
 pub(crate) fn thread_number() -> usize {
     match NUMBER.try_with(Cell::get) {
@@ -19,11 +19,11 @@ pub(crate) fn thread_number() -> usize {
 /// How many threads can have a number of their own at the same time.
 const MOST: usize = 64 * 64;
 
-/// What stands in [`NUMBER`] before the thread has a number.
+/// The value of [`NUMBER`] before the thread has a number.
 const UNKNOWN: usize = usize::MAX;
 
 thread_local! {
-    /// Apart from what has a destructor, which would make each access check whether it has run.
+    /// Separate from `HELD`, whose destructor would make each access check whether it has run.
     static NUMBER: Cell<usize> = const { Cell::new(UNKNOWN) };
     static HELD: Held = Held(NUMBERS.take());
 }
@@ -37,7 +37,7 @@ fn first_number() -> usize {
     number
 }
 
-/// The number of a thread, if there was one left. Returns it when the thread ends.
+/// The number of a thread, if one was free. Released when the thread ends.
 struct Held(Option<usize>);
 
 impl Drop for Held {
@@ -50,7 +50,7 @@ impl Drop for Held {
     }
 }
 
-/// Which numbers are taken: a bit each. No locks, as threads take their number while they record.
+/// A bit for each number that is taken. There is no lock, because threads take their number while they record.
 struct Numbers([AtomicU64; MOST / 64]);
 
 impl Numbers {
@@ -58,7 +58,7 @@ impl Numbers {
         Self([const { AtomicU64::new(0) }; MOST / 64])
     }
 
-    /// Returns the lowest number that is free, if one is.
+    /// Takes and returns the lowest free number, if there is one.
     fn take(&self) -> Option<usize> {
         self.0.iter().enumerate().find_map(|(at, word)| {
             let lowest = |taken: u64| (taken != u64::MAX).then(|| taken | (taken + 1));
@@ -143,7 +143,7 @@ mod tests {
 
         let (sender, asked) = std::sync::mpsc::channel();
         let number = thread::spawn(move || {
-            // Whichever end the destructors run from, one of them runs after the number is gone.
+            // Whatever the order of destructors is, one of the two runs after the number was released.
             BEFORE.set(Some(AsksLate(sender.clone())));
             let number = thread_number();
             AFTER.set(Some(AsksLate(sender)));

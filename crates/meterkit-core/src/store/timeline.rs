@@ -1,14 +1,14 @@
-//! Dates and times that never go back, whatever happens to the clock that they come from.
+//! Dates and times that never go back, even if the underlying clock is set back.
 
 use std::time::{Duration, SystemTime};
 
-/// How far a clock may be set back without a log line: NTP does so all the time.
+/// How far a clock may be set back without a log line, because NTP does so regularly.
 const UNREMARKABLE: Duration = Duration::from_secs(1);
 
-/// Follows a clock that may be set back and forth, but never goes back itself.
+/// Follows a clock that may be set forward and back, but never goes back itself.
 ///
-/// When the clock is set forward, so is the timeline. When the clock is set back, the timeline continues at half the
-/// speed of the monotonic clock until the clock has caught up: intervals become shorter, but none is empty or negative.
+/// When the clock is set forward, the timeline follows. When the clock is set back, the timeline continues at half the
+/// speed of the monotonic clock until the clock has caught up. Intervals become shorter, but none is empty or negative.
 #[derive(Debug, Default)]
 pub(crate) struct Timeline {
     last: Option<Moment>,
@@ -18,7 +18,7 @@ pub(crate) struct Timeline {
 #[derive(Clone, Copy, Debug)]
 struct Moment {
     time: SystemTime,
-    /// The monotonic clock.
+    /// The reading of the monotonic clock.
     elapsed: Duration,
 }
 
@@ -27,8 +27,8 @@ impl Timeline {
         Self { last: None, is_behind: false }
     }
 
-    /// Returns the time when the clock shows `shown`, and the monotonic clock shows `elapsed`. The second value is how
-    /// far the clock was set back, once per time that it was.
+    /// Returns the time when the clock shows `shown` and the monotonic clock shows `elapsed`. Also returns how far the
+    /// clock was set back, once for each time that it was.
     pub(crate) fn at(
         &mut self,
         shown: SystemTime,
@@ -38,7 +38,7 @@ impl Timeline {
             self.last = Some(Moment { time: shown, elapsed });
             return (shown, None);
         };
-        // Threads may come here in another order than they looked at the clocks.
+        // Threads may arrive here in a different order than they read the clocks.
         let passed = elapsed.saturating_sub(last.elapsed);
         let time = shown.max(last.time + passed / 2);
         self.last = Some(Moment { time, elapsed: elapsed.max(last.elapsed) });
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn small_corrections_say_nothing() {
+    fn small_corrections_are_not_reported() {
         let mut timeline = Timeline::default();
         timeline.at(at(100), seconds(0));
         assert_eq!(timeline.at(at(99), seconds(0)), (at(100), None));
@@ -101,7 +101,7 @@ mod tests {
     fn time_rises_whatever_the_clock_does() {
         let mut timeline = Timeline::default();
         let mut before = timeline.at(at(0), seconds(0)).0;
-        // Any numbers do: these are Weyl's sequence.
+        // Any numbers will do; these are a Weyl sequence.
         for step in 1..10_000_u64 {
             let shown = step.wrapping_mul(0x9E37_79B9) % 100_000;
             let (now, _) = timeline.at(at(shown), seconds(step));

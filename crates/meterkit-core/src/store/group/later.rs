@@ -37,7 +37,7 @@ impl Later {
     }
 
     /// Returns whether the series was removed and nobody holds it. The caller must ensure that nobody can obtain a
-    /// handle meanwhile.
+    /// handle in the meantime.
     fn may_go(&self) -> bool {
         if !self.handle.is_alone() {
             return false;

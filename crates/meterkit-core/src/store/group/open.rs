@@ -78,8 +78,7 @@ impl<H: Handle> OpenSeries<H> {
     /// Returns the series that `query` finds and its slot, if it is in the table. Takes no lock.
     #[inline]
     pub(crate) fn get(&self, hash: u64, query: &(impl Query + ?Sized)) -> Option<(usize, &H)> {
-        // Not inlined, so that the loop over the index does not prepare for comparisons, of which it mostly makes only
-        // one.
+        // Not inlined, so that the loop over the index does not prepare for comparisons: mostly, it makes only one.
         #[inline(never)]
         fn is(query: &(impl Query + ?Sized), stored: &LabelSet) -> bool {
             query.is(stored)

@@ -1,4 +1,4 @@
-//! What instruments without labels take, and that they lack nothing for it.
+//! Tests that instruments without labels take little memory, and still have all features.
 
 use opentelemetry::KeyValue;
 
@@ -7,7 +7,7 @@ use crate::instrument::Counter;
 use crate::labels::LabelVisitor;
 use crate::{Meter, Registry};
 
-/// The labels of a group that has none.
+/// The labels of a group without labels.
 struct Unlabeled;
 
 impl Labels for Unlabeled {
@@ -23,7 +23,7 @@ fn meter() -> (Registry, Meter) {
     (registry, meter)
 }
 
-/// Returns whether the only instrument has what only labels need.
+/// Returns whether the only instrument has allocated the state that only labels need.
 fn is_labeled(registry: &Registry) -> bool {
     registry.inner.scopes.all()[0].instruments()[0].room().is_some()
 }

@@ -1,4 +1,4 @@
-//! Packing loses nothing.
+//! Tests that packing loses nothing.
 
 use super::*;
 
@@ -75,7 +75,7 @@ fn texts_of_the_program_take_two_characters_until_there_are_too_many() {
     assert_eq!(sizes.last(), Some(&(1 + "leaked text 2999".len())));
 }
 
-/// Labels that a test makes up.
+/// Labels that a test creates.
 struct Made<'a>(&'a [LabelRef<'a>]);
 
 impl Labels for Made<'_> {
@@ -87,7 +87,7 @@ impl Labels for Made<'_> {
     }
 }
 
-/// Returns whether labels are plainly the stored ones, and whether they are.
+/// Returns whether labels plainly equal the stored ones, and whether they equal them at all.
 fn compare(labels: &[LabelRef<'_>], stored: &LabelSet) -> (bool, bool) {
     let labels = &Made(labels);
     (is_plainly(labels, stored), Declared { labels, key_count: 1 }.is(stored))
@@ -99,7 +99,7 @@ fn labels_are_told_apart_whatever_they_are() {
     let short = leaked("a text that several parts write");
     let longer = leaked("a text that several parts of a program may write");
     let long = "x".repeat(300);
-    // Another test may have used up the numbers.
+    // Another test may have used up all numbers.
     let are_numbered = [short, longer].map(|it| LabelSet::declared([Some(it.into())]).0.len());
     let are_numbered = are_numbered == [2, 2];
     let plain = [
@@ -129,7 +129,7 @@ fn labels_are_told_apart_whatever_they_are() {
         let of_others = LabelSet::new(KeySetId(1), [label.to_value()]);
         assert_eq!(compare(&[*label], &of_others), (false, false), "{label:?}");
     }
-    // Copies of texts of the program, and the same text from elsewhere.
+    // Copies of static texts, and the same text from elsewhere.
     let stored = LabelSet::declared([text("a"), Some(short.into()), Some(longer.into())]);
     let copies = [LabelRef::Str("a"), LabelRef::Static(leaked(short)), LabelRef::Static(longer)];
     assert_eq!(compare(&copies, &stored), (are_numbered, true));

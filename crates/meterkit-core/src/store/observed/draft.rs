@@ -1,4 +1,4 @@
-//! What a callback reports of one instrument while it runs: nobody sees it before it went well.
+//! The values that a callback reports of one instrument while it runs. They are shown only if the run succeeds.
 
 use std::sync::Arc;
 
@@ -15,22 +15,24 @@ use crate::store::label_set::{Declared, Query};
 
 /// The values of a run that has not ended.
 ///
-/// Begins with the rows that are seen, in the same places. A callback tends to report the same series in the same order
-/// each time: then each is found by looking at the next row, without hashing, and [`commit`](Self::commit) only swaps.
+/// A draft begins with the rows that are shown, in the same places. A callback tends to report the same series in the
+/// same order each time. Each series is then found by looking at the next row, without hashing, and
+/// [`commit`](Self::commit) only swaps the rows.
 pub(crate) struct Draft {
     sheet: Arc<Sheet>,
     rows: Vec<Row>,
-    /// How many of them are seen; further ones are new in this run.
+    /// How many rows are already shown. The rows after them are new in this run.
     known: usize,
     run: u64,
     /// How many rows this run has reported.
     reported: usize,
-    /// The row that comes next if everything is as it was.
+    /// The row that comes next if the order has not changed.
     next: usize,
     overflow: Option<Reading>,
-    /// Whether what is being reported has labels that became `other`, and adds to what is there.
+    /// Whether the labels of the current value contain a value that became `other`, so that the value is added to the
+    /// row.
     joins: bool,
-    /// Of the rows; made when one is not where it was.
+    /// An index of the rows, created when a row is not at its expected place.
     index: Option<Index>,
 }
 
@@ -58,7 +60,7 @@ impl Draft {
         &self.sheet.instrument
     }
 
-    /// A run begins.
+    /// Begins a run.
     pub(crate) fn begin(&mut self) {
         self.run += 1;
         self.reported = 0;
@@ -66,7 +68,7 @@ impl Draft {
         self.overflow = None;
     }
 
-    /// Reports the value of a series. Of several values of one series, the last one counts.
+    /// Reports the value of a series. If a run reports a series several times, the last value wins.
     #[inline]
     pub(crate) fn report(&mut self, labels: &impl Labels, value: Reading) {
         if self.sheet.instrument.caps().is_empty() {
@@ -77,7 +79,7 @@ impl Draft {
         }
     }
 
-    /// Reports the value of the series with these attributes: one with declared labels, if these are the declared ones.
+    /// Reports the value of the series with these attributes, which has declared labels if the attributes match them.
     pub(crate) fn report_by_attributes(&mut self, attributes: &[KeyValue], value: Reading) {
         let instrument = self.sheet.instrument.clone();
         let declared = instrument.shared.declared_keys();
@@ -93,13 +95,13 @@ impl Draft {
         });
     }
 
-    /// Reports the value of a series some of whose labels may become `other`. As in the overflow series, totals of
-    /// several such add up.
+    /// Reports the value of a series whose capped labels may become `other`. As in the overflow series, totals that
+    /// then have the same labels are added up.
     fn report_capped(&mut self, labels: &impl Labels, value: Reading) {
         let sheet = self.sheet.clone();
         let caps = sheet.instrument.caps();
         let capped = Capped { labels, caps, learns: true };
-        // First of all, so that what may still be learned is let through.
+        // Visits the labels once before the check below, so that the caps learn values while they have room.
         let query = Declared { labels: &capped, key_count: caps.len() };
         drop(query.to_stored());
         self.joins = !ValueCap::let_through(caps, labels);
@@ -107,7 +109,7 @@ impl Draft {
         self.joins = false;
     }
 
-    /// Makes what this run reported what is seen, and nothing else. A total that fell begins anew.
+    /// Shows the values of this run, and only these. A total that fell begins anew.
     pub(crate) fn commit(&mut self) {
         let sheet = self.sheet.clone();
         let instrument = &sheet.instrument;
@@ -130,14 +132,14 @@ impl Draft {
             self.replace(&mut shown);
         }
         shown.last_run = instrument.now();
-        // Switched off meanwhile, it is old when the instrument is on again.
+        // If the instrument was switched off in the meantime, the values are outdated when it is on again.
         match instrument.shared.is_off() {
             true => shown.outdate(),
             false => shown.show(),
         }
     }
 
-    /// What this run reported counts for nothing.
+    /// Discards the values of this run.
     pub(crate) fn roll_back(&mut self) {
         if self.rows.len() > self.known {
             self.sheet.instrument.give_back(&self.rows[self.known..]);
@@ -146,7 +148,7 @@ impl Draft {
         }
     }
 
-    /// Other series were reported than before.
+    /// Replaces the shown rows by those of this run, because it reported other series than the one before.
     fn replace(&mut self, shown: &mut Shown) {
         let run = self.run;
         let rows = std::mem::take(&mut self.rows).into_iter();
@@ -197,12 +199,12 @@ impl Draft {
             return self.set_overflow(value);
         }
         let labels = query.to_stored();
-        // Once more: a second visit of the caller's labels may hand out others than the first.
+        // Searched again, because the caller's labels may return different values on each visit.
         let hash = query.hash_stored(hasher, &labels);
         if let Some(at) = index.find(hash, |at| *rows[at].labels == labels) {
             return self.set_row(at, value);
         }
-        // Last: the caller's labels may panic, which must not cost room.
+        // Taken last: if the caller's labels panic, no room is lost.
         if needs_room && !instrument.room.try_take() {
             return self.set_overflow(value);
         }

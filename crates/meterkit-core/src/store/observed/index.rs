@@ -4,12 +4,12 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-/// Finds rows by the hash of their labels. Rows that have one hash are numbered.
+/// Finds rows by the hash of their labels. Rows with the same hash are numbered.
 #[derive(Default)]
 pub(super) struct Index(HashMap<(u64, u32), usize, RandomState>);
 
 impl Index {
-    /// Returns the index of rows with these hashes, in order.
+    /// Returns the index of rows with these hashes, which are in row order.
     pub(super) fn of(hashes: impl ExactSizeIterator<Item = u64>) -> Self {
         let mut index = Self(HashMap::with_capacity_and_hasher(hashes.len(), Default::default()));
         hashes.enumerate().for_each(|(row, hash)| index.insert(hash, row));

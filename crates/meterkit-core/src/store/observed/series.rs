@@ -1,4 +1,4 @@
-//! A series of an observable instrument, whichever callback reports it.
+//! A series of an observable instrument, independent of the callback that reports it.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard};
@@ -7,13 +7,14 @@ use crate::data::{Reading, SeriesId};
 use crate::store::settings::Settings;
 use crate::unpoisoned::Unpoisoned;
 
-/// What is known of a series: also while nobody reports it, so that it goes on when it is back.
+/// The state of a series. It is kept while no callback reports the series, so that the series continues when it
+/// returns.
 pub(super) struct Series(Mutex<State>);
 
 struct State {
     /// Nanoseconds since 1970.
     start: u64,
-    /// What was last read of it, unless that is forgotten.
+    /// The last value that was read, unless the series was forgotten.
     last: Option<(SeriesId, Reading)>,
 }
 
@@ -23,13 +24,13 @@ impl Series {
         Self(Mutex::new(State { start, last: None }))
     }
 
-    /// Returns the value that was last read of it.
+    /// Returns the last value that was read.
     pub(super) fn last(&self) -> Option<Reading> {
         self.lock().last.as_ref().map(|(_, value)| value.clone())
     }
 
-    /// Records that `value` was read last. Returns the identity and the start: the series begins anew, at `time`, if
-    /// it `has_fallen` since what was last read before.
+    /// Stores `value` as the last one that was read. Returns the identity and start of the series, which begins anew at
+    /// `time` if the value `has_fallen` since the previous reading.
     pub(super) fn read(
         &self,
         value: &Reading,
@@ -59,7 +60,7 @@ impl Series {
         (series, state.start)
     }
 
-    /// Forgets what was read of it, if that was one of `series`. Returns when it begins anew then.
+    /// Forgets the last value if it belongs to one of `series`. Returns when the series begins anew, if it does.
     pub(super) fn forget(&self, series: &HashSet<SeriesId>, settings: &Settings) -> Option<u64> {
         let mut state = self.lock();
         state.last.take_if(|(known, _)| series.contains(known))?;

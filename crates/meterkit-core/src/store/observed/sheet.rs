@@ -1,4 +1,4 @@
-//! What a callback reported of one instrument, as readers see it.
+//! The values that a callback reported of one instrument, as readers see them.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
@@ -13,40 +13,40 @@ use crate::store::label_set::LabelSet;
 use crate::store::shared::{PointKeys, Shared};
 use crate::unpoisoned::Unpoisoned;
 
-/// What one callback reports of one instrument.
+/// The values that one callback reports of one instrument.
 pub(crate) struct Sheet {
     pub(super) instrument: Arc<Observed>,
     callback: OnceLock<Weak<Callback>>,
     shown: Mutex<Shown>,
 }
 
-/// What readers see: the rows of the last run that went well.
+/// The values that readers see: the rows of the last successful run.
 #[derive(Default)]
 pub(super) struct Shown {
     pub(super) rows: Vec<Row>,
-    /// What had no row of its own.
+    /// The value of rows that exceeded the limit.
     pub(super) overflow: Option<Reading>,
-    /// When the last run that went well ended; 0 before the first.
+    /// When the last successful run ended, or 0 before the first.
     pub(super) last_run: u64,
     is_visible: bool,
     is_outdated: bool,
     is_retired: bool,
-    /// Rows by their attributes, as long as there are the same rows with the same keys.
+    /// Rows sorted by their attributes; valid while neither the rows nor the keys change.
     order: Vec<u32>,
     ordered_by: Option<Arc<PointKeys>>,
 }
 
-/// One series as a callback reported it.
+/// One series, as a callback reported it.
 #[derive(Clone)]
 pub(super) struct Row {
     pub(super) labels: Arc<LabelSet>,
-    /// Of the labels.
+    /// The hash of the labels.
     pub(super) hash: u64,
     pub(super) series: Arc<Series>,
     pub(super) value: Reading,
-    /// Whether its total fell since it was last read.
+    /// Whether the total has fallen since it was last read.
     pub(super) fell: bool,
-    /// The run that reported it last.
+    /// The last run that reported the row.
     pub(super) run: u64,
 }
 
@@ -59,37 +59,37 @@ impl Sheet {
         &self.instrument
     }
 
-    /// Remembers who reports it.
+    /// Sets the callback that reports the sheet.
     pub(crate) fn connect(&self, callback: &Weak<Callback>) {
         self.callback.get_or_init(|| callback.clone());
     }
 
-    /// Returns who reports it, while it is registered.
+    /// Returns the callback that reports the sheet, while it exists.
     pub(super) fn callback(&self) -> Option<Arc<Callback>> {
         self.callback.get()?.upgrade()
     }
 
-    /// What was reported is in no export until something is reported again.
+    /// Hides the values from exports until new ones are reported.
     pub(crate) fn hide(&self) {
         self.lock().is_visible = false;
     }
 
-    /// Like [`hide`](Self::hide), because nobody asks meanwhile.
+    /// Hides the values like [`hide`](Self::hide), because the callback does not run while the instrument is off.
     pub(super) fn outdate(&self) {
         self.lock().outdate();
     }
 
-    /// The callback is asked again.
+    /// Notes that the callback is being asked for values again.
     pub(crate) fn ask(&self) {
         self.lock().is_outdated = false;
     }
 
-    /// Returns whether nobody has asked since the instrument was switched off.
+    /// Returns whether the callback has not been asked for values since the instrument was switched off.
     pub(crate) fn is_outdated(&self) -> bool {
         self.lock().is_outdated
     }
 
-    /// The callback is gone: takes what it reported away, for good.
+    /// Removes the values for good, because the callback was unregistered.
     pub(crate) fn retire(self: &Arc<Self>) {
         let mut shown = self.lock();
         shown.is_visible = false;
@@ -101,7 +101,7 @@ impl Sheet {
         self.instrument.detach(self);
     }
 
-    /// Returns the attributes of all series that the last run that went well reported.
+    /// Returns the attributes of all series in the last successful run.
     pub(super) fn attributes(&self, keys: &PointKeys) -> HashSet<Attributes> {
         self.lock()
             .rows
@@ -110,9 +110,10 @@ impl Sheet {
             .collect()
     }
 
-    /// Returns what `see` makes of each series, ordered by attributes. Beside it, the value that has no row of its own.
+    /// Returns the results of `see` for all series, sorted by attributes, and the value of the overflow series.
     ///
-    /// `see` gets the attributes, the row, whether the total fell since the last reading, and when it was reported.
+    /// `see` receives the attributes, the row, whether the total fell since the last reading, and the time of the
+    /// report.
     pub(super) fn read<T>(
         &self,
         keys: &Arc<PointKeys>,
@@ -144,7 +145,7 @@ impl Shown {
         self.is_retired
     }
 
-    /// From now on these rows are seen, which are others than before.
+    /// Shows these rows from now on, which belong to other series than before.
     pub(super) fn replace(&mut self, rows: Vec<Row>) {
         self.rows = rows;
         self.ordered_by = None;
@@ -160,7 +161,7 @@ impl Shown {
         self.is_outdated = true;
     }
 
-    /// Brings `order` up to date.
+    /// Updates `order`.
     fn sort(&mut self, shared: &Shared, keys: &Arc<PointKeys>) {
         let is_known = self.ordered_by.as_ref().is_some_and(|known| Arc::ptr_eq(known, keys));
         if is_known {

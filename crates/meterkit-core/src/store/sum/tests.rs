@@ -8,14 +8,14 @@ use super::*;
 const THREADS: u64 = 4;
 const ROUNDS: u64 = 20_000;
 
-/// Adds as a series does.
+/// Adds like a series does.
 fn add_aside<T: Number>(cell: &SumCell, value: T) {
     if !cell.add_to_stripe(value) {
         cell.add(value);
     }
 }
 
-/// A sum with stripes, in which each of a few threads has added 3.
+/// Returns a sum with stripes to which several threads have each added `value`.
 fn striped<T: Number>(value: T) -> SumCell {
     let cell = SumCell::new();
     cell.add(value);
@@ -36,7 +36,7 @@ fn a_sum_is_that_of_its_stripes_and_of_what_was_added_before() {
 }
 
 #[test]
-fn one_that_still_adds_beside_the_stripes_is_counted() {
+fn an_addition_beside_the_stripes_is_counted() {
     let cell = striped(3_u64);
     assert_eq!(cell.get::<u64>(), 12);
     cell.add(5_u64);
@@ -77,9 +77,9 @@ fn a_striped_sum_is_touched_when_it_changes_and_only_then() {
     assert!(cell.was_touched(&mut mark));
     assert!(!cell.was_touched(&mut mark));
     assert_eq!(cell.get::<u64>(), 12);
-    assert!(!cell.was_touched(&mut mark), "reading is no recording");
+    assert!(!cell.was_touched(&mut mark), "reading is not recording");
     add_aside(&cell, 0_u64);
-    assert!(!cell.was_touched(&mut mark), "what adds nothing changes nothing");
+    assert!(!cell.was_touched(&mut mark), "adding zero changes nothing");
     add_aside(&cell, 1_u64);
     assert!(!cell.reset_unless_touched(mark));
     assert_eq!(cell.get::<u64>(), 13);
@@ -126,7 +126,7 @@ fn threads_that_compete_meet_and_lose_nothing() {
     let (has_met, added) = (AtomicBool::new(false), AtomicU64::new(0));
     thread::scope(|scope| {
         for _ in 0..2 {
-            // Until it happens: a machine that is busy may take long to run both at once.
+            // Repeated until it happens: a busy machine may take long to run both threads at once.
             scope.spawn(|| {
                 while !has_met.load(SeqCst) {
                     for _ in 0..100 {
@@ -140,7 +140,7 @@ fn threads_that_compete_meet_and_lose_nothing() {
     assert_eq!(cell.get::<u64>(), added.load(SeqCst));
 }
 
-/// Adds with several threads while `meanwhile` runs, and returns what is left at the end.
+/// Adds with several threads while `meanwhile` runs repeatedly. Returns the final sum.
 fn add_while<T: Number>(value: T, cell: &SumCell, mut meanwhile: impl FnMut() + Send) -> T {
     let is_done = AtomicBool::new(false);
     let start = Barrier::new(THREADS as usize + 1);
