@@ -145,8 +145,8 @@ impl DistributionCell {
         self.sorted.move_to(anew, upkeep.earlier.take(), upkeep.outlet.waiting());
     }
 
-    /// Sends waiting values and all later ones where `feeding` says, to the sink that its factory creates. Each value
-    /// is sent exactly once.
+    /// Sends waiting values and all later ones where `feeding` says, to the sink that its factory creates. None of
+    /// these values is missed or sent twice.
     pub(crate) fn feed(
         &self,
         feeding: &Feeding,

@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn meetings_of_one_look_add_up_and_those_of_two_do_not() {
+    fn conflicts_of_one_look_add_up_and_those_of_two_looks_do_not() {
         for _ in 0..2 {
             assert!((1..OFTEN).all(|_| !meets_often()));
             assert!(meets_often());

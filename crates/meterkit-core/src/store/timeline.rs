@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_back_is_waited_for_at_half_speed() {
+    fn time_continues_at_half_speed_after_the_clock_was_set_back() {
         let mut timeline = Timeline::default();
         for (shown, elapsed, expected, step_back) in [
             (5000, 0, 5000, None),

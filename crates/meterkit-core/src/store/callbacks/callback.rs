@@ -424,7 +424,7 @@ mod tests {
         begin(Duration::ZERO);
         assert!(callback.wait(Duration::ZERO, Instant::now() + step), "there is time left");
         assert!(!callback.wait(Duration::MAX, Instant::now()), "the collection is over");
-        assert!(!is_judged(), "it has not had its time");
+        assert!(!is_judged(), "the run has not had its whole budget");
         begin(2 * step);
         assert!(!callback.wait(step, Instant::now()));
         assert!(is_judged());
@@ -451,7 +451,7 @@ mod tests {
     }
 
     #[test]
-    fn an_instrument_goes_with_its_registry_also_when_a_callback_was_forgotten() {
+    fn an_instrument_is_dropped_with_its_registry_even_if_a_guard_was_forgotten() {
         let registry = Registry::new();
         let rows = registry.scoped("plugin", "catalog").observable_gauge::<u64>("rows");
         rows.observe(|| 1).expect("a good name").forget();
@@ -462,7 +462,7 @@ mod tests {
     }
 
     #[test]
-    fn a_callback_that_comes_too_late_for_the_unloading_of_its_scope_is_not_kept() {
+    fn a_callback_that_is_registered_after_its_scope_was_unloaded_is_not_kept() {
         let registry = Registry::new();
         let meter = registry.scoped("plugin", "catalog");
         let rows = meter.observable_gauge::<u64>("rows");

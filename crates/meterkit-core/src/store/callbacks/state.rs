@@ -87,8 +87,8 @@ impl State {
         Self { work: Some(Arc::new(work)), drafts, ..Self::default() }
     }
 
-    /// Queues a run of an idle callback if one is due `now`. A run is due `interval` after the last one; the error is
-    /// the time until then.
+    /// Queues a run of an idle callback if one is due `now`. A run is due `interval` after the last one, or later if a
+    /// panic caused a longer pause. The error is the time until then.
     ///
     /// A callback whose scope was disabled in the meantime has no values to export and is due at once.
     pub(super) fn queue(
@@ -344,7 +344,7 @@ mod tests {
         state.overran(BUDGET, BUDGET);
         assert_eq!(messages(&mut state), [LATE]);
         assert!(matches!(state.run, Run::Running { is_judged: true, .. }));
-        assert!(!state.end(2 * BUDGET, BUDGET, None), "it was noticed before");
+        assert!(!state.end(2 * BUDGET, BUDGET, None), "the overrun was noted before");
         assert_eq!(messages(&mut state), <[&str; 0]>::default());
         assert!(
             matches!(state.run, Run::Running { is_judged: true, .. }),

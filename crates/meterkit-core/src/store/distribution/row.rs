@@ -105,7 +105,7 @@ impl Row {
         self.claim().read(counts)
     }
 
-    /// Returns the number of values. Concurrent recordings may be included in part.
+    /// Returns the number of values. Counts of different buckets may be from different moments.
     pub(super) fn count(&self) -> u64 {
         self.counts.iter().map(|count| count.load(Relaxed)).sum()
     }

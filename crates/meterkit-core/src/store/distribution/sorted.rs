@@ -102,7 +102,7 @@ impl Sorted {
         }
     }
 
-    /// Returns the number of values. Concurrent recordings may be included in part.
+    /// Returns the number of values. Counts of different rows may be from different moments.
     pub(super) fn count(&self, earlier: Option<&Earlier>) -> u64 {
         let now: u64 = match self {
             Self::Explicit { rows, .. } => rows.iter().map(Row::count).sum(),

@@ -96,7 +96,7 @@ fn no_value_is_lost_and_each_read_fits_together() {
 }
 
 #[test]
-fn intervals_that_are_taken_meanwhile_add_up_to_the_total() {
+fn intervals_taken_during_recordings_add_up_to_the_total() {
     for buckets in [explicit(), exponential()] {
         let shared = instrument(buckets);
         let (cell, mut taken) = (cell(&shared), 0);
@@ -141,7 +141,7 @@ fn values_that_come_while_others_are_forgotten_are_kept() {
 }
 
 #[test]
-fn values_that_come_while_buckets_change_are_in_the_new_ones() {
+fn values_recorded_while_buckets_change_are_in_the_new_buckets() {
     let other = HistogramBuckets::Explicit([2.0].into());
     for own in [explicit(), exponential()] {
         let shared = instrument(own);
@@ -166,7 +166,7 @@ fn values_that_come_while_buckets_change_are_in_the_new_ones() {
 }
 
 #[test]
-fn threads_that_meet_again_and_again_get_rows_of_their_own() {
+fn threads_that_compete_repeatedly_get_rows_of_their_own() {
     let shared = instrument(explicit());
     let cell = cell(&shared);
     let Sorted::Explicit { rows, .. } = &cell.sorted else { panic!("explicit buckets") };

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_old_is_gone_and_what_is_unchanged_is_shared() {
+    fn old_exemplars_are_dropped_and_unchanged_ones_are_shared() {
         let series = SeriesId::new();
         let reservoir = Reservoir::new(series);
         offer(&reservoir, series, 0, Place::Bucket(0), 10);

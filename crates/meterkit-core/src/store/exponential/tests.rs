@@ -103,7 +103,7 @@ fn there_are_never_more_buckets_than_allowed_and_no_empty_ones_at_the_ends() {
         for value in values {
             let scale = counts.scale;
             counts.add(SignedIndex::of(value));
-            assert!(counts.scale <= scale, "it never gets finer");
+            assert!(counts.scale <= scale, "the scale never gets finer");
             for buckets in [&counts.positive, &counts.negative] {
                 let (size, room) = (buckets.counts.len(), buckets.counts.capacity());
                 let most = limits.max_size as usize;
@@ -180,7 +180,7 @@ fn one_value_has_the_finest_scale_and_far_values_a_coarse_one() {
 }
 
 #[test]
-fn cleared_counts_are_as_new() {
+fn cleared_counts_equal_new_ones() {
     let mut counts = counted(ExponentialLimits::default(), &[0.0, 1.0, 1e9, -4.0]);
     counts.clear();
     assert_eq!(counts, ExponentialCounts::new(ExponentialLimits::default()));

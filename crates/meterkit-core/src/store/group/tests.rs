@@ -105,7 +105,7 @@ fn a_sink_that_keeps_attributes_does_not_keep_its_series() {
 }
 
 #[test]
-fn groups_of_all_types_are_known_without_their_type() {
+fn groups_of_all_handle_types_are_available_without_their_type() {
     fn is_known<H: Handle>() -> bool {
         group_of::<H>(1).0.members().is_some()
     }

@@ -49,7 +49,7 @@ fn attributes_make_further_series_beside_a_plain_one() {
     plain.increment();
     let any = meter.by_attributes::<Counter<u64>>("requests").register();
     any.with_attributes(&[]).add(2);
-    assert_eq!(plain.value(), 3, "no attributes are those of the plain series");
+    assert_eq!(plain.value(), 3, "recordings without attributes go to the plain series");
     assert!(!is_labeled(&registry));
     any.with_attributes(&[KeyValue::new("method", "GET")]).add(5);
     assert!(is_labeled(&registry));

@@ -29,7 +29,7 @@ fn striped<T: Number>(value: T) -> SumCell {
 }
 
 #[test]
-fn a_sum_is_that_of_its_stripes_and_of_what_was_added_before() {
+fn a_sum_includes_its_stripes_and_earlier_additions() {
     assert_eq!(striped(3_u64).get::<u64>(), 3 * THREADS);
     assert_eq!(striped(-3_i64).get::<i64>(), -3 * THREADS as i64);
     assert_eq!(striped(0.5_f64).get::<f64>(), 0.5 * THREADS as f64);
@@ -102,7 +102,7 @@ fn stripes_that_were_made_since_the_mark_was_taken_hide_nothing() {
 }
 
 #[test]
-fn a_reset_forgets_what_is_in_the_stripes_and_beside_them() {
+fn a_reset_discards_additions_in_the_stripes_and_beside_them() {
     let cell = striped(3_u64);
     cell.add(5_u64);
     cell.reset();
