@@ -18,11 +18,11 @@
 //! let builder = Telemetry::builder().prometheus(PrometheusServer::new().options(options));
 //! ```
 
-#[doc = include_str!("../migration/metrics.md")]
+#[doc = include_str!("../guide/migration/metrics.md")]
 pub mod from_metrics {}
-#[doc = include_str!("../migration/opentelemetry.md")]
+#[doc = include_str!("../guide/migration/opentelemetry.md")]
 pub mod from_opentelemetry {}
-#[doc = include_str!("../migration/prometheus.md")]
+#[doc = include_str!("../guide/migration/prometheus.md")]
 pub mod from_prometheus {}
-#[doc = include_str!("../migration/prometheus-client.md")]
+#[doc = include_str!("../guide/migration/prometheus-client.md")]
 pub mod from_prometheus_client {}

@@ -1,1 +1,1 @@
-#![doc = include_str!("../operating/failures.md")]
+#![doc = include_str!("../guide/operating.md")]
