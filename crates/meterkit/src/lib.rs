@@ -55,8 +55,7 @@
 //! - [`view`] changes metrics on their way to the targets.
 //! - [`otel`] is OpenTelemetry's side: the meter provider for instruments of other libraries, and
 //!   [`Meter::otel`](otel::OtelMeter::otel).
-//! - `operating` tells operators what the log, `health()` and the metrics say of each failure.
-//! - `migration` shows how programs move in from `prometheus`, `metrics`, OpenTelemetry and `prometheus-client`.
+//! - `guide` explains one subject per page, such as testing, deploying, operating and migration.
 //! - [`catalog`] lists all instruments, [`data`] is what a collection reads, and [`testing`] is for tests of code that
 //!   records.
 //!
@@ -132,13 +131,11 @@ pub mod config;
 mod configured;
 pub mod data;
 mod error;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 pub mod instrument;
-#[cfg(all(any(doc, doctest), feature = "prometheus"))]
-pub mod migration;
 mod mixed_versions;
 pub mod observable;
-#[cfg(any(doc, doctest))]
-pub mod operating;
 pub mod otel;
 pub mod prelude;
 #[cfg(all(feature = "dashboard", feature = "grafana"))]
