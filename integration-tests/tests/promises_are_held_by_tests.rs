@@ -1,4 +1,4 @@
-//! ARCHITECTURE names for each promise of README the tests that hold it: that they exist, run, and leave no promise out.
+//! ARCHITECTURE names for each promise of the guide the tests that hold it: that they exist, run, and leave no promise out.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 /// The section of ARCHITECTURE with the table.
 const HELD_BY: &str = "What holds each promise";
 
-/// The section of README with a promise per bullet.
+/// The page of the guide with the promises.
+const PAGE: &str = "crates/meterkit/guide/delivery.md";
+
+/// Its section with a promise per bullet.
 const PROMISES: &str = "What you can count on";
 
 /// A row of the table.
@@ -107,18 +110,18 @@ fn each_promise_names_tests_that_exist_and_run() {
 }
 
 #[test]
-fn each_bullet_of_the_readme_has_a_row() {
-    let (readme, architecture) =
-        (read(&workspace().join("README.md")), read(&workspace().join("ARCHITECTURE.md")));
+fn each_bullet_of_the_guide_has_a_row() {
+    let (page, architecture) =
+        (read(&workspace().join(PAGE)), read(&workspace().join("ARCHITECTURE.md")));
     let rows = rows(section(&architecture, HELD_BY));
-    let promises = promises(section(&readme, PROMISES));
+    let promises = promises(section(&page, PROMISES));
     assert!(promises.len() > 10, "the bullets look different: {promises:?}");
     let is_held = |promise: &str| rows.iter().any(|row| row.promise == promise);
     let missing: Vec<_> = promises.into_iter().filter(|promise| !is_held(promise)).collect();
     assert!(
         missing.is_empty(),
         "\"{HELD_BY}\" in ARCHITECTURE.md has no row that begins with the bold text of these \
-         bullets of README.md:\n{}",
+         bullets of {PAGE}:\n{}",
         missing.join("\n")
     );
 }

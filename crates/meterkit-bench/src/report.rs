@@ -68,6 +68,21 @@ const SUMMARY: &[Line] = &[
     ("remote write of 10,000 counters", REMOTE_WRITE, "10,000 counters", "remote_write"),
 ];
 
+/// A row of README's comparison: what the reader calls it, the table and the work that it comes from.
+const COMPARED: &[(&str, &str, &str)] = &[
+    ("counter, on a handle", ALONE, "counter"),
+    ("counter, three labels of enums and `bool`", ALONE, "closed set of 3"),
+    ("counter, three labels of strings", ALONE, "3 strings"),
+    ("histogram, on a handle", ALONE, "histogram"),
+    ("scrape of 10,000 counters", PAGES, "10,000 counters"),
+    ("scrape of 10,000 instruments", PAGES, "10,000 instruments"),
+    ("memory of a counter series", BYTES, "counter series"),
+    ("memory of a histogram series", BYTES, "histogram series"),
+];
+
+/// The columns of README's comparison.
+const COMPARED_WITH: [&str; 4] = ["metrics", "prometheus-client", "opentelemetry", "prometheus"];
+
 /// The figures, and the lines before them that tell where they were taken.
 struct Report {
     figures: Vec<Figure>,
@@ -165,6 +180,24 @@ impl Report {
             }
         }
         text
+    }
+
+    /// Returns the rows of README's comparison that have figures.
+    fn compared(&self) -> Vec<String> {
+        let row_of = |(what, table, work): &(&str, &str, &str)| {
+            let rows: Vec<&Figure> = self.rows(table, work).collect();
+            let scraped = || (*table == PAGES).then(|| self.rows(SCRAPE, work).next())?;
+            let cell = |library: &str| {
+                let named = rows.iter().copied().find(|row| row.sides().1 == library);
+                let other = named.or_else(|| scraped().filter(|_| library == "opentelemetry"));
+                other.map_or_else(String::new, |row| quantity(table, row.theirs))
+            };
+            let ours = medians_of(rows.iter().map(|row| row.ours));
+            let mut cells = vec![(*what).to_owned(), quantity(table, ours)];
+            cells.extend(COMPARED_WITH.map(cell));
+            row(&cells.iter().map(String::as_str).collect::<Vec<_>>())
+        };
+        COMPARED.iter().map(row_of).collect()
     }
 
     /// Returns the rows of some tables that have one other side each.
@@ -370,6 +403,14 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn the_comparison_in_readme_has_the_figures_of_the_file() {
+        let readme = fs::read_to_string(file("../../README.md")).unwrap();
+        let rows = read(&file("figures.txt")).compared();
+        let other: Vec<_> = rows.iter().filter(|row| !readme.contains(*row)).collect();
+        assert!(other.is_empty(), "README.md should say\n{other:#?}");
     }
 
     #[test]

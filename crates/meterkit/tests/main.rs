@@ -41,6 +41,7 @@ mod fuzz;
     feature = "prometheus"
 ))]
 mod growth;
+mod guide;
 mod health;
 #[cfg_attr(not(feature = "prometheus"), allow(dead_code, reason = "tests of the endpoint use it"))]
 mod http_get;

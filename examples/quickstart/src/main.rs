@@ -16,6 +16,7 @@ enum Kind {
 
 #[tokio::main]
 async fn main() -> Result<(), meterkit::Error> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).init(); // where meterkit reports problems
     let telemetry = Telemetry::from_env()?.install()?; // nothing set: http://localhost:9464/metrics
 
     let meter = Meter::scoped("plugin", "catalog"); // backstage.plugin.catalog
@@ -31,7 +32,7 @@ async fn main() -> Result<(), meterkit::Error> {
     drop(timer);
 
     print!("{}", String::from_utf8_lossy(&telemetry.scrape().text().await?)); // what Prometheus would see
-    // The last flush, bounded by a deadline. That a receiver is down is no reason to exit with an error.
+    // The last export, within 10 s. A receiver that is down is no reason to exit with an error.
     if let Err(error) = telemetry.shutdown().await {
         eprintln!("{error}");
     }

@@ -61,26 +61,26 @@ fn errors(unit: &'static str, draw: Draw, knows_extremes: bool) -> [f64; 4] {
     errors
 }
 
-/// Returns the errors that README's row about a distribution states.
+/// Returns the errors that the guide's row about a distribution states.
 fn stated(name: &str, unit: &str) -> Vec<f64> {
-    let readme = include_str!("../../../../README.md");
+    let page = include_str!("../../../../crates/meterkit/guide/deploying/datadog.md");
     let row = format!("| {name} | {unit} | ");
-    let line = readme.lines().find_map(|line| line.strip_prefix(&row));
-    let line = line.unwrap_or_else(|| panic!("README lacks the row `{row}`"));
+    let line = page.lines().find_map(|line| line.strip_prefix(&row));
+    let line = line.unwrap_or_else(|| panic!("the guide lacks the row `{row}`"));
     let cells = line.trim_end_matches(" |").split(" | ");
     cells.map(|cell| cell.parse().expect("a number")).collect()
 }
 
 #[test]
-fn the_errors_are_those_that_readme_states() {
+fn the_errors_are_those_that_the_guide_states() {
     for (name, unit, draw) in DISTRIBUTIONS {
         let measured = errors(unit, draw, true);
         let [p50, p90, p99, p999] = measured;
         let row = format!("| {name} | {unit} | {p50:.1} | {p90:.1} | {p99:.1} | {p999:.1} |");
         let stated = stated(name, unit);
-        assert_eq!(stated.len(), SHARES.len(), "README should say\n{row}");
+        assert_eq!(stated.len(), SHARES.len(), "the guide should say\n{row}");
         for (measured, stated) in measured.iter().zip(stated) {
-            assert!((measured - stated).abs() <= 0.1, "README should say\n{row}");
+            assert!((measured - stated).abs() <= 0.1, "the guide should say\n{row}");
         }
     }
 }

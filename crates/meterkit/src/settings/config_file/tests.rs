@@ -409,9 +409,9 @@ fn a_file_that_cannot_be_read_is_named() {
 
 #[test]
 #[cfg(all(feature = "datadog", feature = "grafana", feature = "otlp", feature = "prometheus"))]
-fn the_file_in_the_readme_can_be_installed() {
-    let readme = include_str!("../../../../../README.md");
-    let (_, rest) = readme.split_once("```yaml\nfile_format: \"1.1\"\n").expect("there is one");
+fn the_file_in_the_guide_can_be_installed() {
+    let page = include_str!("../../../guide/deploying/configuration_file.md");
+    let (_, rest) = page.split_once("```yaml\nfile_format: \"1.1\"\n").expect("there is one");
     let (text, _) = rest.split_once("```").expect("it ends");
     let settings = settings(text, &[("DD_API_KEY", "0123456789abcdef")]);
     let configured = settings.configured.expect("there is a file");

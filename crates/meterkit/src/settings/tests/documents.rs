@@ -1,4 +1,4 @@
-//! The tables of variables: in the README, in the documentation of `Telemetry::from_env`, and as a text.
+//! The tables of variables: in the guide, in the documentation of `Telemetry::from_env`, and as a text.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -39,11 +39,11 @@ fn the_documentation_of_from_env_has_the_table() {
 }
 
 #[test]
-fn the_readme_has_the_table() {
-    let path = "../../README.md";
+fn the_guide_has_the_table() {
+    let path = "guide/settings.md";
     let text = fs::read_to_string(at(path)).expect(path);
-    let (before, rest) = text.split_once(BEGIN).expect("the README has a place for variables");
-    let (_, after) = rest.split_once(END).expect("variables in the README have an end");
+    let (before, rest) = text.split_once(BEGIN).expect("the page has a place for variables");
+    let (_, after) = rest.split_once(END).expect("variables in the page have an end");
     compare(path, &text, &format!("{before}{BEGIN}\n{}\n{END}{after}", documented()));
 }
 
