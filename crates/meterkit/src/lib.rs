@@ -1,30 +1,11 @@
 //! Metrics for Rust services made of plugins.
 //!
-//! A part of the program asks for its [`Meter`] and gets typed counters, gauges, histograms and callbacks. An operator
-//! decides with environment variables where they go. Metrics that other libraries record through OpenTelemetry's API go
-//! the same way.
+//! Each part of a program gets a [`Meter`] with typed counters, gauges, histograms and callbacks. An operator chooses with
+//! environment variables where the metrics go. Metrics that other libraries record through OpenTelemetry's API take the
+//! same path.
 //!
 //! ```no_run
-//! use meterkit::{Meter, Telemetry};
-//!
-//! # fn main() -> Result<(), meterkit::Error> {
-//! let telemetry = Telemetry::from_env()?.install()?; // nothing set: http://localhost:9464/metrics
-//!
-//! let meter = Meter::scoped("plugin", "catalog"); // backstage.plugin.catalog
-//! let requests = meter.counter::<u64>("requests").unit("{request}").build()?;
-//! requests.increment();
-//!
-//! telemetry.shutdown_blocking()?; // last flush, bounded by a deadline
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! Tests of code that records metrics need none of this: see [`testing`].
-//!
-//! Labels are types, so that the compiler checks each call, and a set of enums and `bool`s is found without hashing:
-//!
-//! ```
-//! use meterkit::{LabelValue, Labels, Registry};
+//! use meterkit::{LabelValue, Labels, Meter, Telemetry};
 //!
 //! #[derive(Labels)]
 //! struct Operation {
@@ -38,33 +19,56 @@
 //!     Delete,
 //! }
 //!
-//! # let meter = Registry::new().scoped("plugin", "catalog");
+//! # fn main() -> Result<(), meterkit::Error> {
+//! let telemetry = Telemetry::from_env()?.install()?; // nothing set: http://localhost:9464/metrics
+//!
+//! let meter = Meter::scoped("plugin", "catalog"); // backstage.plugin.catalog
 //! let operations = meter.counter_group::<Operation, u64>("entities.operations").build()?;
 //! operations.with(Operation { kind: Kind::Create, success: true }).increment();
+//!
+//! telemetry.shutdown_blocking()?; // exports once more, within 10 s
 //! # let _ = Kind::Delete;
-//! # Ok::<(), meterkit::InstrumentError>(())
+//! # Ok(())
+//! # }
 //! ```
 //!
-//! # Where to look
+//! # The guide
+//!
+//! The module [`guide`] has a page for each subject:
+//!
+//! - [Getting started](guide::getting_started), [concepts](guide::concepts), [instruments](guide::instruments),
+//!   [labels](guide::labels), [observables](guide::observables), [plugins](guide::plugins), [testing](guide::testing)
+//! - [Deploying](guide::deploying), a page for each target, with the receiver's side of the configuration;
+//!   [settings](guide::settings), [security](guide::security)
+//! - [Operating](guide::operating), [dashboards and alerts](guide::dashboards), [what delivery
+//!   guarantees](guide::delivery), [performance](guide::performance), [troubleshooting](guide::troubleshooting)
+//! - [Servers, clients and pools](guide::http), [OpenTelemetry](guide::open_telemetry),
+//!   [other metrics libraries](guide::neighbors), and [migration](guide::migration) from them
+//!
+//! # Where to look in the API
 //!
 //! - [`Meter`] creates instruments: [`Counter`], [`UpDownCounter`], [`Gauge`], [`Histogram`], a
 //!   [group](instrument::Group) of each for [`Labels`], and [`observable`] ones, whose values callbacks report.
 //!   [`derive(Metrics)`](derive@Metrics) declares many of them as one struct. [`prelude`] has the names for that.
-//! - [`Telemetry`] delivers what they record to [targets](target); [`Telemetry::from_env`] lists the variables, and
+//! - [`Telemetry`] delivers to [targets](target) what instruments record. [`Telemetry::from_env`] reads the variables, and
 //!   [`settings`] has them as values.
 //! - [`view`] changes metrics on their way to the targets.
 //! - [`otel`] is OpenTelemetry's side: the meter provider for instruments of other libraries, and
 //!   [`Meter::otel`](otel::OtelMeter::otel).
-//! - `guide` explains one subject per page, such as testing, deploying, operating and migration.
-//! - [`catalog`] lists all instruments, [`data`] is what a collection reads, and [`testing`] is for tests of code that
-//!   records.
+//! - [`testing`] is for tests of code that records. [`catalog`] lists all instruments, and [`data`] is what a collection
+//!   reads.
 //!
 //! # Attributes
 //!
-//! If attributes have the same key, the later in this order wins: the resource; those of all metrics
-//! ([`TelemetryBuilder::attribute`]); those of a scope ([`Meter::attribute`]); those of an instrument
-//! ([`InstrumentBuilder::attribute`](instrument::InstrumentBuilder::attribute)); labels. A label keeps its key to
-//! itself, even on series that lack the label.
+//! If attributes have the same key, the later in this order wins:
+//!
+//! 1. the resource
+//! 2. attributes of all metrics ([`TelemetryBuilder::attribute`])
+//! 3. attributes of a scope ([`Meter::attribute`])
+//! 4. attributes of an instrument ([`InstrumentBuilder::attribute`](instrument::InstrumentBuilder::attribute))
+//! 5. labels
+//!
+//! A label keeps its key to itself, even on series that lack the label.
 //!
 //! # Numbers
 //!
@@ -79,43 +83,34 @@
 //!
 //! # Feature flags
 //!
-//! - `bb8`, `deadpool`, `r2d2`, `sqlx`: pools of the crate of that name can be observed with the module `pools`.
-//! - `catalog-json`: the [catalog] as JSON, `Catalog::to_json` and `Catalog::from_json`, and files that end in `.json` in
-//!   [`testing::assert_catalog`].
-//! - `cloudwatch`: the module `cloudwatch` and its target: OTLP to CloudWatch in AWS, with signed requests.
-//! - `config`: the module `config`, which reads OpenTelemetry's declarative configuration, and `OTEL_CONFIG_FILE`.
-//! - `dashboard`: the module `dashboard`, which draws Grafana dashboards and writes Prometheus rules from the
-//!   catalog.
-//! - `datadog`: the module `datadog` and its target: the intake, an agent, or Datadog's OTLP intake.
-//! - `declare`: the macro `declare!`, whose instruments are in the catalog, in dashboards and in the first scrape before
-//!   they are first used.
-//! - `exemplars`: counters and histograms keep some measurements with the span in which they were recorded, as
-//!   `OTEL_METRICS_EXEMPLAR_FILTER` says, and send them as exemplars: see
-//!   [`exemplar_filter`](TelemetryBuilder::exemplar_filter).
-//! - `gcp`: the module `gcp` and its target: OTLP to Google Cloud, with application default credentials.
-//! - `grafana`: the module `grafana` and its target: Prometheus remote write, or the OTLP gateway of Grafana Cloud.
-//! - `metrics`: the module `metrics`, whose recorder brings what libraries record with the crate `metrics` into all targets.
-//! - `jemalloc`, `mimalloc`: memory of the allocator of that name, switched on with `with_jemalloc_metrics` or
-//!   `with_mimalloc_metrics` of [`TelemetryBuilder`].
-//! - `otlp`: the module `otlp` and its target, over gRPC and HTTP.
-//! - `pools`: the module `pools`, with which connection pools are observed; pools of further crates by its trait.
-//! - `process` (default): metrics of the process, switched on with
-//!   [`with_process_metrics`](TelemetryBuilder::with_process_metrics) or `METERKIT_RUNTIME_METRICS=process`.
-//! - `prometheus` (default): the module `prometheus`: the scrape endpoint, and the scrape as a function and as a
-//!   `tower::Service`.
-//! - `prometheus-client`: the module `prometheus_client`, which brings registries of the crate `prometheus-client` into
-//!   all targets.
-//! - `prometheus-registry`: the module `prometheus_registry`, which brings registries of the crate `prometheus` into all
-//!   targets, and metrics of this library into such registries.
-//! - `prometheus-tls`: the scrape endpoint as HTTPS, and client certificates.
-//! - `prometheus-zstd`: scrapes compressed with zstd for clients that accept it; builds a library in C.
-//! - `pushgateway`: the module `pushgateway` and its target, for jobs that end before they are scraped.
-//! - `reqwest`: the module `reqwest`, a middleware that measures the requests of an HTTP client.
-//! - `sdk`: readers and exporters of OpenTelemetry's SDK, added with `reader` and `exporter` of [`TelemetryBuilder`].
-//! - `tokio` (default): metrics of a tokio runtime, switched on with
-//!   [`with_tokio_metrics`](TelemetryBuilder::with_tokio_metrics) or `METERKIT_RUNTIME_METRICS=tokio`.
-//! - `tokio-metrics`: the module `tasks`, with which monitors of the crate `tokio-metrics` are observed.
-//! - `tower`: the module `tower`, layers that measure the requests of an HTTP server, and the calls of gRPC servers and clients.
+//! | feature | adds |
+//! |---|---|
+//! | `prometheus` (default) | the target [Prometheus](guide::deploying::prometheus): module `prometheus`, a scrape endpoint, and the scrape as a function and as a `tower::Service` |
+//! | `prometheus-tls` | HTTPS and client certificates for the scrape endpoint |
+//! | `prometheus-zstd` | scrapes compressed with zstd for clients that accept it; builds a library in C |
+//! | `otlp` | the target [OTLP](guide::deploying::otlp) over gRPC and HTTP: module `otlp` |
+//! | `datadog` | the target [Datadog](guide::deploying::datadog): module `datadog`, for the intake, an agent, or Datadog's OTLP intake |
+//! | `grafana` | the target [Grafana](guide::deploying::grafana): module `grafana`, Prometheus remote write or Grafana Cloud's OTLP gateway |
+//! | `pushgateway` | the target [Pushgateway](guide::deploying::pushgateway): module `pushgateway`, for jobs that end before they are scraped |
+//! | `cloudwatch` | the target [CloudWatch](guide::deploying::clouds) in AWS: module `cloudwatch`, OTLP with signed requests |
+//! | `gcp` | the target [Google Cloud](guide::deploying::clouds): module `gcp`, OTLP with application default credentials |
+//! | `sdk` | readers and exporters of OpenTelemetry's SDK: `reader` and `exporter` of [`TelemetryBuilder`] |
+//! | `declare` | the macro `declare!`, whose instruments are in the catalog, in dashboards and in the first scrape before they are first used |
+//! | `config` | [a configuration file](guide::deploying::configuration_file), `OTEL_CONFIG_FILE`: module `config` |
+//! | `dashboard` | [Grafana dashboards and Prometheus rules](guide::dashboards) from the catalog: module `dashboard` |
+//! | `exemplars` | [exemplars](TelemetryBuilder::exemplar_filter): measurements of counters and histograms with their span |
+//! | `catalog-json` | the [catalog] as JSON: `Catalog::to_json`, `Catalog::from_json`, and files that end in `.json` in [`testing::assert_catalog`] |
+//! | `process` (default) | metrics of the process: [`with_process_metrics`](TelemetryBuilder::with_process_metrics), or `METERKIT_RUNTIME_METRICS=process` |
+//! | `tokio` (default) | metrics of a tokio runtime: [`with_tokio_metrics`](TelemetryBuilder::with_tokio_metrics), or `METERKIT_RUNTIME_METRICS=tokio` |
+//! | `tokio-metrics` | tasks by name, by monitors of the crate `tokio-metrics`: module `tasks` |
+//! | `jemalloc`, `mimalloc` | memory of the allocator: `with_jemalloc_metrics` and `with_mimalloc_metrics` of [`TelemetryBuilder`] |
+//! | `tower` | layers that measure [HTTP servers, gRPC servers and gRPC clients](guide::http): module `tower` |
+//! | `reqwest` | a middleware that measures [HTTP clients](guide::http): module `reqwest` |
+//! | `bb8`, `deadpool`, `r2d2`, `sqlx` | [connection pools](guide::http) of the crate of that name: module `pools` |
+//! | `pools` | the module `pools` alone, for pools of other crates by its trait |
+//! | `metrics` | what libraries record with [the crate `metrics`](guide::neighbors): module `metrics` |
+//! | `prometheus-client` | registries of [the crate `prometheus-client`](guide::neighbors): module `prometheus_client` |
+//! | `prometheus-registry` | registries of [the crate `prometheus`](guide::neighbors), in both directions: module `prometheus_registry` |
 //!
 //! A feature adds something and changes nothing else. The console target and [`testing`] are always there.
 //!
