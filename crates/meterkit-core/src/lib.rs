@@ -11,6 +11,8 @@
 //! Recording never fails, never blocks on other threads' look-ups, and never panics. Creation returns an error that
 //! says what to write instead.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod attributes;
 mod buckets;
 mod call_site;

@@ -33,6 +33,8 @@
 //! # Ok::<(), meterkit_core::InstrumentError>(())
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod alerts;
 mod classic;
 mod dashboard;

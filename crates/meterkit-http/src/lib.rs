@@ -54,6 +54,8 @@
 //!
 //! `tls` (on by default) is needed for `https`, `zstd` (on by default) for the compression of that name.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod advice;
 mod authentication;
 mod clear_text;

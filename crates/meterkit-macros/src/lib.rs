@@ -8,6 +8,8 @@
 //! What can still be refused at run time is what other parts of the program have a say in: a clash with an instrument
 //! that exists, also with one of a flattened struct, and a name that gets too long with its namespace.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod label_value;
 mod labels;
 mod metrics;

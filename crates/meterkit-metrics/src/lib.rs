@@ -17,6 +17,8 @@
 //! assert_eq!(metric.descriptor.name, "pool.connections");
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod groups;
 mod handles;
 mod recent;

@@ -4,6 +4,8 @@
 //! limited, collected and delivered by the same code as those of the facade. With the feature `sdk`, the module `sdk`
 //! mirrors all instruments in OpenTelemetry's SDK, for readers and exporters that need instruments there.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod instruments;
 mod provider;
 mod recent;

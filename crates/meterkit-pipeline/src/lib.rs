@@ -8,6 +8,8 @@
 //! Users depend on the `meterkit` crate. This one is for those who write an exporter: implement [`Target`] to push,
 //! or take snapshots from a [`Source`] to be pulled from.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod backoff;
 mod baseline;
 mod check;

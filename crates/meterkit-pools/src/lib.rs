@@ -63,6 +63,8 @@
 //! The versions are `bb8` 0.9, `deadpool` 0.13, `r2d2` 0.8 and `sqlx` 0.8. For other versions, and for other crates, implement
 //! [`ConnectionPool`] as above, on a type of yours that has the pool.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(feature = "bb8")]
 mod bb8;
 #[cfg(feature = "deadpool")]

@@ -25,6 +25,8 @@
 //! # drop(guard);
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod families;
 mod import;
 mod shared;

@@ -10,6 +10,8 @@
 //! [`prometheus_name`](meterkit_rules::prometheus_name). Encoding and delivery are up to the exporters. [`exposition`] reads
 //! texts that others have written.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod exemplars;
 pub mod exposition;
 mod family;

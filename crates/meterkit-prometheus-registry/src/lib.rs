@@ -22,6 +22,8 @@
 //! # Ok::<(), prometheus::Error>(())
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod collector;
 mod import;
 

@@ -5,6 +5,8 @@
 //! are created, and catalog, dashboards and exporters name them, so one place keeps all of them in agreement. Not
 //! meant for use on its own; the texts are fragments of other crates' messages.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod cause;
 mod debug_as_text;
 mod kind;

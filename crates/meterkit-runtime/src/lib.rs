@@ -21,6 +21,8 @@
 //! - `tokio`: the module of that name.
 //! - `tokio-metrics`: the module `tasks`.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(feature = "jemalloc")]
 pub mod jemalloc;
 #[cfg(feature = "mimalloc")]

@@ -29,6 +29,8 @@
 //! );
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod at_start;
 mod declaration;
 mod documentation;

@@ -59,6 +59,8 @@
 //!
 //! [conventions]: https://github.com/open-telemetry/semantic-conventions/blob/v1.44.0/docs/http/http-metrics.md
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod body;
 mod exchange;
 pub mod grpc;

@@ -118,6 +118,8 @@
 //!
 //! 1.85.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod builder;
 pub mod catalog;
 #[cfg(feature = "config")]

@@ -29,6 +29,8 @@
 //! # Ok::<(), meterkit_cloudwatch::RegionError>(())
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod config;
 mod credentials;
 mod settings;

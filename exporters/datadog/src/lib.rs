@@ -23,6 +23,8 @@
 //!
 //! `tls` (default) is needed for `https`, and `zstd` (default) for zstd compression.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod agent;
 mod api;
 mod config;

@@ -26,6 +26,8 @@
 //! assert_eq!(config.endpoint(), "https://telemetry.googleapis.com/v1/metrics");
 //! ```
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod config;
 mod credentials;
 mod settings;

@@ -14,6 +14,8 @@
 //!
 //! `tls` (default) is needed for `https`.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod batch;
 mod cloud;
 mod config;

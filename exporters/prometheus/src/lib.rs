@@ -10,6 +10,8 @@
 //! A [`Translation`] determines how names become names of Prometheus. Scrapers that accept UTF-8 receive names with any
 //! characters; all others receive `_` in their places.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod accept;
 mod bind_error;
 mod body;

@@ -9,6 +9,8 @@
 //!
 //! `tls` (default) is needed for `https`.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod config;
 mod error;
 mod format;
