@@ -147,8 +147,8 @@ impl Api {
         let status = reply.status();
         let body: Option<Value> = serde_json::from_slice(reply.body()).ok();
         let body = body.filter(|body| body.is_object() || body.is_array());
-        let status_line = format_args!("HTTP status {status}");
-        let said = quoted(status_line, &message(reply), &self.client.secrets());
+        let (message, secrets) = (message(reply), self.client.secrets());
+        let said = quoted(format_args!("HTTP status {status}"), &message, &secrets);
         let remedy = match (status, body) {
             (StatusCode::UNAUTHORIZED, _) => {
                 "set GRAFANA_SERVICE_ACCOUNT_TOKEN to the token of a service account of this Grafana"
