@@ -1,4 +1,5 @@
 //! Stand-ins for the agent: real sockets, each read by a thread.
+#![cfg(unix)]
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read};
