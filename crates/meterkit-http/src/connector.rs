@@ -69,7 +69,7 @@ impl Connector {
                 if is_forwarded {
                     Route::Forwarded(to_proxy, proxy.clone())
                 } else {
-                    Route::tunnelling(to_proxy, proxy.clone())
+                    Route::tunneling(to_proxy, proxy.clone())
                 }
             }
         };

@@ -27,17 +27,17 @@ pub enum Route {
     /// To a proxy that is given each request.
     Forwarded(ToProxy, Proxy),
     /// To itself, through a proxy.
-    Tunnelled(Tunnel<ToProxy>, Proxy),
+    Tunneled(Tunnel<ToProxy>, Proxy),
 }
 
 impl Route {
-    pub(super) fn tunnelling(to_proxy: ToProxy, proxy: Proxy) -> Self {
+    pub(super) fn tunneling(to_proxy: ToProxy, proxy: Proxy) -> Self {
         let tunnel = Tunnel::new(proxy.uri().clone(), to_proxy);
         let tunnel = match proxy.authorization() {
             Some(authorization) => tunnel.with_auth(authorization.clone()),
             None => tunnel,
         };
-        Self::Tunnelled(tunnel, proxy)
+        Self::Tunneled(tunnel, proxy)
     }
 }
 
@@ -52,7 +52,7 @@ impl Service<Uri> for Route {
             Self::Forwarded(to_proxy, proxy) => {
                 to_proxy.poll_ready(context).map_err(|cause| ProxyFailed::new(proxy, cause).into())
             }
-            Self::Tunnelled(tunnel, proxy) => {
+            Self::Tunneled(tunnel, proxy) => {
                 tunnel.poll_ready(context).map_err(|cause| ProxyFailed::new(proxy, cause).into())
             }
         }
@@ -71,7 +71,7 @@ impl Service<Uri> for Route {
                     Ok(Line { stream, is_forwarded: true })
                 })
             }
-            Self::Tunnelled(tunnel, proxy) => {
+            Self::Tunneled(tunnel, proxy) => {
                 let (stream, proxy) = (tunnel.call(with_port(target)), proxy.clone());
                 Box::pin(async move {
                     let stream = stream.await.map_err(|cause| ProxyFailed::new(&proxy, cause))?;

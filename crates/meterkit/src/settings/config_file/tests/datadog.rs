@@ -48,14 +48,14 @@ fn problems_name_line_and_property_and_no_secret() {
     let told = problems(&reader(
         "            api_key: hunter 2
             site: eu
-            flavour: vanilla
+            flavor: vanilla
             mode: {a: b}
 ",
     ));
     let at = |line: usize, property: &str| {
         format!("line {line}, meter_provider.readers[0].periodic.exporter.datadog.{property}: ")
     };
-    let expected = [at(8, "api_key"), at(9, "site"), at(10, "flavour"), at(11, "mode")];
+    let expected = [at(8, "api_key"), at(9, "site"), at(10, "flavor"), at(11, "mode")];
     assert_eq!(told.len(), expected.len(), "{told:#?}");
     for (told, expected) in told.iter().zip(expected) {
         assert!(told.starts_with(&expected) && !told.contains("hunter"), "{told}");
