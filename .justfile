@@ -34,6 +34,14 @@ instructions:
 fuzz seconds="60":
     METERKIT_FUZZ_SECONDS={{ seconds }} cargo test -p meterkit --all-features --test main fuzz:: -- --ignored --nocapture
 
+# Point out phrases that read like a translation, and what to write instead; --count for the number per file.
+prose *arguments:
+    .ci/prose {{ arguments }}
+
+# Check the spelling. Words that are misspelled on purpose are listed in .ci/typos.toml.
+spelling *files:
+    .ci/spelling {{ files }}
+
 # Build the documentation as .ci/run does, with warnings as errors.
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --all-features
