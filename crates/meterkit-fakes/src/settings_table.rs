@@ -4,7 +4,6 @@
 //! said of wrong ones, and that nothing shows a secret, is the same everywhere and is checked here.
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 
 use meterkit_settings::{
     Declaration, Environment, Position, Problems, Reader, Section, SectionValue, SettingsError,
@@ -330,6 +329,7 @@ impl Check<'_> {
 
     #[cfg(unix)]
     fn not_utf_8(&self) {
+        use std::ffi::OsString;
         use std::os::unix::ffi::OsStringExt;
         for name in self.setting.names() {
             let beside = self.row.beside.iter().filter(|(known, _)| *known != name);
