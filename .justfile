@@ -26,6 +26,14 @@ mutants *names:
 size:
     bash .ci/size
 
+# Check licenses, sources, duplicates and Rust versions of dependencies, by the lists in .ci/deny.toml.
+dependencies:
+    .ci/dependencies
+
+# Print `--exclude NAME` for each crate that is not published, for commands of cargo.
+unpublished:
+    .ci/unpublished
+
 # Compare instruction and allocation counts with crates/meterkit-bench/instructions.txt.
 instructions:
     crates/meterkit-bench/instructions --check
