@@ -1,4 +1,4 @@
-//! The catalog: what a program can be asked about, before it has counted anything.
+//! The catalog: every instrument that a program registered, listed before anything has been recorded.
 
 mod list;
 mod markdown;
@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 
 use crate::buckets::ExponentialLimits;
 
-/// Every instrument of a registry: what operators find in their back ends, and what a rename breaks for them.
+/// Every instrument of a registry: the names that operators see in their back ends, and that a rename would break.
 ///
-/// From [`Registry::catalog`](crate::Registry::catalog). Check in its [Markdown](Self::to_markdown), or
-/// its JSON (`to_json`, with feature `catalog-json`): the same instruments make the same text, in whichever order they
-/// were created.
+/// [`Registry::catalog`](crate::Registry::catalog) returns it. Commit its [Markdown](Self::to_markdown) or its JSON
+/// (`to_json`, with feature `catalog-json`) to version control: the same instruments produce the same text, regardless
+/// of the order in which they were created.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "catalog-json", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -20,47 +20,47 @@ pub struct Catalog {
     pub entries: Vec<CatalogEntry>,
 }
 
-/// One instrument.
+/// One instrument of a catalog.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "catalog-json", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct CatalogEntry {
-    /// The full name, `backstage.plugin.catalog.queue.length`.
+    /// The full name, for example `backstage.plugin.catalog.queue.length`.
     pub name: String,
-    /// The name in Prometheus, as its scrapes have it by default: a counter's with `_total`, a histogram's without
-    /// `_bucket`, `_sum` or `_count`.
+    /// The name in a Prometheus scrape with default settings: the name of a counter ends in `_total`; the name of a
+    /// histogram comes without `_bucket`, `_sum` or `_count`.
     pub prometheus_name: String,
     /// `counter`, `up-down counter`, `gauge`, `histogram` or `observable gauge`.
     pub kind: String,
-    /// What it records: `u64`, `i64` or `f64`.
+    /// The type of the recorded numbers: `u64`, `i64` or `f64`.
     pub number_type: String,
-    /// The unit by UCUM, empty for none.
+    /// The unit in UCUM notation, or empty if the instrument has none.
     pub unit: String,
-    /// What it counts or measures, empty for none.
+    /// What the instrument counts or measures, or empty if it has no description.
     pub description: String,
-    /// Which part of the program it belongs to.
+    /// The scope that the instrument belongs to.
     pub scope: CatalogScope,
-    /// Whether another library made the instrument, through OpenTelemetry's API.
+    /// Whether another library created the instrument through OpenTelemetry's API.
     #[cfg_attr(
         feature = "catalog-json",
         serde(default, skip_serializing_if = "std::ops::Not::not")
     )]
     pub foreign: bool,
-    /// The keys of its labels, in the order in which they were declared. Keys that were not declared follow by name, as
-    /// far as something was recorded with them.
+    /// The label keys, in the order of their declaration. Undeclared keys with which something was recorded follow,
+    /// ordered by name.
     #[cfg_attr(feature = "catalog-json", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub labels: Vec<CatalogLabel>,
-    /// What all of its series have, as text: attributes of the instrument, not those of the scope or of all metrics.
+    /// The fixed attributes of the instrument, as text. Attributes of the scope or of all metrics are not included.
     #[cfg_attr(
         feature = "catalog-json",
         serde(default, skip_serializing_if = "BTreeMap::is_empty")
     )]
     pub attributes: BTreeMap<String, String>,
-    /// Upper bounds of a histogram's buckets, without the last one, which is open. Empty for other kinds, and for a
-    /// histogram that is exponential.
+    /// The upper bounds of the buckets of a histogram, without the last bucket, which has no upper bound. Empty for
+    /// other kinds and for exponential histograms.
     #[cfg_attr(feature = "catalog-json", serde(default, skip_serializing_if = "Vec::is_empty"))]
     pub buckets: Vec<f64>,
-    /// Of an exponential histogram: how fine its buckets may be, and how many there may be.
+    /// The maximum number and resolution of the buckets of an exponential histogram. `None` for other instruments.
     #[cfg_attr(feature = "catalog-json", serde(default, skip_serializing_if = "Option::is_none"))]
     pub exponential: Option<ExponentialLimits>,
 }
@@ -70,15 +70,15 @@ pub struct CatalogEntry {
 #[cfg_attr(feature = "catalog-json", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct CatalogScope {
-    /// The full name, `backstage.plugin.catalog`.
+    /// The full name, for example `backstage.plugin.catalog`.
     pub name: String,
-    /// Its version.
+    /// The version of the scope.
     #[cfg_attr(feature = "catalog-json", serde(default, skip_serializing_if = "Option::is_none"))]
     pub version: Option<String>,
-    /// The schema that its names follow.
+    /// The URL of the schema that the names in the scope follow.
     #[cfg_attr(feature = "catalog-json", serde(default, skip_serializing_if = "Option::is_none"))]
     pub schema_url: Option<String>,
-    /// Its attributes, as text.
+    /// The attributes of the scope, as text.
     #[cfg_attr(
         feature = "catalog-json",
         serde(default, skip_serializing_if = "BTreeMap::is_empty")
@@ -93,22 +93,22 @@ pub struct CatalogScope {
 pub struct CatalogLabel {
     /// The key.
     pub key: String,
-    /// All values that it can have, as text, when they are known at compile time.
+    /// All possible values, as text, if they are known at compile time.
     #[cfg_attr(feature = "catalog-json", serde(default, skip_serializing_if = "Option::is_none"))]
     pub values: Option<Vec<String>>,
-    /// Whether a series can lack the label.
+    /// Whether a series may lack the label.
     #[cfg_attr(
         feature = "catalog-json",
         serde(default, skip_serializing_if = "std::ops::Not::not")
     )]
     pub optional: bool,
-    /// How many different values are let through, if there is a limit: every further one becomes `other`.
+    /// The maximum number of distinct values, if there is a limit. Any further value is recorded as `other`.
     #[cfg_attr(feature = "catalog-json", serde(default, skip_serializing_if = "Option::is_none"))]
     pub max_values: Option<usize>,
 }
 
 impl Catalog {
-    /// Returns the catalog as Markdown: a table per scope, with a row per instrument.
+    /// Returns the catalog as Markdown: one table per scope, one row per instrument.
     pub fn to_markdown(&self) -> String {
         markdown::write(&self.entries)
     }
@@ -116,27 +116,27 @@ impl Catalog {
 
 #[cfg(feature = "catalog-json")]
 impl Catalog {
-    /// Returns the catalog as JSON, indented, with a line feed at its end. Needs the feature `catalog-json`.
+    /// Returns the catalog as indented JSON that ends in a line feed. Requires the feature `catalog-json`.
     ///
-    /// Fields that are empty are left out: `null`s, and lists of labels, attributes and buckets without an entry.
+    /// Empty fields are left out: absent values, and empty lists of labels, attributes and buckets.
     pub fn to_json(&self) -> String {
-        // Cannot fail: all keys are text, and no type here serializes itself.
+        // Serialization cannot fail: all keys are text, and no type here has its own serializer.
         let mut json = serde_json::to_string_pretty(self).unwrap_or_default();
         json.push('\n');
         json
     }
 
-    /// Returns the catalog that [`to_json`](Self::to_json) wrote. Needs the feature `catalog-json`.
+    /// Parses a catalog that [`to_json`](Self::to_json) wrote. Requires the feature `catalog-json`.
     ///
     /// # Errors
     ///
-    /// The text is not JSON, or the JSON is not a catalog.
+    /// Returns an error if the text is not valid JSON, or if the JSON does not describe a catalog.
     pub fn from_json(json: &str) -> Result<Self, CatalogError> {
         serde_json::from_str(json).map_err(CatalogError)
     }
 }
 
-/// Why a text is not a catalog. With feature `catalog-json`.
+/// The error for a text that is not a catalog. Requires the feature `catalog-json`.
 #[cfg(feature = "catalog-json")]
 #[derive(thiserror::Error)]
 #[error("not a catalog of metrics as JSON: {0}")]

@@ -1,30 +1,31 @@
-//! Metrics that are declared as a type.
+//! Metrics declared as a type.
 
 use crate::error::InstrumentError;
 use crate::labels::Labels;
 use crate::meter::Meter;
 
-/// A struct of instruments and groups. `derive(Metrics)` writes the implementation.
+/// A struct of instruments and groups, implemented with `derive(Metrics)`.
 ///
-/// Where the derive is given a scope, the struct also has `register()` and `register_in(&registry)`.
+/// If the derive names a scope, the struct also has `register()` and `register_in(&registry)`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a struct of declared metrics",
-    note = "write `#[derive(Metrics)]` on the struct; a field that is an instrument goes without `flatten`"
+    note = "add `#[derive(Metrics)]` to the struct, or remove `flatten` if the field is an instrument"
 )]
 pub trait Metrics: Sized {
-    /// Makes all instruments on `meter`. One that cannot be made is logged, and records nowhere.
+    /// Creates all instruments on `meter`. An instrument that cannot be created is logged as an error and records
+    /// nothing.
     fn register_on(meter: &Meter) -> Self;
 
-    /// Makes all instruments on `meter`.
+    /// Creates all instruments on `meter`.
     ///
     /// # Errors
     ///
-    /// Those of the first instrument that cannot be made; the ones before it exist then.
+    /// Returns the error of the first instrument that cannot be created. The instruments before it exist by then.
     fn try_register_on(meter: &Meter) -> Result<Self, InstrumentError>;
 
-    /// Makes all instruments on `meter` and binds `labels` to them: each field records the series with these labels. The
-    /// instruments are shared by all structs that are made so, whatever the values of their labels. One that cannot be
-    /// made is logged, and records nowhere.
+    /// Creates all instruments on `meter` and binds `labels` to them: each field records the series with these labels.
+    /// All structs registered this way share the instruments, whatever the values of their labels. An instrument that
+    /// cannot be created is logged as an error and records nothing.
     ///
     /// ```
     /// use meterkit::{Counter, Gauge, Labels, Metrics, Registry};
@@ -54,12 +55,14 @@ pub trait Metrics: Sized {
         Self::register_on(&meter.labeled(&labels))
     }
 
-    /// Makes all instruments on `meter` and binds `labels` to them, as [`register_on_with`](Self::register_on_with) does.
+    /// Creates all instruments on `meter` and binds `labels` to them, as [`register_on_with`](Self::register_on_with)
+    /// does.
     ///
     /// # Errors
     ///
-    /// Those of [`try_register_on`](Self::try_register_on), a group or an observable instrument, whose series have other
-    /// labels, and an instrument that exists with other label keys.
+    /// Returns the errors of [`try_register_on`](Self::try_register_on). Also returns an error if the struct has a
+    /// group or an observable instrument, whose series have labels of their own, or if an instrument already exists
+    /// with other label keys.
     fn try_register_on_with(meter: &Meter, labels: impl Labels) -> Result<Self, InstrumentError> {
         Self::try_register_on(&meter.labeled(&labels))
     }

@@ -1,4 +1,4 @@
-//! All scopes and instruments of a program, or of a test.
+//! The registry: all scopes and instruments of a program, or of a test.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -34,9 +34,10 @@ use crate::stream::{StreamRequest, StreamSettings};
 use crate::tap::{MirroredInstrument, Tap};
 use crate::unpoisoned::Unpoisoned;
 
-/// All instruments of a program and what they have counted.
+/// All instruments of a program and the values that they recorded.
 ///
-/// A program has one, behind [`Meter::scoped`](crate::Meter::scoped); a test makes its own and needs no global:
+/// A program uses the [global registry](Self::global), through [`Meter::scoped`](crate::Meter::scoped). A test creates
+/// its own:
 ///
 /// ```
 /// use meterkit::Registry;
@@ -48,7 +49,7 @@ use crate::unpoisoned::Unpoisoned;
 /// # Ok::<(), meterkit::InstrumentError>(())
 /// ```
 ///
-/// Cloning gives another handle on the same registry.
+/// Cloning returns another handle to the same registry.
 #[derive(Clone)]
 pub struct Registry {
     pub(crate) inner: Arc<Inner>,
@@ -65,12 +66,12 @@ pub(crate) struct Inner {
 }
 
 impl Registry {
-    /// An empty registry.
+    /// Creates an empty registry.
     pub fn new() -> Self {
         Self::with(Clock::system())
     }
 
-    /// An empty registry whose timers, start times and idle timeouts go by `clock`: for tests.
+    /// Creates an empty registry for tests, whose timers, start times and idle timeouts follow `clock`.
     pub fn with_clock(clock: &ManualClock) -> Self {
         Self::with(Clock::Manual(clock.clone()))
     }
@@ -89,7 +90,7 @@ impl Registry {
         }
     }
 
-    /// Returns the registry of the program, behind [`Meter::scoped`](crate::Meter::scoped).
+    /// Returns the registry of the program, which [`Meter::scoped`](crate::Meter::scoped) uses.
     pub fn global() -> &'static Self {
         static GLOBAL: LazyLock<Registry> = LazyLock::new(Registry::new);
         &GLOBAL
@@ -100,11 +101,11 @@ impl Registry {
         self.inner.scopes.naming()
     }
 
-    /// Changes how scopes and metrics are named, those that exist included.
+    /// Changes how scopes and metrics are named. Existing ones are renamed, too.
     ///
     /// # Errors
     ///
-    /// An existing instrument's name would get too long. Nothing is changed then.
+    /// Returns an error, and changes nothing, if the name of an existing instrument would become too long.
     pub fn set_naming(&self, naming: Naming) -> Result<(), NamingError> {
         let is_other = self.naming() != naming;
         let duplicates = self.inner.scopes.set_naming(naming)?;
@@ -115,25 +116,25 @@ impl Registry {
         Ok(())
     }
 
-    /// How many series an instrument may have that names no limit of its own. 2000 by default;
-    /// `METERKIT_CARDINALITY_LIMIT` overrides. Series that exist stay.
+    /// Sets the maximum number of series of an instrument that has no limit of its own. The default is 2000;
+    /// `METERKIT_CARDINALITY_LIMIT` overrides it. Existing series are kept.
     pub fn set_cardinality_limit(&self, limit: usize) {
         self.inner.settings.cardinality_limit.store(limit.max(1), Relaxed);
     }
 
-    /// How many series all groups may have together; further label sets go to the overflow series of their groups.
-    /// 1,000,000 by default; `METERKIT_SERIES_LIMIT` overrides. Series that exist stay.
+    /// Sets the maximum number of series of all groups together. Beyond it, new label sets are recorded in the overflow
+    /// series of their group. The default is 1,000,000; `METERKIT_SERIES_LIMIT` overrides it. Existing series are kept.
     pub fn set_series_limit(&self, limit: usize) {
         self.inner.settings.series_limit.store(limit.max(1), Relaxed);
     }
 
-    /// Sets how the values of all instruments are kept, those that exist and those to come:
-    /// `settings_of` is asked for each, while its instrument is made, and must not make others. What this library tells
-    /// of itself stays as it is. By default values are kept as the code says.
+    /// Sets how the values of all existing and future instruments are aggregated. `settings_of` is called for each
+    /// instrument while the instrument is being created, and must not create instruments itself. Metrics of this
+    /// library about itself are not affected. By default, values are aggregated as declared in code.
     ///
-    /// Values that a histogram recorded before are sorted anew: exactly until a pipeline has been started, up to 65,536
-    /// of all histograms, else as if each were at the upper end of its bucket. The buckets of an instrument change
-    /// once.
+    /// A histogram that has already recorded values sorts them into the new buckets. The result is exact before a
+    /// pipeline has started, for up to 65,536 values of all histograms together. Otherwise, each value counts as if it
+    /// were at the upper bound of its old bucket. The buckets of an instrument can change only once.
     #[doc(hidden)] // for the crates that collect and mirror
     pub fn set_streams(
         &self,
@@ -143,12 +144,13 @@ impl Registry {
         self.log(&problems);
     }
 
-    /// Puts attributes on every series of every instrument, those that exist included, in place of those that were set
-    /// before. Attributes of scopes and of instruments, and labels, win over one that has the same key.
+    /// Sets the attributes that every series of every existing and future instrument has, replacing those of an earlier
+    /// call. An attribute of a scope or an instrument, or a label, takes precedence over an attribute with the same
+    /// key.
     ///
     /// # Errors
     ///
-    /// A key that no label may have. Nothing is changed then.
+    /// Returns an error, and changes nothing, if a key is not a valid label key.
     pub fn set_attributes(
         &self,
         attributes: impl IntoIterator<Item = (Cow<'static, str>, AttributeValue)>,
@@ -163,18 +165,18 @@ impl Registry {
         Ok(())
     }
 
-    /// Disables scopes, and enables all others: instruments of a disabled scope record nothing, run no callbacks and
-    /// are in no export. `METERKIT_DISABLED_SCOPES` sets it too.
+    /// Disables the scopes that match, and enables all others. Instruments of a disabled scope record nothing, run no
+    /// callbacks and are not exported. `METERKIT_DISABLED_SCOPES` sets this, too.
     ///
-    /// Instruments of a scope that is enabled again begin anew. A series that was looked up by label while its scope
-    /// was disabled stays without effect when the scope is enabled again: look it up again.
+    /// When a scope is enabled again, its instruments start from zero. A series that was looked up by label while its
+    /// scope was disabled keeps recording nothing: look it up again.
     pub fn set_disabled_scopes(&self, scopes: ScopePatterns) {
         self.inner.scopes.set_disabled(scopes);
         self.inner.tell(|tap| tap.refresh_made());
     }
 
-    /// Returns what [`set_disabled_scopes`](Self::set_disabled_scopes) named, and no scope has been like since then: a
-    /// spelling mistake, perhaps. A scope is there with its first instrument.
+    /// Returns the patterns passed to [`set_disabled_scopes`](Self::set_disabled_scopes) that have matched no scope
+    /// since, perhaps because they are misspelled. A scope exists as soon as it has an instrument.
     ///
     /// ```
     /// use meterkit_core::Registry;
@@ -189,7 +191,7 @@ impl Registry {
         self.inner.scopes.unmatched_patterns()
     }
 
-    /// Takes a scope and all that is in it away.
+    /// Removes a scope with all of its instruments. Returns whether the scope existed.
     pub(crate) fn unload(&self, key: &ScopeKey) -> bool {
         if SelfMetrics::has_scope(key) {
             return false;
@@ -205,44 +207,44 @@ impl Registry {
         !scopes.is_empty()
     }
 
-    /// Runs all callbacks of observable instruments once, on threads kept for them, and waits for what they report. Each
-    /// callback may take as long as its budget allows, and all together as long as the largest budget.
+    /// Runs all callbacks of observable instruments once, on threads kept for this purpose, and waits for their values.
+    /// Each callback may take as long as its budget allows, and all callbacks together as long as the largest budget.
     ///
-    /// Callbacks that are refreshed in the background do not run here; see [`due_refreshes`](Self::due_refreshes).
-    /// Called from within a callback, this runs none.
+    /// Callbacks that refresh in the background do not run here; see [`due_refreshes`](Self::due_refreshes). If a
+    /// callback calls this method, no callback runs.
     pub fn refresh(&self) {
         self.inner.callbacks.refresh(self.inner.settings.clock.elapsed());
         SelfMetrics::update(self);
     }
 
-    /// Returns how long [`refresh`](Self::refresh) takes at most.
+    /// Returns the maximum duration of a [`refresh`](Self::refresh).
     pub fn longest_refresh(&self) -> Duration {
         self.inner.callbacks.longest_refresh()
     }
 
-    /// Returns the async callbacks whose period is over, and the time until the next one is due, if there is one.
+    /// Returns the background refreshes that are due, and the time until the next refresh is due, if there is one.
     ///
-    /// Run each task to its end on a thread of its own: callbacks are the user's code and may block. Callbacks that have
-    /// a runtime of their own are started there instead.
+    /// Run each task to completion on a thread of its own: callbacks are user code and may block. Callbacks that have a
+    /// runtime of their own are started on that runtime instead.
     pub fn due_refreshes(&self) -> (Vec<BackgroundTask>, Option<Duration>) {
         self.inner.callbacks.due_refreshes(self.inner.settings.clock.elapsed())
     }
 
-    /// How long a collection waits for a callback that has no budget of its own. 1 s by default;
-    /// `METERKIT_CALLBACK_BUDGET` overrides.
+    /// Sets how long a collection waits for a callback that has no budget of its own. The default is 1 s;
+    /// `METERKIT_CALLBACK_BUDGET` overrides it.
     pub fn set_callback_budget(&self, budget: Duration) {
         self.inner.settings.set_callback_budget(budget);
     }
 
-    /// Sets whether `meterkit.callback.duration` has the runs of each callback. By default it has those of callbacks that
-    /// are slow: from the first run on that takes a tenth of the callback's budget. `METERKIT_CALLBACK_DURATIONS`
-    /// overrides.
+    /// Sets whether `meterkit.callback.duration` covers all callbacks. By default it covers only slow callbacks: those
+    /// with a run that took at least a tenth of their budget, from that run on. `METERKIT_CALLBACK_DURATIONS` overrides
+    /// this.
     pub fn set_callback_durations(&self, of_all: bool) {
         self.inner.settings.times_callbacks.store(of_all, Relaxed);
     }
 
-    /// Returns how many series groups have, and how often recordings went to overflow series, by full name: groups of
-    /// several scopes may have one name. Names are in order.
+    /// Returns, by full name and in order of names, how many series the groups have and how many recordings went to
+    /// overflow series. Groups of different scopes may share a name, and are added up.
     pub(crate) fn usage(&self) -> Vec<(String, Usage)> {
         let mut usages = Vec::new();
         let scopes = self.inner.scopes.all().into_iter();
@@ -263,70 +265,70 @@ impl Registry {
         usages
     }
 
-    /// Returns `name` if no other thing is observed under that name by this `label`, else `name-2`, `name-3` and so on,
-    /// and logs that. The name is in use until the returned value is dropped: the callback that reports the series is to
-    /// own it.
+    /// Returns `name` if no other object is observed under that name with this `label`. Otherwise returns `name-2`,
+    /// `name-3` and so on, and logs the change. The name is in use until the returned value is dropped, so the callback
+    /// that reports the series should own it.
     #[doc(hidden)] // for the crates that observe pools and tasks
     pub fn distinct_name(&self, label: &'static str, name: &str) -> DistinctName {
         DistinctName::take(&self.inner.distinct_names, label, name)
     }
 
-    /// Returns the names that the instruments have in Prometheus, now and whenever they are asked about.
+    /// Returns a live view of the Prometheus names of all instruments, present and future.
     #[doc(hidden)] // for the crates that collect and export
     pub fn prometheus_names(&self) -> PrometheusNames {
         self.inner.scopes.prometheus_names.clone()
     }
 
-    /// Returns what all instruments hold now: scopes by name, metrics by name, points by attributes.
+    /// Returns the current values of all instruments: scopes ordered by name, metrics by name, points by attributes.
     ///
-    /// Values are cumulative. Does not run callbacks: [`refresh`](Self::refresh) does.
+    /// Values are cumulative. This method does not run callbacks; [`refresh`](Self::refresh) does.
     pub fn read(&self) -> Vec<ScopeMetrics> {
         self.inner.scopes.read()
     }
 
-    /// Returns the date and time for a collection, later than that of the collection before, `last`. No series that has
-    /// been read began later, and none that is to come begins earlier, whatever the clock does.
+    /// Returns the time for a collection, which is later than `last`, the time of the collection before. Even if the
+    /// clock is set back, no series that has been read starts after this time, and no future series starts before it.
     #[doc(hidden)] // for the crates that collect and mirror
     pub fn time_after(&self, last: Option<SystemTime>) -> SystemTime {
         let last = last.map_or(0, Settings::nanoseconds);
         UNIX_EPOCH + Duration::from_nanos(self.inner.settings.start_after(last))
     }
 
-    /// Returns the number of the last [collection](Self::collect), by this pipeline or an earlier one.
+    /// Returns the number of the last [collection](Self::collect), whether this pipeline or an earlier one ran it.
     #[doc(hidden)] // for the crates that collect and mirror
     pub fn last_collection(&self) -> u64 {
         self.inner.settings.collection.load(Relaxed)
     }
 
-    /// [Reads](Self::read) all instruments for the collection with this number, which is greater than those before.
+    /// [Reads](Self::read) all instruments for the collection with this number, which must be greater than all before.
     #[doc(hidden)] // for the crates that collect and mirror
     pub fn collect(&self, number: u64) -> Vec<ScopeMetrics> {
         self.inner.settings.collection.store(number, Relaxed);
         collecting(|| self.read())
     }
 
-    /// Sets whether [collections](Self::collect) note what each histogram recorded since the one before.
+    /// Sets whether [collections](Self::collect) keep what each histogram recorded since the collection before.
     #[doc(hidden)] // for the crates that collect and mirror
     pub fn want_intervals(&self, are_wanted: bool) {
         self.inner.settings.intervals.want(are_wanted);
     }
 
-    /// Returns what histograms recorded between the last two collections.
+    /// Returns what the histograms recorded between the last two collections.
     #[doc(hidden)] // for the crates that collect and mirror
     pub fn take_intervals(&self) -> Intervals {
         self.inner.settings.intervals.take()
     }
 
-    /// Sets which measurements of counters and histograms may become exemplars: none until this is called, and none in
-    /// builds without the feature `exemplars`.
+    /// Sets which measurements of counters and histograms may become exemplars. Before the first call, and in builds
+    /// without the feature `exemplars`, no measurement does.
     #[doc(hidden)] // for the crates that collect and mirror
     pub fn sample_exemplars(&self, _filter: ExemplarFilter) {
         #[cfg(feature = "exemplars")]
         self.inner.settings.exemplars.set_filter(_filter);
     }
 
-    /// Returns the exemplars of all series, for a collection that was taken at `time`. To be called after its values were
-    /// [read](Self::collect).
+    /// Returns the exemplars of all series for the collection at `time`. Call this after [`collect`](Self::collect) has
+    /// read the values of that collection.
     #[doc(hidden)] // for the crates that collect and mirror
     pub fn exemplars(&self, _time: SystemTime) -> Exemplars {
         #[cfg(feature = "exemplars")]
@@ -335,20 +337,21 @@ impl Registry {
         Exemplars::default()
     }
 
-    /// Sets the number of the last collection that everyone has who waits for the last values of idle series; `None`
-    /// when nobody waits. Series that are idle stay up to an hour longer for whoever waits.
+    /// Sets the number of the last collection that all targets waiting for the last values of idle series have
+    /// received; `None` if no target waits. For a waiting target, idle series are kept up to an hour longer.
     #[doc(hidden)] // for the crates that collect and mirror
     pub fn set_delivered(&self, number: Option<u64>) {
         self.inner.settings.delivered.store(number.unwrap_or(u64::MAX), Relaxed);
     }
 
-    /// Counts series that ended before a target had their last values.
+    /// Counts series that ended before a target received their last values.
     #[doc(hidden)] // for the crates that collect and mirror
     pub fn count_undelivered(&self, series: u64) {
         self.inner.settings.count_dropped(DropReason::Undelivered, series);
     }
 
-    /// Forgets series that no [collection](crate::Collections) remembers any more. They begin anew if they return.
+    /// Forgets series that no [collection](crate::Collections) remembers any more. A series that returns later starts
+    /// anew.
     #[doc(hidden)] // for the crates that collect and mirror
     pub fn forget(&self, absent: &[Arc<AbsentSeries>]) {
         let series: HashSet<SeriesId> = absent.iter().flat_map(|absent| absent.series()).collect();
@@ -359,29 +362,29 @@ impl Registry {
         }
     }
 
-    /// Claims the registry for one pipeline. `None` while another one has it.
+    /// Claims the registry for one pipeline. Returns `None` while another pipeline holds the claim.
     #[doc(hidden)] // for the crates that collect and mirror
     pub fn claim(&self) -> Option<Claim> {
         let is_free = !self.inner.is_claimed.swap(true, AcqRel);
         is_free.then(|| Claim { registry: self.clone() })
     }
 
-    /// Reports to `tap` what happens in this registry from now on.
+    /// Starts to report events of this registry to `tap`.
     #[doc(hidden)] // for the crates that collect and mirror
     pub fn tap(&self, tap: Arc<dyn Tap>) {
         self.inner.taps.write().unpoisoned().push(tap);
     }
 
-    /// Stops reporting to `tap`.
+    /// Stops reporting events to `tap`.
     #[doc(hidden)] // for the crates that collect and mirror
     pub fn untap(&self, tap: &Arc<dyn Tap>) {
         let mut taps = self.inner.taps.write().unpoisoned();
         taps.retain(|known| !Arc::ptr_eq(known, tap));
     }
 
-    /// Sets whether something is going to [listen](MirroredInstrument::feed) to histograms. Until this is called,
-    /// histograms together keep up to 65,536 values for a listener. `meterkit.dropped` counts the values that did not
-    /// fit.
+    /// Sets whether a listener is going to be [attached](MirroredInstrument::feed) to histograms. Until the first call,
+    /// all histograms together keep up to 65,536 values for a listener. `meterkit.dropped` counts the values that did
+    /// not fit.
     #[doc(hidden)] // for the crates that collect and mirror
     pub fn expect_listener(&self, expects: bool) {
         let settings = &self.inner.settings;
@@ -393,7 +396,7 @@ impl Registry {
         }
     }
 
-    /// Returns every instrument, for a mirror that keeps a copy of each elsewhere.
+    /// Returns every instrument, for a mirror that maintains a copy of each elsewhere.
     #[doc(hidden)] // for the crates that collect and mirror
     pub fn instruments(&self) -> Vec<MirroredInstrument> {
         let scopes = self.inner.scopes.all().into_iter();
@@ -406,7 +409,7 @@ impl Registry {
         scopes.flat_map(of).collect()
     }
 
-    /// Returns the instrument with this name in the scope. Makes it if it does not exist yet.
+    /// Returns the instrument with this name in the scope, and creates it if it does not exist yet.
     pub(crate) fn find_or_make(
         &self,
         key: &ScopeKey,
@@ -426,12 +429,12 @@ impl Registry {
         Ok(found)
     }
 
-    /// Logs warnings, each once. Hold no lock.
+    /// Logs each warning, unless it has been logged before. Call this without holding a lock.
     fn log(&self, warnings: &[Warning]) {
         warnings.iter().for_each(|warning| warning.log(&self.inner.settings.logged));
     }
 
-    /// Returns what an instrument has that is in no registry and records nothing.
+    /// Returns the shared state of an instrument that is in no registry and records nothing.
     pub(crate) fn not_made(&self, identity: Identity) -> Shared {
         let settings = self.inner.settings.clone();
         let scope = Arc::new(ScopeShared::new(
@@ -445,7 +448,7 @@ impl Registry {
         shared
     }
 
-    /// Returns a callback that reports `drafts`, about to be registered.
+    /// Creates a callback that reports `drafts`. The caller registers it.
     pub(crate) fn callback(
         &self,
         drafts: Vec<Draft>,
@@ -466,7 +469,7 @@ impl Registry {
 }
 
 impl Inner {
-    /// Calls all taps, with no lock held.
+    /// Calls all taps. The lock on the list is released first.
     fn tell(&self, tell: impl Fn(&dyn Tap)) {
         let taps = self.taps.read().unpoisoned().clone();
         taps.iter().for_each(|tap| tell(&**tap));
@@ -487,7 +490,7 @@ impl fmt::Debug for Registry {
     }
 }
 
-/// The right to collect from a registry. Dropping it frees the registry.
+/// The exclusive right to collect from a registry. Dropping it makes the registry available again.
 #[derive(Debug)]
 pub struct Claim {
     registry: Registry,

@@ -23,7 +23,7 @@ fn the_catalog_lists_instruments_of_other_libraries_and_marks_them() {
     assert_eq!((&*calls.name, &*calls.unit), ("calls", "{call}"));
     let labels: Vec<_> = calls.labels.iter().map(|it| (&*it.key, it.optional)).collect();
     assert_eq!(labels, [("method", true), ("peer", true), ("retry", true)]);
-    assert!(catalog.to_markdown().contains("counter of u64, of another library"));
+    assert!(catalog.to_markdown().contains("counter of u64, from another library"));
     let json = catalog.to_json();
     assert_eq!(json.matches("\"foreign\": true").count(), 1, "{json}");
     assert_eq!(meterkit_core::Catalog::from_json(&json).unwrap(), catalog);

@@ -1,4 +1,4 @@
-//! The catalog of a registry.
+//! Builds the catalog of a registry.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +15,12 @@ use crate::scope::Spelling;
 use crate::store::shared::{Door, Shared};
 
 impl Registry {
-    /// Lists every instrument, whether it has recorded or not, and whether its scope is disabled or not. The global
-    /// registry makes those that `declare!` declares first.
+    /// Lists every instrument, whether or not it has recorded and whether or not its scope is disabled. The
+    /// global registry first creates the instruments that `declare!` declares.
     ///
-    /// An unloaded scope is not in it. Nor is the scope `meterkit`, in which the store counts what happens to itself:
-    /// those metrics come with their first value. Attributes of all metrics are left out too, an operator sets them.
+    /// The catalog omits unloaded scopes, and the scope `meterkit`, in which the store counts its own events: those
+    /// metrics appear with their first value. It also omits the attributes that are common to all metrics, because the
+    /// operator sets them.
     ///
     /// ```
     /// use meterkit::Registry;

@@ -1,4 +1,4 @@
-//! The catalog as Markdown: a table per scope.
+//! Renders the catalog as Markdown, one table per scope.
 
 use std::fmt::{self, Write};
 
@@ -7,10 +7,10 @@ use super::{CatalogEntry, CatalogLabel, CatalogScope};
 const HEAD: &str = "| Metric | Prometheus | Kind | Unit | Labels | Description |\n\
                     | --- | --- | --- | --- | --- | --- |\n";
 
-/// Separates lines within a cell, which cannot hold a line feed.
+/// Separates lines within a table cell, which cannot contain a line feed.
 const BREAK: &str = "<br>";
 
-/// Returns the text of a whole file.
+/// Returns the Markdown file for all entries.
 pub(super) fn write(entries: &[CatalogEntry]) -> String {
     let mut out = String::from("# Metrics\n");
     for entries in entries.chunk_by(|a, b| a.scope == b.scope) {
@@ -32,7 +32,7 @@ fn section(out: &mut String, scope: &CatalogScope, entries: &[CatalogEntry]) -> 
     }
     let histograms = || entries.iter().filter(|entry| !entry.buckets.is_empty());
     if histograms().next().is_some() {
-        writeln!(out, "\nUpper bounds of the buckets; one more is open:\n")?;
+        writeln!(out, "\nHistogram bucket boundaries (the last bucket has no upper bound):\n")?;
     }
     for entry in histograms() {
         let bounds: Vec<_> = entry.buckets.iter().map(f64::to_string).collect();
@@ -40,7 +40,7 @@ fn section(out: &mut String, scope: &CatalogScope, entries: &[CatalogEntry]) -> 
     }
     let exponential = || entries.iter().filter_map(|entry| Some((entry, entry.exponential?)));
     if exponential().next().is_some() {
-        writeln!(out, "\nBuckets that follow the values:\n")?;
+        writeln!(out, "\nExponential buckets:\n")?;
     }
     for (entry, limits) in exponential() {
         writeln!(out, "- {}: {limits}", code(&entry.name))?;
@@ -48,7 +48,7 @@ fn section(out: &mut String, scope: &CatalogScope, entries: &[CatalogEntry]) -> 
     Ok(())
 }
 
-/// Returns what there is to say of a scope besides its name.
+/// Returns the version, the schema and the attributes of a scope as text.
 fn about(scope: &CatalogScope) -> Vec<String> {
     let version = scope.version.iter().map(|version| format!("version {}", text(version)));
     let schema = scope.schema_url.iter().map(|url| format!("schema {}", text(url)));
@@ -61,7 +61,7 @@ fn row(out: &mut String, entry: &CatalogEntry) -> fmt::Result {
     let constant = entry.attributes.iter();
     let constant = constant.map(|(key, value)| format!("{}: always {}", code(key), code(value)));
     let labels: Vec<_> = entry.labels.iter().map(label).chain(constant).collect();
-    let foreign = if entry.foreign { ", of another library" } else { "" };
+    let foreign = if entry.foreign { ", from another library" } else { "" };
     let cells = [
         code(&entry.name),
         code(&entry.prometheus_name),
@@ -77,7 +77,7 @@ fn row(out: &mut String, entry: &CatalogEntry) -> fmt::Result {
     out.write_str("|\n")
 }
 
-/// `` `success` (optional): `false`, `true` ``
+/// Formats one label, for example `` `success` (optional): `false`, `true` ``.
 fn label(label: &CatalogLabel) -> String {
     let mut cell = code(&label.key);
     let limit = label.max_values.map(|values| format!("{values} values at most"));
@@ -94,7 +94,7 @@ fn label(label: &CatalogLabel) -> String {
     cell
 }
 
-/// Returns a name or a value. In quotes where Markdown's code cannot show it as it is.
+/// Formats a name or a value as code, or in quotes if a Markdown code span cannot show it unchanged.
 fn code(name: &str) -> String {
     let cannot = |c: char| matches!(c, '`' | '\\') || c.is_control();
     if name.is_empty() || name.trim() != name || name.contains(cannot) {
@@ -103,8 +103,8 @@ fn code(name: &str) -> String {
     format!("`{}`", name.replace('|', "\\|"))
 }
 
-/// Words for people, kept in their cell: no line feed, nothing that would end the cell or be taken for a tag. Code in
-/// backticks stays code.
+/// Escapes prose so that it stays in its table cell: line feeds become [`BREAK`], and characters that would end the
+/// cell or start a tag are escaped. Code in backticks stays code.
 fn text(words: &str) -> String {
     let mut text = String::with_capacity(words.len());
     for (at, line) in words.lines().enumerate() {
