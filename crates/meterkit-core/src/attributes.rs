@@ -1,4 +1,4 @@
-//! The attributes of one series: its labels, ordered by key.
+//! The attributes of one series: its labels and fixed attributes, ordered by key.
 
 mod borrowed;
 
@@ -15,34 +15,34 @@ pub use self::borrowed::{AttributeList, AttributeRef, json_text};
 use crate::order;
 use crate::store::label_set::{HasLabels, LabelSet, LabelValues};
 
-/// The attributes of one series, ordered by key, each key once. Cloning copies two pointers.
+/// The attributes of one series, ordered by key. Each key occurs once. Cloning copies two pointers.
 ///
-/// All series of an instrument share the keys that its code declares, and the attributes that are the same for all of
-/// them. An optional label that is `None` is not among the attributes.
+/// All series of an instrument share the declared keys and the attributes that are the same for all of them. An
+/// optional label that is `None` is not among the attributes.
 #[derive(Clone)]
 pub struct Attributes {
     keys: Arc<Keys>,
-    /// A series of the store itself, if it stays: its labels are there only once.
+    /// May be a series in the store, so that its labels exist only once.
     labels: Arc<dyn HasLabels>,
 }
 
 impl Attributes {
-    /// No attributes: the series of an instrument without labels.
+    /// Returns no attributes: the set of a series without labels.
     pub fn empty() -> Self {
         static EMPTY: LazyLock<Attributes> = LazyLock::new(|| Attributes::from_pairs([]));
         EMPTY.clone()
     }
 
-    /// Attributes from pairs in any order. Of a key that comes twice, the last value counts.
+    /// Creates attributes from pairs in any order. If a key occurs more than once, the last value wins.
     pub fn from_pairs(
         pairs: impl IntoIterator<Item = (Cow<'static, str>, AttributeValue)>,
     ) -> Self {
         Self::from_list(pairs.into_iter().collect())
     }
 
-    // Apart, so that it is compiled once.
+    // Not generic, so that it is compiled once.
     fn from_list(mut pairs: Vec<(Cow<'static, str>, AttributeValue)>) -> Self {
-        // Those that came last come first, and are kept.
+        // After reversing, the last value of each key comes first, and `dedup_by` keeps the first.
         pairs.reverse();
         order::sort_by(&mut pairs, |(a, _), (b, _)| a.cmp(b));
         pairs.dedup_by(|(later, _), (earlier, _)| later == earlier);
@@ -51,7 +51,7 @@ impl Attributes {
         Self::new(Arc::new(Keys::new(names, &[])), Arc::new(LabelSet::declared(values)))
     }
 
-    /// Converts OpenTelemetry's attributes. Of a key that comes twice, the last value counts.
+    /// Converts OpenTelemetry's attributes. If a key occurs more than once, the last value wins.
     pub fn from_key_values<'a>(pairs: impl IntoIterator<Item = &'a KeyValue>) -> Self {
         Self::from_pairs(pairs.into_iter().map(|pair| {
             let key = Cow::Owned(pair.key.as_str().to_owned());
@@ -63,13 +63,13 @@ impl Attributes {
         Self { keys, labels }
     }
 
-    /// Key and value of each attribute, ordered by key.
+    /// Returns the key and value of each attribute, ordered by key.
     #[inline]
     pub fn iter(&self) -> impl Iterator<Item = (&str, AttributeRef<'_>)> + Clone {
         self.keys.values(self.labels.labels()).map(|(name, value)| (&**name, value))
     }
 
-    /// Returns the value under `key`.
+    /// Returns the value of the attribute `key`.
     #[inline]
     pub fn get(&self, key: &str) -> Option<AttributeRef<'_>> {
         self.iter().find(|(name, _)| *name == key).map(|(_, v)| v)
@@ -80,15 +80,15 @@ impl Attributes {
         self.iter().next().is_none()
     }
 
-    /// Returns what sets with the same keys and nothing but texts as labels, none empty, have in common, and no others;
-    /// `None` for other sets. Reads no text.
+    /// Returns a value that identifies the keys, if every label is a non-empty text; `None` otherwise. Two sets return
+    /// the same value only if they have the same keys and only non-empty texts as labels. Does not read the texts.
     #[doc(hidden)] // for the crate that models what Prometheus has
     #[inline]
     pub fn texts_alike(&self) -> Option<(usize, usize)> {
         Some((Arc::as_ptr(&self.keys).addr(), self.labels.labels().text_count()?))
     }
 
-    /// Returns the same as OpenTelemetry's key-value pairs.
+    /// Returns the attributes as OpenTelemetry's key-value pairs.
     pub fn to_key_values(&self) -> Vec<KeyValue> {
         let pairs = self.keys.values(self.labels.labels());
         pairs
@@ -146,13 +146,14 @@ impl Hash for Attributes {
 pub enum AttributeValue {
     /// Text.
     Str(Cow<'static, str>),
-    /// Truth value.
+    /// Boolean.
     Bool(bool),
     /// Integer.
     I64(i64),
-    /// Floating point.
+    /// Floating-point number.
     F64(f64),
-    /// A list of values of one type. Labels are never lists; attributes recorded through OpenTelemetry's API can be.
+    /// A list of values of one type. Labels are never lists, but attributes recorded through OpenTelemetry's API can
+    /// be.
     List(Arc<[Self]>),
 }
 
@@ -162,7 +163,7 @@ impl AttributeValue {
     }
 }
 
-/// Writes texts as they are, and everything else as JSON, like [`AttributeRef`].
+/// Writes texts unchanged and everything else as JSON, like [`AttributeRef`].
 impl Display for AttributeValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Display::fmt(&AttributeRef::from(self), f)
@@ -278,7 +279,8 @@ impl From<&AttributeValue> for Value {
     }
 }
 
-/// Returns a list as OpenTelemetry has it: of one type. A list of mixed types becomes one of texts.
+/// Converts a list to OpenTelemetry's type, in which all values have one type. A list of mixed types becomes a list of
+/// texts.
 fn array(values: &[AttributeValue]) -> Array {
     fn all<T>(
         values: &[AttributeValue],
@@ -294,7 +296,8 @@ fn array(values: &[AttributeValue]) -> Array {
     bools().map(Array::Bool).or_else(numbers).unwrap_or_else(|| Array::String(texts()))
 }
 
-/// The keys that some series of an instrument share, ordered, and the attributes that are the same for all of them.
+/// The ordered keys that some series of an instrument share, and the values of the attributes that are the same for all
+/// of these series.
 #[derive(Debug)]
 pub(crate) struct Keys {
     entries: Box<[KeyEntry]>,
@@ -308,14 +311,15 @@ struct KeyEntry {
 
 #[derive(Debug)]
 enum Source {
-    /// The place of the label among a series' values.
+    /// The index of the label among the values of a series.
     Label(u16),
-    /// What all series have.
+    /// A value that all series share.
     Fixed(AttributeValue),
 }
 
 impl Keys {
-    /// Label keys as declared, and fixed attributes. Where several have one key, the last one counts.
+    /// Combines declared label keys and fixed attributes. If several fixed attributes have the same key, the last one
+    /// wins. A label wins over a fixed attribute with the same key.
     pub(crate) fn new<'a>(
         labels: impl IntoIterator<Item = Cow<'static, str>>,
         fixed: impl IntoIterator<Item = &'a (Cow<'static, str>, AttributeValue)>,
@@ -330,12 +334,12 @@ impl Keys {
         Self::of(entries)
     }
 
-    // Apart, so that it is compiled once.
+    // Not generic, so that it is compiled once.
     fn of(mut entries: Vec<KeyEntry>) -> Self {
         order::sort_by(&mut entries, |a, b| a.name.cmp(&b.name));
         entries.dedup_by(|later, kept| {
             let is_again = later.name == kept.name && matches!(later.source, Source::Fixed(_));
-            // A label stays even where its value is absent: two series could have the same attributes otherwise.
+            // A label stays even if its value is absent: otherwise two series could have the same attributes.
             if is_again && matches!(kept.source, Source::Fixed(_)) {
                 std::mem::swap(later, kept);
             }
@@ -344,21 +348,22 @@ impl Keys {
         Self { entries: entries.into() }
     }
 
-    /// Returns key and value of each attribute that a series with these labels has.
+    /// Returns the key and value of each attribute of a series with these labels.
     #[inline]
     pub(crate) fn values<'a>(&'a self, labels: &'a LabelSet) -> Values<'a> {
         Values { entries: self.entries.iter(), labels, left: labels.values(), next: 0 }
     }
 }
 
-/// Keys and values of a series. A type, and no closure: only methods can be forced inline, and scrapes read all labels.
+/// Iterates over the keys and values of a series. A named type instead of a closure, because only methods can be forced
+/// inline, and a scrape reads all labels.
 #[derive(Clone)]
 pub(crate) struct Values<'a> {
     entries: slice::Iter<'a, KeyEntry>,
     labels: &'a LabelSet,
-    /// Values are read in the order of the labels, mostly that of the keys.
+    /// The values not yet read, in the order of the labels, which mostly is that of the keys.
     left: LabelValues<'a>,
-    /// The place of the first one left.
+    /// The index of the first label in `left`.
     next: u16,
 }
 

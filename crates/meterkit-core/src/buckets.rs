@@ -1,4 +1,4 @@
-//! Buckets of histograms.
+//! The buckets of histograms.
 
 mod boundaries;
 mod computed;
@@ -11,34 +11,35 @@ pub use self::computed::Buckets;
 use crate::error::InstrumentError;
 use crate::store::exponential::MAX_SCALE;
 
-/// The lowest scale that can be asked for: at this one, two buckets hold all normal numbers of a sign.
+/// The lowest scale that can be configured. At this scale, two buckets hold all normal numbers of one sign.
 const MIN_SCALE: i32 = -10;
 
-/// How many buckets a sign may have at most: 128 KiB of them.
+/// The highest number of buckets per sign that can be configured. Their counts take 128 KiB.
 const MOST_BUCKETS: u32 = 16_384;
 
-/// How fine an exponential histogram may be, and how large. 160 buckets and scale 20 by default.
+/// The maximum number and resolution of the buckets of an exponential histogram. The default is 160 buckets and scale
+/// 20.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "catalog-json", derive(serde::Serialize, serde::Deserialize))]
 #[expect(clippy::exhaustive_structs, reason = "OpenTelemetry has these two")]
 pub struct ExponentialLimits {
-    /// How many buckets positive values may have, and how many negative ones: 2 to 16,384.
+    /// The maximum number of buckets for positive values, and the same for negative values: 2 to 16,384.
     pub max_size: u32,
-    /// The scale to begin with: -10 to 20. It falls when values lie too far apart for so many buckets.
+    /// The scale at the start: -10 to 20. It falls when the values are too far apart for `max_size` buckets.
     pub max_scale: i32,
 }
 
 impl ExponentialLimits {
-    /// What is wrong with them, and what would be right.
+    /// Returns what is wrong with the limits, and which values are valid.
     pub(crate) fn problem(self) -> Option<String> {
         let Self { max_size, max_scale } = self;
         if !(2..=MOST_BUCKETS).contains(&max_size) {
             return Some(format!(
-                "may be {max_size} at most; allow 2 to {MOST_BUCKETS}, 160 is usual"
+                "have `max_size` {max_size}; choose 2 to {MOST_BUCKETS} (default 160)"
             ));
         }
         (!(MIN_SCALE..=MAX_SCALE).contains(&max_scale)).then(|| {
-            format!("have scale {max_scale}; begin with {MIN_SCALE} to {MAX_SCALE}, 20 is usual")
+            format!("have `max_scale` {max_scale}; choose {MIN_SCALE} to {MAX_SCALE} (default 20)")
         })
     }
 }
@@ -49,26 +50,26 @@ impl Default for ExponentialLimits {
     }
 }
 
-/// As the catalog has them.
+/// Formats the limits as the catalog shows them.
 impl fmt::Display for ExponentialLimits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "exponential, up to {} buckets and scale {}", self.max_size, self.max_scale)
     }
 }
 
-/// How an instrument sorts its values into buckets. By default at the boundaries of OpenTelemetry, which are made for
+/// How a histogram sorts its values into buckets. The default is OpenTelemetry's list of boundaries, which is meant for
 /// milliseconds.
 #[derive(Clone, PartialEq)]
 #[expect(clippy::exhaustive_enums, reason = "OpenTelemetry has these two")]
 pub enum HistogramBuckets {
-    /// At these boundaries, which rise; none for instruments that are not histograms.
+    /// Buckets between these boundaries, in rising order. The list is empty for instruments that are not histograms.
     Explicit(Boundaries),
-    /// By their size alone.
+    /// Base-2 exponential buckets, which adapt to the values.
     Exponential(ExponentialLimits),
 }
 
 impl HistogramBuckets {
-    /// Returns the buckets of an instrument that has none.
+    /// Returns the value for an instrument that is not a histogram: no boundaries.
     pub(crate) fn none() -> &'static Self {
         static NONE: LazyLock<HistogramBuckets> =
             LazyLock::new(|| HistogramBuckets::Explicit(Vec::new().into()));
@@ -89,9 +90,9 @@ impl HistogramBuckets {
         }
     }
 
-    /// Returns the width of the bucket for a value that is not negative.
+    /// Returns the width of the bucket that a non-negative value falls into.
     pub(crate) fn width_at(&self, value: f64) -> f64 {
-        /// A usual width of exponential buckets, relative to their values.
+        /// A typical width of exponential buckets, relative to the value.
         const EXPONENTIAL: f64 = 0.044;
 
         match self {
@@ -104,7 +105,7 @@ impl HistogramBuckets {
         }
     }
 
-    /// Checks that a histogram of this name can have these buckets.
+    /// Checks whether the histogram `name` can have these buckets.
     pub(crate) fn check(&self, name: &str) -> Result<(), InstrumentError> {
         let name = name.to_owned();
         match (self, self.problem()) {
@@ -116,7 +117,7 @@ impl HistogramBuckets {
         }
     }
 
-    /// Returns what is wrong with buckets that were asked for, and what would be right.
+    /// Returns what is wrong with the requested buckets, and what would be right.
     pub(crate) fn problem(&self) -> Option<String> {
         match self {
             Self::Explicit(bounds) => meterkit_rules::buckets::problem(bounds),
@@ -131,7 +132,7 @@ impl Default for HistogramBuckets {
     }
 }
 
-/// As clashes show them.
+/// Formats the buckets as the error for a clash shows them.
 impl fmt::Debug for HistogramBuckets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -141,17 +142,17 @@ impl fmt::Debug for HistogramBuckets {
     }
 }
 
-/// Seconds, as the semantic conventions advise for the duration of requests. For longer ones, minutes, hours or days.
+/// In seconds, as the semantic conventions recommend for the duration of requests.
 const SECONDS: [f64; 14] =
     [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 
-/// OpenTelemetry's default, made for milliseconds.
+/// OpenTelemetry's default, meant for milliseconds.
 const DEFAULT: [f64; 15] = [
     0.0, 5.0, 10.0, 25.0, 50.0, 75.0, 100.0, 250.0, 500.0, 750.0, 1000.0, 2500.0, 5000.0, 7500.0,
     10000.0,
 ];
 
-/// Powers of four from 1 KiB to 1 GiB.
+/// Powers of four, from 1 KiB to 1 GiB.
 const BYTES: [f64; 11] = {
     let mut bounds = [0.0; 11];
     let mut at = 0;
@@ -162,7 +163,7 @@ const BYTES: [f64; 11] = {
     bounds
 };
 
-/// The boundaries that a histogram of `unit` gets when it names none.
+/// Returns the boundaries of a histogram with this unit whose code chooses none.
 pub(crate) fn default_for(unit: &str) -> Boundaries {
     let seconds_in = |scale: f64| {
         let scaled: Vec<f64> = SECONDS.iter().map(|bound| (bound * scale).round()).collect();
@@ -190,13 +191,13 @@ mod tests {
     }
 
     #[test]
-    fn limits_that_cannot_be_used_are_told_what_would_be_right() {
+    fn limits_that_cannot_be_used_are_refused_with_the_valid_range() {
         for (max_size, max_scale, words) in [
-            (0, 20, "may be 0 at most; allow 2 to 16384"),
-            (1, 20, "may be 1 at most"),
-            (16_385, 20, "may be 16385 at most"),
-            (160, 21, "have scale 21; begin with -10 to 20"),
-            (160, -11, "have scale -11"),
+            (0, 20, "have `max_size` 0; choose 2 to 16384"),
+            (1, 20, "have `max_size` 1;"),
+            (16_385, 20, "have `max_size` 16385;"),
+            (160, 21, "have `max_scale` 21; choose -10 to 20"),
+            (160, -11, "have `max_scale` -11;"),
         ] {
             let text = ExponentialLimits { max_size, max_scale }.problem().expect(words);
             assert!(text.contains(words), "{text}");

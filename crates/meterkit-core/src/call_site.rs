@@ -1,11 +1,11 @@
-//! Instruments that are declared where they are used.
+//! Macros that declare an instrument where it is used.
 
-/// Returns a [`Counter`](crate::Counter) that is declared here: `counter!("requests_total").increment()`.
+/// Returns a [`Counter`](crate::Counter) that is declared at the call: `counter!("requests_total").increment()`.
 ///
-/// For code that has no place to keep an instrument in. A hidden static makes the instrument when the call is first
-/// reached; further calls cost hardly more than recording. It works before `install()`, and like any static
-/// ([`register`](crate::InstrumentBuilder::register)) it logs an error and records nowhere if the instrument
-/// cannot be made, and it keeps the first instrument of a scope that is unloaded.
+/// For code that has no place to keep an instrument in. A hidden static creates the instrument at the first call;
+/// further calls cost hardly more than recording. The macro works before `install()`. Like any static
+/// ([`register`](crate::InstrumentBuilder::register)), it logs an error and records nothing if the instrument cannot be
+/// created, and it keeps the first instrument of a scope that is unloaded.
 ///
 /// ```
 /// use meterkit::{Labels, Meter, counter};
@@ -19,17 +19,17 @@
 /// # let (method, bytes, stage) = ("GET", 17, "parse");
 /// counter!("requests_total").increment();
 ///
-/// // In a scope: the first argument is any expression that is a `Meter`. Options are methods of the builder.
+/// // In a scope: the first argument is any expression of type `Meter`. Options are methods of the builder.
 /// // An option without a value is written without `=`: `zero_initialized`.
 /// counter!(Meter::scoped("plugin", "catalog"), "bytes.read", unit = "By").add(bytes);
 ///
-/// // With labels of a type, which the compiler checks.
+/// // With labels of a declared type, which the compiler checks.
 /// counter!("responses_total", Request { method, status: 200 }).increment();
 ///
-/// // With labels by key, for code that is moved here from other macros: `DynamicLabels`.
+/// // With labels by key, for code that migrates from other macros: `DynamicLabels`.
 /// counter!("items_total", "stage" => stage, "cached" => false).increment();
 ///
-/// // A number type other than `u64`.
+/// // With a number type other than `u64`.
 /// counter!("cpu_seconds_total": f64).add(0.5);
 /// ```
 ///
@@ -39,9 +39,9 @@ macro_rules! counter {
     ($($call:tt)*) => { $crate::__call_site!([Counter CounterGroup u64] $($call)*) };
 }
 
-/// Returns a [`Gauge`](crate::Gauge) of `i64` that is declared here: `gauge!("queue_length").set(queue.len())`.
+/// Returns a [`Gauge`](crate::Gauge) of `i64` that is declared at the call: `gauge!("queue_length").set(queue.len())`.
 ///
-/// Everything else is as with [`counter!`](crate::counter).
+/// Otherwise, it works like [`counter!`](crate::counter).
 ///
 /// ```
 /// use meterkit::gauge;
@@ -55,10 +55,10 @@ macro_rules! gauge {
     ($($call:tt)*) => { $crate::__call_site!([Gauge GaugeGroup i64] $($call)*) };
 }
 
-/// Returns a [`Histogram`](crate::Histogram) of `f64` that is declared here:
-/// `histogram!("latency_seconds", unit = "s").record(start.elapsed())`.
+/// Returns a [`Histogram`](crate::Histogram) of `f64` that is declared at the call: `histogram!("latency_seconds", unit
+/// = "s").record(start.elapsed())`.
 ///
-/// Everything else is as with [`counter!`](crate::counter).
+/// Otherwise, it works like [`counter!`](crate::counter).
 ///
 /// ```
 /// use meterkit::histogram;
@@ -71,7 +71,7 @@ macro_rules! histogram {
     ($($call:tt)*) => { $crate::__call_site!([Histogram HistogramGroup f64] $($call)*) };
 }
 
-/// What the macros of instruments expand to.
+/// The expansion of the instrument macros.
 #[macro_export]
 #[doc(hidden)]
 macro_rules! __call_site {
@@ -113,10 +113,10 @@ macro_rules! __call_site {
     }};
     (@made $($_:tt)*) => {
         ::std::compile_error!(
-            "after the name come labels (`Request { method }`, or `\"key\" => value`) and options (`unit = \"s\"`)"
+            "expected labels (`Request { method }`, or `\"key\" => value`) or options (`unit = \"s\"`) after the name"
         )
     };
     ($($_:tt)*) => {
-        ::std::compile_error!("write a meter, if any, and the name as a literal: `counter!(\"requests_total\")`")
+        ::std::compile_error!("expected an optional meter, and then the name as a string literal: `counter!(\"requests_total\")`")
     };
 }

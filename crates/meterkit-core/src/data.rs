@@ -1,4 +1,4 @@
-//! What is read from the store: scopes, metrics and their points. Exporters see nothing else.
+//! The data model that exporters read: scopes, metrics and their points.
 
 mod addition;
 mod collections;
@@ -35,14 +35,14 @@ use crate::order;
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "exporters build them in their tests")]
 pub struct ScopeMetrics {
-    /// Name, version, schema URL and attributes of the scope.
+    /// The name, version, schema URL and attributes of the scope.
     pub scope: Arc<InstrumentationScope>,
-    /// Its metrics. None of them is without points.
+    /// The metrics of the scope. Each has at least one point.
     pub metrics: Vec<Metric>,
 }
 
 impl ScopeMetrics {
-    /// Puts scopes into the order in which snapshots have them: by name, version, schema URL and attributes.
+    /// Sorts scopes in the order of snapshots: by name, version, schema URL and attributes.
     pub fn sort(scopes: &mut [Self]) {
         order::sort_by(scopes, Self::cmp_scopes);
     }
@@ -61,74 +61,75 @@ impl ScopeMetrics {
     }
 }
 
-/// One metric: what it is, and the points that its series have now.
+/// One metric: its description and the current points of its series.
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "exporters build them in their tests")]
 pub struct Metric {
-    /// Name, unit and description.
+    /// The name, unit, description and kind.
     pub descriptor: Arc<Descriptor>,
-    /// Its points, by kind.
+    /// The points, in the form of the metric's kind.
     pub data: Data,
 }
 
-/// What a metric is called and what it measures, as exporters show it.
+/// The name and meaning of a metric, as exporters show them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "exporters build them in their tests")]
 pub struct Descriptor {
-    /// The full name, `backstage.plugin.catalog.queue.length`.
+    /// The full name, for example `backstage.plugin.catalog.queue.length`.
     pub name: String,
-    /// The unit by UCUM, empty for none.
+    /// The unit in UCUM notation, or empty if the metric has none.
     pub unit: String,
-    /// What it counts or measures, empty for none.
+    /// What the metric counts or measures, or empty if it has no description.
     pub description: String,
-    /// The kind of its instrument; of a metric that a view makes, the kind that has such points.
+    /// The kind of the instrument. For a metric that a view creates, the kind whose points have this form.
     pub kind: Kind,
 }
 
 impl Descriptor {
-    /// Returns whether both have one name, unit and description, whatever their kinds.
+    /// Returns whether both have the same name, unit and description, regardless of their kinds.
     pub fn is_same_text(&self, other: &Self) -> bool {
         (&self.name, &self.unit, &self.description)
             == (&other.name, &other.unit, &other.description)
     }
 }
 
-/// The points of one metric, by kind. Points are ordered by their attributes; the overflow series comes last.
+/// The points of one metric, in the form of its kind. Points are ordered by their attributes; the overflow series comes
+/// last.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Data {
-    /// Values that stand for themselves: the last one counts.
+    /// The last value of each series.
     Gauge(NumberPoints),
-    /// Values that add up.
+    /// Values that add up over time.
     Sum {
         /// Whether the value can only rise.
         monotonic: bool,
-        /// Since when the values count.
+        /// Whether the values are cumulative or deltas.
         temporality: Temporality,
         /// One point per series.
         points: NumberPoints,
     },
-    /// Distributions over fixed buckets.
+    /// Distributions over buckets with fixed bounds.
     Histogram {
-        /// Since when the counts count.
+        /// Whether the counts are cumulative or deltas.
         temporality: Temporality,
-        /// Upper bounds of all buckets but the last, which is open. A value on a bound belongs below it.
+        /// The upper bounds of the buckets, without the last bucket, which has none. A bucket includes its upper bound.
         bounds: Arc<[f64]>,
         /// One point per series.
         points: Vec<HistogramPoint>,
     },
-    /// Distributions over buckets whose bounds are powers of a base, which each series has for itself.
+    /// Distributions over buckets whose bounds are powers of a base. Each series has a base of its own.
     ExponentialHistogram {
-        /// Since when the counts count.
+        /// Whether the counts are cumulative or deltas.
         temporality: Temporality,
         /// One point per series.
         points: Vec<ExponentialHistogramPoint>,
     },
-    /// Quantiles that another library has computed, since its series began.
+    /// Quantiles computed by another library, cumulative since the series began.
     Summary(Vec<SummaryPoint>),
 }
 
-/// Does the same with points of any kind: `$numbers` with numbers, `$work` with others.
+/// Evaluates the same expression for points of any kind: `$numbers` for numbers, `$work` for the others.
 macro_rules! with_points {
     ($data:expr, $points:ident => $numbers:expr, $work:expr) => {
         match $data {
@@ -141,7 +142,7 @@ macro_rules! with_points {
 }
 
 impl Data {
-    /// Returns the kind of synchronous instruments that have such points.
+    /// Returns the kind of the synchronous instruments whose points have this form.
     pub fn kind(&self) -> Kind {
         match self {
             Self::Gauge(_) => Kind::Gauge,
@@ -152,7 +153,7 @@ impl Data {
         }
     }
 
-    /// Returns the cumulative points of instruments of this kind.
+    /// Wraps the points of an instrument of this kind, as cumulative points if they are sums.
     pub(crate) fn of_numbers(kind: Kind, points: NumberPoints) -> Self {
         let temporality = Temporality::Cumulative;
         match kind {
@@ -166,25 +167,25 @@ impl Data {
         }
     }
 
-    /// Returns how many points there are.
+    /// Returns the number of points.
     pub fn len(&self) -> usize {
         with_points!(self, points => points.len(), points.len())
     }
 
-    /// Returns whether there is no point.
+    /// Returns whether there are no points.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Returns which series the points are of, in their order.
+    /// Returns the series of each point, in the order of the points.
     pub fn series(&self) -> impl Iterator<Item = SeriesId> {
         (0..self.len()).filter_map(|at| self.series_at(at))
     }
 
-    /// Returns whether both have points of the same series in the same order.
+    /// Returns whether both have points of the same series, in the same order.
     pub(crate) fn has_series_of(&self, other: &Self) -> bool {
         match (self, other) {
-            // The most common kinds, without a look at the kind for each point.
+            // Handles the most common kinds first, so that the kind is not matched again for each point.
             (
                 Self::Gauge(points) | Self::Sum { points, .. },
                 Self::Gauge(others) | Self::Sum { points: others, .. },
@@ -193,8 +194,8 @@ impl Data {
         }
     }
 
-    /// Returns its series, without those that `other` is seen to have without a search. Both are of one metric, in two
-    /// collections.
+    /// Returns the series, except for those that `other` can be seen to have without a search. Both must belong to the
+    /// same metric, in two collections.
     pub(crate) fn series_beside(
         &self,
         other: Option<&Self>,
@@ -208,7 +209,7 @@ impl Data {
         }
     }
 
-    /// Returns which series the point at this place is of.
+    /// Returns the series of the point at index `at`.
     pub fn series_at(&self, at: usize) -> Option<SeriesId> {
         with_points!(
             self,
@@ -217,7 +218,7 @@ impl Data {
         )
     }
 
-    /// Returns the attributes of the point at this place.
+    /// Returns the attributes of the point at index `at`.
     pub fn attributes_at(&self, at: usize) -> Option<Cow<'_, Attributes>> {
         with_points!(
             self,
@@ -226,7 +227,7 @@ impl Data {
         )
     }
 
-    /// Returns since when the point at this place counts.
+    /// Returns the start time of the point at index `at`.
     pub fn start_at(&self, at: usize) -> Option<SystemTime> {
         with_points!(
             self,
@@ -235,8 +236,8 @@ impl Data {
         )
     }
 
-    /// Returns attributes with every combination of keys and types of values that those of the points have: those of all
-    /// points, or of one for each combination. Empty texts and what is no number count as types.
+    /// Returns attributes that cover every combination of keys and value types among the points: the attributes of all
+    /// points, or of one point per combination. The empty text and NaN count as types of their own.
     pub fn shapes(&self) -> Box<dyn Iterator<Item = &Attributes> + '_> {
         with_points!(
             self,
@@ -245,7 +246,7 @@ impl Data {
         )
     }
 
-    /// Returns the same metric with only the points of the series for which `is_kept` says so.
+    /// Returns a copy with only the points of the series for which `is_kept` returns true.
     #[must_use]
     pub fn only(&self, is_kept: impl Fn(SeriesId) -> bool) -> Self {
         let mut kept = self.empty();
@@ -255,7 +256,7 @@ impl Data {
         kept
     }
 
-    /// Returns the same metric with only the point at this place.
+    /// Returns a copy with only the point at index `at`.
     #[must_use]
     pub fn only_at(&self, at: usize) -> Self {
         let mut kept = self.empty();
@@ -263,7 +264,7 @@ impl Data {
         kept
     }
 
-    /// Returns the same metric without points.
+    /// Returns a copy without points.
     #[must_use]
     pub fn empty(&self) -> Self {
         match *self {
@@ -281,7 +282,7 @@ impl Data {
         }
     }
 
-    /// Adds what a point of another metric of this kind counted to the first point of this one.
+    /// Adds the point at index `at` of `other`, a metric of the same kind, to the first point of this metric.
     pub fn add(&mut self, other: &Self, at: usize) {
         macro_rules! add {
             ($sums:expr, $points:expr) => {
@@ -332,14 +333,14 @@ impl Data {
     }
 }
 
-/// Since when the values of a sum or histogram count.
+/// Whether the values of a sum or histogram are cumulative or deltas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[expect(clippy::exhaustive_enums, reason = "OpenTelemetry has these two")]
 pub enum Temporality {
-    /// Since the series began.
+    /// Values cover the time since the series began.
     #[default]
     Cumulative,
-    /// Since the last batch that the target acknowledged.
+    /// Values cover the time since the last batch that the target acknowledged.
     Delta,
 }
 
@@ -347,11 +348,11 @@ pub enum Temporality {
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::exhaustive_structs, reason = "exporters build them in their tests")]
 pub struct NumberPoint {
-    /// Which series this is.
+    /// The identity of the series.
     pub series: SeriesId,
-    /// The labels of the series.
+    /// The attributes of the series.
     pub attributes: Attributes,
-    /// Since when the value counts.
+    /// The start of the time that the value covers.
     pub start: SystemTime,
     /// The value.
     pub value: Value,
@@ -361,21 +362,22 @@ pub struct NumberPoint {
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::exhaustive_structs, reason = "exporters build them in their tests")]
 pub struct HistogramPoint {
-    /// Which series this is.
+    /// The identity of the series.
     pub series: SeriesId,
-    /// The labels of the series.
+    /// The attributes of the series.
     pub attributes: Attributes,
-    /// Since when the counts count.
+    /// The start of the time that the counts cover.
     pub start: SystemTime,
-    /// How many values were recorded: the sum of `buckets`.
+    /// The number of recorded values: the sum of `buckets`.
     pub count: u64,
-    /// Their sum.
+    /// The sum of the recorded values.
     pub sum: f64,
-    /// The smallest, of the values that count here. In deltas it may be unknown.
+    /// The smallest of the counted values. It may be unknown in deltas.
     pub min: Option<f64>,
-    /// The largest, of the values that count here. In deltas it may be unknown.
+    /// The largest of the counted values. It may be unknown in deltas.
     pub max: Option<f64>,
-    /// How many fell into each bucket, one more than there are bounds. Not cumulative.
+    /// The number of values in each bucket; there is one more bucket than there are bounds. Not added up from bucket to
+    /// bucket.
     pub buckets: Box<[u64]>,
 }
 
@@ -383,16 +385,17 @@ pub struct HistogramPoint {
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::exhaustive_structs, reason = "exporters build them in their tests")]
 pub struct SummaryPoint {
-    /// Which series this is.
+    /// The identity of the series.
     pub series: SeriesId,
-    /// The labels of the series.
+    /// The attributes of the series.
     pub attributes: Attributes,
-    /// Since when `count` and `sum` count.
+    /// The start of the time that `count` and `sum` cover.
     pub start: SystemTime,
-    /// How many values were recorded.
+    /// The number of recorded values.
     pub count: u64,
-    /// Their sum.
+    /// The sum of the recorded values.
     pub sum: f64,
-    /// Quantiles between 0 and 1, rising, each with its value: over whatever time the other library computes them.
+    /// Quantiles between 0 and 1, in rising order, each with its value. The other library decides which time they
+    /// cover.
     pub quantiles: Arc<[(f64, f64)]>,
 }

@@ -1,4 +1,4 @@
-//! Names that tell observed things apart.
+//! Names that distinguish observed objects.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -7,11 +7,11 @@ use std::sync::{Arc, Mutex};
 
 use crate::unpoisoned::Unpoisoned;
 
-/// The value of a label that no other observed thing in the registry has while this exists: the name of a pool, for
-/// example.
+/// The value of a label, for example the name of a pool, that is reserved in the registry while this exists.
 ///
-/// Without it, two pools of one name would report the same series, and only one of them would be exported. The callback
-/// that reports the series owns the name, so that the name is free again once the callback is gone.
+/// Without the reservation, two pools with the same name would report the same series, and only one of them would be
+/// exported. The callback that reports the series owns the name, so that the name becomes available again when the
+/// callback is dropped.
 pub struct DistinctName {
     label: &'static str,
     name: String,
@@ -29,7 +29,7 @@ impl DistinctName {
         let mut candidates = std::iter::once(name.to_owned()).chain(further);
         let free = candidates.find(|candidate| names.insert((label, candidate.clone())));
         drop(names);
-        let free = free.unwrap_or_default(); // the numbers do not run out
+        let free = free.unwrap_or_default(); // cannot fail: the numbers do not run out
         if free != name {
             tracing::warn!(
                 label,

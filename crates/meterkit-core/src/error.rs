@@ -1,31 +1,31 @@
-//! Errors of creating instruments and of naming them.
+//! Errors of creating and naming instruments.
 
 use std::fmt;
 
 use meterkit_rules::name::{self, Problem};
 
-/// Why an instrument could not be made. Nothing is registered then.
+/// The error for an instrument that cannot be created. Nothing has been registered.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InstrumentError {
-    /// The scope of the meter has a bad kind or name.
+    /// The kind or name of the meter's scope is invalid.
     #[error(transparent)]
     Scope(#[from] ScopeError),
 
-    /// The name breaks OpenTelemetry's grammar or the house style.
+    /// The name breaks OpenTelemetry's grammar or the naming rules of this library.
     #[error("instrument name `{name}` {rule}{}", Write(suggestion))]
     Name {
-        /// The name at fault, as given.
+        /// The invalid name, as given.
         name: String,
         /// What is wrong with it.
         rule: &'static str,
-        /// A name that would do.
+        /// A valid name, if one can be derived.
         suggestion: Option<String>,
     },
 
-    /// The name is too long once the scope stands before it.
+    /// The name is too long with its prefix.
     #[error(
-        "instrument name `{full_name}` has {} characters with its prefix, 255 are allowed; \
+        "instrument name `{full_name}` has {} characters with its prefix, but only 255 are allowed; \
          shorten `{name}` by {}",
         full_name.len(),
         full_name.len() - 255
@@ -33,98 +33,98 @@ pub enum InstrumentError {
     TooLong {
         /// The name as given.
         name: String,
-        /// The name with namespace and scope.
+        /// The name with its namespace and scope.
         full_name: String,
     },
 
-    /// The unit is not one.
+    /// The unit is invalid.
     #[error("unit `{unit}` of instrument `{name}` {problem}")]
     Unit {
-        /// The instrument.
+        /// The name of the instrument.
         name: String,
         /// The unit as given.
         unit: String,
-        /// What is wrong and what would be right.
+        /// What is wrong with the unit, and what would be right.
         problem: String,
     },
 
-    /// The bucket boundaries cannot be used.
+    /// The bucket boundaries are invalid.
     #[error("bucket list of histogram `{name}` {problem}")]
     Buckets {
-        /// The histogram.
+        /// The name of the histogram.
         name: String,
-        /// What is wrong and what would be right.
+        /// What is wrong with the boundaries, and what would be right.
         problem: String,
     },
 
-    /// The limits of exponential buckets cannot be used.
+    /// The limits of exponential buckets are invalid.
     #[error("exponential buckets of histogram `{name}` {problem}")]
     ExponentialBuckets {
-        /// The histogram.
+        /// The name of the histogram.
         name: String,
-        /// What is wrong and what would be right.
+        /// What is wrong with the limits, and what would be right.
         problem: String,
     },
 
-    /// A label key cannot be used.
+    /// A label key is invalid.
     #[error("label key `{key}` of instrument `{name}` {problem}")]
     LabelKey {
-        /// The instrument.
+        /// The name of the instrument.
         name: String,
-        /// The key at fault.
+        /// The invalid key.
         key: String,
-        /// What is wrong with it.
+        /// What is wrong with the key.
         problem: &'static str,
     },
 
-    /// A constant attribute has a key that cannot be used.
+    /// The key of a constant attribute is invalid.
     #[error("attribute key `{key}` of instrument `{name}` {problem}")]
     AttributeKey {
-        /// The instrument.
+        /// The name of the instrument.
         name: String,
-        /// The key at fault.
+        /// The invalid key.
         key: String,
-        /// What is wrong with it.
+        /// What is wrong with the key.
         problem: &'static str,
     },
 
-    /// The labels of a whole struct of metrics cannot be those of this instrument.
+    /// The labels of a whole struct of metrics cannot be bound to this instrument.
     #[error(
         "labels `{keys}` cannot be bound to instrument `{name}`, which is a group, is observable, or has bound labels \
          already; bind them to single counters, up-down counters, gauges and histograms, and declare the labels of a \
          group as one set"
     )]
     BoundLabels {
-        /// The instrument.
+        /// The name of the instrument.
         name: String,
         /// The keys of the labels.
         keys: String,
     },
 
-    /// All series of a group are to exist from the start, but there may not be so many.
+    /// A zero-initialized group has more label sets than its cardinality limit allows.
     #[error(
-        "group `{name}` has {sets} label sets to begin with, its cardinality limit is {limit}; \
-         raise `cardinality_limit`, or leave out `zero_initialized`"
+        "group `{name}` would start with {sets} label sets, but its cardinality limit is {limit}; \
+         raise `cardinality_limit`, or remove `zero_initialized`"
     )]
     TooManySets {
-        /// The group.
+        /// The name of the group.
         name: String,
-        /// How many label sets there are.
+        /// The number of label sets.
         sets: usize,
-        /// How many series there may be.
+        /// The maximum number of series.
         limit: usize,
     },
 
-    /// Prometheus would have the name twice: characters that it does not know become `_`, and units, `_total` and the
-    /// parts of histograms are added.
+    /// The name is already taken in Prometheus, where characters that are not allowed become `_`, and units, `_total`
+    /// and the suffixes of histograms are appended.
     #[error(
-        "instrument `{name}` meets {other} in Prometheus, where both are `{prometheus_name}`; \
-         give one of them another name"
+        "instrument `{name}` collides with {other} in Prometheus: both would be named `{prometheus_name}`; \
+         rename one of them"
     )]
     Meeting {
         /// The full name of the instrument that was refused.
         name: String,
-        /// What has the name already: an instrument of the same scope, or the resource.
+        /// The current holder of the name: an instrument of the same scope, or the resource.
         other: String,
         /// The name that both would have.
         prometheus_name: String,
@@ -133,54 +133,54 @@ pub enum InstrumentError {
     /// A cardinality limit of zero would send every recording to the overflow series.
     #[error("cardinality limit of instrument `{name}` is 0; allow at least 1 series")]
     CardinalityLimit {
-        /// The instrument.
+        /// The name of the instrument.
         name: String,
     },
 
-    /// A callback for several instruments was to be registered with a meter that has not made all of them.
+    /// A callback for several instruments was registered with a meter that did not create all of them.
     #[error(
-        "instrument `{name}` was not made by this meter of scope `{scope}`, but for another scope, version or registry; \
-         register a callback with the meter that made its instruments, one callback per scope"
+        "instrument `{name}` was not created by this meter of scope `{scope}`, but for another scope, version or registry; \
+         register a callback with the meter that created its instruments, one callback per scope"
     )]
     OtherScope {
-        /// The instrument of another meter.
+        /// The name of the instrument that another meter created.
         name: String,
         /// The scope of the meter.
         scope: String,
     },
 
-    /// A callback was to be registered for an instrument that has gone.
-    #[error("the scope of instrument `{name}` was unloaded; make the instrument again")]
+    /// A callback was registered for an instrument whose scope has been unloaded.
+    #[error("the scope of instrument `{name}` was unloaded; create the instrument again")]
     Unloaded {
-        /// The instrument.
+        /// The name of the instrument.
         name: String,
     },
 
-    /// A callback was to be registered for no instrument.
-    #[error("callback in scope `{scope}` has no instrument; name those that it reports")]
+    /// A callback was registered without an instrument.
+    #[error("callback in scope `{scope}` has no instruments; list the instruments that it reports")]
     NoInstrument {
         /// The scope of the meter.
         scope: String,
     },
 
-    /// The name is taken by an instrument that differs.
+    /// The name belongs to a different instrument.
     #[error(
-        "instrument `{name}` exists with {aspect} {existing} and is asked for with {aspect} {requested}; \
+        "instrument `{name}` already exists with {aspect} {existing} and is requested with {aspect} {requested}; \
          use the same in both places, or another name"
     )]
     Clash {
-        /// The full name of both.
+        /// The full name of both instruments.
         name: String,
-        /// In what they differ.
+        /// The property in which the instruments differ.
         aspect: &'static str,
-        /// That of the instrument that was first.
+        /// The property of the existing instrument.
         existing: String,
-        /// That of the one that was refused.
+        /// The property of the refused instrument.
         requested: String,
     },
 }
 
-/// Why `Meter::scoped` gave a meter that cannot make instruments.
+/// The error for a scope from which [`Meter::scoped`](crate::Meter::scoped) cannot create instruments.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("scope {part} `{text}` {rule}; write {}", self.remedy())]
 pub struct ScopeError {
@@ -195,7 +195,7 @@ impl ScopeError {
         Self { part, text: text.to_owned(), rule: problem.rule, suggestion: problem.suggestion }
     }
 
-    /// Returns the error of a scope whose name is like that of a scope that exists.
+    /// Returns the error for a scope whose name resembles that of an existing scope.
     pub(crate) fn alike(name: &str, other: &str) -> Self {
         let problem = Problem { rule: name::ALIKE, suggestion: Some(other.to_owned()) };
         Self::new("name", name, problem)
@@ -211,7 +211,7 @@ impl ScopeError {
     }
 }
 
-/// Why attributes cannot be put on every series.
+/// The error for attributes that cannot be set on every series.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("attribute key `{key}` {problem}; write for example `deployment.environment.name`")]
 pub struct AttributeError {
@@ -219,7 +219,7 @@ pub struct AttributeError {
     pub(crate) problem: &'static str,
 }
 
-/// Why a list of scopes cannot be read.
+/// The error for a list of scopes that cannot be parsed.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "scope `{pattern}` {problem}; write `plugin.techdocs`, or `core.*` for all scopes of a kind, separated by commas"
@@ -229,31 +229,31 @@ pub struct ScopePatternError {
     pub(crate) problem: &'static str,
 }
 
-/// Why a namespace or naming policy cannot be used.
+/// The error for an invalid namespace, scope name or naming policy.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NamingError {
-    /// The namespace breaks the house style.
+    /// The namespace breaks the naming rules of this library.
     #[error("namespace `{namespace}` {rule}{}", Write(suggestion))]
     Namespace {
-        /// The namespace as given.
+        /// The namespace, as given.
         namespace: String,
         /// What is wrong with it.
         rule: &'static str,
-        /// A namespace that would do.
+        /// A valid namespace, if one can be derived.
         suggestion: Option<String>,
     },
 
-    /// The name that an operator gives a scope breaks OpenTelemetry's grammar.
+    /// A scope name set by an operator breaks OpenTelemetry's grammar.
     #[error("name `{name}` of scope `{scope}` {rule}{}", Write(suggestion))]
     ScopeName {
         /// The scope.
         scope: String,
-        /// The name as given.
+        /// The name, as given.
         name: String,
         /// What is wrong with it.
         rule: &'static str,
-        /// A name that would do.
+        /// A valid name, if one can be derived.
         suggestion: Option<String>,
     },
 
@@ -261,16 +261,16 @@ pub enum NamingError {
     #[error("naming policy `{0}` is unknown; write `prefixed`, `scope` or `plain`")]
     Policy(String),
 
-    /// With the namespace before it, the name of an instrument that exists is too long.
+    /// With the namespace, the name of an existing instrument would be too long.
     #[error(
-        "with namespace `{namespace}`, instrument `{full_name}` has {} characters, 255 are allowed; \
+        "with namespace `{namespace}`, instrument `{full_name}` has {} characters, but only 255 are allowed; \
          shorten the namespace",
         full_name.len()
     )]
     TooLong {
-        /// The namespace that was to be set.
+        /// The namespace to be set.
         namespace: String,
-        /// The instrument's name with it.
+        /// The name of the instrument with this namespace.
         full_name: String,
     },
 }
@@ -283,7 +283,7 @@ meterkit_rules::debug_as_text!(
     NamingError
 );
 
-/// The tail of a message that says what to write instead.
+/// The end of a message, which says what to write instead.
 struct Write<'a>(&'a Option<String>);
 
 impl fmt::Display for Write<'_> {

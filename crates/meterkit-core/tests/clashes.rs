@@ -40,7 +40,7 @@ fn refused<T>(
     let Err(error) = asked else { panic!("`{full_name}` was made twice") };
     let text = error.to_string();
     let says = format!(
-        "instrument `{full_name}` exists with {aspect} {existing} and is asked for with {aspect} {requested}"
+        "instrument `{full_name}` already exists with {aspect} {existing} and is requested with {aspect} {requested}"
     );
     assert!(text.contains(&says), "{text}");
     assert!(text.contains("use the same in both places, or another name"), "{text}");

@@ -98,16 +98,19 @@ fn each_bad_argument_is_named_with_what_would_be_right() {
         (Buckets::exponential(1.0, f64::NAN, 3), "`factor` NaN; write a number above 1"),
         (Buckets::exponential(1.0, 2.0, 0), "`count` 0; write 1 to 16384"),
         (Buckets::exponential(1.0, 2.0, usize::MAX), "write 1 to 16384"),
-        (Buckets::exponential(1.0, 2.0, 1100), "`count` 1100, which leads past the largest number"),
-        (Buckets::exponential(5e-324, 1.1, 3), "`factor` 1.1, which is lost in rounding after"),
+        (Buckets::exponential(1.0, 2.0, 1100), "`count` 1100, whose last bound would be infinite"),
+        (
+            Buckets::exponential(5e-324, 1.1, 3),
+            "`factor` 1.1, which is too small to change a bound of",
+        ),
         (Buckets::linear(infinity, 1.0, 3), "`start` inf; write a number"),
         (Buckets::linear(0.0, 0.0, 3), "`width` 0; write a number above 0"),
         (Buckets::linear(0.0, f64::NAN, 3), "`width` NaN; write a number above 0"),
         (Buckets::linear(0.0, 1.0, 0), "`count` 0; write 1 to 16384"),
-        (Buckets::linear(1e300, 1.0, 3), "`width` 1, which is lost in rounding after 1"),
+        (Buckets::linear(1e300, 1.0, 3), "`width` 1, which is too small to change a bound of 1"),
         (
             Buckets::linear(f64::MAX, f64::MAX, 2),
-            "past the largest number; lower `count` or `width`",
+            "whose last bound would be infinite; lower `count` or `width`",
         ),
     ] {
         let text = bounds(buckets.clone()).expect_err(words).to_string();

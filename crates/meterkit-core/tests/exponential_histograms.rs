@@ -198,8 +198,8 @@ fn of_two_kinds_of_buckets_the_one_asked_for_last_counts() -> Result<(), Instrum
 fn limits_that_cannot_be_kept_are_refused_by_name() {
     let (_, _, meter) = catalog_with_clock();
     for (max_size, max_scale, words) in [
-        (1, 20, "exponential buckets of histogram `sizes` may be 1 at most; allow 2 to 16384"),
-        (160, 21, "exponential buckets of histogram `sizes` have scale 21; begin with -10 to 20"),
+        (1, 20, "exponential buckets of histogram `sizes` have `max_size` 1; choose 2 to 16384"),
+        (160, 21, "exponential buckets of histogram `sizes` have `max_scale` 21; choose -10 to 20"),
     ] {
         let builder = meter.histogram::<f64>("sizes").exponential_with(max_size, max_scale);
         let error = builder.build().map(drop).expect_err(words).to_string();
@@ -222,8 +222,8 @@ fn asking_again_gives_the_same_one_and_for_other_buckets_is_refused() -> Result<
     ] {
         let error = other.build().map(drop).expect_err(requested).to_string();
         let says = format!(
-            "instrument `{SIZES}` exists with buckets (exponential, up to 160 buckets and scale 20) \
-             and is asked for with buckets {requested};"
+            "instrument `{SIZES}` already exists with buckets (exponential, up to 160 buckets and scale 20) \
+             and is requested with buckets {requested};"
         );
         assert!(error.contains(&says), "{error}");
     }

@@ -84,8 +84,8 @@ fn names_of_one_scope_that_meet_are_an_error_that_names_both() {
             let error = second(&meter).unwrap_err();
             assert!(matches!(error, InstrumentError::Meeting { .. }), "{error}");
             let expected = format!(
-                "instrument `backstage.plugin.shop.{asked}` meets `backstage.plugin.shop.{known}` in Prometheus, \
-                 where both are `backstage_plugin_shop_{both}`; give one of them another name"
+                "instrument `backstage.plugin.shop.{asked}` collides with `backstage.plugin.shop.{known}` in Prometheus: \
+                 both would be named `backstage_plugin_shop_{both}`; rename one of them"
             );
             assert_eq!(error.to_string(), expected);
             assert_eq!(registry.catalog().entries.len(), 1, "nothing is registered");
@@ -117,7 +117,7 @@ fn names_that_only_look_alike_do_not_meet() -> Made {
 #[test]
 fn no_instrument_may_have_the_name_of_the_resource() {
     let error = gauge(&unprefixed().scoped("plugin", "a"), "target.info", "").unwrap_err();
-    let words = "instrument `target.info` meets the resource's metric in Prometheus";
+    let words = "instrument `target.info` collides with the resource's metric in Prometheus";
     assert!(error.to_string().starts_with(words), "{error}");
 }
 

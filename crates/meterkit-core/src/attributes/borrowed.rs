@@ -1,4 +1,4 @@
-//! Values of attributes, borrowed from wherever they are kept.
+//! Attribute values borrowed from the set that holds them.
 
 use std::cmp::Ordering;
 use std::fmt::{self, Debug, Display};
@@ -7,24 +7,25 @@ use std::hash::{Hash, Hasher};
 use super::AttributeValue;
 use crate::store::label_set::LabelValues;
 
-/// The value of one attribute, borrowed from the set that has it. [`AttributeValue`] is one that owns what it has.
+/// The value of one attribute, borrowed from the set that holds it. [`AttributeValue`] is the owned counterpart.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum AttributeRef<'a> {
     /// Text.
     Str(&'a str),
-    /// Truth value.
+    /// Boolean.
     Bool(bool),
     /// Integer.
     I64(i64),
-    /// Floating point.
+    /// Floating-point number.
     F64(f64),
-    /// A list of values of one type. Labels are never lists; attributes recorded through OpenTelemetry's API can be.
+    /// A list of values of one type. Labels are never lists, but attributes recorded through OpenTelemetry's API can
+    /// be.
     List(AttributeList<'a>),
 }
 
 impl AttributeRef<'_> {
-    /// Returns a number for the type, and whether the value is an empty text or no number.
+    /// Returns a number for the type, and whether the value is an empty text or NaN.
     pub(crate) fn shape(&self) -> (u8, bool) {
         let is_nothing = match self {
             Self::Str(text) => text.is_empty(),
@@ -34,7 +35,8 @@ impl AttributeRef<'_> {
         (self.rank().0, is_nothing)
     }
 
-    /// Returns the rank of the type, and the bits of a scalar that is not text: floats by their total order.
+    /// Returns the rank of the type, and for scalars other than texts a number in the order of their values. Floats
+    /// follow their total order.
     fn rank(&self) -> (u8, i64) {
         match self {
             Self::Str(_) => (0, 0),
@@ -49,13 +51,13 @@ impl AttributeRef<'_> {
     }
 }
 
-/// A list of values, borrowed from the set of attributes that has it.
+/// A list of values, borrowed from the attributes that hold it.
 #[derive(Clone, Copy)]
 pub struct AttributeList<'a>(List<'a>);
 
 #[derive(Clone, Copy)]
 enum List<'a> {
-    /// As series have it.
+    /// In the encoding of the store.
     Packed(&'a str),
     Values(&'a [AttributeValue]),
 }
@@ -81,10 +83,10 @@ impl Debug for AttributeList<'_> {
     }
 }
 
-/// Writes texts as they are, and everything else as JSON: `["a","b"]`.
+/// Writes texts unchanged and everything else as JSON, for example `["a","b"]`.
 ///
-/// By OpenTelemetry's "AnyValue representation for non-OTLP protocols": floats that JSON cannot have are `NaN`,
-/// `Infinity` and `-Infinity`, between quotes in lists.
+/// Follows OpenTelemetry's "AnyValue representation for non-OTLP protocols": floats that JSON cannot express are
+/// written as `NaN`, `Infinity` and `-Infinity`, in quotes within lists.
 impl Display for AttributeRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -111,8 +113,7 @@ impl Display for AttributeRef<'_> {
     }
 }
 
-/// Returns a text as JSON has it, between quotes.
-/// Returns a text as JSON.
+/// Returns `text` as a JSON string, in quotes.
 pub fn json_text(text: &str) -> String {
     let mut json = String::with_capacity(text.len() + 2);
     json.push('"');

@@ -1,29 +1,29 @@
-//! Bucket boundaries, and how the bucket of a value is found.
+//! Bucket boundaries, and the search for the bucket of a value.
 
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// The bucket boundaries of a histogram, which rise. Cheap to clone.
+/// The bucket boundaries of a histogram, in rising order. Cheap to clone.
 #[derive(Clone)]
 pub struct Boundaries(Arc<Inner>);
 
 struct Inner {
     bounds: Arc<[f64]>,
-    /// By the exponents of positive values: how many boundaries are below all values with that exponent. The first
-    /// entry is for smaller exponents than any boundary has, the last one for larger ones.
+    /// An index by exponent: the number of boundaries that are below all positive values with that exponent. The first
+    /// entry covers all exponents below those of the boundaries, the last entry all exponents above.
     starts: Box<[u32]>,
-    /// One less than the smallest exponent of a positive boundary, biased as floats have it.
+    /// One less than the smallest exponent of a positive boundary, with the bias of the float format.
     before_first: usize,
 }
 
 impl Boundaries {
-    /// Returns the boundaries as points have them.
+    /// Returns the boundaries in the type that points hold.
     pub(crate) fn to_arc(&self) -> Arc<[f64]> {
         self.0.bounds.clone()
     }
 
-    /// Returns the place of the bucket that a finite value belongs to: how many boundaries are below it.
+    /// Returns the index of the bucket of a finite value: the number of boundaries below the value.
     #[inline]
     pub(crate) fn bucket(&self, value: f64) -> usize {
         let Inner { bounds, starts, before_first } = &*self.0;
@@ -32,7 +32,7 @@ impl Boundaries {
             let at = exponent(value).saturating_sub(*before_first).min(starts.len() - 1);
             bucket = starts[at] as usize;
         }
-        // What is left are boundaries with the exponent of the value, of which there are few.
+        // Only the few boundaries with the same exponent as the value remain to be compared.
         while bounds.get(bucket).is_some_and(|bound| *bound < value) {
             bucket += 1;
         }
@@ -49,7 +49,7 @@ impl From<Arc<[f64]>> for Boundaries {
             let (first, last) = (exponent(*first), exponent(*last));
             before_first = first.saturating_sub(1);
             let below = |of| bounds.partition_point(|bound| *bound <= 0.0 || exponent(*bound) < of);
-            // Subnormal values have the exponent zero, and none before it.
+            // Subnormal boundaries have the exponent zero, so there is no exponent before the first.
             starts.truncate(first - before_first);
             starts.extend((first..=last + 1).map(|of| below(of) as u32));
         }
@@ -95,7 +95,7 @@ impl fmt::Debug for Boundaries {
     }
 }
 
-/// Returns the exponent of a positive number, as its bits have it.
+/// Returns the biased exponent of a positive number.
 #[inline]
 fn exponent(value: f64) -> usize {
     (value.to_bits() >> (f64::MANTISSA_DIGITS - 1)) as usize
@@ -122,7 +122,7 @@ mod tests {
             &[1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 1.8, 1.9, 2.0, 1e300],
             &[f64::MIN, f64::MAX],
         ];
-        // Lists that are checked only afterwards.
+        // Includes lists that are only validated later.
         for bounds in [vec![2.0, 1.0], vec![f64::NAN], vec![f64::INFINITY, 0.0], vec![-f64::NAN]] {
             Boundaries::from(bounds).bucket(1.5);
         }

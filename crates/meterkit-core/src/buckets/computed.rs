@@ -1,13 +1,13 @@
-//! Bucket boundaries as code asks for them: listed, or computed from a few numbers.
+//! Bucket boundaries as code requests them: listed, or computed from a few numbers.
 
 use super::{Boundaries, HistogramBuckets, MOST_BUCKETS};
 
-/// The upper bounds of a histogram's buckets: a list, or a rule that computes them. Can be a constant.
+/// The upper bounds of the buckets of a histogram: a list, or a rule that computes one. Can be a constant.
 ///
-/// In Prometheus, a bound is the value of the label `le`, so one that differs in its last digit is another series. Use
-/// the rule that computed the bounds so far:
+/// In Prometheus, a bound is the value of the label `le`, so a bound that differs in its last digit makes another
+/// series. When you migrate, use the rule that computes the same bounds as before:
 ///
-/// | So far | Here |
+/// | Before | Here |
 /// |---|---|
 /// | `prometheus::exponential_buckets`, Go's `ExponentialBuckets` | [`exponential`](Self::exponential) |
 /// | `prometheus_client`'s `exponential_buckets` | [`exponential_by_powers`](Self::exponential_by_powers) |
@@ -24,7 +24,8 @@ use super::{Boundaries, HistogramBuckets, MOST_BUCKETS};
 /// # Ok::<(), meterkit::InstrumentError>(())
 /// ```
 ///
-/// Arrays, slices and vectors convert into this. Arguments that cannot be used are an error of the histogram.
+/// Arrays, slices and vectors convert into this type. Invalid arguments are reported as an error when the histogram is
+/// created.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Buckets(Rule);
 
@@ -42,17 +43,17 @@ enum Computation {
 }
 
 impl Buckets {
-    /// Returns `count` bounds that begin with `start`, each computed as the one before it times `factor`.
+    /// Computes `count` bounds, starting with `start`: each bound is the previous one times `factor`.
     ///
-    /// `start` is above 0, `factor` above 1.
+    /// `start` must be above 0, and `factor` above 1.
     pub const fn exponential(start: f64, factor: f64, count: usize) -> Self {
         Self(Rule::Computed { start, step: factor, count, how: Computation::Products })
     }
 
-    /// Returns `count` bounds that begin with `start`, each computed as `start` times a power of `factor`: with
+    /// Computes `count` bounds, starting with `start`: each bound is `start` times a power of `factor`, computed by
     /// [`f64::powf`], whose last digit may depend on the platform.
     ///
-    /// `start` is above 0, `factor` above 1.
+    /// `start` must be above 0, and `factor` above 1.
     ///
     /// ```
     /// use meterkit::instrument::Buckets;
@@ -68,14 +69,14 @@ impl Buckets {
         Self(Rule::Computed { start, step: factor, count, how: Computation::Powers })
     }
 
-    /// Returns `count` bounds that begin with `start`, each computed as `start` plus a multiple of `width`.
+    /// Computes `count` bounds, starting with `start`: each bound is `start` plus a multiple of `width`.
     ///
-    /// `width` is above 0.
+    /// `width` must be above 0.
     pub const fn linear(start: f64, width: f64, count: usize) -> Self {
         Self(Rule::Computed { start, step: width, count, how: Computation::Sums })
     }
 
-    /// Returns the buckets that a histogram gets, or which argument is wrong and what would be right.
+    /// Returns the buckets of the histogram, or an error that names the invalid argument and says what would be right.
     pub(crate) fn resolve(self) -> Result<HistogramBuckets, String> {
         let bounds = match self.0 {
             Rule::Listed(bounds) => bounds,
@@ -113,14 +114,14 @@ impl Computation {
         };
         if bounds.iter().any(|bound| bound.is_infinite()) {
             return Err(format!(
-                "is computed from `count` {count}, which leads past the largest number; \
+                "is computed from `count` {count}, whose last bound would be infinite; \
                  lower `count` or `{step_name}`"
             ));
         }
         match bounds.windows(2).find(|pair| pair[0] >= pair[1]) {
             None => Ok(bounds),
             Some(pair) => Err(format!(
-                "is computed from `{step_name}` {step}, which is lost in rounding after {:e}; raise it",
+                "is computed from `{step_name}` {step}, which is too small to change a bound of {:e}; raise it",
                 pair[0]
             )),
         }

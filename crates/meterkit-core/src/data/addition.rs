@@ -1,4 +1,4 @@
-//! Points that add up: where several series become one, in views and in Prometheus.
+//! Addition of points, where several series become one: in views and in Prometheus.
 
 use std::mem::take;
 use std::sync::Arc;
@@ -8,11 +8,11 @@ use super::{
     SummaryPoint,
 };
 
-/// The largest number of buckets of one sign that a sum has: the specification's default.
+/// The maximum number of buckets per sign in the result of an addition: the default of OpenTelemetry's specification.
 pub(super) const MAX_SIZE: i64 = 160;
 
 impl NumberPoint {
-    /// Adds the value of another point. The sum counts from the earlier start.
+    /// Adds the value of another point. The earlier of the two start times is kept.
     pub fn add(&mut self, other: &Self) {
         self.start = self.start.min(other.start);
         self.value = self.value.plus(other.value);
@@ -20,7 +20,7 @@ impl NumberPoint {
 }
 
 impl HistogramPoint {
-    /// Adds what another point with the same bounds counted. The sum counts from the earlier start.
+    /// Adds the counts of another point with the same bounds. The earlier of the two start times is kept.
     pub fn add(&mut self, other: &Self) {
         self.start = self.start.min(other.start);
         self.count = self.count.saturating_add(other.count);
@@ -34,8 +34,8 @@ impl HistogramPoint {
 }
 
 impl ExponentialHistogramPoint {
-    /// Adds what another point counted, at the coarser scale of the two, or at a lower one if there would be more than
-    /// 160 buckets. The sum counts from the earlier start.
+    /// Adds the counts of another point at the coarser scale of the two, or at a lower scale if there would be more
+    /// than 160 buckets. The earlier of the two start times is kept.
     pub fn add(&mut self, other: &Self) {
         let mut buckets = SignedBuckets {
             scale: self.scale,
@@ -60,7 +60,7 @@ impl ExponentialHistogramPoint {
 }
 
 impl SignedBuckets {
-    /// Returns the buckets of a point.
+    /// Returns the buckets of `point`.
     pub fn of(point: &ExponentialHistogramPoint) -> Self {
         Self {
             scale: point.scale,
@@ -70,8 +70,8 @@ impl SignedBuckets {
         }
     }
 
-    /// Adds other buckets, at the coarser scale of the two, or at a lower one if there would be more than `most`
-    /// buckets of one sign.
+    /// Adds other buckets at the coarser scale of the two, or at a lower scale if one sign would have more than `most`
+    /// buckets.
     pub(crate) fn add(&mut self, other: &Self, most: i64) {
         let mut other = other.clone();
         self.downscale(other.scale);
@@ -88,7 +88,7 @@ impl SignedBuckets {
         self.negative = joined(&self.negative, &other.negative);
     }
 
-    /// Joins buckets until they have a lower scale; one that is not lower changes nothing.
+    /// Merges buckets down to the given scale. Does nothing if that scale is not lower than the current one.
     fn downscale(&mut self, scale: i32) {
         let steps = i64::from(self.scale) - i64::from(scale);
         if let Ok(steps @ 1..) = u32::try_from(steps) {
@@ -100,7 +100,8 @@ impl SignedBuckets {
 }
 
 impl SummaryPoint {
-    /// Adds count and sum of another point. Quantiles do not add up to any. The sum counts from the earlier start.
+    /// Adds the count and sum of another point, and drops the quantiles, because quantiles cannot be added. The earlier
+    /// of the two start times is kept.
     pub fn add(&mut self, other: &Self) {
         self.start = self.start.min(other.start);
         self.count = self.count.saturating_add(other.count);
@@ -109,13 +110,13 @@ impl SummaryPoint {
     }
 }
 
-/// Adds floats. Finite ones stop at the ends of their type, as in the store.
+/// Adds two floats. A sum of finite numbers saturates at the limits of the type, as in the store.
 pub(crate) fn plus(a: f64, b: f64) -> f64 {
     let sum = a + b;
     if a.is_finite() && b.is_finite() { sum.clamp(f64::MIN, f64::MAX) } else { sum }
 }
 
-/// Returns the indices of the first bucket and of the one after the last; `None` without buckets.
+/// Returns the indices of the first bucket and of the bucket after the last, or `None` if there are no buckets.
 fn range(buckets: &ExponentialBuckets) -> Option<(i64, i64)> {
     let first = i64::from(buckets.offset);
     (!buckets.counts.is_empty()).then_some((first, first + buckets.counts.len() as i64))
@@ -136,7 +137,7 @@ fn joined(a: &ExponentialBuckets, b: &ExponentialBuckets) -> ExponentialBuckets 
     let Some((first, end)) = both(a, b) else {
         return ExponentialBuckets::default();
     };
-    // Both ends come from offsets, so that the indices fit into one.
+    // Cannot overflow: the first and the last index come from `i32` offsets.
     let indices = (first..end).filter_map(|index| i32::try_from(index).ok());
     let counts = indices.map(|index| a.count(index).saturating_add(b.count(index)));
     ExponentialBuckets { offset: first as i32, counts: counts.collect() }

@@ -1,4 +1,4 @@
-//! Numbered collections, and the series that the last of them lack.
+//! Numbered collections, and the series that the most recent ones lack.
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -10,13 +10,14 @@ use foldhash::fast::RandomState;
 
 use super::{Data, Metric, ScopeMetrics, SeriesId};
 
-/// How many series are remembered where they come and go all the time: some ten megabytes.
+/// The maximum number of absent series that are remembered. They take about ten megabytes.
 const LIMIT: usize = 100_000;
 
-/// Counts collections, and remembers the series that the last ones lack.
+/// Numbers collections, and remembers the series that the most recent ones lack.
 ///
-/// This is the only memory of absent series: what compares collections looks here. A series is listed for an hour, and
-/// until it is back. Where there are more than 100,000, those that have been absent for longest are forgotten first.
+/// This is the only memory of absent series: everything that compares collections uses it. A series is listed until it
+/// returns, for up to an hour. If there are more than 100,000 absent series, those absent for longest are forgotten
+/// first.
 #[derive(Clone, Debug, Default)]
 pub struct Collections {
     number: u64,
@@ -26,18 +27,18 @@ pub struct Collections {
 
 /// Series that one collection had and the next one lacked.
 ///
-/// Either they are missing for now, as the callback that reports them failed or left them out, or they have ended. Only
-/// those that are missing come back with the same id.
+/// The series are either missing for now, because the callback that reports them failed or left them out, or they have
+/// ended. Only a series that is missing for now can return with the same id.
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "exporters build them in their tests")]
 pub struct AbsentSeries {
-    /// The number of the first collection without them.
+    /// The number of the first collection without these series.
     pub number: u64,
-    /// When that collection was taken.
+    /// The time of the first collection without these series.
     pub since: SystemTime,
-    /// When the last collection with them was taken.
+    /// The time of the last collection with these series.
     pub last_seen: SystemTime,
-    /// Their last points.
+    /// The last points of these series.
     pub scopes: Vec<ScopeMetrics>,
 }
 
@@ -47,19 +48,19 @@ impl AbsentSeries {
         self.scopes.iter().flat_map(|scope| &scope.metrics)
     }
 
-    /// Returns all series.
+    /// Returns the ids of all series.
     pub fn series(&self) -> impl Iterator<Item = SeriesId> {
         self.metrics().flat_map(|metric| metric.data.series())
     }
 }
 
 impl Collections {
-    /// How long a series is remembered, by the times of collections, from the first one without it: a pause between
-    /// collections makes it no older.
+    /// How long an absent series is remembered, counted from the first collection without it and by the times of
+    /// collections: a pause between collections does not age it.
     pub const MEMORY: Duration = Duration::from_secs(3600);
 
-    /// Counts the collection that was taken at `time` and has `now`, after the one that had `before`. Returns what is
-    /// remembered no longer.
+    /// Counts the collection taken at `time` with content `now`, which follows the collection with content `before`.
+    /// Returns the absent series that are no longer remembered.
     pub fn add(
         &mut self,
         before: &[ScopeMetrics],
@@ -69,8 +70,8 @@ impl Collections {
         self.add_as(self.number + 1, before, now, time)
     }
 
-    /// Counts a collection like [`add`](Self::add), as the one with this number: that of the collection that it is made
-    /// of.
+    /// Counts a collection like [`add`](Self::add), under the given number: that of the collection from which it is
+    /// derived.
     pub fn add_as(
         &mut self,
         number: u64,
@@ -91,17 +92,17 @@ impl Collections {
         self.forget(time, LIMIT)
     }
 
-    /// Returns the number of the last collection; 0 before the first.
+    /// Returns the number of the last collection, or 0 before the first.
     pub fn number(&self) -> u64 {
         self.number
     }
 
-    /// Returns the series that the last collection lacks, those first that have been absent for longest.
+    /// Returns the series that the last collection lacks, ordered from the longest absence to the shortest.
     pub fn absent(&self) -> &[Arc<AbsentSeries>] {
         &self.absent
     }
 
-    /// Lets go of series that are back.
+    /// Forgets the absence of series that have returned.
     fn release(&mut self, back: &Ids) {
         for absent in &mut self.absent {
             if absent.series().any(|series| back.contains(&series)) {
@@ -112,14 +113,14 @@ impl Collections {
         self.absent.retain(|absent| !absent.scopes.is_empty());
     }
 
-    /// Forgets what has been absent for too long. What went last stays in any case: it may be all of a big collection
-    /// for once, and is not more than that.
+    /// Forgets series that have been absent for too long. The most recent entry always stays, even beyond the limit: at
+    /// most, it holds one whole collection.
     fn forget(&mut self, now: SystemTime, limit: usize) -> Vec<Arc<AbsentSeries>> {
         let mut series = 0;
         let is_forgotten = |absent: &Arc<AbsentSeries>| {
             let is_last = series == 0;
             series += absent.series().count();
-            // A clock that was put back makes nothing old.
+            // After the clock has been set back, no absence counts as old.
             let is_old = now.duration_since(absent.since).is_ok_and(|gone| gone >= Self::MEMORY);
             is_old || (series > limit && !is_last)
         };
@@ -133,8 +134,8 @@ impl Collections {
 
 type Ids = HashSet<SeriesId, RandomState>;
 
-/// Returns what `before` has and `now` lacks, and the ids that `now` has and `before` lacks; none of these if nothing is
-/// gone and nobody `asks_for_new`.
+/// Returns the series that `before` has and `now` lacks, and the ids that `now` has and `before` lacks. The ids are
+/// left out if no series is gone and the caller does not need them (`asks_for_new`).
 fn compare(
     before: &[ScopeMetrics],
     now: &[ScopeMetrics],
@@ -170,8 +171,8 @@ fn compare(
     (gone, new)
 }
 
-/// Returns the metrics of both collections, except for those with the same series in the same order in both, which are
-/// nearly all.
+/// Returns the metrics of both collections, except for nearly all of them: those that have the same series in the same
+/// order in both.
 fn unequal<'a>(before: &'a [ScopeMetrics], now: &'a [ScopeMetrics]) -> (Keyed<'a>, Keyed<'a>) {
     let pairs = || before.iter().zip(now);
     if before.len() != now.len() || !pairs().all(|(one, other)| have_same_descriptors(one, other)) {
@@ -190,7 +191,7 @@ fn unequal<'a>(before: &'a [ScopeMetrics], now: &'a [ScopeMetrics]) -> (Keyed<'a
     (of_before, of_now)
 }
 
-/// Returns whether both have the same metrics, one by one: most collections have those of the collection before.
+/// Returns whether both have the same metrics in the same order, as most consecutive collections do.
 fn have_same_descriptors(one: &ScopeMetrics, other: &ScopeMetrics) -> bool {
     Arc::ptr_eq(&one.scope, &other.scope)
         && one.metrics.len() == other.metrics.len()
@@ -201,7 +202,7 @@ fn have_same_descriptors(one: &ScopeMetrics, other: &ScopeMetrics) -> bool {
             .all(|(one, other)| Arc::ptr_eq(&one.descriptor, &other.descriptor))
 }
 
-/// Walks both collections in the order of scopes and names; a metric that is out of order is returned from both.
+/// Walks both collections in the order of scopes and names. Metrics out of that order are returned from both.
 fn unequal_by_name<'a>(
     before: &'a [ScopeMetrics],
     now: &'a [ScopeMetrics],
@@ -210,7 +211,7 @@ fn unequal_by_name<'a>(
     let (mut of_before, mut of_now) = (Vec::new(), Vec::new());
     loop {
         let order = match (before.peek(), now.peek()) {
-            // Most descriptors are those of the collection before.
+            // Most descriptors are shared with the previous collection.
             (Some((one, _)), Some((other, _))) if ptr::eq(one.1, other.1) => Ordering::Equal,
             (Some((one, _)), Some((other, _))) => one.cmp(other),
             (Some(_), None) => Ordering::Less,
@@ -227,7 +228,7 @@ fn unequal_by_name<'a>(
     }
 }
 
-/// The names of a scope and of a metric: what most likely finds it in another collection.
+/// The names of a scope and of a metric, which find the same metric in another collection in nearly all cases.
 type Key<'a> = (&'a str, &'a str);
 
 type Keyed<'a> = Vec<(Key<'a>, &'a Data)>;
@@ -240,7 +241,7 @@ fn keyed(scopes: &[ScopeMetrics]) -> impl Iterator<Item = (Key<'_>, &Data)> {
     })
 }
 
-/// Returns the series for which `is_kept` says so.
+/// Returns the scopes with only the series for which `is_kept` returns true.
 fn only(scopes: &[ScopeMetrics], is_kept: impl Fn(SeriesId) -> bool) -> Vec<ScopeMetrics> {
     let scopes = scopes.iter().map(|scope| {
         let metrics = scope.metrics.iter().map(|metric| Metric {
@@ -269,7 +270,7 @@ mod tests {
         SeriesId::from_hash(series)
     }
 
-    /// Returns a metric of each of these names, with these series.
+    /// Returns one metric for each of these names, with these series.
     fn collection(metrics: &[(&str, &[u64])]) -> Vec<ScopeMetrics> {
         let point = |series: &u64| NumberPoint {
             series: id(*series),
@@ -298,7 +299,7 @@ mod tests {
         UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds)
     }
 
-    /// After collections of these series of one metric, at the seconds beside them.
+    /// Returns the state after collections of these series of one metric, each at the given second.
     fn after(rounds: &[(u64, &[u64])]) -> Collections {
         let mut collections = Collections::default();
         let mut before = Vec::new();
@@ -310,7 +311,7 @@ mod tests {
         collections
     }
 
-    /// Returns the number of each collection that lacked something first, and what.
+    /// Returns, for each entry, the number of the first collection that lacked its series, and these series.
     fn listed(collections: &Collections) -> Vec<(u64, Vec<SeriesId>)> {
         let absent = collections.absent().iter();
         absent.map(|absent| (absent.number, absent.series().collect())).collect()

@@ -16,38 +16,38 @@ use crate::number::Value;
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::exhaustive_structs, reason = "exporters build them in their tests")]
 pub struct Exemplar {
-    /// When the value was recorded: never after the snapshot that has the exemplar.
+    /// The time of the measurement, which is never later than that of the snapshot that contains the exemplar.
     pub time: SystemTime,
-    /// The recorded value: for a counter, what was added.
+    /// The recorded value; for a counter, the increment.
     pub value: Value,
-    /// The span that was current; `None` outside of spans.
+    /// The current span at the measurement, or `None` outside of spans.
     pub span: Option<SpanIds>,
-    /// The attributes that a view removed from the series.
+    /// The attributes of the measurement that a view removed from the series.
     pub filtered: Option<Attributes>,
 }
 
-/// What identifies a span in OpenTelemetry.
+/// The ids of a span in OpenTelemetry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "OpenTelemetry has these two")]
 pub struct SpanIds {
-    /// The trace that the span belongs to.
+    /// The id of the trace that the span belongs to.
     pub trace_id: [u8; 16],
-    /// The span.
+    /// The id of the span.
     pub span_id: [u8; 8],
 }
 
-/// Which measurements may become exemplars: `OTEL_METRICS_EXEMPLAR_FILTER`.
+/// Selects the measurements that may become exemplars. Set by `OTEL_METRICS_EXEMPLAR_FILTER`.
 ///
 /// Follows OpenTelemetry's Metrics SDK, section ExemplarFilter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "OpenTelemetry has these three")]
 pub enum ExemplarFilter {
-    /// `always_off`: none.
+    /// `always_off`: no measurements.
     AlwaysOff,
-    /// `trace_based`: those that are recorded in a sampled span. The default.
+    /// `trace_based`: measurements recorded in a sampled span. The default.
     #[default]
     TraceBased,
-    /// `always_on`: all.
+    /// `always_on`: all measurements.
     AlwaysOn,
 }
 
@@ -66,7 +66,7 @@ impl ExemplarFilter {
     }
 }
 
-/// The exemplars of one collection, by series. It is empty without the feature `exemplars`.
+/// The exemplars of one collection, by series. Always empty without the feature `exemplars`.
 #[derive(Clone, Debug, Default)]
 pub struct Exemplars {
     by_series: HashMap<SeriesId, Arc<[Exemplar]>, RandomState>,
@@ -76,7 +76,7 @@ impl Exemplars {
     /// Returns the exemplars of a series.
     #[inline]
     pub fn of(&self, series: SeriesId) -> &[Exemplar] {
-        // Known at compile time, so that builds without the feature have no code for exemplars.
+        // The condition is known at compile time, so that builds without the feature contain no code for exemplars.
         if !cfg!(feature = "exemplars") || self.by_series.is_empty() {
             return &[];
         }
@@ -88,7 +88,7 @@ impl Exemplars {
         self.by_series.is_empty()
     }
 
-    /// Sets the exemplars of a series.
+    /// Sets the exemplars of a series, in place of earlier ones.
     pub fn insert(&mut self, series: SeriesId, exemplars: Arc<[Exemplar]>) {
         if exemplars.is_empty() {
             self.by_series.remove(&series);
@@ -97,7 +97,7 @@ impl Exemplars {
         }
     }
 
-    /// Returns the exemplars that `earlier` does not have.
+    /// Returns the exemplars that `earlier` does not contain.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Self {
         let mut new = Self::default();

@@ -7,42 +7,43 @@ use crate::attributes::Attributes;
 
 /// The distribution of one series of an exponential histogram.
 ///
-/// Bucket `i` of the positive values holds those above `base^i` up to and including `base^(i + 1)`, where `base` is
-/// 2^(2^-scale); that of the negative ones the same of their magnitudes. Counts are not cumulative.
+/// Bucket `i` of the positive values holds the values above `base^i` up to and including `base^(i + 1)`, where `base`
+/// is 2^(2^-scale). The buckets of the negative values hold their magnitudes in the same way. Counts are not added up
+/// from bucket to bucket.
 ///
 /// Follows OpenTelemetry's Metrics Data Model, section ExponentialHistogram.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::exhaustive_structs, reason = "exporters build them in their tests")]
 pub struct ExponentialHistogramPoint {
-    /// Which series this is.
+    /// The identity of the series.
     pub series: SeriesId,
-    /// The labels of the series.
+    /// The attributes of the series.
     pub attributes: Attributes,
-    /// Since when the counts count.
+    /// The start of the time that the counts cover.
     pub start: SystemTime,
-    /// How many values were recorded: the sum of all counts.
+    /// The number of recorded values: the sum of all counts.
     pub count: u64,
-    /// Their sum.
+    /// The sum of the recorded values.
     pub sum: f64,
-    /// The smallest, of the values that count here. In deltas it may be unknown.
+    /// The smallest of the counted values. It may be unknown in deltas.
     pub min: Option<f64>,
-    /// The largest, of the values that count here. In deltas it may be unknown.
+    /// The largest of the counted values. It may be unknown in deltas.
     pub max: Option<f64>,
-    /// How fine the buckets are: each step doubles how many there are. It never rises while a series lives.
+    /// The resolution of the buckets: each step up doubles their number. It never rises during the life of a series.
     pub scale: i32,
-    /// How many values were zero, or nearer to it than `zero_threshold`.
+    /// The number of values that were zero, or nearer to zero than `zero_threshold`.
     pub zero_count: u64,
-    /// The magnitude up to which values count as zero: 0 unless another library says otherwise.
+    /// The magnitude up to which values count as zero. It is 0 unless another library sets it.
     pub zero_threshold: f64,
-    /// How many values above zero fell into each bucket.
+    /// The numbers of values above zero, by bucket.
     pub positive: ExponentialBuckets,
-    /// How many values below zero fell into each bucket, by their magnitude.
+    /// The numbers of values below zero, by bucket of their magnitude.
     pub negative: ExponentialBuckets,
 }
 
 impl ExponentialHistogramPoint {
-    /// The same values in the buckets of a lower `scale`: exactly what would have been counted there. A scale that is
-    /// not lower changes nothing.
+    /// Returns the point at a lower `scale`, with exactly the counts that would have been recorded at that scale.
+    /// Returns the point unchanged if `scale` is not lower.
     #[must_use]
     pub fn downscaled(mut self, scale: i32) -> Self {
         let steps = i64::from(self.scale) - i64::from(scale);
@@ -55,24 +56,25 @@ impl ExponentialHistogramPoint {
     }
 }
 
-/// How many values fell into each bucket of one sign.
+/// The numbers of values in the buckets of one sign.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "exporters build them in their tests")]
 pub struct ExponentialBuckets {
     /// The index of the first bucket.
     pub offset: i32,
-    /// The counts of that bucket and of those after it; none without values.
+    /// The counts of the first bucket and of those after it. Empty if there are no values.
     pub counts: Vec<u64>,
 }
 
 impl ExponentialBuckets {
-    /// Returns how many values the bucket with this index has.
+    /// Returns the number of values in the bucket with this index.
     pub fn count(&self, index: i32) -> u64 {
         let at = usize::try_from(i64::from(index) - i64::from(self.offset));
         at.ok().and_then(|at| self.counts.get(at)).copied().unwrap_or(0)
     }
 
-    /// Returns all buckets, those without values too: their bounds as magnitudes, lower and upper, and their counts.
+    /// Returns the lower and upper bound of every bucket as magnitudes, with its count. Includes buckets without
+    /// values.
     ///
     /// ```
     /// use meterkit_core::ExponentialBuckets;
@@ -89,17 +91,18 @@ impl ExponentialBuckets {
         })
     }
 
-    /// Returns the lower bound of the bucket with this index: `base^index`. Infinite where a float cannot hold it.
+    /// Returns the lower bound of the bucket with this index: `base^index`, or infinity if it exceeds the range of
+    /// `f64`.
     pub fn bound(scale: i32, index: i32) -> f64 {
-        // Exact: the index is only shifted.
+        // Exact: multiplying by a power of two only changes the exponent of the float.
         let exponent = f64::from(index) * 2_f64.powi(scale.clamp(-1000, 1000).saturating_neg());
         let whole = exponent.floor().clamp(-1100.0, 1100.0);
         let half = (whole / 2.0).floor();
-        // In two steps, so that bounds below the smallest normal number are not lost.
+        // Split into two factors, so that bounds below the smallest normal number do not underflow to zero.
         (exponent - exponent.floor()).exp2() * half.exp2() * (whole - half).exp2()
     }
 
-    /// Joins buckets so that each step halves how many there are.
+    /// Merges buckets: each step halves their number.
     pub(crate) fn downscale(&mut self, steps: u32) {
         let steps = steps.min(63);
         let first = i64::from(self.offset) >> steps;
@@ -107,7 +110,7 @@ impl ExponentialBuckets {
         for at in 0..self.counts.len() {
             let count = std::mem::take(&mut self.counts[at]);
             let index = (i64::from(self.offset) + at as i64) >> steps;
-            // Never beyond `at`: indices come nearer to each other.
+            // Never beyond `at`: merged indices move closer together.
             joined = (index - first) as usize;
             self.counts[joined] = self.counts[joined].saturating_add(count);
         }

@@ -1,4 +1,4 @@
-//! What histograms recorded between two collections, as far as totals do not show it.
+//! What histograms recorded between two collections and cumulative totals do not show.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -8,17 +8,17 @@ use foldhash::fast::RandomState;
 use super::addition::{MAX_SIZE, size};
 use super::{ExponentialBuckets, SeriesId};
 
-/// What one histogram series recorded in some time, as far as its totals do not show it.
+/// What one histogram series recorded in an interval and its cumulative totals do not show.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::exhaustive_structs, reason = "pipelines build them in their tests")]
 pub struct Interval {
-    /// How many values there were.
+    /// The number of values.
     pub count: u64,
     /// The smallest value.
     pub min: f64,
     /// The largest value.
     pub max: f64,
-    /// The buckets of an exponential histogram, at a scale that fits the values of this time.
+    /// The buckets of an exponential histogram, at a scale that suits the values of this interval.
     pub buckets: Option<Box<SignedBuckets>>,
 }
 
@@ -26,29 +26,29 @@ pub struct Interval {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[expect(clippy::exhaustive_structs, reason = "pipelines build them in their tests")]
 pub struct SignedBuckets {
-    /// How fine the buckets are.
+    /// The resolution of the buckets.
     pub scale: i32,
-    /// How many values were zero.
+    /// The number of values that were zero.
     pub zero_count: u64,
-    /// How many values above zero fell into each bucket.
+    /// The numbers of values above zero, by bucket.
     pub positive: ExponentialBuckets,
-    /// How many values below zero fell into each bucket, by their magnitude.
+    /// The numbers of values below zero, by bucket of their magnitude.
     pub negative: ExponentialBuckets,
 }
 
-/// What histogram series recorded in some time. Series that recorded nothing are not in it.
+/// What histogram series recorded in an interval. Series that recorded nothing are left out.
 #[derive(Clone, Debug, Default)]
 pub struct Intervals(HashMap<SeriesId, Interval, RandomState>);
 
 impl Interval {
-    /// Adds what was recorded in another time, or in another series.
+    /// Adds what was recorded in another interval or in another series.
     pub fn add(&mut self, other: &Self) {
         self.count = self.count.saturating_add(other.count);
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
         self.buckets = match (self.buckets.take(), &other.buckets) {
             (Some(mut buckets), Some(more)) => {
-                // As fine as those that are added, if these are finer than usual.
+                // If the added buckets are finer than usual, the result stays as fine as they are.
                 let most = buckets.size().max(more.size()).max(MAX_SIZE);
                 buckets.add(more, most);
                 Some(buckets)
@@ -66,7 +66,7 @@ impl SignedBuckets {
 }
 
 impl Intervals {
-    /// Returns what a series recorded, if it recorded something.
+    /// Returns what a series recorded, or `None` if it recorded nothing.
     pub fn of(&self, series: SeriesId) -> Option<&Interval> {
         self.0.get(&series)
     }
@@ -84,7 +84,7 @@ impl Intervals {
         }
     }
 
-    /// Adds what all series recorded in another time.
+    /// Adds what all series recorded in another interval.
     pub fn add_all(&mut self, others: &Self) {
         others.0.iter().for_each(|(series, interval)| self.add(*series, interval));
     }

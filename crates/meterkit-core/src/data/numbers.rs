@@ -9,39 +9,40 @@ use super::{AHEAD, NumberPoint, SeriesId, StoredSeries};
 use crate::attributes::Attributes;
 use crate::number::{NumberType, Value};
 
-/// The points of a gauge or a sum, in their order.
+/// The points of a gauge or a sum, ordered like those of [`Data`](super::Data).
 ///
-/// A collection of an instrument with many series keeps a value for each, and shares everything else with the
-/// collection before. [`each`](Self::each) and [`at`](Self::at) make points of these one at a time. The first time that
-/// the points are read as a slice, all of them are made; they stay as long as the collection.
+/// A collection of an instrument with many series keeps only a value for each series, and shares everything else with
+/// the previous collection. [`each`](Self::each) and [`at`](Self::at) build the points one at a time. Reading the
+/// points as a slice for the first time builds all of them; they are kept as long as the collection.
 #[derive(Clone, Default)]
 pub struct NumberPoints {
-    /// Come first.
+    /// The points that come before those in `listed`.
     stored: Option<Arc<StoredNumbers>>,
     listed: Listed,
 }
 
-/// Points that are kept as they are.
+/// Points that are kept whole.
 #[derive(Clone)]
 enum Listed {
-    /// Of an instrument without labels: a program may have thousands, whose lists would take as much as their points.
+    /// The point of an instrument without labels. A program may have thousands of these instruments, and a list for
+    /// each would take as much memory as the point itself.
     One(NumberPoint),
     Many(Vec<NumberPoint>),
 }
 
-/// The numbers that one collection read of the series of an instrument.
+/// The numbers that one collection read from the series of an instrument.
 pub(crate) struct StoredNumbers {
     series: Arc<StoredSeries>,
     number: NumberType,
-    /// The bits of the values, by the places of the series.
+    /// The bits of the values, indexed by the place of the series.
     values: Vec<u64>,
-    /// All points, once they were read as a slice.
+    /// All points, built when they are first read as a slice.
     slice: OnceLock<Vec<NumberPoint>>,
 }
 
 impl NumberPoints {
-    /// Returns points of series of the store: these values of this type, by the places of the series. `last` comes after
-    /// them.
+    /// Creates points from series of the store: `values` of type `number`, indexed by the place of the series, followed
+    /// by the point `last`.
     pub(crate) fn of_stored(
         series: Arc<StoredSeries>,
         number: NumberType,
@@ -52,17 +53,17 @@ impl NumberPoints {
         Self { stored: Some(Arc::new(stored)), listed: last.into_iter().collect() }
     }
 
-    /// Returns how many points there are.
+    /// Returns the number of points.
     pub fn len(&self) -> usize {
         self.stored_len() + self.listed.len()
     }
 
-    /// Returns whether there is no point.
+    /// Returns whether there are no points.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Returns the point at this place.
+    /// Returns the point at index `at`.
     #[inline]
     pub fn at(&self, at: usize) -> Option<Cow<'_, NumberPoint>> {
         match self.stored_at(at) {
@@ -76,12 +77,12 @@ impl NumberPoints {
         }
     }
 
-    /// Returns all points, one at a time.
+    /// Returns all points, built one at a time.
     pub fn each(&self) -> impl Iterator<Item = Cow<'_, NumberPoint>> {
         (0..self.len()).filter_map(|at| self.at(at))
     }
 
-    /// Returns the points as a list that can be changed.
+    /// Returns the points as a list that can be modified.
     pub fn to_mut(&mut self) -> &mut Vec<NumberPoint> {
         if self.stored.is_some() {
             self.listed = Listed::Many(self.each().map(Cow::into_owned).collect());
@@ -104,13 +105,13 @@ impl NumberPoints {
         }
     }
 
-    /// See [`Data::shapes`](super::Data::shapes).
+    /// Implements [`Data::shapes`](super::Data::shapes).
     pub(super) fn shapes(&self) -> impl Iterator<Item = &Attributes> {
         let stored = self.stored.iter().flat_map(|stored| stored.series.shapes());
         stored.chain(self.listed.iter().map(|point| &point.attributes))
     }
 
-    /// Returns whether both have points of the same series in the same order.
+    /// Returns whether both have points of the same series, in the same order.
     pub(super) fn has_series_of(&self, other: &Self) -> bool {
         let is_shared = match (&self.stored, &other.stored) {
             (Some(stored), Some(other)) => Arc::ptr_eq(&stored.series, &other.series),
@@ -124,7 +125,7 @@ impl NumberPoints {
         self.len() == other.len() && rest.all(|at| self.series_at(at) == other.series_at(at))
     }
 
-    /// Returns the series, without those that have the same place in `other`.
+    /// Returns the series, except for those that have the same place in `other`.
     pub(super) fn series_beside(&self, other: &Self) -> Box<dyn Iterator<Item = SeriesId> + '_> {
         match (&self.stored, &other.stored) {
             (Some(stored), Some(other)) => {
@@ -139,7 +140,7 @@ impl NumberPoints {
         self.stored.as_ref().map_or(0, |stored| stored.series.len())
     }
 
-    /// Returns the place of the point in what is stored, or in the list.
+    /// Returns the place of the point among the stored numbers (`Ok`), or its index in the list (`Err`).
     #[inline]
     fn stored_at(&self, at: usize) -> Result<(&StoredNumbers, usize), usize> {
         let Some(stored) = &self.stored else { return Err(at) };
@@ -192,7 +193,7 @@ impl FromIterator<NumberPoint> for Listed {
             (None, _) => Self::default(),
             (Some(point), None) => Self::One(point),
             (Some(one), Some(other)) => {
-                // The collection is kept: it should have no more room than it needs.
+                // The collection is kept, so the list should have no spare capacity.
                 let most = points.size_hint().1.unwrap_or_default();
                 let mut all = Vec::with_capacity(2 + most);
                 all.extend([one, other]);

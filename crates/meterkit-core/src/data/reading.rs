@@ -1,11 +1,11 @@
-//! What a series holds that callbacks report: a number, or what another library has counted.
+//! The content of a series that a callback reports: a number, or a histogram or summary counted by another library.
 
 use std::sync::Arc;
 
 use super::plus;
 use crate::number::Value;
 
-/// The content of a series at one time, as its owner reports it.
+/// The content of a series at one time, as a callback reports it.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::exhaustive_enums, reason = "what Prometheus knows")]
 pub enum Reading {
@@ -17,33 +17,34 @@ pub enum Reading {
     Summary(Arc<SummaryReading>),
 }
 
-/// A histogram that another library has counted.
+/// A histogram counted by another library.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::exhaustive_structs, reason = "what Prometheus knows")]
 pub struct HistogramReading {
-    /// Upper bounds of all buckets but the last, which is open.
+    /// The upper bounds of the buckets, without the last bucket, which has none.
     pub bounds: Arc<[f64]>,
-    /// How many values fell into each bucket, one more than there are bounds. Not cumulative.
+    /// The number of values in each bucket; there is one more bucket than there are bounds. Not added up from bucket to
+    /// bucket.
     pub buckets: Box<[u64]>,
-    /// The sum of the values.
+    /// The sum of the recorded values.
     pub sum: f64,
 }
 
-/// A summary that another library has computed.
+/// A summary computed by another library.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::exhaustive_structs, reason = "what Prometheus knows")]
 pub struct SummaryReading {
-    /// How many values were recorded.
+    /// The number of recorded values.
     pub count: u64,
-    /// Their sum.
+    /// The sum of the recorded values.
     pub sum: f64,
-    /// Quantiles between 0 and 1, rising, each with its value.
+    /// Quantiles between 0 and 1, in rising order, each with its value.
     pub quantiles: Arc<[(f64, f64)]>,
 }
 
 impl HistogramReading {
-    /// Returns a histogram whose buckets come as Prometheus has them: each upper bound with the number of values up to
-    /// it, and beside them the number of all values. `None` if the bounds do not rise or the counts fall.
+    /// Creates a histogram from buckets in Prometheus' form, each an upper bound with the number of all values up to
+    /// it, and from the total `count`. Returns `None` if the bounds do not rise or the counts fall.
     pub fn from_cumulative(buckets: &[(f64, u64)], count: u64, sum: f64) -> Option<Self> {
         let finite = buckets.iter().filter(|(bound, _)| *bound != f64::INFINITY);
         let (bounds, counts): (Vec<f64>, Vec<u64>) = finite.copied().unzip();
@@ -60,14 +61,14 @@ impl HistogramReading {
         Some(Self { buckets: own.collect::<Option<_>>()?, bounds: bounds.into(), sum })
     }
 
-    /// Returns how many values were recorded.
+    /// Returns the number of recorded values.
     pub fn count(&self) -> u64 {
         self.buckets.iter().fold(0, |count, own| count.saturating_add(*own))
     }
 }
 
 impl Reading {
-    /// Returns whether a total that was `earlier` has begun anew since then.
+    /// Returns whether the total was reset since it was `earlier`.
     #[inline]
     pub(crate) fn fell_since(&self, earlier: &Self) -> bool {
         match (self, earlier) {
@@ -81,7 +82,7 @@ impl Reading {
         }
     }
 
-    /// Returns the total of both. Quantiles of two summaries do not add up to any.
+    /// Returns the sum of both totals. The sum of two summaries has no quantiles, because quantiles cannot be added.
     pub(crate) fn plus(self, other: Self) -> Self {
         match (self, other) {
             (Self::Number(a), Self::Number(b)) => Self::Number(a.plus(b)),

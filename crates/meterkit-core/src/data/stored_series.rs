@@ -1,4 +1,4 @@
-//! The series of an instrument as collections share them: what they are, without their values.
+//! The series of an instrument without their values, in the form that collections share.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -9,22 +9,22 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::SeriesId;
 use crate::attributes::Attributes;
 
-/// The series that the collections of an instrument have, for as long as these are the same. Each has a place.
+/// The series of an instrument, shared by its collections until the series change. Each series has a place.
 pub(crate) struct StoredSeries {
     /// The places, ordered by the attributes of their series.
     order: Arc<[u32]>,
-    /// By place, [`PLACES`] in each.
+    /// The ids and start times by place, [`PLACES`] in each element.
     lives: Vec<Arc<Lives>>,
     attributes: Box<dyn AttributesByPlace>,
-    /// See [`shapes`](Self::shapes).
+    /// Cached result of [`shapes`](Self::shapes).
     shapes: OnceLock<Vec<Attributes>>,
 }
 
-/// Where the attributes of series are found. They stay when a series goes.
+/// Returns the attributes of series by their place. They stay available after a series has ended.
 pub(crate) trait AttributesByPlace: Send + Sync {
     fn at(&self, place: usize) -> Attributes;
 
-    /// Reads a little of the labels at these places.
+    /// Touches the labels at these places, so that the processor loads them into its cache.
     fn load(&self, places: &[u32]);
 }
 
@@ -41,13 +41,13 @@ impl StoredSeries {
         self.order.len()
     }
 
-    /// Returns the place of the series that comes at this position.
+    /// Returns the place of the series at position `at` of the order.
     #[inline]
     pub(crate) fn place(&self, at: usize) -> Option<usize> {
         self.order.get(at).map(|place| *place as usize)
     }
 
-    /// Returns which series has this place, and when it began.
+    /// Returns the id and the start time of the series at this place.
     #[inline]
     pub(crate) fn life(&self, place: usize) -> Option<(SeriesId, SystemTime)> {
         let (series, start) = self.lives.get(place / PLACES)?.at(place % PLACES);
@@ -59,11 +59,11 @@ impl StoredSeries {
         self.attributes.at(place)
     }
 
-    /// Reads a little of each series that comes from this position on, up to [`AHEAD`] of them: series that follow each
-    /// other are anywhere in memory. The processor waits for many of them at once here, and would wait for each where it
-    /// is used.
+    /// Touches the series from position `from` on, up to [`AHEAD`] of them, so that the processor loads them into its
+    /// cache. Consecutive series may be anywhere in memory: loading many at once takes one wait, loading each at its
+    /// use would take a wait for each.
     pub(crate) fn load(&self, from: usize) {
-        // Fewer are in an outer cache since they were read.
+        // Fewer series are still in an outer cache since they were read.
         if self.order.len() < 1 << 15 {
             return;
         }
@@ -78,8 +78,8 @@ impl StoredSeries {
         &self.lives
     }
 
-    /// Returns the attributes of one series for each shape that attributes have: their keys, and the types of their values
-    /// with whether a value is an empty text or no number.
+    /// Returns the attributes of one series for each shape. A shape consists of the keys and, for each value, its type
+    /// and whether it is an empty text or NaN.
     pub(crate) fn shapes(&self) -> &[Attributes] {
         self.shapes.get_or_init(|| {
             let (mut known, mut last) = (HashSet::new(), Vec::new());
@@ -87,7 +87,7 @@ impl StoredSeries {
             for place in self.places() {
                 let attributes = self.attributes(place);
                 let shape = attributes.iter().map(|(key, value)| {
-                    // Series with the same keys share their texts.
+                    // Series with the same keys share the texts of these keys, so comparing addresses is enough.
                     (key.as_ptr() as usize, value.shape())
                 });
                 if shapes.is_empty() || !shape.clone().eq(last.iter().copied()) {
@@ -119,7 +119,7 @@ impl StoredSeries {
         beside
     }
 
-    /// Returns all places where there is a series, in their own order.
+    /// Returns all places that hold a series, in rising order.
     fn places(&self) -> impl Iterator<Item = usize> {
         let is_taken = |place: &usize| self.lives[place / PLACES].has(place % PLACES);
         (0..self.lives.len() * PLACES).filter(is_taken)
@@ -132,17 +132,17 @@ impl fmt::Debug for StoredSeries {
     }
 }
 
-/// How many series are loaded at a time: as many as the innermost cache has room for.
+/// The number of series that are loaded at a time: as many as fit into the innermost cache.
 pub(crate) const AHEAD: usize = 32;
 
-/// How many places share one [`Lives`].
+/// The number of places that share one [`Lives`].
 pub(crate) const PLACES: usize = 64;
 
-/// The identities and starts of the series at some places. Most were made one after the other: these take half of the
-/// room that others do.
+/// The ids and start times of the series at some places. Most series begin shortly after each other: `Near` takes half
+/// as much memory for these.
 #[expect(clippy::large_enum_variant, reason = "nearly all are near each other")]
 pub(crate) enum Lives {
-    /// What is added to the smallest identity and start.
+    /// The offsets from the smallest id and start time.
     Near {
         least: Life,
         beyond: [(u32, u32); PLACES],
@@ -150,15 +150,15 @@ pub(crate) enum Lives {
     Far(Box<[Life]>),
 }
 
-/// The bits of the identity and the start, in nanoseconds since 1970; zeros where there is no series.
+/// The bits of the id, and the start time in nanoseconds since 1970. Both are zero if there is no series.
 pub(crate) type Life = (u64, u64);
 
 impl Lives {
-    /// Returns those of up to [`PLACES`] series.
+    /// Packs the ids and start times of up to [`PLACES`] series.
     pub(crate) fn of(lives: &[Life]) -> Self {
         let present = || lives.iter().filter(|(series, _)| *series > 0);
         let least = (
-            // One less, so that nothing is added only where there is no series.
+            // One less than the smallest id, so that an offset of zero means that there is no series.
             present().map(|(series, _)| series - 1).min().unwrap_or(0),
             present().map(|(_, start)| *start).min().unwrap_or(0),
         );
@@ -172,7 +172,7 @@ impl Lives {
         Self::Near { least, beyond }
     }
 
-    /// Returns whether these are the lives.
+    /// Returns whether the packed values equal `lives`.
     pub(crate) fn are(&self, lives: &[Life]) -> bool {
         match self {
             Self::Far(far) => **far == *lives,
@@ -180,7 +180,7 @@ impl Lives {
         }
     }
 
-    /// Returns whether there is a series at this place.
+    /// Returns whether there is a series at index `at`.
     pub(crate) fn has(&self, at: usize) -> bool {
         self.at(at).0 > 0
     }
