@@ -1,4 +1,4 @@
-//! Instruments: the handles that users record through.
+//! Instruments: the handles through which users record values.
 
 mod bound_labels;
 mod builder;

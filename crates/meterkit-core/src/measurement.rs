@@ -62,9 +62,9 @@ impl<T: Number> Measurement<T> for Duration {
         let loss = (value.to_f64() - exact).abs();
         let is_histogram = shared.identity.kind == Kind::Histogram;
         if per_second.is_none() && !unit.is_empty() {
-            shared.warn_of_duration("the unit is no unit of time; give it the unit `s`");
+            shared.warn_of_duration("the unit is not a unit of time; set the unit `s`");
         } else if per_second.is_none() && !is_histogram {
-            shared.warn_of_duration("the gauge has no unit; give it the unit `s`");
+            shared.warn_of_duration("the gauge has no unit; set the unit `s`");
         } else if per_second.is_none() && !shared.has_chosen_buckets() {
             shared.warn_of_duration("the histogram has no unit; create it with `duration()`");
         } else if loss > 0.0 && loss > shared.buckets().width_at(exact) {

@@ -237,7 +237,7 @@ fn what_this_library_has_put_into_the_other_registry_does_not_come_back() {
     let names = metrics.expect("three").into_iter().map(|it| it.descriptor.name.clone());
     assert_eq!(names.collect::<Vec<_>>(), ["backstage.plugin.catalog.requests", "jobs"]);
     let lines: Vec<_> =
-        lines.iter().filter(|line| line.contains("has metrics of this library")).collect();
+        lines.iter().filter(|line| line.contains("contains metrics of this library")).collect();
     assert_eq!(lines.len(), 1, "{lines:?}");
 }
 

@@ -127,7 +127,7 @@ fn a_duration_without_a_unit_of_time_is_recorded_in_seconds_and_logged_once()
     assert_eq!(lines.len(), 3, "{lines:#?}");
     assert!(lines[0].contains("create it with `duration()`"), "{lines:#?}");
     assert!(lines[1].contains("the gauge has no unit"), "{lines:#?}");
-    assert!(lines[2].contains("is no unit of time"), "{lines:#?}");
+    assert!(lines[2].contains("is not a unit of time"), "{lines:#?}");
     Ok(())
 }
 

@@ -309,7 +309,7 @@ fn durations_that_do_not_fit_the_histogram_are_logged_once() {
     for (lines, words) in [
         (logged::<f64>(|it| it, short), "has no unit; create it with `duration()`"),
         (logged::<u64>(|it| it, short), "has no unit; create it with `duration()`"),
-        (logged::<f64>(|it| it.unit("By"), short), "give it the unit `s` instrument="),
+        (logged::<f64>(|it| it.unit("By"), short), "set the unit `s` instrument="),
         (
             logged::<u64>(|it| it.unit("s"), short),
             "whole units are coarser than the histogram's buckets",
@@ -377,7 +377,7 @@ fn a_histogram_of_durations_has_the_unit_and_buckets_of_its_number_type()
 
     let error = meter.histogram::<f64>("g").unit("By").duration().build().unwrap_err().to_string();
     let expected =
-        "unit `By` of instrument `g` is no unit of time; leave it out, or write for example `s`";
+        "unit `By` of instrument `g` is not a unit of time; remove it, or write for example `s`";
     assert_eq!(error, expected);
     Ok(())
 }

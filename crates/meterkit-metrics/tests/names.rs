@@ -70,7 +70,7 @@ fn characters_that_no_name_may_have_become_underscores() {
         assert_eq!(metric.descriptor.description, "Calls.");
     }
     assert_eq!(dropped(&registry, "not_made"), 2);
-    let errors = lines.iter().filter(|line| line.contains("instrument not made"));
+    let errors = lines.iter().filter(|line| line.contains("instrument not created"));
     assert_eq!(errors.count(), 2, "{lines:#?}");
 }
 

@@ -1,11 +1,11 @@
-//! Labels that a meter binds to the instruments it makes.
+//! Labels that a meter binds to the instruments it creates.
 
 use std::sync::Arc;
 
 use crate::attributes::{AttributeRef, AttributeValue};
 use crate::labels::{LabelKey, LabelRef, LabelVisitor, Labels};
 
-/// A label set whose type is no longer known, for instruments that each record one series of it.
+/// A label set without its type, for instruments that each record one series with these labels.
 #[derive(Clone, Debug)]
 pub(crate) struct BoundLabels {
     pub(crate) keys: &'static [LabelKey],
@@ -23,7 +23,7 @@ impl BoundLabels {
 
 impl Labels for BoundLabels {
     type Set = Self;
-    /// Those of each value are its own.
+    /// Empty: each value carries its own keys in `keys`.
     const KEYS: &'static [LabelKey] = &[];
 
     fn visit(&self, visitor: &mut impl LabelVisitor) {

@@ -1,4 +1,4 @@
-//! What an instrument is made from.
+//! The builder of instruments.
 
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -29,18 +29,18 @@ use crate::store::identity::Identity;
 use crate::store::instrument::{Core, Stored};
 use crate::store::shared::{Door, Shared, Switch};
 
-/// An instrument about to be made. From the methods of [`Meter`](crate::Meter).
+/// Configures an instrument before it is created. Returned by the methods of [`Meter`](crate::Meter).
 ///
-/// Asking twice for the same instrument gives the same one; asking for one that differs from what exists under its
-/// name is an error that names both sides.
+/// Building the same instrument twice returns the same instrument. If an instrument with the same name but other
+/// properties exists, the error names both properties.
 #[derive(Debug)]
-#[must_use = "the instrument is made by `build`"]
+#[must_use = "a builder creates no instrument until `build` or `register` is called"]
 pub struct InstrumentBuilder<I> {
     pub(super) request: Request,
     instrument: PhantomData<fn() -> I>,
 }
 
-/// What is asked for, whatever the type of the instrument: what handles it is compiled once.
+/// A request for an instrument, without the instrument's type, so that the code that handles it is compiled once.
 #[derive(Clone, Debug)]
 pub(super) struct Request {
     pub(super) registry: Registry,
@@ -48,21 +48,21 @@ pub(super) struct Request {
     pub(super) name: Cow<'static, str>,
     unit: Cow<'static, str>,
     description: Cow<'static, str>,
-    /// `None` for those that follow from the unit. An error says what is wrong with the bounds.
+    /// `None` if the buckets follow from the unit. `Err` says what is wrong with the requested bounds.
     pub(super) chosen_buckets: Option<Result<HistogramBuckets, String>>,
-    /// Whether values are durations, which have a unit of time.
+    /// Whether the values are durations, whose unit must be a unit of time.
     pub(super) is_duration: bool,
     attributes: Vec<(Cow<'static, str>, AttributeValue)>,
     pub(super) options: GroupOptions,
-    /// Bound to the instrument by its meter.
+    /// The label sets that the meter binds to the instrument.
     labels: Vec<BoundLabels>,
     pub(super) is_zero_initialized: bool,
     door: Door,
-    /// Of the callback that an observable instrument is made with.
+    /// Options for a callback that is registered through this builder.
     pub(super) callback: CallbackOptions,
 }
 
-// Written by hand: an instrument need not be `Clone` for its builder to be.
+// Not derived, because the builder must be `Clone` even if the instrument is not.
 impl<I> Clone for InstrumentBuilder<I> {
     fn clone(&self) -> Self {
         Self { request: self.request.clone(), instrument: PhantomData }
@@ -78,20 +78,22 @@ impl<I> InstrumentBuilder<I> {
         Self { request: Request::new(registry, scope, name), instrument: PhantomData }
     }
 
-    /// The unit, by UCUM: `s`, `By`, `1`, or what is counted in braces, `{request}`. None by default.
+    /// Sets the unit, in UCUM notation: `s`, `By`, `1`, or the counted thing in braces, such as `{request}`. By
+    /// default, the instrument has no unit.
     pub fn unit(mut self, unit: impl Into<Cow<'static, str>>) -> Self {
         self.request.unit = unit.into();
         self
     }
 
-    /// Sets what the instrument counts or measures, for people. None by default.
+    /// Sets the description: what the instrument counts or measures, for people. Empty by default.
     pub fn description(mut self, description: impl Into<Cow<'static, str>>) -> Self {
         self.request.description = description.into();
         self
     }
 
-    /// An attribute that every series of the instrument has. It wins over one of the scope or of all metrics that has
-    /// the same key; a label with that key wins over it, also where its value is absent.
+    /// Adds an attribute that every series of the instrument has. It takes precedence over an attribute of the scope or
+    /// of all metrics with the same key. A label with the same key takes precedence over it, even if the value of the
+    /// label is absent.
     pub fn attribute(
         mut self,
         key: impl Into<Cow<'static, str>>,
@@ -103,19 +105,19 @@ impl<I> InstrumentBuilder<I> {
         self
     }
 
-    /// Binds labels to the instrument: the first set. An instrument that has others cannot be made.
+    /// Binds the first label set to the instrument. An instrument with more than one set cannot be created.
     pub(crate) fn labeled(mut self, labels: Vec<BoundLabels>) -> Self {
         self.request.labels = labels;
         self
     }
 
-    /// Sets where the request comes from; by default, from the facade.
+    /// Sets where the request comes from. The default is the facade.
     pub(crate) fn through(mut self, door: Door) -> Self {
         self.request.door = door;
         self
     }
 
-    /// For an instrument that tells of the store itself: no limit stops it.
+    /// Marks the instrument as a metric of the store about itself, which no limit restricts.
     pub(super) fn self_metric(mut self) -> Self {
         let options = &mut self.request.options;
         (options.limit, options.is_self_metric) = (Some(usize::MAX), true);
@@ -146,8 +148,8 @@ impl Request {
         }
     }
 
-    /// Finds or makes the instrument. `S` is the type that instruments of this kind and number have. Without `label_keys`,
-    /// no labels are declared: its series are those that attributes bring.
+    /// Finds or creates the instrument. `S` is the store's type for this kind and number type. If `label_keys` is
+    /// `None`, no labels are declared, and series are identified by their attributes.
     pub(super) fn find_or_make<S: Stored + 'static>(
         self,
         kind: Kind,
@@ -157,8 +159,8 @@ impl Request {
         self.find_or_make_stored(kind, number, label_keys)?.typed()
     }
 
-    /// Finds or makes the instrument, and declares no labels. When it cannot be made, that is logged, and what is returned
-    /// records nowhere.
+    /// Finds or creates the instrument without declared labels. If that fails, logs the error and returns an instrument
+    /// that records nothing.
     pub(super) fn find_or_log<S: Stored + 'static>(self, kind: Kind, number: NumberType) -> Arc<S> {
         let not_made = self.clone();
         self.find_or_make(kind, number, None).unwrap_or_else(|error| {
@@ -167,7 +169,7 @@ impl Request {
         })
     }
 
-    /// Finds or makes an instrument that the code records in, with the labels that its meter binds.
+    /// Finds or creates a synchronous instrument, with the labels that its meter binds.
     pub(super) fn recorded<H: Handle>(mut self) -> Result<H, InstrumentError> {
         let (labels, is_zero_initialized) = (self.labels.pop(), self.is_zero_initialized);
         let keys = labels.as_ref().map_or(&[][..], |labels| labels.keys);
@@ -180,7 +182,7 @@ impl Request {
         Ok(handle)
     }
 
-    /// Returns an instrument that records nowhere, for one that cannot be made.
+    /// Returns an instrument that records nothing, in place of one that cannot be created.
     pub(super) fn not_made<S: Stored + 'static>(
         &self,
         kind: Kind,
@@ -189,7 +191,7 @@ impl Request {
     ) -> Arc<S> {
         let made = self.not_made_stored(kind, number, label_keys).typed();
         made.unwrap_or_else(|error| {
-            unreachable!("of one kind and number there is one type: {error}")
+            unreachable!("each kind and number type has one type in the store: {error}")
         })
     }
 
@@ -225,7 +227,7 @@ impl Request {
         made
     }
 
-    /// Checks everything.
+    /// Validates the request. Returns the parts that the registry needs to create the instrument.
     fn checked(
         mut self,
         kind: Kind,
@@ -255,13 +257,14 @@ impl Request {
             self.unit = Cow::Owned(symbol.to_owned());
         }
         if self.is_duration && self.unit.is_empty() {
-            // Whole seconds would be too coarse.
+            // Whole seconds would be too coarse for a histogram of integers.
             self.unit = Cow::Borrowed(if number == NumberType::F64 { "s" } else { "ms" });
         } else if self.is_duration && unit::per_second(&self.unit).is_none() {
-            let problem = "is no unit of time; leave it out, or write for example `s`".to_owned();
+            let problem = "is not a unit of time; remove it, or write for example `s`".to_owned();
             return Err(InstrumentError::Unit { name, unit: self.unit.into_owned(), problem });
         }
-        // No boundaries at all ask for count and sum only, as conventions on metrics of this library do.
+        // An empty list of boundaries requests count and sum only; the conventions on this library's own metrics
+        // require this.
         let may_be_empty = !is_declared || self.options.is_self_metric;
         let chosen_buckets = match self.chosen_buckets.transpose() {
             Ok(chosen) => chosen,
@@ -294,7 +297,7 @@ impl Request {
         Ok((scope, identity, self.options))
     }
 
-    /// Logs why the instrument cannot be made, once however often it is asked for.
+    /// Logs why the instrument cannot be created. Repeated requests for the same instrument are logged once.
     fn log(&self, error: &InstrumentError) {
         let scope = self.scope.as_ref().map(|key| key.full_name(&self.registry.naming()));
         let scope = scope.unwrap_or_default();
@@ -305,28 +308,29 @@ impl Request {
         tracing::error!(
             %error,
             scope,
-            "instrument not made: what is recorded with it is dropped"
+            "instrument not created: values recorded with it are dropped"
         );
     }
 }
 
 impl<I: Instrument> InstrumentBuilder<I> {
-    /// Makes the instrument or group, or returns the one that exists, with its limit and timeout. Callbacks for an
-    /// observable instrument can be registered later, also one for several instruments at once. Options for callbacks
-    /// that were set on this builder apply to those that are registered for this instrument alone.
+    /// Creates the instrument or group, or returns the existing one, which keeps its limit and timeout. Callbacks for
+    /// an observable instrument can be registered later, also one callback for several instruments. Callback options
+    /// set on this builder apply to callbacks that are registered for this instrument alone.
     ///
     /// # Errors
     ///
-    /// A bad scope, name, unit, bucket list, attribute or label key, more label sets to begin with than there may be
-    /// series, and a clash with an instrument that differs.
+    /// Returns an error if the scope, the name, the unit, the bucket list, an attribute or a label key is invalid, if a
+    /// zero-initialized group has more label sets than it may have series, or if an instrument with the same name and
+    /// other properties exists.
     pub fn build(self) -> Result<I, InstrumentError> {
         I::make(self)
     }
 
-    /// Makes the instrument or group, or gives the one that exists. When it cannot be made, that is logged as an error,
-    /// its callbacks never run, and what is recorded with it is dropped and counted in `meterkit.dropped`: for statics,
-    /// which have nobody to give an error to. Not for a plugin that is unloaded and loaded again: a static keeps the
-    /// first instrument.
+    /// Creates the instrument or group, or returns the existing one. If it cannot be created, logs an error; its
+    /// callbacks then never run, and values recorded with it are dropped and counted in `meterkit.dropped`. Intended
+    /// for statics, which cannot return an error. Do not use it for a plugin that is unloaded and loaded again: a
+    /// static keeps the first instrument.
     ///
     /// ```
     /// use std::sync::LazyLock;
@@ -348,21 +352,21 @@ impl<I: Instrument> InstrumentBuilder<I> {
 }
 
 impl<L, H: Handle> InstrumentBuilder<Group<L, H>> {
-    /// Sets how many series the group may have; further label sets share the overflow series. 2000 by default;
-    /// `METERKIT_CARDINALITY_LIMIT` changes the default, not what is set here.
+    /// Sets the maximum number of series of the group. Further label sets share the overflow series. The default is
+    /// 2000; `METERKIT_CARDINALITY_LIMIT` changes the default, but not a limit that is set here.
     pub fn cardinality_limit(mut self, series: usize) -> Self {
         self.request.options.limit = Some(series);
         self
     }
 
-    /// Removes a series when nothing was recorded in it for this long, as far as collections see it; also one that was
-    /// [zero-initialized](Self::zero_initialized), but no up-down counter that is not at zero. By default series stay.
-    /// One that was removed returns, from nothing, when something is recorded in it again.
+    /// Removes a series when a collection finds that nothing was recorded in it for this long. This includes
+    /// [zero-initialized](Self::zero_initialized) series, but not an up-down counter with a value other than zero. By
+    /// default, series are never removed. A removed series starts again from zero when something is recorded in it.
     ///
-    /// A series stays longer while a target does not have its last value: for up to an hour, and while at most half of the
-    /// group's room is taken. After that its last value is lost for that target, which is logged and counted in
-    /// `meterkit.dropped` with the reason `undelivered`. A scrape endpoint is waited for until five minutes after its last
-    /// scrape.
+    /// While a target has not received the last value of a series, the series stays for up to an hour longer, provided
+    /// that at most half of the group's limit is used. After that, the value is lost for that target; the loss is
+    /// logged and counted in `meterkit.dropped` with the reason `undelivered`. A scrape endpoint counts as such a
+    /// target until five minutes after its last scrape.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.request.options.idle_timeout = Some(timeout);
         self
@@ -371,25 +375,25 @@ impl<L, H: Handle> InstrumentBuilder<Group<L, H>> {
 
 impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
     /// Exports every series of a closed label set from the start: counters and gauges as zero, histograms without
-    /// values. By default a series is exported once it is used. Targets that receive deltas get a counter or histogram
-    /// with its first measurement in any case. Does not compile unless all labels are closed: enums, `bool`s and
+    /// values. By default, a series is exported once it is used. Targets that receive deltas still get a counter or
+    /// histogram only with its first measurement. Does not compile unless all labels are closed: enums, `bool`s and
     /// `Option`s of those.
     ///
-    /// Where an operator's limit (`METERKIT_CARDINALITY_LIMIT`) allows fewer series, as many are made as may be, and a
-    /// warning says so. More than 4096 sets are an error.
+    /// If an operator's limit (`METERKIT_CARDINALITY_LIMIT`) allows fewer series, only that many are created, and a
+    /// warning is logged. More than 4096 label sets are an error.
     pub fn zero_initialized(mut self) -> Self {
         const {
             assert!(
                 LabelKey::closed_sets(L::KEYS).is_some(),
-                "`zero_initialized` needs labels whose values are all known: enums, `bool`s, and `Option`s of those"
+                "`zero_initialized` requires labels with a closed set of values: enums, `bool`s, and `Option`s of those"
             );
         }
         self.request.is_zero_initialized = true;
         self
     }
 
-    /// Makes the group, or gives the one that exists. When it cannot be made, what is recorded with it is dropped without
-    /// a word: for metrics of this library, which must not get in the way of the program's.
+    /// Creates the group, or returns the existing one. If it cannot be created, values recorded with it are dropped
+    /// silently. Intended for metrics of this library, which must not interfere with those of the program.
     #[doc(hidden)]
     pub fn register_silently(self) -> Group<L, H> {
         let not_made = self.clone();
@@ -401,7 +405,7 @@ impl<L: Labels, H: Handle> InstrumentBuilder<Group<L, H>> {
     }
 }
 
-/// Returns the error of an instrument that is declared with other labels.
+/// Returns the error for an instrument that exists with other label keys.
 fn clash_of_labels(
     shared: &Shared,
     existing: &[LabelKey],
@@ -417,7 +421,8 @@ fn clash_of_labels(
 
 fn check_keys(name: &str, keys: &[LabelKey]) -> Result<(), InstrumentError> {
     for (at, key) in keys.iter().map(LabelKey::name).enumerate() {
-        let twice = keys[..at].iter().any(|known| known.name() == key).then_some("stands twice");
+        let twice =
+            keys[..at].iter().any(|known| known.name() == key).then_some("is declared twice");
         if let Some(problem) = label_key::problem(key).or(twice) {
             return Err(InstrumentError::LabelKey {
                 name: name.to_owned(),

@@ -1,4 +1,4 @@
-//! Instruments by OpenTelemetry's attributes: series are found by keys and values, and no label is declared.
+//! Instruments without declared labels, whose series are found by the keys and values of OpenTelemetry's attributes.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -22,12 +22,14 @@ use crate::store::settings::DropReason;
 
 #[doc(hidden)] // for OpenTelemetry's side
 impl Meter {
-    /// Returns an instrument whose series are found by OpenTelemetry's attributes. `H` is the handle of a series:
-    /// `Counter<u64>` for example. What is asked for here and by the other methods of this meter is one instrument.
+    /// Returns the builder of an instrument whose series are found by OpenTelemetry's attributes. `H` is the handle of
+    /// a series, for example `Counter<u64>`. An instrument with the same properties that another method of this meter
+    /// creates is the same instrument.
     ///
-    /// Names, units and descriptions are those that OpenTelemetry allows; the house style is for declared instruments
-    /// only. An instrument that differs from the one of its name is a stream of its own, and a warning says so. Follows
-    /// OpenTelemetry's Metrics SDK, section Duplicate instrument registration.
+    /// Names, units and descriptions need only satisfy OpenTelemetry's rules; the stricter naming rules of this library
+    /// apply to declared instruments only. If an instrument with the same name and other properties exists, both are
+    /// exported as separate streams, and a warning is logged. Follows OpenTelemetry's Metrics SDK, section Duplicate
+    /// instrument registration.
     pub fn by_attributes<H: Handle>(
         &self,
         name: impl Into<Cow<'static, str>>,
@@ -35,8 +37,8 @@ impl Meter {
         self.opentelemetry_builder(name.into())
     }
 
-    /// Returns an instrument whose series callbacks report by their attributes; otherwise like
-    /// [`by_attributes`](Self::by_attributes).
+    /// Returns the builder of an instrument whose series are reported by callbacks and identified by their attributes.
+    /// Otherwise like [`by_attributes`](Self::by_attributes).
     pub fn observed_by_attributes<K: ObservableKind<T>, T: Number>(
         &self,
         name: impl Into<Cow<'static, str>>,
@@ -47,7 +49,7 @@ impl Meter {
 
 #[doc(hidden)] // for OpenTelemetry's side
 impl<H: Handle> InstrumentBuilder<Group<DynamicLabels, H>> {
-    /// Sets the bucket boundaries that the code advises for a histogram. By default they follow from the unit.
+    /// Sets the bucket boundaries that the code advises for a histogram. By default, they follow from the unit.
     pub fn boundaries(mut self, boundaries: Option<Vec<f64>>) -> Self {
         let boundaries = boundaries.filter(|_| H::KIND == Kind::Histogram);
         self.request.chosen_buckets =
@@ -58,8 +60,8 @@ impl<H: Handle> InstrumentBuilder<Group<DynamicLabels, H>> {
 
 #[doc(hidden)] // for OpenTelemetry's side
 impl<K: ObservableKind<T>, T: Number> InstrumentBuilder<Observable<K, T, DynamicLabels>> {
-    /// Makes the instrument, or takes the one that exists, and registers `callbacks` for it, for good. When it cannot be
-    /// made, that is logged as an error.
+    /// Creates the instrument, or takes the existing one, and registers `callbacks` for it permanently. If the
+    /// instrument cannot be created, an error is logged.
     pub fn observe(self, callbacks: impl IntoIterator<Item = AttributeCallback>) {
         let registry = self.request.registry.clone();
         let observed = self.request.find_or_log(K::KIND, T::TYPE);
@@ -67,7 +69,7 @@ impl<K: ObservableKind<T>, T: Number> InstrumentBuilder<Observable<K, T, Dynamic
     }
 }
 
-/// Registers a callback that reports series by their attributes, for good.
+/// Permanently registers a callback that reports series by their attributes.
 fn register(registry: &Registry, observed: &Arc<Observed>, callback: AttributeCallback) {
     if observed.shared.is_not_made() {
         return;
@@ -84,13 +86,14 @@ fn register(registry: &Registry, observed: &Arc<Observed>, callback: AttributeCa
 /// A callback that reports series by their attributes.
 pub type AttributeCallback = Box<dyn Fn(&mut AttributeObserver<'_>) + Send + Sync>;
 
-/// Takes what a callback reports of one instrument.
+/// Receives the values that a callback reports for one instrument.
 pub struct AttributeObserver<'a> {
     draft: &'a mut Draft,
 }
 
 impl AttributeObserver<'_> {
-    /// Reports the value of the series with these attributes. Of several values of one series, the last one counts.
+    /// Reports the value of the series with these attributes. If a series is reported more than once, the last value
+    /// wins.
     ///
     /// NaN, infinities and negative totals of a counter are dropped and counted in `meterkit.dropped`.
     pub fn observe(&mut self, value: Value, attributes: &[KeyValue]) {

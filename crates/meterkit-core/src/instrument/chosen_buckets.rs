@@ -1,4 +1,4 @@
-//! Which buckets a histogram gets.
+//! The choice of buckets for histograms.
 
 use super::builder::InstrumentBuilder;
 use super::group::Group;
@@ -7,8 +7,9 @@ use crate::buckets::{Buckets, ExponentialLimits, HistogramBuckets};
 use crate::number::HistogramNumber;
 
 impl<T: HistogramNumber> InstrumentBuilder<Histogram<T>> {
-    /// Measures durations: gives the histogram the unit `s`, or `ms` if it counts in integers, and buckets from 5 ms to
-    /// 10 s, unless [`unit`](Self::unit), [`buckets`](Self::buckets) or [`exponential`](Self::exponential) say otherwise.
+    /// Declares that the histogram measures durations. Sets the unit `s`, or `ms` if the histogram records integers,
+    /// and buckets from 5 ms to 10 s, unless [`unit`](Self::unit), [`buckets`](Self::buckets) or
+    /// [`exponential`](Self::exponential) is called, too.
     ///
     /// ```
     /// # let meter = meterkit::Registry::new().scoped("plugin", "catalog");
@@ -21,23 +22,24 @@ impl<T: HistogramNumber> InstrumentBuilder<Histogram<T>> {
         self
     }
 
-    /// Sets the upper bounds of the buckets: a rising list, or a rule that [computes](Buckets) one. The last bucket is
-    /// open by itself. By default they follow the unit.
+    /// Sets the upper bounds of the buckets: a rising list, or a rule that [computes](Buckets) one. A last bucket
+    /// without an upper bound is added automatically. By default, the bounds follow from the unit.
     ///
-    /// Of this and [`exponential`](Self::exponential), the later call wins.
+    /// If [`exponential`](Self::exponential) is called, too, the later call wins.
     pub fn buckets(mut self, bounds: impl Into<Buckets>) -> Self {
         self.request.chosen_buckets = Some(bounds.into().resolve());
         self
     }
 
-    /// Buckets that follow the values: no bounds to choose, and fine ones wherever the values are.
+    /// Uses exponential buckets, which adapt to the values: no bounds to choose, and fine buckets wherever the values
+    /// are.
     ///
-    /// OpenTelemetry's base-2 exponential histogram: at most 160 buckets for positive values and 160 for negative ones,
-    /// as fine as they can be, up to scale 20. The wider the values of a series lie apart, the coarser they get: where
-    /// the largest is 500 times the smallest, a bucket is 4.4 % wide.
+    /// The histogram is OpenTelemetry's base-2 exponential histogram, with at most 160 buckets for positive values and
+    /// 160 for negative values, as fine as possible up to scale 20. The further the values of a series are apart, the
+    /// coarser the buckets become: if the largest value is 500 times the smallest, a bucket is 4.4 % wide.
     ///
-    /// Of this and [`buckets`](Self::buckets), the later call wins. Targets that know no such buckets, such as
-    /// Prometheus' text format, are given count and sum.
+    /// If [`buckets`](Self::buckets) is called, too, the later call wins. Targets that do not support exponential
+    /// buckets, such as Prometheus' text format, receive count and sum.
     ///
     /// Follows OpenTelemetry's Metrics SDK, section Base2 Exponential Bucket Histogram Aggregation.
     ///
@@ -54,8 +56,8 @@ impl<T: HistogramNumber> InstrumentBuilder<Histogram<T>> {
         self.exponential_with(max_size, max_scale)
     }
 
-    /// Like [`exponential`](Self::exponential), with at most `max_size` buckets per sign, 2 to 16,384, and `max_scale`
-    /// as the scale to begin with, -10 to 20.
+    /// Like [`exponential`](Self::exponential), with at most `max_size` buckets per sign, from 2 to 16,384, and with
+    /// the initial scale `max_scale`, from -10 to 20.
     pub fn exponential_with(mut self, max_size: u32, max_scale: i32) -> Self {
         let limits = ExponentialLimits { max_size, max_scale };
         self.request.chosen_buckets = Some(Ok(HistogramBuckets::Exponential(limits)));
@@ -70,30 +72,31 @@ impl<T: HistogramNumber> InstrumentBuilder<Histogram<T>> {
 }
 
 impl<L, T: HistogramNumber> InstrumentBuilder<Group<L, Histogram<T>>> {
-    /// Measures durations: see [`duration`](InstrumentBuilder::<Histogram>::duration) of a single histogram.
+    /// Declares that the histograms measure durations. See [`duration`](InstrumentBuilder::<Histogram>::duration) of a
+    /// single histogram.
     pub fn duration(mut self) -> Self {
         self.request.is_duration = true;
         self
     }
 
-    /// Sets the upper bounds of the buckets: a rising list, or a rule that [computes](Buckets) one. The last bucket is
-    /// open by itself. By default they follow the unit.
+    /// Sets the upper bounds of the buckets: a rising list, or a rule that [computes](Buckets) one. A last bucket
+    /// without an upper bound is added automatically. By default, the bounds follow from the unit.
     ///
-    /// Of this and [`exponential`](Self::exponential), the later call wins.
+    /// If [`exponential`](Self::exponential) is called, too, the later call wins.
     pub fn buckets(mut self, bounds: impl Into<Buckets>) -> Self {
         self.request.chosen_buckets = Some(bounds.into().resolve());
         self
     }
 
-    /// Buckets that follow the values: see
-    /// [`exponential`](InstrumentBuilder::<Histogram>::exponential) of a single histogram. Each series has its own.
+    /// Uses exponential buckets, which adapt to the values of each series. See
+    /// [`exponential`](InstrumentBuilder::<Histogram>::exponential) of a single histogram.
     pub fn exponential(self) -> Self {
         let ExponentialLimits { max_size, max_scale } = ExponentialLimits::default();
         self.exponential_with(max_size, max_scale)
     }
 
-    /// Like [`exponential`](Self::exponential), with at most `max_size` buckets per sign, 2 to 16,384, and `max_scale`
-    /// as the scale to begin with, -10 to 20.
+    /// Like [`exponential`](Self::exponential), with at most `max_size` buckets per sign, from 2 to 16,384, and with
+    /// the initial scale `max_scale`, from -10 to 20.
     pub fn exponential_with(mut self, max_size: u32, max_scale: i32) -> Self {
         let limits = ExponentialLimits { max_size, max_scale };
         self.request.chosen_buckets = Some(Ok(HistogramBuckets::Exponential(limits)));

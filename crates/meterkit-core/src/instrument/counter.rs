@@ -10,10 +10,11 @@ use crate::store::series::SeriesRef;
 use crate::store::settings::DropReason;
 use crate::store::sum::SumCell;
 
-/// Counts what happens: requests, bytes, errors. Starts at zero and only rises.
+/// Counts events or amounts: requests, bytes, errors. Starts at zero and only rises.
 ///
-/// Cheap to clone; recording is one atomic addition and never fails. A plain counter is exported from the moment it
-/// exists, as zero, so that its first increment is seen as one. Made by [`Meter::counter`](crate::Meter::counter).
+/// Cheap to clone. Recording is one atomic addition and never fails. A counter without labels is exported as zero as
+/// soon as it is created, so that targets see its first increment as an increase. Created by
+/// [`Meter::counter`](crate::Meter::counter).
 ///
 /// Follows OpenTelemetry's Metrics API, section Counter.
 ///
@@ -108,7 +109,7 @@ mod tests {
             thread::scope(|scope| {
                 for _ in 0..2 {
                     scope.spawn(|| {
-                        // Until it happens: a busy machine may take long to run both at once.
+                        // Repeats until it happens, because a busy machine may take long to run both threads at once.
                         while !shared.has_striped_series() {
                             (0..1000).for_each(|_| counter.increment());
                             added.fetch_add(1000, SeqCst);
@@ -123,7 +124,7 @@ mod tests {
         registry.set_disabled_scopes("*".parse().expect("a pattern"));
         counter.increment();
         registry.set_disabled_scopes("".parse().expect("no pattern"));
-        // A series begins anew when its scope is enabled.
+        // A series starts from zero when its scope is enabled again.
         added.store(0, SeqCst);
         assert_eq!(counter.value(), 0);
         compete();

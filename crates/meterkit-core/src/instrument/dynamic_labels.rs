@@ -1,4 +1,4 @@
-//! Labels whose keys are known at run time only.
+//! Labels whose keys are only known at run time.
 
 use std::sync::Arc;
 
@@ -11,20 +11,21 @@ use crate::store::cell::Cell;
 use crate::store::entry::Entry;
 use crate::store::handle::Handle;
 
-/// The labels of a group whose keys are known at run time only: `CounterGroup<DynamicLabels>`.
+/// The labels of a group whose keys are only known at run time: `CounterGroup<DynamicLabels>`.
 ///
-/// Prefer a type that derives [`Labels`](crate::Labels) where the keys are known: the compiler then checks each call,
-/// and a series is found several times faster. With dynamic labels,
+/// If the keys are known, prefer a type that derives [`Labels`](crate::Labels): the compiler then checks each call, and
+/// looking up a series is several times faster. With dynamic labels,
 ///
-/// - label sets of one group may differ in their keys, of which there may be 1000 sets;
-/// - the order of the pairs does not matter, and of a key that comes twice the last value counts;
-/// - a key may be any text, as in OpenTelemetry: targets translate it (`client-name` is `client_name` in Prometheus);
+/// - the label sets of a group may have different keys, in up to 1000 combinations;
+/// - the order of the pairs does not matter, and if a key occurs more than once, the last value wins;
+/// - a key may be any text, as in OpenTelemetry. Targets translate it (`client-name` becomes `client_name` in
+///   Prometheus);
 /// - a label without a value, such as `None`, is left out.
 ///
-/// A look-up allocates nothing when the series exists, unless the labels are a slice of more than eight.
+/// Looking up an existing series does not allocate, unless the labels are a slice of more than eight pairs.
 ///
-/// Limits, removal and idle timeouts are those of all groups. An instrument that has a type of labels elsewhere in the
-/// program is the same one: a series with its keys is one series, whichever way it was recorded.
+/// Limits, removal and idle timeouts work as for all groups. If another part of the program uses the same instrument
+/// with a label type, both record in the same instrument: a series with the same keys and values is the same series.
 ///
 /// ```
 /// use meterkit::instrument::DynamicLabels;
@@ -74,7 +75,7 @@ impl<K: AsRef<str>, V: LabelValue> LabelsOf<DynamicLabels> for &Vec<(K, V)> {
     }
 }
 
-/// How many pairs of a slice need no allocation.
+/// The number of pairs up to which a slice needs no allocation.
 const FEW: usize = 8;
 
 type Pair<'a> = (&'a str, LabelRef<'a>);
@@ -115,23 +116,23 @@ fn present<'p, 'a>(pairs: &'p mut [Pair<'a>]) -> &'p [Pair<'a>] {
 
 #[doc(hidden)] // for OpenTelemetry's side, and the facade of the crate `metrics`
 impl<H: Handle> Group<DynamicLabels, H> {
-    /// Returns the series with these attributes, whose values may be of any type.
+    /// Returns the series with these attributes, whose values may have any type.
     #[inline]
     pub fn with_attributes(&self, attributes: &[KeyValue]) -> Entry<'_, H> {
         self.core.with_attributes(attributes)
     }
 
-    /// Returns the handle of a series that was looked up, if it can be kept and used for the same attributes later. The
-    /// overflow series cannot, nor what is returned while the scope is disabled.
+    /// Returns the handle of the series in `entry`, if the handle can be kept and used for the same attributes later.
+    /// The overflow series and an entry returned while the scope is disabled cannot be kept.
     pub fn to_keep<'a>(&self, entry: &'a Entry<'_, H>) -> Option<&'a H> {
         let series = entry.as_kept()?.series();
         let is_own = Arc::ptr_eq(&series.shared, &self.core.shared) && !series.is_overflow();
         is_own.then(|| &**entry)
     }
 
-    /// Returns a handle of the series with these labels, and whether it can be [kept](Self::to_keep) for the same labels.
-    /// Also while the instrument is off, it is the handle of the series. From now on, the series is exported: as zero, or
-    /// without values.
+    /// Returns a handle to the series with these labels, and whether the handle can be [kept](Self::to_keep) for the
+    /// same labels. While the instrument is off, the handle still belongs to the series. From now on, the series is
+    /// exported: as zero, or without values if it is a histogram.
     pub fn bind<K: AsRef<str>, V: LabelValue>(&self, labels: &[(K, V)]) -> (H, bool) {
         let entry = with_pairs(labels, |pairs| self.core.bound_attributes(pairs));
         if entry.series().cell().is_empty() {
@@ -140,8 +141,8 @@ impl<H: Handle> Group<DynamicLabels, H> {
         (entry.clone(), self.to_keep(&entry).is_some())
     }
 
-    /// Changes the unit and the description that targets see. The unit stays where it is part of a name in Prometheus: no
-    /// series may change its name there while it counts.
+    /// Changes the unit and the description that targets see. If the unit is part of the name in Prometheus, it is not
+    /// changed, because a series must not change its name there while it counts.
     pub fn describe(&self, unit: &str, description: &str) {
         let shared = &self.core.shared;
         let known = shared.descriptor();
@@ -155,13 +156,13 @@ impl<H: Handle> Group<DynamicLabels, H> {
         }
     }
 
-    /// Returns a number that no other instrument has as long as a handle of one of its series is kept.
+    /// Returns a number that no other instrument has while a handle to one of its series exists.
     pub fn address(&self) -> usize {
         Arc::as_ptr(&self.core.shared) as usize
     }
 
-    /// Returns whether nothing is recorded now, because the scope is disabled for example. A series that is looked up
-    /// meanwhile stays without effect.
+    /// Returns whether recordings currently have no effect, for example because the scope is disabled. A series that is
+    /// looked up during this time never records anything.
     pub fn is_off(&self) -> bool {
         self.core.shared.is_off()
     }

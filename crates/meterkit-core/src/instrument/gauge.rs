@@ -1,4 +1,4 @@
-//! Gauges: values that are set.
+//! Gauges: values that can be set.
 
 use std::marker::PhantomData;
 
@@ -12,10 +12,10 @@ use crate::store::redirect;
 use crate::store::series::SeriesRef;
 use crate::store::settings::DropReason;
 
-/// Holds a value that stands for itself: a temperature, the length of a queue, a configured limit.
+/// Holds a current value: a temperature, the length of a queue, a configured limit.
 ///
-/// Cheap to clone; setting is one atomic store and never fails. A gauge is not exported until it has a value. NaN and
-/// infinities are dropped and counted in `meterkit.dropped`. Made by [`Meter::gauge`](crate::Meter::gauge).
+/// Cheap to clone. Setting the value is one atomic store and never fails. A gauge is not exported until it has a value.
+/// NaN and infinities are dropped and counted in `meterkit.dropped`. Created by [`Meter::gauge`](crate::Meter::gauge).
 ///
 /// Follows OpenTelemetry's Metrics API, section Gauge.
 ///
@@ -38,7 +38,8 @@ pub struct Gauge<T: GaugeNumber = i64> {
 pub type GaugeGroup<L, T = i64> = Group<L, Gauge<T>>;
 
 impl<T: GaugeNumber> Gauge<T> {
-    /// Sets the value: a number, or a [`Duration`](std::time::Duration), which is kept in the gauge's unit of time.
+    /// Sets the value: a number, or a [`Duration`](std::time::Duration), which is converted to the gauge's unit of
+    /// time.
     ///
     /// ```
     /// # let meter = meterkit::Registry::new().scoped("plugin", "catalog");
@@ -63,13 +64,13 @@ impl<T: GaugeNumber> Gauge<T> {
         self.add(T::ONE);
     }
 
-    /// Takes one away; a gauge of `u64` stops at zero.
+    /// Subtracts one. A gauge of `u64` stops at zero.
     #[doc(alias = "dec")]
     pub fn decrement(&self) {
         self.sub(T::ONE);
     }
 
-    /// Raises the value by `value`; integers stop at their largest.
+    /// Adds `value`. Integers saturate at the maximum of their type.
     #[doc(alias = "inc_by")]
     pub fn add(&self, value: T) {
         if self.series.is_done(self, value, |it, value| it.add(value)) {
@@ -80,7 +81,7 @@ impl<T: GaugeNumber> Gauge<T> {
         }
     }
 
-    /// Lowers the value by `value`; integers stop at their smallest, which is zero for `u64`.
+    /// Subtracts `value`. Integers saturate at the minimum of their type, which is zero for `u64`.
     #[doc(alias = "dec_by")]
     pub fn sub(&self, value: T) {
         if self.series.is_done(self, value, |it, value| it.sub(value)) {
@@ -91,7 +92,7 @@ impl<T: GaugeNumber> Gauge<T> {
         }
     }
 
-    /// Sets the value unless it is larger already: a high-water mark.
+    /// Sets the value, unless the current value is larger: a high-water mark.
     pub fn set_max(&self, value: impl Measurement<T>) {
         if self.series.is_done(self, value, |it, value| it.set_max(value)) {
             return;
@@ -101,7 +102,7 @@ impl<T: GaugeNumber> Gauge<T> {
         }
     }
 
-    /// Returns the value; zero when none was set.
+    /// Returns the current value, or zero if none has been set.
     pub fn value(&self) -> T {
         match redirect::series(self) {
             Some(instead) => instead.value(),
@@ -109,7 +110,7 @@ impl<T: GaugeNumber> Gauge<T> {
         }
     }
 
-    /// Returns the value as it is to be recorded; `None` if it cannot be.
+    /// Returns the value in the form in which it is recorded, or `None` if it cannot be recorded.
     #[inline]
     fn recordable(&self, value: impl Measurement<T>) -> Option<T> {
         let shared = &self.series.shared;

@@ -1,4 +1,4 @@
-//! Groups: an instrument with one series per label set.
+//! Groups: instruments with one series per label set.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -16,15 +16,15 @@ use crate::store::handle::Handle;
 use crate::store::instrument::Core;
 use crate::store::redirect;
 
-/// An instrument with labels: one series per label set, made when first asked for.
+/// An instrument with labels. It has one series per label set, which is created at its first use.
 ///
-/// `L` is the set of labels, `H` the handle of one series. Written as `CounterGroup<Operation>`,
+/// `L` is the type of the label set, and `H` is the handle of one series. Usually written as `CounterGroup<Operation>`,
 /// `HistogramGroup<Operation>` and so on. Cheap to clone.
 ///
-/// A set of closed labels, which are enums, `bool`s and `Option`s of those, is found by its place, without hashing.
+/// If all labels are closed (enums, `bool`s and `Option`s of those), a series is found by its index, without hashing.
 ///
-/// At most 2000 series by default ([`cardinality_limit`](crate::InstrumentBuilder::cardinality_limit),
-/// `METERKIT_CARDINALITY_LIMIT`); further label sets share one series marked `otel.metric.overflow=true`, so that
+/// A group has at most 2000 series by default ([`cardinality_limit`](crate::InstrumentBuilder::cardinality_limit),
+/// `METERKIT_CARDINALITY_LIMIT`). Further label sets share one series marked `otel.metric.overflow=true`, so that
 /// totals stay right.
 ///
 /// ```
@@ -44,7 +44,7 @@ use crate::store::redirect;
 #[must_use = "a group does nothing until one of its series is used"]
 pub struct Group<L, H: Handle> {
     pub(super) core: Arc<Core<H>>,
-    /// The series of a closed label set: nothing stands between a caller and its series but its place.
+    /// The series of a closed label set, by index: an array access finds a series.
     places: Places<H>,
     labels: PhantomData<fn(&L)>,
 }
@@ -54,12 +54,12 @@ impl<L, H: Handle> Group<L, H> {
         Self { places: core.places(), core, labels: PhantomData }
     }
 
-    /// Returns the series with these labels, given by value or by reference, with strings owned or borrowed. For
-    /// [`DynamicLabels`](crate::DynamicLabels), they are pairs of key and value: `&[("stage", id)]`.
+    /// Returns the series with these labels. Labels are passed by value or by reference, with owned or borrowed
+    /// strings. For [`DynamicLabels`](crate::DynamicLabels), pass pairs of key and value: `&[("stage", id)]`.
     ///
-    /// Takes no lock and allocates nothing when the series exists; only where so many series were removed that their
-    /// places have used up the limit, further ones are found under a lock that nobody holds for long.
-    /// `group.with(labels).clone()` is a handle to keep, which skips the look-up.
+    /// If the series exists, the look-up takes no lock and does not allocate. There is one exception: once so many
+    /// series were removed that their places have used up the limit, further series are found under a lock that is only
+    /// held briefly. To skip the look-up, keep a handle: `group.with(labels).clone()`.
     #[doc(alias = "get_or_create")]
     #[doc(alias = "with_label_values")]
     #[inline]
@@ -67,11 +67,11 @@ impl<L, H: Handle> Group<L, H> {
         labels.find(self)
     }
 
-    /// Takes the series with these labels out of every later export, with what it counted. Returns whether there was one.
+    /// Removes the series with these labels, and its value, from all later exports. Returns whether the series existed.
     ///
-    /// It returns, from nothing, when it is looked up again, or when something is recorded with a handle that was kept:
-    /// no recording is lost. Readers of OpenTelemetry's SDK go on to see it for a while, or for good if it is a
-    /// histogram.
+    /// The series starts again from zero when it is looked up again, or when something is recorded through a handle
+    /// that was kept: no recording is lost. Readers of OpenTelemetry's SDK continue to see the series for a while, or
+    /// permanently if it is a histogram.
     pub fn remove(&self, labels: impl LabelsOf<L>) -> bool {
         match self.redirected() {
             Some(instead) => labels.remove(&instead),
@@ -79,7 +79,7 @@ impl<L, H: Handle> Group<L, H> {
         }
     }
 
-    /// Takes all series out of every later export; see [`remove`](Self::remove).
+    /// Removes all series from all later exports. See [`remove`](Self::remove).
     pub fn clear(&self) {
         match self.redirected() {
             Some(instead) => instead.core.clear(),
@@ -87,11 +87,11 @@ impl<L, H: Handle> Group<L, H> {
         }
     }
 
-    /// Returns the series that exist now, each with its labels and a handle, in no particular order.
+    /// Returns the current series, each with its labels and a handle, in no particular order.
     ///
-    /// The list is made when this is called, which costs some allocations per series; no lock is held while you go
-    /// through it, and others may record, add and remove series meanwhile. A series that is removed meanwhile returns if
-    /// something is recorded with the handle. The overflow series is not in the list, as it has no labels.
+    /// This method builds the list, which costs some allocations per series. No lock is held while you iterate, so
+    /// other threads may record, add and remove series. If a series is removed in the meantime, recording through its
+    /// handle brings it back. The overflow series is not in the list, because it has no labels.
     ///
     /// ```
     /// use meterkit::{Labels, Registry};
@@ -116,22 +116,22 @@ impl<L, H: Handle> Group<L, H> {
         }
     }
 
-    /// Returns the group of another registry in which this thread records instead, if it does.
+    /// Returns the corresponding group of another registry, if this thread's recordings are redirected to that
+    /// registry.
     pub(super) fn redirected(&self) -> Option<Self> {
         let is_redirected = self.core.shared.is_redirected();
         is_redirected.then(|| redirect::instrument(&self.core.shared)).flatten().map(Self::new)
     }
 }
 
-/// What a group of `L` is indexed by: [`Labels`] of that type, or pairs of key and value for
+/// The label arguments that a group of `L` accepts: values whose [`Labels`] type is `L`, or pairs of key and value for
 /// [`DynamicLabels`](crate::DynamicLabels).
 ///
 /// Sealed.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a set of the group's labels, which are `{L}`",
-    note = "labels have names: give a value of the type that the group is declared with, which is a struct that derives \
-            `Labels`",
-    note = "a group whose label names are known at run time only is one of `DynamicLabels`, and takes \
+    message = "`{Self}` is not a label set of a group with labels `{L}`",
+    note = "pass a value of the group's label type, a struct that derives `Labels`",
+    note = "if the label keys are only known at run time, declare the group with `DynamicLabels` and pass \
             `&[(\"stage\", id)]`"
 )]
 pub trait LabelsOf<L> {
@@ -161,7 +161,7 @@ impl<L: Labels, S: Labels<Set = L::Set>> LabelsOf<L> for S {
 }
 
 impl<L, T: HistogramNumber> Group<L, Histogram<T>> {
-    /// Starts a timer that is given its labels when it ends, so that they can tell how it ended.
+    /// Starts a timer that receives its labels when it ends, so that they can depend on the outcome.
     pub fn start_timer(&self) -> GroupTimer<L, T> {
         GroupTimer::start(self.clone())
     }

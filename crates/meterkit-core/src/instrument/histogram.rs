@@ -16,15 +16,15 @@ use crate::store::series::SeriesRef;
 use crate::store::settings::{DropReason, Settings};
 use crate::store::shared::Shared;
 
-/// Records how values are distributed: durations, sizes.
+/// Records the distribution of values, such as durations and sizes.
 ///
-/// Buckets follow the unit unless [`buckets`](crate::InstrumentBuilder::buckets) says otherwise: 5 ms to 10 s for `s`,
-/// `us` and `ns`, 0.005 to 10 for longer units of time, powers of four from 1 KiB to 1 GiB for `By`, OpenTelemetry's
-/// default (0 to 10,000) for the rest, which includes `ms`; or they follow the values, when it is
-/// [`exponential`](crate::InstrumentBuilder::exponential). Histograms of durations are best created with
-/// [`duration`](crate::InstrumentBuilder::duration). A histogram is not exported until it has
-/// a value. NaN and infinities are dropped and counted in `meterkit.dropped`.
-/// Cheap to clone. Made by [`Meter::histogram`](crate::Meter::histogram).
+/// Unless [`buckets`](crate::InstrumentBuilder::buckets) is called, the buckets follow from the unit: 5 ms to 10 s for
+/// `s`, `us` and `ns`, 0.005 to 10 for longer units of time, powers of four from 1 KiB to 1 GiB for `By`, and
+/// OpenTelemetry's default (0 to 10,000) for all other units, including `ms`. With
+/// [`exponential`](crate::InstrumentBuilder::exponential), the buckets adapt to the values. For durations, create the
+/// histogram with [`duration`](crate::InstrumentBuilder::duration). A histogram is not exported until it has a value.
+/// NaN and infinities are dropped and counted in `meterkit.dropped`. Cheap to clone. Created by
+/// [`Meter::histogram`](crate::Meter::histogram).
 ///
 /// Follows OpenTelemetry's Metrics API, section Histogram.
 ///
@@ -48,8 +48,8 @@ pub struct Histogram<T: HistogramNumber = f64> {
 pub type HistogramGroup<L, T = f64> = Group<L, Histogram<T>>;
 
 impl<T: HistogramNumber> Histogram<T> {
-    /// Records one value: a number, or a [`Duration`], which is recorded in the histogram's unit of time as a timer
-    /// does it.
+    /// Records one value: a number, or a [`Duration`], which is converted to the histogram's unit of time like the
+    /// duration of a timer.
     ///
     /// ```
     /// # use std::time::Instant;
@@ -87,29 +87,30 @@ impl<T: HistogramNumber> Histogram<T> {
         }
     }
 
-    /// Apart, and the last call of [`record`](Self::record): nothing has to be kept for what comes after it.
+    /// A separate function, and the last call in [`record`](Self::record), so that `record` need not save registers for
+    /// it.
     #[cold]
     #[inline(never)]
     fn record_if_on(&self, value: impl Measurement<T>) {
         if !self.series.is_done(self, value, |it, value| it.record(value)) {
-            // Another copy of the quick way would make the compiler inline neither.
+            // Calling the fast path a second time would keep the compiler from inlining it in both places.
             self.record_here(value, DistributionCell::record_and_feed);
         }
     }
 
-    /// Starts a timer that records, when dropped, how long it lived: in the histogram's unit of time. Integers are rounded
-    /// to whole units.
+    /// Starts a timer that records its lifetime when it is dropped, in the histogram's unit of time. Integers are
+    /// rounded to whole units.
     ///
-    /// If the histogram has no unit of time, the timer records seconds. That is logged once if the buckets do not fit, as
-    /// is a duration that rounding changes by more than the width of its bucket.
+    /// If the histogram has no unit of time, the timer records seconds. If the buckets do not suit seconds, a warning
+    /// is logged once. The same holds for a duration that rounding changes by more than the width of its bucket.
     pub fn start_timer(&self) -> Timer<T> {
         Timer::start(self.clone())
     }
 
     /// Runs `work`, a closure or a future, and records how long it took; see [`start_timer`](Self::start_timer).
     ///
-    /// A future's time runs from its first poll to its end. What is left early, by a panic or because the future is
-    /// dropped, is recorded too.
+    /// A future is timed from its first poll until it completes. If `work` ends early, because of a panic or because
+    /// the future is dropped, the time until then is recorded.
     ///
     /// ```
     /// # let meter = meterkit::Registry::new().scoped("plugin", "catalog");
@@ -125,7 +126,7 @@ impl<T: HistogramNumber> Histogram<T> {
         work.time(self.clone())
     }
 
-    /// Records the time since `start`, and returns how long it was.
+    /// Records the time since `start`, and returns it.
     pub(super) fn record_since(&self, start: Duration) -> Duration {
         let elapsed = self.clock().elapsed().saturating_sub(start);
         self.record(elapsed);
@@ -179,7 +180,7 @@ impl<T: HistogramNumber> Handle for Histogram<T> {
 
     fn feed(&self) {
         let shared = &self.series.shared;
-        // A sink that keeps them must not keep the series, which has the sink.
+        // A sink that keeps the attributes must not keep the series alive, because the series owns the sink.
         let handle: &dyn AnyHandle = self;
         let attributes = || handle.detached_attributes(&shared.keys());
         self.series.cell().feed(&shared.feed.get(), &shared.settings, attributes);

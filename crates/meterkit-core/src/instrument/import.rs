@@ -1,7 +1,7 @@
-//! Metrics that another library counts, in a registry of its own.
+//! Import of metrics that another library counts in a registry of its own.
 //!
-//! Each collection gathers them. From then on they are like what callbacks report: series have identities and start
-//! times, limits hold, and what a registry no longer has is absent.
+//! Each collection gathers these metrics. The store then treats them like values from callbacks: series have ids and
+//! start times, limits apply, and a series that the other registry no longer has becomes absent.
 
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
@@ -32,7 +32,7 @@ use crate::store::settings::DropReason;
 use crate::store::shared::{Door, Shared};
 use crate::unpoisoned::Unpoisoned;
 
-/// What the labels begin with that carry the scope of a series, by OpenTelemetry's "Prometheus and OpenMetrics
+/// The prefix of the labels that carry the scope of a series, according to OpenTelemetry's "Prometheus and OpenMetrics
 /// Compatibility".
 const SCOPE_LABEL: &str = "otel_scope_";
 
@@ -40,18 +40,18 @@ thread_local! {
     static IS_IMPORTING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Returns whether this thread is gathering what another library counts. Whatever puts metrics of this library into
-/// that library's registry must leave them out now: they would come back as metrics of that library.
+/// Returns whether this thread is gathering metrics of another library. Code that exposes metrics of this library in
+/// that library's registry must leave them out now: otherwise they would come back as metrics of that library.
 #[doc(hidden)] // for the crates that bridge other registries
 pub fn is_importing() -> bool {
     IS_IMPORTING.get()
 }
 
 impl Registry {
-    /// Registers `gather`, which each collection calls for the metrics that another library counts. They are in `scope`,
-    /// which does not show in Prometheus: there, names and labels are what they are in the other library.
+    /// Registers `gather`, which each collection calls to obtain the metrics that another library counts. They belong
+    /// to `scope`, which does not appear in Prometheus: names and labels there are the same as in the other library.
     ///
-    /// As a callback, `gather` has a budget, and may fail or panic without harm to others.
+    /// Like any callback, `gather` has a budget, and may fail or panic without affecting other callbacks.
     #[doc(hidden)] // for the crates that bridge other registries
     pub fn import(
         &self,
@@ -61,13 +61,13 @@ impl Registry {
         self_metrics::count_drops(self);
         self.inner.scopes.prometheus_names.add_bridge(scope);
         let registry = Arc::downgrade(&self.inner);
-        // Counters may have counted for longer, but not for this library.
+        // Counters may have counted for longer, but this library has only seen them from now on.
         let last_run = AtomicU64::new(self.inner.settings.start());
         let known = Mutex::<Known>::default();
         let collect = move |drafts: &mut Vec<Draft>| {
             let Some(inner) = registry.upgrade() else { return Ok(()) };
             let since = last_run.swap(inner.settings.start(), Relaxed);
-            // Runs of one callback never overlap, so nobody ever waits for this lock.
+            // Runs of one callback never overlap, so this lock is never contended.
             let known = &mut *known.lock().unpoisoned();
             known.last = 0;
             let own = None;
@@ -81,46 +81,47 @@ impl Registry {
     }
 }
 
-/// A family of metrics that another library counts.
+/// A family of metrics of another library.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "what Prometheus knows")]
 pub struct ImportedFamily<'a> {
-    /// The name, as Prometheus has it.
+    /// The name, as in Prometheus.
     pub name: &'a str,
-    /// The unit by UCUM, empty for none.
+    /// The unit in UCUM notation, or empty if the family has none.
     pub unit: &'a str,
-    /// What it counts or measures, empty for none.
+    /// What the family counts or measures, or empty if it has no description.
     pub description: &'a str,
-    /// What it is.
+    /// The kind of the metrics.
     pub kind: Kind,
 }
 
-/// Takes in what another library has counted.
+/// Receives the metrics of another library.
 pub struct Import<'a> {
     registry: Registry,
     scope: &'static str,
     drafts: &'a mut Vec<Draft>,
     known: &'a mut Known,
-    /// When the last run began.
+    /// The time at which the last run began.
     since: u64,
-    /// The names of the scopes that have metrics of this library. Found out when a series says what its scope is.
+    /// The names of the scopes that contain metrics of this library. Computed when the first series with scope labels
+    /// arrives.
     own: Option<HashSet<String>>,
 }
 
 /// The families of earlier runs.
 #[derive(Default)]
 struct Known {
-    /// What tells drafts apart, in their order.
+    /// The properties that distinguish the drafts, in the order of the drafts.
     streams: Vec<Stream>,
     by_name: HashMap<String, Vec<usize>>,
-    /// The draft that was found last.
+    /// The index of the draft that was found last.
     last: usize,
 }
 
-/// What tells the metrics of one name apart.
+/// The properties that distinguish metrics with the same name.
 #[derive(PartialEq)]
 struct Stream {
-    /// What the labels of its series say.
+    /// The scope according to the labels of the series, if they carry one.
     scope: Option<ScopeKey>,
     name: String,
     unit: String,
@@ -130,12 +131,12 @@ struct Stream {
 }
 
 impl Import<'_> {
-    /// Takes in one series of a family. Of several with the same labels, the last one counts.
+    /// Imports one series of a family. If several series have the same labels, the last one wins.
     ///
-    /// Labels that say which scope of OpenTelemetry a series is of become its scope. A series of a scope of this
-    /// library is left out, with a warning: this library put it there.
+    /// Labels that carry the OpenTelemetry scope of a series are converted to that scope. A series in a scope of this
+    /// library is skipped, with a warning, because it came from this library.
     ///
-    /// A counter that is negative, NaN or infinite is dropped and counted in `meterkit.dropped`.
+    /// A counter value that is negative, NaN or infinite is dropped and counted in `meterkit.dropped`.
     pub fn observe(
         &mut self,
         family: &ImportedFamily<'_>,
@@ -143,10 +144,10 @@ impl Import<'_> {
         reading: Reading,
     ) {
         if matches!(family.name, TARGET_INFO | "otel_scope_info") {
-            // What they say of the program and of its scopes is known.
+            // These families describe the program and its scopes, which are known already.
             return;
         }
-        // Prometheus treats a label without a value like a missing label.
+        // Prometheus treats a label with an empty value like a missing label.
         labels.retain(|label| !label.value.as_str().is_empty());
         let has_scope = labels.iter().any(|label| label.key.as_str().starts_with(SCOPE_LABEL));
         let scope = has_scope.then(|| take_scope(&mut labels));
@@ -182,18 +183,18 @@ impl Import<'_> {
         }
     }
 
-    /// Logs once that the metrics of a family cannot be taken in.
+    /// Logs, once per problem, that a family cannot be imported.
     pub fn refuse(&self, family: &str, problem: &str) {
         if self.registry.inner.settings.logged.is_new(&(self.scope, family, problem)) {
             tracing::warn!(
                 scope = self.scope,
                 family,
-                "left out a series of another library: {problem}"
+                "skipped a series of another library: {problem}"
             );
         }
     }
 
-    /// Makes the instrument of a stream. Returns where its draft is; `None` when it cannot be made.
+    /// Creates the instrument of a stream. Returns the index of its draft, or `None` if it cannot be created.
     fn add(&mut self, stream: Stream, description: &str) -> Option<usize> {
         let Stream { scope, name, unit, kind, number, bounds } = &stream;
         let bridge = || ScopeKey::from(ScopeId::Semconv(self.scope.to_owned()));
@@ -226,7 +227,7 @@ impl Import<'_> {
         }
     }
 
-    /// Returns whether a scope has metrics of this library, or is the one that such metrics are in.
+    /// Returns whether the scope contains metrics of this library, or is the default scope of this import.
     fn is_own(&mut self, scope: &ScopeKey) -> bool {
         let ScopeId::Semconv(name) = &scope.id else { return false };
         let scopes = &self.registry.inner.scopes;
@@ -244,16 +245,16 @@ impl Import<'_> {
             tracing::warn!(
                 scope = self.scope,
                 family,
-                "a registry that is brought into this library has metrics of this library: leaving them out; use \
-                 another registry for one of both"
+                "an imported registry contains metrics of this library, which are skipped; import from one registry, and \
+                       expose metrics of this library in another one"
             );
         }
     }
 }
 
 impl Known {
-    /// Returns the place of the stream of this name for which `is_it` returns `true`. Streams tend to come in the same
-    /// order each time.
+    /// Returns the index of the stream with this name for which `is_it` returns true. Streams tend to arrive in the
+    /// same order each time, so the neighborhood of the last match is searched first.
     fn find(&mut self, name: &str, is_it: impl Fn(&Stream) -> bool) -> Option<usize> {
         let is_at = |at: &usize| self.streams.get(*at).is_some_and(&is_it);
         let near = [self.last, self.last + 1].into_iter().find(is_at);
@@ -269,7 +270,7 @@ impl Known {
     }
 }
 
-/// Takes the labels that carry the scope. Returns that scope.
+/// Removes the labels that carry the scope, and returns the scope.
 fn take_scope(labels: &mut Vec<KeyValue>) -> ScopeKey {
     let (scope, own): (Vec<_>, Vec<_>) = std::mem::take(labels)
         .into_iter()
@@ -291,7 +292,7 @@ fn take_scope(labels: &mut Vec<KeyValue>) -> ScopeKey {
     key
 }
 
-/// Returns whether a value can be one of this instrument. It is counted as dropped otherwise.
+/// Returns whether the instrument accepts the value. If not, the value is counted as dropped.
 fn may_be(shared: &Shared, reading: &Reading) -> bool {
     let Reading::Number(value) = reading else { return true };
     let value = value.as_f64();
@@ -303,7 +304,7 @@ fn may_be(shared: &Shared, reading: &Reading) -> bool {
     reason.inspect(|reason| shared.dropped(*reason)).is_none()
 }
 
-/// While it is there, this thread gathers what another library counts.
+/// Marks this thread as gathering metrics of another library while it exists.
 struct Importing;
 
 impl Importing {

@@ -1,4 +1,4 @@
-//! What builders make: the types of instruments, and the store's type for each.
+//! The types that builders create, and the store's type for each.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -26,16 +26,16 @@ use crate::store::instrument::{Core, Stored};
 use crate::store::observed::Observed;
 use crate::store::shared::Shared;
 
-/// What a builder makes: an instrument that is recorded in, one that callbacks report, or a group of such.
+/// A type that a builder creates: a synchronous instrument, an observable instrument, or a group of either.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no instrument",
+    message = "`{Self}` is not an instrument",
     note = "instruments are `Counter`, `UpDownCounter`, `Gauge`, `Histogram`, `ObservableCounter`, \
-            `ObservableUpDownCounter`, `ObservableGauge`, and groups of those; a struct of declared metrics goes in with \
-            `#[metric(flatten)]`"
+            `ObservableUpDownCounter`, `ObservableGauge`, and groups of those; to include a struct of declared metrics, \
+            add `#[metric(flatten)]` to its field"
 )]
 pub trait Instrument: sealed::Sealed {
-    /// The builder, for `derive(Metrics)`: a type that is no instrument has none, so that the compiler does not report calls
-    /// on it, too.
+    /// The type of the builder, for `derive(Metrics)`. Types that are not instruments have none, so that the compiler
+    /// does not also report the calls on the builder.
     #[doc(hidden)]
     type Builder: From<InstrumentBuilder<Self>>;
 }
@@ -60,16 +60,16 @@ pub(super) mod sealed {
     use super::{InstrumentBuilder, InstrumentError};
 
     pub trait Sealed: Sized {
-        /// Finds or makes the instrument.
+        /// Finds or creates the instrument.
         fn make(builder: InstrumentBuilder<Self>) -> Result<Self, InstrumentError>;
 
-        /// Returns an instrument that records nowhere, for one that cannot be made.
+        /// Returns an instrument that records nothing, in place of one that cannot be created.
         fn not_made(builder: &InstrumentBuilder<Self>) -> Self;
     }
 }
 
-/// Makes handles instruments. Not a blanket implementation: the compiler would list what a handle is for a type that is
-/// none.
+/// Makes handle types instruments. Not a blanket implementation, because the compiler would then list the requirements
+/// of handles for a type that is not an instrument.
 macro_rules! recorded {
     ($($handle:ident of $number:ident),*) => {$(
         impl<T: $number> Instrument for $handle<T> {
@@ -111,7 +111,7 @@ impl<L: Labels, H: Handle> sealed::Sealed for Group<L, H> {
             return Err(InstrumentError::TooManySets { name, sets, limit });
         }
         let core = find(builder)?;
-        // One that existed has its own limit.
+        // An existing group keeps its own limit, which may be lower.
         let made = core.zero_initialize();
         made.map_err(|limit| InstrumentError::TooManySets { name, sets, limit })?;
         Ok(Self::new(core))
@@ -132,7 +132,7 @@ impl<H: Handle> sealed::Sealed for Group<DynamicLabels, H> {
     }
 }
 
-/// The labels of an instrument that has none.
+/// The labels of an instrument without labels.
 pub(super) struct NoLabels;
 
 impl Labels for NoLabels {
@@ -142,10 +142,11 @@ impl Labels for NoLabels {
     fn visit(&self, _: &mut impl crate::labels::LabelVisitor) {}
 }
 
-/// Makes an instrument of its kind and number. `is_plain` says that the code declares it, without labels.
+/// Creates an instrument of the kind and number type in `shared`. `is_plain` means that the code declares it without
+/// labels.
 ///
-/// All types are listed here, so that the code of the store for each is compiled with this crate and not again with every
-/// crate that has such an instrument.
+/// All types are listed here, so that the store's code for each is compiled with this crate, and not again in every
+/// crate that uses such an instrument.
 pub(super) fn make(shared: Shared, is_plain: bool) -> Arc<dyn Stored> {
     use NumberType::{F64, I64};
     fn recorded<H: Handle>(shared: Shared) -> Arc<dyn Stored> {
@@ -166,7 +167,8 @@ pub(super) fn make(shared: Shared, is_plain: bool) -> Arc<dyn Stored> {
     }
 }
 
-/// Returns the instrument of this scope in `registry` that is like one of another registry, made if it does not exist.
+/// Finds or creates an instrument in the given scope of `registry` with the properties of an instrument of another
+/// registry.
 pub(crate) fn find_or_make_like(
     registry: &Registry,
     scope: &ScopeKey,
@@ -181,7 +183,7 @@ pub(crate) fn find_or_make_like(
     Ok(found)
 }
 
-/// Returns a group of any type of handle without that type; `None` if it is no group.
+/// Returns a group without the type of its handles, or `None` if `group` is not a group.
 pub(crate) fn members_of(group: &dyn Any) -> Option<&dyn Members> {
     fn typed<H: Handle>(group: &dyn Any) -> Option<&dyn Members> {
         group.downcast_ref::<SeriesGroup<H>>().map(|group| -> &dyn Members { group })

@@ -1,11 +1,11 @@
-//! What counters, up-down counters and gauges have in common: they are handles on a number.
+//! The common part of counters, up-down counters and gauges: each is a handle to a number in the store.
 
 use std::fmt;
 
 use crate::number::Value;
 use crate::store::handle::AnyHandle;
 
-/// Makes `$handle` a handle on the numbers of the store.
+/// Implements `$handle` as a handle to a number in the store.
 macro_rules! number_handle {
     ($handle:ident, $number:ident, $cell:ident) => {
         const _: () = {
@@ -59,7 +59,7 @@ macro_rules! number_handle {
 
 pub(super) use number_handle;
 
-/// Shows a handle with its value, if it has one.
+/// Formats a handle with its value, if it has one.
 pub(super) fn debug(f: &mut fmt::Formatter<'_>, name: &str, handle: &dyn AnyHandle) -> fmt::Result {
     match handle.number() {
         Some(Value::U64(value)) => handle.debug(f, name, &value),

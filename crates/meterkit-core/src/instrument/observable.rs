@@ -21,14 +21,14 @@ use crate::registry::Inner;
 use crate::store::callbacks::CallbackOptions;
 use crate::store::observed::Observed;
 
-/// An instrument whose values callbacks report: an [`ObservableCounter`], [`ObservableUpDownCounter`] or
+/// An instrument whose values are reported by callbacks: an [`ObservableCounter`], [`ObservableUpDownCounter`] or
 /// [`ObservableGauge`], or a group of one of them.
 ///
-/// A callback runs once per collection, however many targets read what it reports. What it reported is there until it
-/// runs again; a series that it no longer reports is gone from exports. Should the series return within an hour, from
-/// this callback or another one, its total goes on where it ended, or begins anew if it has fallen. Several callbacks
-/// may be registered for one instrument: each reports its own series, and of a series that several report, the last
-/// registered callback's value counts.
+/// A callback runs once per collection, regardless of how many targets export its values. The reported values stay
+/// until the callback runs again; a series that it no longer reports is removed from exports. If the series returns
+/// within an hour, from this callback or another one, its total continues where it ended, or starts anew if it has
+/// fallen. Several callbacks may be registered for one instrument: each reports its own series. If several callbacks
+/// report the same series, the value of the callback registered last wins.
 ///
 /// ```
 /// use meterkit::Registry;
@@ -48,41 +48,41 @@ use crate::store::observed::Observed;
 /// # Ok::<(), meterkit::InstrumentError>(())
 /// ```
 ///
-/// Cheap to clone: a clone is the same instrument.
+/// Cheap to clone. A clone refers to the same instrument.
 #[must_use = "an observable instrument reports nothing until a callback is registered"]
 pub struct Observable<K, T, L = Unlabeled> {
     observed: Arc<Observed>,
-    /// Weak: callbacks hold instruments, and the registry holds callbacks.
+    /// Weak, because callbacks own instruments, and the registry owns callbacks.
     registry: Weak<Inner>,
-    /// Of callbacks that are registered for it alone.
+    /// Options for callbacks that are registered for this instrument alone.
     options: CallbackOptions,
     types: Types<K, T, L>,
 }
 
-/// What an instrument reports, and for which labels; it holds none of it.
+/// The types of an instrument's values and labels. No value of these types is stored.
 type Types<K, T, L> = PhantomData<fn() -> (K, T, L)>;
 
-/// An observable instrument has no labels.
+/// The label type of an observable instrument without labels.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_enums, reason = "has no values")]
 pub enum Unlabeled {}
 
-/// A total that only rises, which callbacks report: always the whole total, never what was added since. One that falls
-/// has begun anew.
+/// A total that only rises and is reported by callbacks. A callback reports the whole total, never the increase. A
+/// total that has fallen counts as a reset.
 ///
-/// Made by [`Meter::observable_counter`](crate::Meter::observable_counter). Follows OpenTelemetry's Metrics API,
+/// Created by [`Meter::observable_counter`](crate::Meter::observable_counter). Follows OpenTelemetry's Metrics API,
 /// section Asynchronous Counter.
 pub type ObservableCounter<T = u64> = Observable<CounterKind, T>;
 
-/// A total that rises and falls, which callbacks report: always the whole total, never the change.
+/// A total that rises and falls and is reported by callbacks. A callback reports the whole total, never the change.
 ///
-/// Made by [`Meter::observable_up_down_counter`](crate::Meter::observable_up_down_counter). Follows OpenTelemetry's
+/// Created by [`Meter::observable_up_down_counter`](crate::Meter::observable_up_down_counter). Follows OpenTelemetry's
 /// Metrics API, section Asynchronous UpDownCounter.
 pub type ObservableUpDownCounter<T = i64> = Observable<UpDownCounterKind, T>;
 
-/// A value that callbacks report.
+/// A current value that is reported by callbacks.
 ///
-/// Made by [`Meter::observable_gauge`](crate::Meter::observable_gauge). Follows OpenTelemetry's Metrics API, section
+/// Created by [`Meter::observable_gauge`](crate::Meter::observable_gauge). Follows OpenTelemetry's Metrics API, section
 /// Asynchronous Gauge.
 pub type ObservableGauge<T = i64> = Observable<GaugeKind, T>;
 
@@ -101,7 +101,7 @@ impl<K, T, L> Observable<K, T, L> {
         Self { observed, registry, options: builder.request.callback.clone(), types: PhantomData }
     }
 
-    /// Returns a callback for this instrument, about to be registered: for one that is
+    /// Returns the builder of a callback for this instrument. Use it for a callback that is
     /// [cached](CallbackBuilder::cached), [refreshed in the background](CallbackBuilder::refresh_every), or can fail.
     pub fn callback(&self) -> CallbackBuilder<Self> {
         let (registry, options) = (self.registry.clone(), self.options.clone());
@@ -110,14 +110,14 @@ impl<K, T, L> Observable<K, T, L> {
 }
 
 impl<K: ObservableKind<T>, T: Number> Observable<K, T> {
-    /// Registers `callback`, whose value is reported by each collection until the guard is dropped.
+    /// Registers `callback`. Each collection exports the value that it returns, until the guard is dropped.
     pub fn observe(&self, callback: impl Fn() -> T + Send + Sync + 'static) -> CallbackGuard {
         self.callback().observe(callback)
     }
 }
 
 impl<K: ObservableKind<T>, T: Number, L: Labels> Observable<K, T, L> {
-    /// Registers `callback`, which reports any number of series to each collection until the guard is dropped.
+    /// Registers `callback`, which reports any number of series in each collection, until the guard is dropped.
     pub fn observe_with<R: CallbackOutput>(
         &self,
         callback: impl Fn(&mut SeriesObserver<'_, K, T, L>) -> R + Send + Sync + 'static,
@@ -147,12 +147,12 @@ impl<K, T, L> fmt::Debug for Observable<K, T, L> {
     }
 }
 
-/// An observable instrument of any type: for [`Meter::register_callback`](crate::Meter::register_callback) and
-/// [`Meter::callback_for`](crate::Meter::callback_for).
+/// An observable instrument of any type, as [`Meter::register_callback`](crate::Meter::register_callback) and
+/// [`Meter::callback_for`](crate::Meter::callback_for) accept it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an observable instrument",
-    note = "callbacks report `ObservableCounter`, `ObservableUpDownCounter`, `ObservableGauge`, and groups of those; in other \
-            instruments code records by itself"
+    note = "callbacks report `ObservableCounter`, `ObservableUpDownCounter`, `ObservableGauge`, and groups of those; \
+            record in other instruments directly"
 )]
 pub trait AnyObservable: sealed::Sealed {}
 

@@ -1,8 +1,8 @@
-//! How something ended, as a label.
+//! The outcome of an operation, as a label.
 
 use crate::labels::{LabelRef, LabelValue};
 
-/// How something ended: `ok` or `error`. A label that is made from a `Result`.
+/// The outcome of an operation, `ok` or `error`: a label that is created from a `Result`.
 ///
 /// ```
 /// use meterkit::instrument::Outcome;
@@ -23,14 +23,14 @@ use crate::labels::{LabelRef, LabelValue};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(clippy::exhaustive_enums, reason = "a result has these two")]
 pub enum Outcome {
-    /// It worked.
+    /// The operation succeeded.
     Ok,
-    /// It did not.
+    /// The operation failed.
     Error,
 }
 
 impl Outcome {
-    /// How `result` ended.
+    /// Returns the outcome of `result`.
     pub fn of<T, E>(result: &Result<T, E>) -> Self {
         match result {
             Ok(_) => Self::Ok,

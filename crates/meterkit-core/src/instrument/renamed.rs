@@ -1,6 +1,6 @@
-//! Methods under the names that other libraries have for them: calling one is a compile error that names ours.
+//! Methods under the names that other libraries use: calling one is a compile error that names our method.
 //!
-//! The compiler suggests methods by `#[doc(alias)]` only within the crate that declares them.
+//! `#[doc(alias)]` alone is not enough, because the compiler uses it for suggestions only within the declaring crate.
 
 use super::counter::Counter;
 use super::gauge::Gauge;
@@ -10,7 +10,7 @@ use super::up_down_counter::UpDownCounter;
 use crate::number::{CounterNumber, GaugeNumber, HistogramNumber, UpDownNumber};
 use crate::store::handle::Handle;
 
-/// Declares a trait that nothing implements, and a method for each type that asks for it.
+/// Declares a trait without implementations, and for each type a method that requires the trait.
 macro_rules! renamed {
     ($trait:ident: $message:literal, $label:literal; $($rest:tt)*) => {
         #[diagnostic::on_unimplemented(message = $message, label = $label)]

@@ -1,4 +1,4 @@
-//! Metrics that the store keeps about itself, in the scope `meterkit`.
+//! Metrics of the store about itself, in the scope `meterkit`.
 
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
@@ -15,13 +15,15 @@ use crate::scope::{ScopeId, ScopeKey};
 use crate::store::settings::DropReason;
 use crate::unpoisoned::Unpoisoned;
 
-/// The scope of the metrics that the library keeps about itself.
+/// The scope of the metrics that the library records about itself.
 pub const OWN_SCOPE: &str = "meterkit";
 
-/// Bounds in seconds: few, as every callback has a series. What matters is whether it is quick, slow or very slow.
+/// Bucket bounds in seconds. There are only a few, because each callback has a series; they separate quick, slow and
+/// very slow callbacks.
 const DURATIONS: [f64; 5] = [0.001, 0.01, 0.1, 1.0, 10.0];
 
-/// The metrics of one registry about itself. Each stays away if the program has made a different one of its name.
+/// The metrics of one registry about itself. A metric is not exported if the program has created a different one with
+/// its name.
 pub(crate) struct SelfMetrics {
     dropped: CounterGroup<Dropped>,
     series: GaugeGroup<ByInstrument<'static>, u64>,
@@ -31,14 +33,15 @@ pub(crate) struct SelfMetrics {
     failures: CounterGroup<Failed<'static>>,
     background: GaugeGroup<ByInstrument<'static>, u64>,
     name_meetings: GaugeGroup<ByInstrument<'static>, u64>,
-    /// Made with the first line that is left out: without labels, it would be exported as zero.
+    /// Created when the first log line is suppressed: a counter without labels is exported as zero from its creation
+    /// on.
     suppressed: OnceLock<CounterGroup<NoLabels>>,
-    /// The names of the instruments that have a number of series, one of callbacks, and one of names that meet.
+    /// The names of the instruments that have a value in `series`, in `background` and in `name_meetings`.
     counted: Mutex<[Vec<String>; 3]>,
 }
 
 impl SelfMetrics {
-    /// Returns the metrics of this registry, which are made when they are first needed.
+    /// Returns the metrics of this registry, which are created when they are first needed.
     pub(crate) fn of(registry: &Registry) -> &Arc<Self> {
         registry.inner.self_metrics.get_or_init(|| Arc::new(Self::new(registry)))
     }
@@ -83,12 +86,13 @@ impl SelfMetrics {
         }
     }
 
-    /// Returns whether a scope is that of these metrics.
+    /// Returns whether the scope is that of these metrics.
     pub(crate) fn has_scope(key: &ScopeKey) -> bool {
         matches!(&key.id, ScopeId::Semconv(name) if name == OWN_SCOPE)
     }
 
-    /// Brings the numbers of series and of callbacks in the background up to date.
+    /// Updates the metrics that are derived from the state of the store: series, overflows, callbacks in the
+    /// background, colliding names and suppressed log lines.
     pub(crate) fn update(registry: &Registry) {
         let (usages, callbacks) = (registry.usage(), registry.inner.callbacks.by_name());
         let meetings = registry.prometheus_names().instruments();
@@ -111,7 +115,7 @@ impl SelfMetrics {
         }
         let mut counted = own.counted.lock().unpoisoned();
         let [series, background, met] = &mut *counted;
-        // Unloaded, disabled, unregistered or renamed since the last update.
+        // These instruments were unloaded, disabled, unregistered or renamed since the last update.
         for name in series.iter().filter(|name| !order::has(&usages, name)) {
             own.series.remove(ByInstrument(name));
             own.overflow.remove(ByInstrument(name));
@@ -140,8 +144,8 @@ impl SelfMetrics {
         *met = meetings;
     }
 
-    /// Records a run of a callback that has ended, and how long it took if it is `timed`. The run failed if
-    /// `has_panicked` says how.
+    /// Records a finished run of a callback: its duration if `timed` is set, and its failure if `has_panicked` is set
+    /// (`true` for a panic, `false` for an error).
     pub(crate) fn ran(
         &self,
         instrument: &str,
@@ -161,7 +165,7 @@ impl SelfMetrics {
         self.overruns.with(ByInstrument(instrument)).increment();
     }
 
-    /// Forgets an instrument that was unloaded.
+    /// Removes the series of an instrument that was unloaded.
     pub(crate) fn forget(&self, instrument: &str) {
         self.series.remove(ByInstrument(instrument));
         self.overflow.remove(ByInstrument(instrument));
@@ -173,7 +177,7 @@ impl SelfMetrics {
         }
     }
 
-    /// Forgets what was recorded by names that instruments do not have any more.
+    /// Removes all series of runs of callbacks, because instruments have been renamed.
     pub(crate) fn forget_names(&self) {
         self.duration.clear();
         self.overruns.clear();
@@ -181,7 +185,7 @@ impl SelfMetrics {
     }
 }
 
-/// Counts values that are not recorded in `meterkit.dropped`.
+/// Makes `meterkit.dropped` count the values that cannot be recorded.
 pub(super) fn count_drops(registry: &Registry) {
     registry.inner.settings.on_drop.get_or_init(|| {
         let inner = Arc::downgrade(&registry.inner);
@@ -194,8 +198,8 @@ pub(super) fn count_drops(registry: &Registry) {
 }
 
 impl Registry {
-    /// A metric that this library keeps about itself, in the scope `meterkit`: for whoever collects and delivers. No
-    /// limit stops it, and it counts in none. A histogram may have no boundaries.
+    /// Returns the builder of a metric of this library about itself, in the scope `meterkit`. No limit applies to its
+    /// series, and they count toward none. A histogram may have no bucket boundaries.
     #[doc(hidden)]
     pub fn self_metric<I>(&self, name: &'static str) -> InstrumentBuilder<I> {
         InstrumentBuilder::new(self.clone(), ScopeKey::semconv(OWN_SCOPE), name.into())
@@ -225,7 +229,7 @@ impl Labels for ByInstrument<'_> {
     }
 }
 
-/// A callback's runs that failed, by its instrument and how.
+/// The labels of failed runs: the instrument, and whether the callback panicked or returned an error.
 struct Failed<'a> {
     instrument: &'a str,
     has_panicked: bool,

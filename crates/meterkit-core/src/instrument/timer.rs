@@ -1,4 +1,4 @@
-//! Timers: how long something took, into a histogram.
+//! Timers, which record durations in a histogram.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -12,29 +12,29 @@ use super::histogram::Histogram;
 use crate::number::HistogramNumber;
 use crate::store::redirect;
 
-/// A running timer. Records when dropped. From [`Histogram::start_timer`].
+/// A running timer that records when it is dropped. Created by [`Histogram::start_timer`].
 #[derive(Debug)]
-#[must_use = "dropped at once, it records next to nothing"]
+#[must_use = "a timer that is dropped immediately records next to nothing"]
 pub struct Timer<T: HistogramNumber = f64> {
-    /// None when nothing is to be recorded any more.
+    /// `None` once there is nothing left to record.
     histogram: Option<Histogram<T>>,
     start: Duration,
 }
 
 impl<T: HistogramNumber> Timer<T> {
     pub(super) fn start(histogram: Histogram<T>) -> Self {
-        // Its clock may be another one.
+        // Redirected before the start, because the other registry may have another clock.
         let histogram = redirect::series(&histogram).unwrap_or(histogram);
         let start = histogram.clock().elapsed();
         Self { histogram: Some(histogram), start }
     }
 
-    /// Records now, and tells how long it was.
+    /// Records the time since the start, and returns it.
     pub fn observe_duration(mut self) -> Duration {
         self.finish().unwrap_or_default()
     }
 
-    /// Records nothing.
+    /// Stops the timer without recording anything.
     pub fn discard(mut self) {
         self.histogram = None;
     }
@@ -50,8 +50,8 @@ impl<T: HistogramNumber> Drop for Timer<T> {
     }
 }
 
-/// A running timer whose labels are known when it ends. Dropped without, it records nothing. From
-/// [`Group::start_timer`].
+/// A running timer that receives its labels when it ends. It records nothing if it is dropped without labels. Created
+/// by [`Group::start_timer`].
 ///
 /// ```
 /// use meterkit::instrument::Outcome;
@@ -70,7 +70,7 @@ impl<T: HistogramNumber> Drop for Timer<T> {
 /// # Ok::<(), meterkit::InstrumentError>(())
 /// ```
 #[derive(Debug)]
-#[must_use = "it records only when it is given its labels"]
+#[must_use = "a timer of a group records nothing until `observe` is called with its labels"]
 pub struct GroupTimer<L, T: HistogramNumber = f64> {
     group: Group<L, Histogram<T>>,
     start: Duration,
@@ -83,23 +83,23 @@ impl<L, T: HistogramNumber> GroupTimer<L, T> {
         Self { group, start }
     }
 
-    /// Returns the time since the timer was started, by the clock that it records with.
+    /// Returns the time since the start, according to the clock that the timer records with.
     pub fn elapsed(&self) -> Duration {
         self.group.clock().elapsed().saturating_sub(self.start)
     }
 
-    /// Records in the series with these labels, and returns how long it was.
+    /// Records the time since the start in the series with these labels, and returns it.
     pub fn observe(self, labels: impl LabelsOf<L>) -> Duration {
         self.group.with(labels).record_since(self.start)
     }
 }
 
-/// A closure or a future, which [`Histogram::time`] can time. `M` tells the compiler which of the two it is.
+/// A closure or a future that [`Histogram::time`] can time. `M` distinguishes the two for the compiler.
 pub trait Timeable<M, T: HistogramNumber> {
-    /// The closure's result, or a future that has the same output and records when it is ready.
+    /// The result of the closure, or a future with the same output that records when it completes.
     type Timed;
 
-    /// Runs the closure, or wraps the future, and records how long it took.
+    /// Runs the closure or wraps the future, and records how long it takes.
     fn time(self, histogram: Histogram<T>) -> Self::Timed;
 }
 
@@ -131,11 +131,11 @@ impl<F: Future, T: HistogramNumber> Timeable<Polled, T> for F {
 }
 
 pin_project! {
-    /// A future whose duration is recorded. From [`Histogram::time`].
+    /// A future whose duration is recorded. Created by [`Histogram::time`].
     #[derive(Debug)]
     #[must_use = "futures do nothing unless they are awaited"]
     pub struct TimedFuture<F, T: HistogramNumber> {
-        // Dropped before the timer: the time of dropping it counts.
+        // Declared before the timer, so that it is dropped first and dropping it is timed, too.
         #[pin]
         future: F,
         histogram: Option<Histogram<T>>,

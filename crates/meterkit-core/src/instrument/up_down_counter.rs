@@ -10,9 +10,9 @@ use crate::store::series::SeriesRef;
 use crate::store::settings::DropReason;
 use crate::store::sum::UpDownCell;
 
-/// Counts what comes and goes: open connections, tasks in flight, items in a queue.
+/// Counts things that come and go: open connections, tasks in flight, items in a queue.
 ///
-/// Cheap to clone; recording is one atomic addition and never fails. Made by
+/// Cheap to clone. Recording is one atomic addition and never fails. Created by
 /// [`Meter::up_down_counter`](crate::Meter::up_down_counter).
 ///
 /// Follows OpenTelemetry's Metrics API, section UpDownCounter.
@@ -44,7 +44,7 @@ impl<T: UpDownNumber> UpDownCounter<T> {
         self.add(T::ONE);
     }
 
-    /// Takes one away.
+    /// Subtracts one.
     #[doc(alias = "dec")]
     #[inline]
     pub fn decrement(&self) {
@@ -62,9 +62,9 @@ impl<T: UpDownNumber> UpDownCounter<T> {
         }
     }
 
-    /// Adds one now and takes it away when the guard is dropped.
+    /// Adds one now and subtracts it when the guard is dropped.
     ///
-    /// What is in flight stays so when the series is removed: the series returns, with as many as there are guards.
+    /// Guards survive the removal of their series: the series returns with the number of existing guards.
     pub fn guard(&self) -> InFlight<T> {
         if let Some(instead) = redirect::series(self) {
             return instead.guard();
@@ -76,7 +76,7 @@ impl<T: UpDownNumber> UpDownCounter<T> {
         InFlight { counter: self.clone(), is_counted }
     }
 
-    /// Returns the sum so far.
+    /// Returns the current sum.
     pub fn value(&self) -> T {
         match redirect::series(self) {
             Some(instead) => instead.value(),
@@ -87,12 +87,12 @@ impl<T: UpDownNumber> UpDownCounter<T> {
 
 number_handle!(UpDownCounter, UpDownNumber, UpDownCell);
 
-/// Something that is in flight: counted until this is dropped. From [`UpDownCounter::guard`].
+/// Counts one thing in flight until it is dropped. Created by [`UpDownCounter::guard`].
 #[derive(Debug)]
-#[must_use = "dropped at once, it counts nothing"]
+#[must_use = "a guard that is dropped immediately counts nothing"]
 pub struct InFlight<T: UpDownNumber = i64> {
     counter: UpDownCounter<T>,
-    /// Not while the instrument is off.
+    /// `false` if the instrument was off when the guard was created.
     is_counted: bool,
 }
 

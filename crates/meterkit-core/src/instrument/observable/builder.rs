@@ -1,4 +1,4 @@
-//! How observable instruments are made.
+//! Builders of observable instruments.
 
 use std::fmt;
 use std::future::Future;
@@ -25,13 +25,13 @@ impl<K: ObservableKind<T>, T: Number, L> InstrumentBuilder<Observable<K, T, L>> 
         self
     }
 
-    /// Sets how long a collection waits for the callback, 1 s by default; see [`CallbackBuilder::budget`].
+    /// Sets how long a collection waits for the callback. The default is 1 s; see [`CallbackBuilder::budget`].
     pub fn budget(mut self, budget: Duration) -> Self {
         self.request.callback.budget = Some(budget);
         self
     }
 
-    /// Sets where a callback that is refreshed runs; see [`CallbackBuilder::spawn_with`].
+    /// Sets where an async callback runs; see [`CallbackBuilder::spawn_with`].
     pub fn spawn_with(mut self, spawn: impl Fn(BackgroundTask) + Send + Sync + 'static) -> Self {
         self.request.callback.spawn = Some(Arc::new(spawn));
         self
@@ -69,12 +69,12 @@ impl<K: ObservableKind<T>, T: Number, L> Observable<K, T, L> {
 }
 
 impl<K: ObservableKind<T>, T: Number> InstrumentBuilder<Observable<K, T, Unlabeled>> {
-    /// Makes the instrument, or takes the one that exists, and registers `callback` for it:
-    /// [`CallbackBuilder::observe`].
+    /// Creates the instrument, or takes the existing one, and registers `callback` for it, as
+    /// [`CallbackBuilder::observe`] does.
     ///
     /// # Errors
     ///
-    /// Those of [`build`](Self::build).
+    /// Returns the errors of [`build`](Self::build).
     #[track_caller]
     pub fn observe(
         self,
@@ -83,11 +83,11 @@ impl<K: ObservableKind<T>, T: Number> InstrumentBuilder<Observable<K, T, Unlabel
         Ok(self.build()?.callback().observe(callback))
     }
 
-    /// Like [`observe`](Self::observe), with a callback that can fail: [`CallbackBuilder::observe_result`].
+    /// Like [`observe`](Self::observe), with a callback that can fail; see [`CallbackBuilder::observe_result`].
     ///
     /// # Errors
     ///
-    /// Those of [`build`](Self::build).
+    /// Returns the errors of [`build`](Self::build).
     #[track_caller]
     pub fn observe_result<E: fmt::Display>(
         self,
@@ -96,12 +96,12 @@ impl<K: ObservableKind<T>, T: Number> InstrumentBuilder<Observable<K, T, Unlabel
         Ok(self.build()?.callback().observe_result(callback))
     }
 
-    /// Makes the instrument, or takes the one that exists, and registers an async callback that runs in the background:
-    /// [`CallbackBuilder::refresh_every`].
+    /// Creates the instrument, or takes the existing one, and registers an async callback that runs in the background,
+    /// as [`CallbackBuilder::refresh_every`] does.
     ///
     /// # Errors
     ///
-    /// Those of [`build`](Self::build).
+    /// Returns the errors of [`build`](Self::build).
     #[track_caller]
     pub fn refresh_every<F>(
         self,
@@ -114,12 +114,12 @@ impl<K: ObservableKind<T>, T: Number> InstrumentBuilder<Observable<K, T, Unlabel
         Ok(self.build()?.callback().refresh_every(period, callback))
     }
 
-    /// Like [`refresh_every`](Self::refresh_every), with a callback that can fail:
+    /// Like [`refresh_every`](Self::refresh_every), with a callback that can fail; see
     /// [`CallbackBuilder::refresh_every_result`].
     ///
     /// # Errors
     ///
-    /// Those of [`build`](Self::build).
+    /// Returns the errors of [`build`](Self::build).
     #[track_caller]
     pub fn refresh_every_result<F, E: fmt::Display>(
         self,
@@ -134,20 +134,20 @@ impl<K: ObservableKind<T>, T: Number> InstrumentBuilder<Observable<K, T, Unlabel
 }
 
 impl<K: ObservableKind<T>, T: Number, L: Labels> InstrumentBuilder<Observable<K, T, L>> {
-    /// Sets how many series the instrument may have; further label sets share the overflow series, which has the sum
-    /// of totals, and the last of other values. 2000 by default; `METERKIT_CARDINALITY_LIMIT` changes the default, not
-    /// what is set here.
+    /// Sets the maximum number of series of the instrument. Further label sets share the overflow series, which holds
+    /// the sum of totals, and the last value of gauges. The default is 2000; `METERKIT_CARDINALITY_LIMIT` changes the
+    /// default, but not a limit that is set here.
     pub fn cardinality_limit(mut self, series: usize) -> Self {
         self.request.options.limit = Some(series);
         self
     }
 
-    /// Makes the instrument, or takes the one that exists, and registers `callback` for it:
-    /// [`CallbackBuilder::observe_with`].
+    /// Creates the instrument, or takes the existing one, and registers `callback` for it, as
+    /// [`CallbackBuilder::observe_with`] does.
     ///
     /// # Errors
     ///
-    /// Those of [`build`](Self::build).
+    /// Returns the errors of [`build`](Self::build).
     #[track_caller]
     pub fn observe_with<R: CallbackOutput>(
         self,
@@ -156,12 +156,12 @@ impl<K: ObservableKind<T>, T: Number, L: Labels> InstrumentBuilder<Observable<K,
         Ok(self.build()?.callback().observe_with(callback))
     }
 
-    /// Makes the instrument, or takes the one that exists, and registers an async callback that runs in the background:
-    /// [`CallbackBuilder::refresh_every`].
+    /// Creates the instrument, or takes the existing one, and registers an async callback that runs in the background,
+    /// as [`CallbackBuilder::refresh_every`] does.
     ///
     /// # Errors
     ///
-    /// Those of [`build`](Self::build).
+    /// Returns the errors of [`build`](Self::build).
     #[track_caller]
     pub fn refresh_every<F, S>(
         self,
@@ -175,12 +175,12 @@ impl<K: ObservableKind<T>, T: Number, L: Labels> InstrumentBuilder<Observable<K,
         Ok(self.build()?.callback().refresh_every(period, callback))
     }
 
-    /// Like [`refresh_every`](Self::refresh_every), with a callback that can fail:
+    /// Like [`refresh_every`](Self::refresh_every), with a callback that can fail; see
     /// [`CallbackBuilder::refresh_every_result`].
     ///
     /// # Errors
     ///
-    /// Those of [`build`](Self::build).
+    /// Returns the errors of [`build`](Self::build).
     #[track_caller]
     pub fn refresh_every_result<F, S, E: fmt::Display>(
         self,

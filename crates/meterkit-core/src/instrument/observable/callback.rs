@@ -1,4 +1,4 @@
-//! How a callback is registered.
+//! Registration of callbacks.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -21,16 +21,18 @@ use crate::store::callbacks::{
 };
 use crate::store::observed::{Draft, Observed};
 
-/// A callback about to be registered. From [`Observable::callback`] for one instrument, from
+/// Configures a callback before it is registered. Returned by [`Observable::callback`] for one instrument, and by
 /// [`Meter::callback`](crate::Meter::callback) for several.
 ///
-/// A callback runs on a dedicated thread, never on one that serves requests or delivers metrics. It may record, create
-/// instruments, and register and unregister callbacks; it should not wait for a collection, which waits for it.
-/// Callbacks run one after the other as long as they are quick, and side by side when one takes long.
+/// A callback runs on a dedicated thread, never on a thread that serves requests or delivers metrics. It may record,
+/// create instruments, and register and unregister callbacks. It should not wait for a collection, because the
+/// collection waits for the callback. Callbacks run one after another while they are quick, and in parallel when one
+/// takes long.
 ///
-/// When a callback panics, its values are missing until it works again; the panic is logged, and counted in
+/// If a callback panics, its values are missing until it works again; the panic is logged, and counted in
 /// `meterkit.callback.failures`. So that Rust's panic hook does not print a backtrace in every collection, the callback
-/// is left alone for 30 s, then for 1 min if it panics again, and so on up to 15 min; collections in between skip it.
+/// is not run again for 30 s, then for 1 min if it panics again, and so on up to 15 min; collections in between skip
+/// it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -53,46 +55,46 @@ use crate::store::observed::{Draft, Observed};
 /// });
 /// # Ok::<(), meterkit::InstrumentError>(())
 /// ```
-#[must_use = "a callback runs once it is registered: by `observe`, `observe_with` or `refresh_every`"]
+#[must_use = "a callback does not run until `observe`, `observe_with` or `refresh_every` registers it"]
 pub struct CallbackBuilder<I> {
     pub(super) registry: Weak<Inner>,
     pub(super) instruments: I,
     pub(super) options: CallbackOptions,
 }
 
-/// Several instruments of one scope that a callback reports at once.
+/// Several instruments of one scope that one callback reports.
 pub struct Several(Vec<Arc<Observed>>);
 
 impl<I> CallbackBuilder<I> {
-    /// Runs the callback at most once in this time, also when it fails; collections in between export what it reported
-    /// last. By default it runs in every collection.
+    /// Runs the callback at most once in this time, even if it fails. Collections in between export the values of its
+    /// last run. By default, it runs in every collection.
     ///
-    /// The first collection after this time starts the callback again, but is not held up by it: if the callback takes
-    /// longer than 100 ms, it finishes in the background, and collections export the values of the run before until
-    /// then. Only the first run, which has nothing to export yet, is waited for as long as the
+    /// The first collection after this time starts the callback again, but does not wait long: if the callback takes
+    /// longer than 100 ms, it finishes in the background, and until then collections export the values of the run
+    /// before. Only the first run, before which there are no values to export, is waited for as long as the
     /// [budget](Self::budget) allows.
     pub fn cached(mut self, ttl: Duration) -> Self {
         self.options.ttl = Some(ttl);
         self
     }
 
-    /// Sets how long a collection waits for the callback. 1 s by default; `METERKIT_CALLBACK_BUDGET` changes the
-    /// default, not what is set here. If the callback takes longer, the overrun is logged with its instrument's name,
-    /// and the collection exports its last values.
+    /// Sets how long a collection waits for the callback. The default is 1 s; `METERKIT_CALLBACK_BUDGET` changes the
+    /// default, but not a budget that is set here. If the callback takes longer, the overrun is logged with the name of
+    /// the instrument, and the collection exports the last values.
     ///
-    /// After three overruns in a row the callback runs in the background: collections start it and export its last
+    /// After three overruns in a row, the callback moves to the background: collections start it and export its last
     /// values without waiting, until it is fast again. `meterkit.callback.background` counts such callbacks.
     ///
-    /// Nobody waits for a callback that is [refreshed](Self::refresh_every), or [cached](Self::cached) with values of an
-    /// earlier run. Such a run is reported as an overrun when it takes longer than the budget that is set here, by
-    /// default longer than its period.
+    /// Collections never wait for a callback that is [refreshed](Self::refresh_every), or [cached](Self::cached) with
+    /// values of an earlier run. Its run is reported as an overrun if it takes longer than the budget that is set here,
+    /// or by default longer than its period.
     pub fn budget(mut self, budget: Duration) -> Self {
         self.options.budget = Some(budget);
         self
     }
 
-    /// Sets where a callback that is [refreshed](Self::refresh_every) runs. By default, on a thread of the pipeline with
-    /// its runtime.
+    /// Sets where an async callback ([`refresh_every`](Self::refresh_every)) runs. By default, it runs on a thread of
+    /// the pipeline, with the pipeline's runtime.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -115,7 +117,7 @@ impl<I> CallbackBuilder<I> {
     #[track_caller]
     fn register(mut self, instruments: &[Arc<Observed>], work: Routine) -> CallbackGuard {
         self.options.registered_at = Some(Location::caller());
-        // Instruments that could not be made, or that are gone, are left out; the callback reports the others.
+        // Instruments that could not be created or have been unloaded are left out; the callback reports the others.
         let may_report = |it: &&Arc<Observed>| {
             let is_gone = it.shared.is_unloaded() || it.shared.is_not_made();
             if is_gone {
@@ -137,7 +139,7 @@ impl<I> CallbackBuilder<I> {
 }
 
 impl<K: ObservableKind<T>, T: Number> CallbackBuilder<Observable<K, T>> {
-    /// Registers `callback`: what it returns is reported by each collection until the guard is dropped.
+    /// Registers `callback`. Each collection exports the value that it returns, until the guard is dropped.
     #[track_caller]
     pub fn observe(self, callback: impl Fn() -> T + Send + Sync + 'static) -> CallbackGuard {
         self.collect(move |draft| {
@@ -146,9 +148,9 @@ impl<K: ObservableKind<T>, T: Number> CallbackBuilder<Observable<K, T>> {
         })
     }
 
-    /// Like [`observe`](Self::observe), with a callback that can fail. The first failure in a row leaves the last value
-    /// for one more period, a further one takes it away. All are counted in `meterkit.callback.failures`, the first in
-    /// a row is logged.
+    /// Like [`observe`](Self::observe), with a callback that can fail. After the first failure in a row, the last value
+    /// is exported for one more period; after the next failure, no value is exported. Every failure is counted in
+    /// `meterkit.callback.failures`, and the first in a row is logged.
     #[track_caller]
     pub fn observe_result<E: fmt::Display>(
         self,
@@ -160,14 +162,14 @@ impl<K: ObservableKind<T>, T: Number> CallbackBuilder<Observable<K, T>> {
         })
     }
 
-    /// Registers an async callback that runs once per `period`, in the background, whether anyone collects or not: no
-    /// collection ever waits for it, each exports its last value. A shorter period than 10 ms counts as 10 ms.
+    /// Registers an async callback that runs in the background once per `period`, whether or not anyone collects.
+    /// Collections never wait for it; each exports its last value. A `period` below 10 ms counts as 10 ms.
     ///
-    /// It begins to run when the pipeline does, on a thread of its own that has the pipeline's runtime, or where
-    /// [`spawn_with`](Self::spawn_with) says. A callback that takes longer than its period runs less
-    /// often. [`cached`](Self::cached) has no effect on it.
+    /// The callback starts to run when the pipeline starts, on a thread of its own with the pipeline's runtime, or
+    /// where [`spawn_with`](Self::spawn_with) sends it. A callback that takes longer than its period runs less often.
+    /// [`cached`](Self::cached) has no effect on it.
     ///
-    /// The callback is called again and again: what it needs goes into the future as a clone.
+    /// The callback is called repeatedly, so clone the values that its future needs.
     ///
     /// ```
     /// # use std::sync::Arc;
@@ -217,9 +219,10 @@ impl<K: ObservableKind<T>, T: Number> CallbackBuilder<Observable<K, T>> {
 }
 
 impl<K: ObservableKind<T>, T: Number, L: Labels> CallbackBuilder<Observable<K, T, L>> {
-    /// Registers `callback`, which reports any number of series to each collection until the guard is dropped. It
-    /// returns nothing, or a `Result`: the first failure in a row leaves the last values for one more period, a further
-    /// one takes them away. All are counted in `meterkit.callback.failures`, the first in a row is logged.
+    /// Registers `callback`, which reports any number of series in each collection, until the guard is dropped. The
+    /// callback returns nothing or a `Result`. After the first failure in a row, the last values are exported for one
+    /// more period; after the next failure, none are exported. Every failure is counted in
+    /// `meterkit.callback.failures`, and the first in a row is logged.
     #[track_caller]
     pub fn observe_with<R: CallbackOutput>(
         self,
@@ -228,12 +231,12 @@ impl<K: ObservableKind<T>, T: Number, L: Labels> CallbackBuilder<Observable<K, T
         self.collect(move |draft| callback(&mut SeriesObserver::new(draft)).into_outcome())
     }
 
-    /// Registers an async callback that runs once per `period`, in the background, whether anyone collects or not, and
-    /// returns the values of all series: no collection ever waits for it, each exports its last values. A shorter
-    /// period than 10 ms counts as 10 ms.
+    /// Registers an async callback that runs in the background once per `period`, whether or not anyone collects, and
+    /// returns the values of all series. Collections never wait for it; each exports its last values. A `period` below
+    /// 10 ms counts as 10 ms.
     ///
-    /// It begins to run when the pipeline does, on a thread of its own that has the pipeline's runtime, or where
-    /// [`spawn_with`](Self::spawn_with) says. A callback that takes longer than its period runs less often.
+    /// The callback starts to run when the pipeline starts, on a thread of its own with the pipeline's runtime, or
+    /// where [`spawn_with`](Self::spawn_with) sends it. A callback that takes longer than its period runs less often.
     #[track_caller]
     pub fn refresh_every<F, S>(
         self,
@@ -270,7 +273,7 @@ impl<K: ObservableKind<T>, T: Number, L: Labels> CallbackBuilder<Observable<K, T
 }
 
 impl CallbackBuilder<Several> {
-    /// Creates the callback of `instruments`, which must all be of the scope.
+    /// Creates the builder of a callback for `instruments`, all of which must belong to the scope.
     pub(crate) fn for_several<'a, I: AnyObservable + ?Sized + 'a>(
         registry: &Registry,
         key: Result<&ScopeKey, &ScopeError>,
@@ -299,9 +302,10 @@ impl CallbackBuilder<Several> {
         Ok(Self { registry, instruments, options: CallbackOptions::default() })
     }
 
-    /// Registers `callback`, which reports to all the instruments at once until the guard is dropped. It returns
-    /// nothing, or a `Result`: the first failure in a row leaves the last values for one more period, a further one
-    /// takes them away. All are counted in `meterkit.callback.failures`, the first in a row is logged.
+    /// Registers `callback`, which reports the values of all instruments at once, until the guard is dropped. The
+    /// callback returns nothing or a `Result`. After the first failure in a row, the last values are exported for one
+    /// more period; after the next failure, none are exported. Every failure is counted in
+    /// `meterkit.callback.failures`, and the first in a row is logged.
     #[track_caller]
     pub fn observe_with<R: CallbackOutput>(
         self,
@@ -313,12 +317,12 @@ impl CallbackBuilder<Several> {
         self.register(&instruments, Routine::Collect(Box::new(collect)))
     }
 
-    /// Registers an async callback that runs once per `period`, in the background, whether anyone collects or not. It
-    /// returns a closure that reports to all the instruments at once: no collection ever waits for it, each exports its
-    /// last values. A shorter period than 10 ms counts as 10 ms.
+    /// Registers an async callback that runs in the background once per `period`, whether or not anyone collects. It
+    /// returns a closure that reports the values of all instruments at once. Collections never wait for the callback;
+    /// each exports its last values. A `period` below 10 ms counts as 10 ms.
     ///
-    /// It begins to run when the pipeline does, on a thread of its own that has the pipeline's runtime, or where
-    /// [`spawn_with`](Self::spawn_with) says. A callback that takes longer than its period runs less often.
+    /// The callback starts to run when the pipeline starts, on a thread of its own with the pipeline's runtime, or
+    /// where [`spawn_with`](Self::spawn_with) sends it. A callback that takes longer than its period runs less often.
     ///
     /// ```
     /// use std::time::Duration;
@@ -404,10 +408,10 @@ impl<K, T, L> CallbackBuilder<Observable<K, T, L>> {
     }
 }
 
-/// What a callback for several series or instruments may return: nothing, or a `Result` without a value. Sealed.
+/// The return type of a callback for several series or instruments: nothing, or a `Result` without a value. Sealed.
 #[diagnostic::on_unimplemented(
-    message = "a callback that has an observer cannot return `{Self}`",
-    note = "values go to the observer; the callback returns nothing, or `Result<(), E>` with an error that can be shown"
+    message = "a callback with an observer cannot return `{Self}`",
+    note = "report values to the observer, and return nothing, or `Result<(), E>` with an `E` that implements `Display`"
 )]
 pub trait CallbackOutput: sealed::Sealed {}
 
@@ -434,7 +438,7 @@ mod sealed {
     }
 }
 
-/// Returns an error in words, with its causes where it shows them.
+/// Formats an error, with its causes if its alternate format (`{:#}`) includes them.
 fn told(error: impl fmt::Display) -> String {
     format!("{error:#}")
 }
@@ -447,7 +451,7 @@ fn found_series<K: ObservableKind<T>, T: Number, S: Labels + Send + 'static>(
     values: Vec<(S, T)>,
 ) -> Report {
     Box::new(move |drafts| {
-        // One instrument has one draft.
+        // A callback for one instrument has exactly one draft.
         let Some(draft) = drafts.first_mut() else { return };
         values.into_iter().for_each(|(labels, value)| report::<K, T>(draft, &labels, value));
     })

@@ -1,4 +1,4 @@
-//! What keeps a callback registered.
+//! The guard that keeps a callback registered.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -6,12 +6,12 @@ use std::sync::{Arc, Weak};
 use crate::registry::{Inner, Registry};
 use crate::store::callbacks::Callback;
 
-/// Keeps a callback registered. Dropping it unregisters the callback, and takes what it reported out of every later
-/// export. (Readers of OpenTelemetry's SDK see a counter for another hour: theirs must not fall.)
+/// Keeps a callback registered. Dropping the guard unregisters the callback and removes its values from all later
+/// exports. (Readers of OpenTelemetry's SDK see a counter for another hour, because a total must not fall for them.)
 ///
-/// It may be dropped anywhere, also in the callback and while a collection runs it: nothing waits then, and what the
-/// callback still reports is in no export.
-#[must_use = "dropped at once, the callback never runs: keep it with `let _guard = …` (`let _ = …` drops it too), or call `forget`"]
+/// The guard may be dropped anywhere, even in the callback itself or while a collection runs the callback. The drop
+/// does not wait, and values that the callback still reports are not exported.
+#[must_use = "if the guard is dropped immediately, the callback never runs: keep it with `let _guard = …` (`let _ = …` drops it too), or call `forget`"]
 pub struct CallbackGuard {
     names: String,
     callback: Option<Arc<Callback>>,
@@ -29,12 +29,13 @@ impl CallbackGuard {
         }
     }
 
-    /// The guard of a callback that never runs: its instrument could not be made, or its scope was unloaded.
+    /// Returns the guard for a callback that never runs, because its instrument could not be created or its scope was
+    /// unloaded.
     pub(super) fn of_none(names: String) -> Self {
         Self { names, callback: None, registry: Weak::new() }
     }
 
-    /// Keeps the callback registered as long as the program runs, or until its scope is unloaded.
+    /// Keeps the callback registered until the program ends or its scope is unloaded.
     pub fn forget(mut self) {
         self.callback = None;
     }

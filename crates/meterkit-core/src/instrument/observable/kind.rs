@@ -1,12 +1,12 @@
-//! What an observable instrument's values mean.
+//! The meaning of the values of observable instruments.
 
 use crate::Kind;
 use crate::number::{CounterNumber, GaugeNumber, Number, UpDownNumber};
 
-/// What the values of an observable instrument mean, where `T` is the number type: [`CounterKind`],
+/// The meaning of the values of an observable instrument with numbers of type `T`: [`CounterKind`],
 /// [`UpDownCounterKind`] or [`GaugeKind`]. Sealed.
 pub trait ObservableKind<T: Number>: sealed::Sealed + 'static {
-    /// The instrument's kind.
+    /// The kind of the instrument.
     const KIND: Kind;
 }
 
@@ -20,7 +20,7 @@ pub enum CounterKind {}
 #[expect(clippy::exhaustive_enums, reason = "has no values")]
 pub enum UpDownCounterKind {}
 
-/// The values stand each for itself.
+/// The values are current values, which are not added up.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_enums, reason = "has no values")]
 pub enum GaugeKind {}

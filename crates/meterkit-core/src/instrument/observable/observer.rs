@@ -1,4 +1,4 @@
-//! What callbacks report to.
+//! The observers that callbacks report to.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -13,12 +13,12 @@ use crate::store::observed::{Draft, Observed};
 use crate::store::settings::DropReason;
 use crate::store::shared::Shared;
 
-/// Takes what a callback for several instruments reports.
+/// Receives the values that a callback for several instruments reports.
 pub struct Observer<'a> {
     drafts: &'a mut [Draft],
 }
 
-/// Takes what a callback for one labeled instrument reports.
+/// Receives the values that a callback for one instrument with labels reports.
 pub struct SeriesObserver<'a, K, T, L> {
     draft: &'a mut Draft,
     types: Types<K, T, L>,
@@ -29,10 +29,11 @@ impl<'a> Observer<'a> {
         Self { drafts }
     }
 
-    /// Reports the value of an instrument without labels. Of several values, the last one counts.
+    /// Reports the value of an instrument without labels. If the instrument is reported more than once, the last value
+    /// wins.
     ///
-    /// One for which the callback was not registered takes none: the value is dropped, counted in `meterkit.dropped`,
-    /// and logged once.
+    /// If the callback was not registered for the instrument, the value is dropped and counted in `meterkit.dropped`,
+    /// and a warning is logged once.
     pub fn observe<K: ObservableKind<T>, T: Number>(
         &mut self,
         instrument: &Observable<K, T>,
@@ -43,10 +44,11 @@ impl<'a> Observer<'a> {
         }
     }
 
-    /// Reports the value of one series of a labeled instrument. Of several values of one series, the last one counts.
+    /// Reports the value of one series of an instrument with labels. If a series is reported more than once, the last
+    /// value wins.
     ///
-    /// One for which the callback was not registered takes none: the value is dropped, counted in `meterkit.dropped`,
-    /// and logged once.
+    /// If the callback was not registered for the instrument, the value is dropped and counted in `meterkit.dropped`,
+    /// and a warning is logged once.
     #[inline]
     pub fn observe_series<K: ObservableKind<T>, T: Number, L: Labels>(
         &mut self,
@@ -75,14 +77,14 @@ impl<'a, K: ObservableKind<T>, T: Number, L: Labels> SeriesObserver<'a, K, T, L>
         Self { draft, types: PhantomData }
     }
 
-    /// Reports the value of one series. Of several values of one series, the last one counts.
+    /// Reports the value of one series. If a series is reported more than once, the last value wins.
     #[inline]
     pub fn observe(&mut self, labels: impl Labels<Set = L::Set>, value: T) {
         report::<K, T>(self.draft, &labels, value);
     }
 }
 
-/// Reports a value, if it can be one.
+/// Reports a value, unless the instrument cannot record it.
 #[inline]
 pub(super) fn report<K: ObservableKind<T>, T: Number>(
     draft: &mut Draft,
