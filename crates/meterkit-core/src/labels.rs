@@ -9,14 +9,14 @@ pub use self::value::{LabelRef, LabelValue};
 
 /// A set of labels: the type that a group such as `CounterGroup<Operation>` is indexed by.
 ///
-/// Keys are fixed by the type, so the compiler checks every call site. A value that is absent
-/// ([`LabelRef::Absent`], from `None`) leaves its key out of the series.
+/// The type determines the keys, so the compiler checks every call. If a value is absent ([`LabelRef::Absent`], from
+/// `None`), its key is left out of the series.
 ///
-/// `derive(Labels)` writes the implementation. Where all keys have closed values (enums, `bool`, `Option` of those), a
-/// set is found by its place among all, without hashing; others are found by their values.
+/// `derive(Labels)` writes the implementation. If all keys have closed values (enums, `bool`, `Option`s of those), a
+/// set is found by its index among all possible sets, without hashing. Other sets are found by their values.
 ///
-/// Keys follow OpenTelemetry's attribute names: a letter, then letters, digits, `_` and `.`. `le`, `quantile`,
-/// and keys that begin with `__` or `otel_scope_` are reserved; building the group reports them.
+/// Keys follow OpenTelemetry's attribute names: a letter, then letters, digits, `_` and `.`. `le`, `quantile`, and keys
+/// that begin with `__` or `otel_scope_` are reserved; creating the group reports them as an error.
 ///
 /// ```
 /// use meterkit::{LabelKey, LabelValue, LabelVisitor, Labels};
@@ -38,23 +38,24 @@ pub use self::value::{LabelRef, LabelValue};
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a set of labels",
-    note = "write `#[derive(Labels)]` on a struct with one field per label",
-    note = "an instrument without labels is observed with `observe`, one with labels with `observe_with`"
+    note = "add `#[derive(Labels)]` to a struct with one field per label",
+    note = "use `observe` for an instrument without labels, and `observe_with` for one with labels"
 )]
 pub trait Labels {
-    /// The set that groups are indexed by: the type itself, with `'static` in place of a lifetime. A group of
-    /// `Route<'static>` so takes a `Route<'_>` that borrows its strings.
+    /// The set that groups are indexed by: this type with `'static` in place of its lifetimes. A group of
+    /// `Route<'static>` thus accepts a `Route<'_>` that borrows its strings.
     type Set: Labels;
 
-    /// The keys, in the order in which [`visit`](Self::visit) hands out their values.
+    /// The keys, in the order in which [`visit`](Self::visit) passes their values.
     const KEYS: &'static [LabelKey];
 
-    /// Hands each value to `visitor`, once and in the order of [`KEYS`](Self::KEYS).
-    /// Values beyond the last key are ignored; missing ones are absent.
+    /// Passes each value to `visitor` once, in the order of [`KEYS`](Self::KEYS). Values beyond the last key are
+    /// ignored, and missing values count as absent.
     fn visit(&self, visitor: &mut impl LabelVisitor);
 
-    /// The place of this set among all that there can be, when each key has closed values: the values'
-    /// [`index`](LabelValue::index)es as digits, the last key's the lowest. `None` has the set looked up by its values.
+    /// Returns the index of this set among all possible sets if every key has closed values. The index is a number
+    /// whose digits are the [`index`](LabelValue::index)es of the values, with the last key as the lowest digit. If
+    /// this returns `None`, the set is looked up by its values.
     #[inline]
     fn index(&self) -> Option<usize> {
         None
@@ -77,7 +78,7 @@ impl<L: Labels> Labels for &L {
 
 /// Receives the values of a label set. Any closure that takes a [`LabelRef`] is a visitor.
 pub trait LabelVisitor {
-    /// Takes the next value.
+    /// Receives the next value.
     fn visit(&mut self, value: LabelRef<'_>);
 }
 

@@ -1,15 +1,15 @@
 //! Scopes, names, labels, instruments and the store of `meterkit`.
 //!
-//! Users depend on the `meterkit` crate, which re-exports what they need from here. This crate knows nothing of
-//! collection, delivery or exporters, and of OpenTelemetry only its API.
+//! Users depend on the `meterkit` crate, which re-exports what they need from here. This crate does not know about
+//! collection, delivery or exporters, and uses only the API of OpenTelemetry.
 //!
-//! - [`Meter`] makes instruments: [`Counter`], [`UpDownCounter`], [`Gauge`], [`Histogram`], and a [`Group`] of each for
-//!   [`Labels`]; and [`Observable`] ones, whose values [callbacks](CallbackBuilder) report.
-//! - [`Registry`] holds them and what they counted, and is [read](Registry::read) as [`ScopeMetrics`]. Its
-//!   [`Catalog`] lists them.
+//! - [`Meter`] creates instruments: [`Counter`], [`UpDownCounter`], [`Gauge`], [`Histogram`], and a [`Group`] of each
+//!   for [`Labels`]; and [`Observable`] instruments, whose values [callbacks](CallbackBuilder) report.
+//! - [`Registry`] holds the instruments and their values, which it [returns](Registry::read) as [`ScopeMetrics`]. Its
+//!   [`Catalog`] lists the instruments.
 //!
-//! Recording never fails, never blocks on other threads' look-ups, and never panics. Creation returns an error that
-//! says what to write instead.
+//! Recording never fails, never blocks on the look-ups of other threads, and never panics. Creating an instrument may
+//! return an error, which says what to write instead.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -1,4 +1,4 @@
-//! What was logged already.
+//! Suppression of repeated log lines.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hash, RandomState};
@@ -8,9 +8,10 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use crate::unpoisoned::Unpoisoned;
 
-/// Decides what is worth a log line: calls, recordings and exports repeat, the log must not.
+/// Decides whether to log: calls, recordings and exports repeat, but the log should not.
 ///
-/// A subject is whatever a line is about: an instrument and what is wrong with it, or the reason that a receiver gives.
+/// A subject identifies what a line is about, for example an instrument and its problem, or the reason that a receiver
+/// gave.
 ///
 /// ```
 /// use meterkit_core::LogOnce;
@@ -22,17 +23,19 @@ use crate::unpoisoned::Unpoisoned;
 /// ```
 #[derive(Debug, Default)]
 pub struct LogOnce {
-    /// Hashes of the subjects, so that memory is bounded however long they are.
+    /// The hashes of the logged subjects. Hashes bound the memory, however long the subjects are.
     logged: Mutex<HashSet<u64>>,
     hasher: RandomState,
     suppressed: AtomicU64,
 }
 
 impl LogOnce {
-    /// How many subjects are logged. Names, and the answers of a receiver, may be other ones each time.
+    /// The maximum number of subjects that are logged. There may be any number of them, because names and answers of
+    /// receivers can differ each time.
     pub const LIMIT: usize = 256;
 
-    /// Returns whether to log this subject: once, as long as there are not too many.
+    /// Returns whether to log this subject: true once per subject, until [`LIMIT`](Self::LIMIT) subjects have been
+    /// logged.
     pub fn is_new<S: Hash + ?Sized>(&self, subject: &S) -> bool {
         let hash = self.hasher.hash_one(subject);
         let mut logged = self.logged.lock().unpoisoned();
@@ -44,7 +47,7 @@ impl LogOnce {
         is_new
     }
 
-    /// Returns how many lines were not logged.
+    /// Returns the number of lines that were suppressed.
     pub fn suppressed(&self) -> u64 {
         self.suppressed.load(Relaxed)
     }

@@ -1,4 +1,4 @@
-//! What can be recorded: numbers, also of other types than the instrument's, and durations.
+//! Values that can be recorded: numbers, including those of other types than the instrument's, and durations.
 
 use std::time::Duration;
 
@@ -8,21 +8,22 @@ use crate::Kind;
 use crate::number::Number;
 use crate::store::shared::Shared;
 
-/// A value that an instrument whose numbers are `T` can record: any integer, a [`Duration`], and, where `T` is `f64`,
-/// `f32` and `f64`.
+/// A value that an instrument with numbers of type `T` can record: any integer, a [`Duration`], and, if `T` is `f64`,
+/// also `f32` and `f64`.
 ///
-/// - An integer beyond `i64::MAX` is recorded as that in an instrument of `i64`. A negative one in an instrument of
-///   `u64` is dropped and counted in `meterkit.dropped`. A float holds integers up to 2^53 exactly.
-/// - A duration is recorded in the instrument's unit of time, and in seconds if it has none. Integers are rounded to
-///   whole units.
+/// - An instrument of `i64` records integers above `i64::MAX` as `i64::MAX`. An instrument of `u64` drops negative
+///   integers and counts them in `meterkit.dropped`. A float holds integers up to 2^53 exactly.
+/// - A duration is converted to the instrument's unit of time, or to seconds if it has no unit of time. Integers are
+///   rounded to whole units.
 ///
-/// Sealed. A literal is an `i32` unless its type is stated: write `5_000_000_000_u64`.
+/// Sealed. An integer literal is an `i32` unless its type is given: write `5_000_000_000_u64`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be recorded in an instrument of `{T}`",
     note = "values are integers, `Duration`, and, for instruments of `f64`, floats"
 )]
 pub trait Measurement<T: Number>: Copy {
-    /// Returns the value as the instrument's type of number; `None` if it is negative and that type is unsigned.
+    /// Converts the value to the instrument's number type. Returns `None` if the value is negative and the type is
+    /// unsigned.
     #[doc(hidden)]
     fn convert(self, shared: &Shared) -> Option<T>;
 }

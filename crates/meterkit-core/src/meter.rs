@@ -1,4 +1,4 @@
-//! Meters: where instruments come from.
+//! Meters, which create instruments.
 
 use std::borrow::Cow;
 
@@ -23,10 +23,10 @@ use crate::scope::ScopeKey;
 use crate::scope_kind::ScopeKind;
 use crate::store::shared::Door;
 
-/// Makes the instruments of one part of the program.
+/// Creates the instruments of one part of the program.
 ///
-/// The part shows in two places: as OpenTelemetry's instrumentation scope, and, unless the naming policy says
-/// otherwise, before the name of each metric. Cheap to clone.
+/// The part becomes the instrumentation scope in OpenTelemetry and, unless the naming policy says otherwise, the prefix
+/// of each metric name. Cheap to clone.
 ///
 /// ```
 /// use meterkit::Meter;
@@ -40,24 +40,25 @@ use crate::store::shared::Door;
 pub struct Meter {
     registry: Registry,
     key: Result<ScopeKey, ScopeError>,
-    /// Before the name of each instrument, with what joins both; empty for nothing.
+    /// The prefix of each instrument name, including the separator. May be empty.
     prefix: String,
-    /// Bound to each instrument: at most one set, or none can be made.
+    /// The label sets bound to each instrument. With more than one set, no instrument can be created.
     labels: Vec<BoundLabels>,
 }
 
 impl Meter {
-    /// The meter of a part of the program, in the global registry.
+    /// Returns the meter of a part of the program, in the global registry.
     ///
-    /// `kind` is [`plugin`](ScopeKind::Plugin), [`core`](ScopeKind::Core), or any other word. Names may be in snake_case
-    /// or camelCase, which is kept as written; kebab-case becomes snake_case. Two scopes of a kind whose names differ
-    /// only in case, `-` or `_` are an error, and so are two instruments of a scope. A bad kind or name shows as the
-    /// error of each instrument. Instruments that are created before `install()` work, and keep what they counted.
+    /// `kind` is [`plugin`](ScopeKind::Plugin), [`core`](ScopeKind::Core), or any other word. Names may be in
+    /// snake_case or camelCase, which are kept as written; kebab-case becomes snake_case. If two scopes of the same
+    /// kind have names that differ only in case, `-` or `_`, that is an error; the same applies to two instruments of a
+    /// scope. An invalid kind or name is reported as an error when an instrument is created. Instruments that are
+    /// created before `install()` work, and keep their values.
     pub fn scoped(kind: impl Into<ScopeKind>, name: &str) -> Self {
         Registry::global().scoped(kind, name)
     }
 
-    /// Returns the meter of the core itself, in the global registry: its scope is `backstage.core`, and its metrics are
+    /// Returns the meter of the core itself, in the global registry. Its scope is `backstage.core`, and its metrics are
     /// named `backstage.core.<metric>`.
     ///
     /// ```
@@ -72,18 +73,19 @@ impl Meter {
         Registry::global().core()
     }
 
-    /// A meter of the global registry whose metric names are left alone, for names that OpenTelemetry's semantic
-    /// conventions fix, such as `http.server.request.duration`.
+    /// Returns a meter of the global registry that does not change metric names, for names that OpenTelemetry's
+    /// semantic conventions define, such as `http.server.request.duration`.
     pub fn semconv(scope: &str) -> Self {
         Registry::global().semconv(scope)
     }
 
-    /// Returns the meter of the global registry whose metric names are used as they are written, for metrics that
-    /// dashboards know already: names have no prefix, units and `_total` are not added, and Prometheus gets no
-    /// `otel_scope_*` labels. Names may contain `:` and begin with `_`.
+    /// Returns the meter of the global registry that uses metric names exactly as written, for metrics that existing
+    /// dashboards already use. Names get no prefix, no unit and no `_total`, and Prometheus gets no `otel_scope_*`
+    /// labels. Names may contain `:` and begin with `_`.
     ///
-    /// Such metrics can stand beside others in one endpoint. Characters that a scrape format cannot have become `_`. In
-    /// OpenMetrics, a counter that does not end with `_total` is of unknown type. OpenTelemetry's scope is named `plain`.
+    /// These metrics can share an endpoint with others. Characters that a scrape format does not allow become `_`. In
+    /// OpenMetrics, a counter whose name does not end with `_total` has the type `unknown`. The OpenTelemetry scope is
+    /// named `plain`.
     ///
     /// ```
     /// use meterkit::Meter;
@@ -97,20 +99,21 @@ impl Meter {
         Registry::global().plain()
     }
 
-    /// The version of what is measured. Meters of different versions are different scopes.
+    /// Sets the version of the instrumented code. Meters with different versions have different scopes.
     #[must_use]
     pub fn version(self, version: impl Into<Cow<'static, str>>) -> Self {
         self.change(|key| key.version = Some(version.into()))
     }
 
-    /// Where the schema of the metrics is written down.
+    /// Sets the URL of the schema that the metrics follow.
     #[must_use]
     pub fn schema_url(self, url: impl Into<Cow<'static, str>>) -> Self {
         self.change(|key| key.schema_url = Some(url.into()))
     }
 
-    /// An attribute of the scope, and of every series in it. A key that is set twice has its last value. It wins over
-    /// an attribute of all metrics that has the same key; those of an instrument and labels win over it.
+    /// Sets an attribute of the scope, which every series in the scope has. If a key is set twice, the last value wins.
+    /// The attribute takes precedence over an attribute of all metrics with the same key; attributes of an instrument
+    /// and labels take precedence over it.
     #[must_use]
     pub fn attribute(
         self,
@@ -130,39 +133,40 @@ impl Meter {
         })
     }
 
-    /// Returns the same meter with `prefix` and a dot before the name of each instrument: a level of names within the
-    /// scope. A [plain](Self::plain) meter adds no dot, since it uses names as they are written: `sync_`, for example.
+    /// Returns the same meter with `prefix` and a dot before the name of each instrument, which adds a level to the
+    /// names within the scope. A [plain](Self::plain) meter adds no dot, because it uses names as written; use `sync_`,
+    /// for example.
     #[must_use]
     pub fn prefixed(&self, prefix: &str) -> Self {
         let joint = if self.key.as_ref().is_ok_and(ScopeKey::is_plain) { "" } else { "." };
         Self { prefix: format!("{}{prefix}{joint}", self.prefix), ..self.clone() }
     }
 
-    /// Returns the same meter, whose instruments are each the series with these labels.
+    /// Returns the same meter, each of whose instruments records the series with these labels.
     pub(crate) fn labeled(&self, labels: &impl Labels) -> Self {
         let mut meter = self.clone();
         meter.labels.push(BoundLabels::new(labels));
         meter
     }
 
-    /// Takes everything of this scope away: its instruments, their series and callbacks, and its part of the catalog
-    /// are in no later export. Returns whether there was such a scope.
+    /// Unloads the scope: removes its instruments, their series and callbacks, and its part of the catalog from all
+    /// later exports. Returns whether the scope existed.
     ///
-    /// A meter that names no version unloads all versions of the scope; so it is with schema URLs and attributes. It
-    /// makes no difference whether the meter is [`prefixed`](Self::prefixed): the scope is the same.
+    /// If the meter has no version, all versions of the scope are unloaded; the same applies to its schema URL and
+    /// attributes. A [prefix](Self::prefixed) of the meter makes no difference, because the scope is the same.
     ///
-    /// For a plugin that is unloaded. What is recorded with handles that were kept is dropped and counted in
-    /// `meterkit.dropped`, so a plugin that is loaded again makes its instruments again, and keeps them in no static.
-    /// Instruments that are made in the scope afterwards are new and start from nothing. The scope `meterkit`, where
-    /// the library tells of itself, stays.
+    /// Call this when a plugin is unloaded. Values that are recorded through existing handles are dropped from then on,
+    /// and counted in `meterkit.dropped`. A plugin that is loaded again must therefore create its instruments again,
+    /// and must not keep them in statics. New instruments of the scope start from zero. The scope `meterkit`, which
+    /// holds the metrics of this library about itself, cannot be unloaded.
     ///
-    /// Readers of OpenTelemetry's SDK that the program has added go on to see what they have seen, unchanged: counters
-    /// and gauges for a while, histograms for good. The SDK cannot forget a series.
+    /// Readers of OpenTelemetry's SDK that the program has added continue to see the last values: counters and gauges
+    /// for a while, histograms permanently, because the SDK cannot remove a series.
     pub fn unload(self) -> bool {
         self.key.is_ok_and(|key| self.registry.unload(&key))
     }
 
-    /// Returns an instrument of the type that the caller names: what the other methods give, for code that is generic.
+    /// Returns the builder of an instrument of type `I`. Does the same as the methods below, for generic code.
     pub fn instrument<I: Instrument>(
         &self,
         name: impl Into<Cow<'static, str>>,
@@ -176,7 +180,7 @@ impl Meter {
         self.instrument::<I>(name).into()
     }
 
-    /// Returns a counter: `u64` or `f64`.
+    /// Returns the builder of a counter of `u64` or `f64`.
     pub fn counter<T: CounterNumber>(
         &self,
         name: impl Into<Cow<'static, str>>,
@@ -184,7 +188,7 @@ impl Meter {
         self.builder(name.into())
     }
 
-    /// Returns a counter per label set.
+    /// Returns the builder of a counter with one series per label set.
     pub fn counter_group<L, T: CounterNumber>(
         &self,
         name: impl Into<Cow<'static, str>>,
@@ -192,7 +196,7 @@ impl Meter {
         self.builder(name.into())
     }
 
-    /// Returns an up-down counter: `i64` or `f64`.
+    /// Returns the builder of an up-down counter of `i64` or `f64`.
     pub fn up_down_counter<T: UpDownNumber>(
         &self,
         name: impl Into<Cow<'static, str>>,
@@ -200,7 +204,7 @@ impl Meter {
         self.builder(name.into())
     }
 
-    /// Returns an up-down counter per label set.
+    /// Returns the builder of an up-down counter with one series per label set.
     pub fn up_down_counter_group<L, T: UpDownNumber>(
         &self,
         name: impl Into<Cow<'static, str>>,
@@ -208,7 +212,7 @@ impl Meter {
         self.builder(name.into())
     }
 
-    /// Returns a gauge: `i64`, `u64` or `f64`.
+    /// Returns the builder of a gauge of `i64`, `u64` or `f64`.
     pub fn gauge<T: GaugeNumber>(
         &self,
         name: impl Into<Cow<'static, str>>,
@@ -216,7 +220,7 @@ impl Meter {
         self.builder(name.into())
     }
 
-    /// Returns a gauge per label set.
+    /// Returns the builder of a gauge with one series per label set.
     pub fn gauge_group<L, T: GaugeNumber>(
         &self,
         name: impl Into<Cow<'static, str>>,
@@ -224,7 +228,7 @@ impl Meter {
         self.builder(name.into())
     }
 
-    /// Returns a histogram: `f64` or `u64`.
+    /// Returns the builder of a histogram of `f64` or `u64`.
     pub fn histogram<T: HistogramNumber>(
         &self,
         name: impl Into<Cow<'static, str>>,
@@ -232,7 +236,7 @@ impl Meter {
         self.builder(name.into())
     }
 
-    /// Returns a histogram per label set.
+    /// Returns the builder of a histogram with one series per label set.
     pub fn histogram_group<L, T: HistogramNumber>(
         &self,
         name: impl Into<Cow<'static, str>>,
@@ -240,7 +244,7 @@ impl Meter {
         self.builder(name.into())
     }
 
-    /// Returns an observable counter: a total that callbacks report. `T` is `u64` or `f64`.
+    /// Returns the builder of an observable counter: a total that callbacks report, of `u64` or `f64`.
     pub fn observable_counter<T: CounterNumber>(
         &self,
         name: impl Into<Cow<'static, str>>,
@@ -248,7 +252,7 @@ impl Meter {
         self.builder(name.into())
     }
 
-    /// Returns an observable counter with labels `L`.
+    /// Returns the builder of an observable counter with labels `L`.
     pub fn observable_counter_group<L, T: CounterNumber>(
         &self,
         name: impl Into<Cow<'static, str>>,
@@ -256,8 +260,8 @@ impl Meter {
         self.builder(name.into())
     }
 
-    /// Returns an observable up-down counter: a total that rises and falls, which callbacks report. `T` is `i64` or
-    /// `f64`.
+    /// Returns the builder of an observable up-down counter: a total that rises and falls and is reported by callbacks,
+    /// of `i64` or `f64`.
     pub fn observable_up_down_counter<T: UpDownNumber>(
         &self,
         name: impl Into<Cow<'static, str>>,
@@ -265,7 +269,7 @@ impl Meter {
         self.builder(name.into())
     }
 
-    /// Returns an observable up-down counter with labels `L`.
+    /// Returns the builder of an observable up-down counter with labels `L`.
     pub fn observable_up_down_counter_group<L, T: UpDownNumber>(
         &self,
         name: impl Into<Cow<'static, str>>,
@@ -273,7 +277,7 @@ impl Meter {
         self.builder(name.into())
     }
 
-    /// Returns an observable gauge: a value that callbacks report. `T` is `i64`, `u64` or `f64`.
+    /// Returns the builder of an observable gauge: a current value that callbacks report, of `i64`, `u64` or `f64`.
     ///
     /// ```
     /// # let meter = meterkit::Registry::new().scoped("plugin", "catalog");
@@ -288,7 +292,7 @@ impl Meter {
         self.builder(name.into())
     }
 
-    /// Returns an observable gauge with labels `L`.
+    /// Returns the builder of an observable gauge with labels `L`.
     pub fn observable_gauge_group<L, T: GaugeNumber>(
         &self,
         name: impl Into<Cow<'static, str>>,
@@ -296,10 +300,10 @@ impl Meter {
         self.builder(name.into())
     }
 
-    /// Registers one callback for several observable instruments of this scope, to report them all from one reading of
-    /// their source. It runs once per collection until the guard is dropped, and returns nothing or a `Result`:
-    /// [`CallbackBuilder::observe_with`]. For a `Vec`, a slice or an iterator of instruments, use
-    /// [`callback_for`](Self::callback_for).
+    /// Registers one callback for several observable instruments of this scope, so that it can report all of them from
+    /// one reading of their source. The callback runs once per collection until the guard is dropped, and returns
+    /// nothing or a `Result`; see [`CallbackBuilder::observe_with`]. For a `Vec`, a slice or an iterator of
+    /// instruments, use [`callback_for`](Self::callback_for).
     ///
     /// ```
     /// # fn pool() -> (u64, u64) { (3, 7) }
@@ -319,7 +323,8 @@ impl Meter {
     ///
     /// # Errors
     ///
-    /// A bad scope, an instrument that is not one of this scope, and no instrument at all.
+    /// Returns an error if the scope is invalid, if an instrument belongs to another scope, or if there are no
+    /// instruments.
     pub fn register_callback<const N: usize, R: CallbackOutput>(
         &self,
         instruments: [&dyn AnyObservable; N],
@@ -328,13 +333,14 @@ impl Meter {
         Ok(self.callback(instruments)?.observe_with(callback))
     }
 
-    /// Returns a callback for several observable instruments of this scope, about to be registered: for one that is
-    /// [cached](CallbackBuilder::cached), [refreshed](CallbackBuilder::<Several>::refresh_every), or has a
+    /// Returns the builder of a callback for several observable instruments of this scope. Use it for a callback that
+    /// is [cached](CallbackBuilder::cached), is [refreshed](CallbackBuilder::<Several>::refresh_every), or has a
     /// [budget](CallbackBuilder::budget) of its own.
     ///
     /// # Errors
     ///
-    /// A bad scope, an instrument that is not one of this scope, and no instrument at all.
+    /// Returns an error if the scope is invalid, if an instrument belongs to another scope, or if there are no
+    /// instruments.
     pub fn callback<const N: usize>(
         &self,
         instruments: [&dyn AnyObservable; N],
@@ -342,8 +348,8 @@ impl Meter {
         self.callback_for(instruments)
     }
 
-    /// Like [`callback`](Self::callback), for any number of instruments: a `Vec`, a slice, or an iterator. Instruments
-    /// of different types go into a list of `&dyn AnyObservable`.
+    /// Like [`callback`](Self::callback), for any number of instruments in a `Vec`, a slice or an iterator. For
+    /// instruments of different types, use a list of `&dyn AnyObservable`.
     ///
     /// ```
     /// # fn length_of(shard: usize) -> u64 { 3 }
@@ -363,7 +369,7 @@ impl Meter {
     ///
     /// # Errors
     ///
-    /// As [`callback`](Self::callback).
+    /// Returns the errors of [`callback`](Self::callback).
     pub fn callback_for<'a, I: AnyObservable + ?Sized + 'a>(
         &self,
         instruments: impl IntoIterator<Item = &'a I>,
@@ -371,12 +377,12 @@ impl Meter {
         CallbackBuilder::for_several(&self.registry, self.key.as_ref(), instruments)
     }
 
-    /// Returns the registry that the instruments of this meter are in.
+    /// Returns the registry that the instruments of this meter belong to.
     pub fn registry(&self) -> &Registry {
         &self.registry
     }
 
-    /// Returns a builder of an instrument that OpenTelemetry's API asks for.
+    /// Returns the builder of an instrument that was requested through OpenTelemetry's API.
     pub(crate) fn opentelemetry_builder<I>(&self, name: Cow<'static, str>) -> InstrumentBuilder<I> {
         InstrumentBuilder::new(self.registry.clone(), self.key.clone(), name)
             .through(Door::OpenTelemetry)
@@ -410,24 +416,24 @@ impl Registry {
         self.meter(Ok(ScopeKey::core()))
     }
 
-    /// Returns the meter whose metric names are used as they are written; see [`Meter::plain`].
+    /// Returns the meter that uses metric names exactly as written; see [`Meter::plain`].
     pub fn plain(&self) -> Meter {
         self.meter(Ok(ScopeKey::plain()))
     }
 
-    /// Returns the same for a scope that has a name of its own, which may be any text.
+    /// Like [`plain`](Self::plain), with a scope of its own, whose name may be any text.
     #[doc(hidden)] // for the facade of the crate `metrics`
     pub fn plain_scope(&self, name: &str) -> Meter {
         self.meter(Ok(ScopeKey::plain_of(name)))
     }
 
-    /// Returns a meter whose metric names are left alone; see [`Meter::semconv`].
+    /// Returns a meter that does not change metric names; see [`Meter::semconv`].
     pub fn semconv(&self, scope: &str) -> Meter {
         self.meter(ScopeKey::semconv(scope))
     }
 
-    /// Returns the meter of a scope of OpenTelemetry. A scope whose name is one of [`scoped`](Self::scoped), such as
-    /// `backstage.plugin.catalog`, is that scope.
+    /// Returns the meter of an OpenTelemetry scope. If the name is that of a scope of [`scoped`](Self::scoped), such as
+    /// `backstage.plugin.catalog`, the result is the meter of that scope.
     #[doc(hidden)] // for OpenTelemetry's side
     pub fn meter_of(&self, scope: &InstrumentationScope) -> Meter {
         self.meter(Ok(ScopeKey::of(scope, &self.naming())))

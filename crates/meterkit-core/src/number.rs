@@ -5,39 +5,39 @@ use crate::data::plus;
 use crate::measurement::Measurement;
 use crate::store::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// A number that an instrument records: `u64`, `i64` or `f64`.
+/// A number that an instrument can record: `u64`, `i64` or `f64`.
 ///
-/// Sealed: OpenTelemetry knows these three and no others.
+/// Sealed, because OpenTelemetry supports only these three types.
 pub trait Number: CellNumber + Measurement<Self> {
-    /// Which of the three this is.
+    /// The number type as a value.
     const TYPE: NumberType;
 
-    /// Returns the value, with its type as data.
+    /// Returns the number together with its type.
     fn value(self) -> Value;
 }
 
-/// Number types of a counter: `u64` and `f64`.
+/// A number type that counters support: `u64` or `f64`.
 pub trait CounterNumber: Number {}
 impl CounterNumber for u64 {}
 impl CounterNumber for f64 {}
 
-/// Number types of an up-down counter: `i64` and `f64`.
+/// A number type that up-down counters support: `i64` or `f64`.
 pub trait UpDownNumber: Number {}
 impl UpDownNumber for i64 {}
 impl UpDownNumber for f64 {}
 
-/// Number types of a gauge: `i64`, `u64` and `f64`.
+/// A number type that gauges support: `i64`, `u64` or `f64`.
 pub trait GaugeNumber: Number {}
 impl GaugeNumber for i64 {}
 impl GaugeNumber for u64 {}
 impl GaugeNumber for f64 {}
 
-/// Number types of a histogram: `f64` and `u64`.
+/// A number type that histograms support: `f64` or `u64`.
 pub trait HistogramNumber: Number {}
 impl HistogramNumber for f64 {}
 impl HistogramNumber for u64 {}
 
-/// Which number type an instrument records.
+/// The number type of an instrument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "OpenTelemetry has these three")]
 pub enum NumberType {
@@ -45,12 +45,12 @@ pub enum NumberType {
     U64,
     /// Signed 64-bit integer.
     I64,
-    /// 64-bit floating point.
+    /// 64-bit floating-point number.
     F64,
 }
 
 impl NumberType {
-    /// Returns the type's name in Rust, `u64` for example.
+    /// Returns the name of the type in Rust, for example `u64`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::U64 => "u64",
@@ -68,7 +68,7 @@ pub enum Value {
     U64(u64),
     /// Signed 64-bit integer.
     I64(i64),
-    /// 64-bit floating point.
+    /// 64-bit floating-point number.
     F64(f64),
 }
 
@@ -82,7 +82,7 @@ impl Value {
         }
     }
 
-    /// Returns the value that a cell of this type holds as these bits.
+    /// Returns the value that a cell of this type holds as `bits`.
     pub(crate) const fn from_bits(number: NumberType, bits: u64) -> Self {
         match number {
             NumberType::U64 => Self::U64(bits),
@@ -91,7 +91,7 @@ impl Value {
         }
     }
 
-    /// Returns the bits of the value, as a cell of its type holds them.
+    /// Returns the bit pattern of the value, as a cell of its type holds it.
     pub(crate) const fn to_bits(self) -> u64 {
         match self {
             Self::U64(value) => value,
@@ -100,7 +100,7 @@ impl Value {
         }
     }
 
-    /// Returns the value as a float; integers beyond 2^53 lose their lowest digits.
+    /// Returns the value as a float. Integers above 2^53 lose precision.
     pub const fn as_f64(self) -> f64 {
         match self {
             Self::U64(v) => v as f64,
@@ -109,7 +109,7 @@ impl Value {
         }
     }
 
-    /// Returns the sum of two values, which stops at the ends of their type. The sum of integers is an integer.
+    /// Returns the saturating sum of two values. The sum of two integers is an integer.
     pub(crate) fn plus(self, other: Self) -> Self {
         match (self, other) {
             (Self::U64(a), Self::U64(b)) => Self::U64(a.saturating_add(b)),
@@ -117,7 +117,7 @@ impl Value {
             (Self::U64(a), Self::I64(b)) | (Self::I64(b), Self::U64(a)) => {
                 match a.checked_add_signed(b) {
                     Some(sum) => Self::U64(sum),
-                    // Either above all integers, or at least the negative one.
+                    // The sum is above `u64::MAX`, or it is negative and at least `b`.
                     None if b >= 0 => Self::U64(u64::MAX),
                     None => Self::I64(b.saturating_add_unsigned(a)),
                 }
@@ -126,8 +126,8 @@ impl Value {
         }
     }
 
-    /// `self - earlier`, or `None` when the value fell, which a sum never does by itself.
-    /// Values of different types count as fallen: the instrument was made anew.
+    /// Returns `self - earlier`, or `None` if the value has fallen, which means that the sum was reset. Values of
+    /// different types count as fallen, because the instrument was created anew.
     pub fn increase_since(self, earlier: Self) -> Option<Self> {
         match (self, earlier) {
             (Self::U64(now), Self::U64(then)) => now.checked_sub(then).map(Self::U64),
@@ -271,8 +271,8 @@ impl CellNumber for f64 {
     }
 }
 
-/// Puts a sum that ran over its end back to that end. Where the processor adds, it wraps: checking first would have
-/// each recording fetch the cell twice when threads compete for it.
+/// Sets a sum that overflowed to the limit of its type. The atomic addition wraps; checking before the addition would
+/// make each recording fetch the cell twice when threads compete for it.
 #[cold]
 fn saturate(cell: &AtomicU64, end: u64) {
     cell.store(end, Relaxed);
@@ -283,23 +283,24 @@ pub(crate) mod sealed {
 
     use crate::store::atomic::AtomicU64;
 
-    /// What the store needs of a number. Kept apart from [`Number`](super::Number) so that cells can change shape.
+    /// The operations on numbers that the store needs. Separate from [`Number`](super::Number), so that cells can
+    /// change internally.
     pub trait CellNumber: Copy + PartialOrd + Debug + Send + Sync + 'static {
         const ZERO: Self;
         const ONE: Self;
 
         fn to_bits(self) -> u64;
         fn from_bits(bits: u64) -> Self;
-        /// Adds to a cell that holds this type's bits; stops at the largest and the smallest value.
+        /// Adds to a cell that holds the bits of this type. Saturates at the limits of the type.
         fn add_to(self, cell: &AtomicU64);
         fn saturating_add(self, other: Self) -> Self;
         fn saturating_sub(self, other: Self) -> Self;
         fn is_recordable(self) -> bool;
         fn is_negative(self) -> bool;
         fn to_f64(self) -> f64;
-        /// Returns the number for a count.
+        /// Converts a count to this type.
         fn from_count(count: i64) -> Self;
-        /// Returns a duration that is given in the instrument's unit, rounded to whole units for integers.
+        /// Converts a duration in the instrument's unit to this type. Integers are rounded to whole units.
         fn from_duration(units: f64) -> Self;
     }
 }

@@ -1,11 +1,11 @@
-//! Sorting that is compiled once, and not again for each type: the standard library's stable sort is thousands of
-//! instructions for each type that is sorted.
+//! Sorting that is compiled only once: the stable sort of the standard library generates thousands of instructions for
+//! each element type.
 
 use std::cmp::Ordering;
 
-/// Sorts `items` by `compare`. Equal ones stay in their order.
+/// Sorts `items` by `compare`. The sort is stable.
 pub fn sort_by<T>(items: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
-    // Mostly they are in order, as at the last collection.
+    // Items are mostly in order already, as in the collection before.
     if items.is_sorted_by(|a, b| compare(a, b).is_le()) {
         return;
     }
@@ -13,19 +13,19 @@ pub fn sort_by<T>(items: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
     arrange(&mut order, &mut |a, b| items.swap(a, b));
 }
 
-/// Sorts `items`. Equal ones stay in their order.
+/// Sorts `items`. The sort is stable.
 pub fn sort<T: Ord>(items: &mut [T]) {
     sort_by(items, T::cmp);
 }
 
-/// Sorts `items` by `key`, which is called once for each. Equal ones stay in their order.
+/// Sorts `items` by `key`, which is called once for each item. The sort is stable.
 pub fn sort_by_key<T, K: Ord>(items: &mut [T], key: impl FnMut(&T) -> K) {
     let keys: Vec<K> = items.iter().map(key).collect();
     let mut order = order(items.len(), &|a, b| keys[a].cmp(&keys[b]));
     arrange(&mut order, &mut |a, b| items.swap(a, b));
 }
 
-/// Sorts `named` by name, and joins what has one name by `add`, which adds the later one to the first.
+/// Sorts `named` by name, and merges entries with the same name: `add` adds each later value to the first.
 pub(crate) fn join<T: Copy>(named: &mut Vec<(String, T)>, add: impl Fn(&mut T, T)) {
     sort_by(named, |(a, _), (b, _)| a.cmp(b));
     named.dedup_by(|(later, value), (first, total)| {
@@ -37,19 +37,19 @@ pub(crate) fn join<T: Copy>(named: &mut Vec<(String, T)>, add: impl Fn(&mut T, T
     });
 }
 
-/// Returns whether something has that name, in what [`join`] has put into order.
+/// Returns whether an entry with this name exists in a list that [`join`] has sorted.
 pub(crate) fn has<T>(named: &[(String, T)], name: &str) -> bool {
     named.binary_search_by(|(known, _)| known.as_str().cmp(name)).is_ok()
 }
 
-/// Returns the places of so many items in their order. Equal ones stay in theirs.
+/// Returns the indices of `len` items in sorted order. The sort is stable.
 fn order(len: usize, compare: &dyn Fn(usize, usize) -> Ordering) -> Vec<usize> {
     let mut order: Vec<usize> = (0..len).collect();
     order.sort_by(|a, b| compare(*a, *b));
     order
 }
 
-/// Swaps items until each place has the one that `order` names for it.
+/// Swaps items until each position holds the item that `order` assigns to it.
 fn arrange(order: &mut [usize], swap: &mut dyn FnMut(usize, usize)) {
     for start in 0..order.len() {
         let mut at = start;

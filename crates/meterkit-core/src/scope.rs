@@ -1,4 +1,4 @@
-//! Scopes: which part of the program a metric belongs to, and how that shows in its name.
+//! Scopes: the parts of a program that metrics belong to, and their role in metric names.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,36 +12,36 @@ use crate::error::{NamingError, ScopeError};
 use crate::scope_kind::ScopeKind;
 use crate::scope_options::ScopeOptions;
 
-/// The root namespace when nothing else is said.
+/// The default root namespace.
 const DEFAULT_NAMESPACE: &str = "backstage";
 
-/// How scopes and metrics of one registry are named.
+/// The naming of scopes and metrics in a registry.
 ///
-/// Applies to every instrument of the registry, also to those that exist already: names are composed
-/// when metrics are read.
+/// Applies to every instrument of the registry, including existing ones, because names are composed when metrics are
+/// read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Naming {
     namespace: Cow<'static, str>,
     policy: NamingPolicy,
-    /// By [short name](ScopeKey::short_name).
+    /// The options by [short name](ScopeKey::short_name).
     scopes: BTreeMap<String, ScopeOptions>,
 }
 
 impl Naming {
-    /// Creates names below `namespace`, by `policy`.
+    /// Creates a naming with the root namespace `namespace` and the given policy.
     ///
     /// # Errors
     ///
-    /// A namespace that is not in snake_case or camelCase with dots between levels.
+    /// Returns an error if the namespace is not in snake_case or camelCase, with dots between levels.
     pub fn new(namespace: &str, policy: NamingPolicy) -> Result<Self, NamingError> {
         Self { policy, ..Self::default() }.with_namespace(namespace)
     }
 
-    /// Returns the same with another root namespace.
+    /// Returns the same naming with another root namespace.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new).
+    /// Returns the errors of [`new`](Self::new).
     pub fn with_namespace(mut self, namespace: &str) -> Result<Self, NamingError> {
         name::check(namespace).map_err(|problem| NamingError::Namespace {
             namespace: namespace.to_owned(),
@@ -52,8 +52,8 @@ impl Naming {
         Ok(self)
     }
 
-    /// Returns the same with what an operator says of one scope. The scope is written as its kind and name with a dot
-    /// between, `core` alone, or the name of a scope of semantic conventions.
+    /// Returns the same naming with an operator's options for one scope. Write the scope as its kind and name with a
+    /// dot between, as `core` alone, or as the name of a semantic-convention scope.
     ///
     /// ```
     /// use meterkit::Registry;
@@ -70,7 +70,7 @@ impl Naming {
     ///
     /// # Errors
     ///
-    /// A name that OpenTelemetry does not allow.
+    /// Returns an error if OpenTelemetry does not allow the name in `options`.
     pub fn with_scope(mut self, scope: &str, options: ScopeOptions) -> Result<Self, NamingError> {
         if let Some(name) = &options.name {
             name::check_grammar(name).map_err(|problem| NamingError::ScopeName {
@@ -84,13 +84,13 @@ impl Naming {
         Ok(self)
     }
 
-    /// Returns the root namespace: `backstage` by default, `METERKIT_NAMESPACE` overrides.
+    /// Returns the root namespace. The default is `backstage`; `METERKIT_NAMESPACE` overrides it.
     pub fn namespace(&self) -> &str {
         &self.namespace
     }
 
-    /// Returns whether metric names carry their scope: [`NamingPolicy::Prefixed`] by default, `METERKIT_NAMING`
-    /// overrides.
+    /// Returns the policy, which says whether metric names contain their scope. The default is
+    /// [`NamingPolicy::Prefixed`]; `METERKIT_NAMING` overrides it.
     pub fn policy(&self) -> NamingPolicy {
         self.policy
     }
@@ -106,16 +106,16 @@ impl Default for Naming {
     }
 }
 
-/// Whether metric names carry the name of their scope.
+/// Whether metric names contain the name of their scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum NamingPolicy {
-    /// `backstage.plugin.catalog.queue.length`. `METERKIT_NAMING=prefixed`.
+    /// Names such as `backstage.plugin.catalog.queue.length`. `METERKIT_NAMING=prefixed`.
     #[default]
     Prefixed,
-    /// `queue.length`; only the instrumentation scope says where it comes from. `METERKIT_NAMING=scope`.
+    /// Names such as `queue.length`; only the instrumentation scope shows their origin. `METERKIT_NAMING=scope`.
     ScopeOnly,
-    /// `queue_length`, and nothing else: as with `scope`, and names that Prometheus accepts are the same there. They get
+    /// Names such as `queue_length`. Like `scope`, but names that Prometheus accepts stay the same there: they get
     /// neither units nor `_total`, and labels keep their names. `METERKIT_NAMING=plain`.
     ///
     /// Applies to [`Meter::scoped`](crate::Meter::scoped) and [`Meter::core`](crate::Meter::core). Names of semantic
@@ -136,35 +136,35 @@ impl FromStr for NamingPolicy {
     }
 }
 
-/// What identifies a scope: two meters with equal keys are the same meter.
+/// The identity of a scope. Two meters with equal keys are the same meter.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ScopeKey {
     pub(crate) id: ScopeId,
     pub(crate) version: Option<Cow<'static, str>>,
     pub(crate) schema_url: Option<Cow<'static, str>>,
-    /// Ordered by key, each key once.
+    /// The attributes, ordered by key. Each key occurs once.
     pub(crate) attributes: Vec<(Cow<'static, str>, AttributeValue)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum ScopeId {
-    /// `plugin` and `catalog`, below the namespace. The scope of a kind itself has an empty name. Names that are
-    /// [alike](name::ALIKE) stand beside each other: `folded` comes first.
+    /// A scope below the namespace, such as `plugin` and `catalog`. The scope of a kind itself has an empty name.
+    /// `folded` comes before `name`, so that names that are [alike](name::ALIKE) are neighbors in the order.
     Scoped { kind: String, folded: String, name: String },
-    /// A scope whose metric names are fixed by a convention: nothing is put before them.
+    /// A scope whose metric names a convention defines. They get no prefix.
     Semconv(String),
-    /// A scope of metrics whose names are used as they are written, in every back end that can have them.
+    /// A scope whose metric names are used exactly as written, in every back end that allows them.
     Plain(String),
 }
 
-/// What Prometheus gets of the names in a scope.
+/// How the names in a scope appear in Prometheus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Spelling {
-    /// What OpenTelemetry's rules make of them.
+    /// Translated by OpenTelemetry's rules.
     Translated,
-    /// The names themselves.
+    /// Unchanged.
     Literal,
-    /// The names themselves, and no labels that tell the scope.
+    /// Unchanged, and without labels for the scope.
     WithoutScope,
 }
 
@@ -188,7 +188,7 @@ impl ScopeKey {
         Self::plain_of(PLAIN)
     }
 
-    /// Returns the key of the scope with this name whose metric names are used as they are written.
+    /// Returns the key of the scope with this name whose metric names are used exactly as written.
     pub(crate) fn plain_of(name: &str) -> Self {
         Self::from(ScopeId::Plain(name.to_owned()))
     }
@@ -198,7 +198,7 @@ impl ScopeKey {
         Ok(Self::from(ScopeId::Semconv(scope.to_owned())))
     }
 
-    /// Returns the key of the scope that has this name in OpenTelemetry.
+    /// Returns the key of the scope with this name in OpenTelemetry.
     pub(crate) fn of(scope: &InstrumentationScope, naming: &Naming) -> Self {
         let below = scope.name().strip_prefix(&*naming.namespace);
         let scoped = below.and_then(|below| below.strip_prefix('.')).and_then(|below| match below
@@ -207,7 +207,7 @@ impl ScopeKey {
             Some((kind, name)) => Self::scoped(kind, name).ok(),
             None => Some(Self::core()),
         });
-        // A name that would be written in another way is a name of its own.
+        // If the parsed scope has another full name, the given name is kept as it is.
         let is_it = |key: &Self| key.full_name(naming) == scope.name();
         let given = || Self::from(ScopeId::Semconv(scope.name().to_owned()));
         let attributes = Attributes::from_key_values(scope.attributes());
@@ -222,7 +222,7 @@ impl ScopeKey {
         }
     }
 
-    /// Returns whether this scope is what `wanted` says. What `wanted` leaves out may be anything.
+    /// Returns whether this scope matches `wanted`. Parts that `wanted` leaves out may have any value.
     pub(crate) fn is_a(&self, wanted: &Self) -> bool {
         self.id == wanted.id
             && (wanted.version.is_none() || wanted.version == self.version)
@@ -230,7 +230,8 @@ impl ScopeKey {
             && wanted.attributes.iter().all(|attribute| self.attributes.contains(attribute))
     }
 
-    /// `backstage.plugin.catalog`. A name that carries the prefix already is not prefixed twice.
+    /// Returns the full name, for example `backstage.plugin.catalog`. If the name already has the prefix, it is not
+    /// added again.
     pub(crate) fn full_name(&self, naming: &Naming) -> String {
         match &self.id {
             ScopeId::Semconv(name) | ScopeId::Plain(name) => name.clone(),
@@ -254,7 +255,7 @@ impl ScopeKey {
         }
     }
 
-    /// The same scope, its name without the prefix that it may carry already: one scope has one key.
+    /// Returns the same key without a prefix in the name, so that each scope has exactly one key.
     pub(crate) fn canonical(&self, naming: &Naming) -> Self {
         let mut key = self.clone();
         if let ScopeId::Scoped { kind, name, .. } = &self.id {
@@ -266,7 +267,7 @@ impl ScopeKey {
         key
     }
 
-    /// Returns the name of `metric` without the prefix that it may carry already: one metric has one name.
+    /// Returns the name of `metric` without the prefix of the scope, so that each metric has exactly one name.
     pub(crate) fn bare_metric_name(&self, naming: &Naming, metric: &str) -> String {
         let prefix = format!("{}.", self.full_name(naming));
         match (&self.id, naming.policy, metric.strip_prefix(&prefix)) {
@@ -275,7 +276,7 @@ impl ScopeKey {
         }
     }
 
-    /// Returns a key that comes before those of all scopes of this kind and name, and of those with names like it.
+    /// Returns a key that sorts before all scopes of this kind with this name or a similar one.
     pub(crate) fn before_alike(&self) -> Self {
         Self::from(match &self.id {
             ScopeId::Scoped { kind, folded, .. } => {
@@ -285,7 +286,7 @@ impl ScopeKey {
         })
     }
 
-    /// Returns whether both are of the same kind, and their names differ in case, `-` or `_` at most.
+    /// Returns whether both scopes have the same kind, and names that differ at most in case, `-` or `_`.
     pub(crate) fn is_alike(&self, other: &Self) -> bool {
         match (&self.id, &other.id) {
             (
@@ -296,7 +297,7 @@ impl ScopeKey {
         }
     }
 
-    /// Returns the error if `other` is a scope of the same kind whose name differs only in case, `-` or `_`.
+    /// Returns an error if `other` is a scope of the same kind whose name differs only in case, `-` or `_`.
     pub(crate) fn clash_with(&self, other: &Self) -> Option<ScopeError> {
         match (&self.id, &other.id) {
             (ScopeId::Scoped { name, .. }, ScopeId::Scoped { name: other_name, .. })
@@ -308,12 +309,12 @@ impl ScopeKey {
         }
     }
 
-    /// Returns whether names in this scope are used as they are written.
+    /// Returns whether names in this scope are used exactly as written.
     pub(crate) fn is_plain(&self) -> bool {
         matches!(self.id, ScopeId::Plain(_))
     }
 
-    /// Returns whether names in this scope follow the house style.
+    /// Returns whether names in this scope must follow the naming rules of this library.
     pub(crate) fn has_house_style(&self) -> bool {
         matches!(self.id, ScopeId::Scoped { .. })
     }
@@ -327,7 +328,7 @@ impl ScopeKey {
         }
     }
 
-    /// Returns what Prometheus gets of the names in this scope.
+    /// Returns how the names in this scope appear in Prometheus.
     pub(crate) fn spelling(&self, naming: &Naming) -> Spelling {
         match self.id {
             ScopeId::Plain(_) => Spelling::WithoutScope,
@@ -336,7 +337,7 @@ impl ScopeKey {
         }
     }
 
-    /// `plugin.catalog`, as operators write scopes.
+    /// Returns the name as operators write it, for example `plugin.catalog`.
     pub(crate) fn short_name(&self) -> Cow<'_, str> {
         match &self.id {
             ScopeId::Scoped { kind, name, .. } if name.is_empty() => Cow::Borrowed(kind),
@@ -384,7 +385,7 @@ fn prefix_once(prefix: &str, name: &str) -> String {
     if name.starts_with(prefix) { name.to_owned() } else { format!("{prefix}{name}") }
 }
 
-/// Returns a part of a scope, kebab-case turned into snake_case.
+/// Checks a part of a scope's name, and converts kebab-case to snake_case.
 fn checked(part: &'static str, text: &str) -> Result<String, ScopeError> {
     let snake = text.replace('-', "_");
     name::check(&snake).map_err(|problem| ScopeError::new(part, text, problem))?;

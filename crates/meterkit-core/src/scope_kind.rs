@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 
-/// The sort of part of a program that a scope is. A text converts into it, so `Meter::scoped("plugin", "catalog")` is
-/// the same as the meter below.
+/// The kind of a scope. Strings convert into it, so `Meter::scoped("plugin", "catalog")` is the same as the meter
+/// below.
 ///
 /// ```
 /// use meterkit::{Registry, ScopeKind};
@@ -17,16 +17,16 @@ use std::borrow::Cow;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ScopeKind {
-    /// `plugin`: a plugin, by its id.
+    /// `plugin`: a plugin, named by its id.
     Plugin,
     /// `core`: a core service. [`Meter::core`](crate::Meter::core) is the scope of the core itself.
     Core,
-    /// Any other kind: one word, or several joined by `_`.
+    /// Any other kind: one word, or several words joined by `_`.
     Other(Cow<'static, str>),
 }
 
 impl ScopeKind {
-    /// Returns the text that names show.
+    /// Returns the kind as it appears in names.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Plugin => "plugin",

@@ -1,15 +1,16 @@
-//! What an operator says of a scope.
+//! Options that an operator sets for a scope.
 
-/// What an operator says of a scope, in place of what the code says. What is `None` stays as it is in the code.
+/// Options that an operator sets for a scope, in place of those in code. A field that is `None` leaves the value of the
+/// code.
 ///
-/// Changes the instrumentation scope only: metrics keep their names, and [`ScopePatterns`](crate::ScopePatterns) still
-/// mean the scope by its own name.
+/// The options change the instrumentation scope only: metrics keep their names, and
+/// [`ScopePatterns`](crate::ScopePatterns) still refer to the scope by its original name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScopeOptions {
-    /// The name of the scope, instead of `backstage.plugin.catalog` for example.
+    /// The name of the scope, for example in place of `backstage.plugin.catalog`.
     pub name: Option<String>,
-    /// The version of what is measured.
+    /// The version of the instrumented code.
     pub version: Option<String>,
-    /// The URL of the schema of the metrics.
+    /// The URL of the schema that the metrics follow.
     pub schema_url: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Lists of scopes, as an operator writes them.
+//! Lists of scope patterns, as operators write them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,13 +8,13 @@ use meterkit_rules::glob;
 use crate::error::ScopePatternError;
 use crate::scope::{Naming, ScopeId, ScopeKey};
 
-/// Some scopes: `plugin.techdocs,core.*`.
+/// A list of scope patterns, for example `plugin.techdocs,core.*`.
 ///
-/// A scope is written as its kind and name with a dot between, with or without the namespace before them; a scope of
-/// semantic conventions as its name. `*` stands for any text.
+/// Write a scope as its kind and name with a dot between, with or without the namespace before them; write a scope of
+/// semantic conventions as its name. `*` matches any text.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScopePatterns {
-    /// As names are written: kebab-case is snake_case.
+    /// The patterns, with kebab-case converted to snake_case.
     pub(crate) patterns: Vec<String>,
 }
 
@@ -24,11 +24,11 @@ impl ScopePatterns {
         self.patterns.is_empty()
     }
 
-    /// Returns whether one of these patterns means a scope. Dashes count as `_`, capitals as small letters.
+    /// Returns whether the pattern matches the scope. `-` and `_` are equal, and case is ignored.
     pub(crate) fn matches(pattern: &str, key: &ScopeKey, naming: &Naming) -> bool {
         let mut names = vec![key.short_name().into_owned(), key.full_name(naming)];
         if matches!(&key.id, ScopeId::Scoped { name, .. } if name.is_empty()) {
-            // `core.*` means the scope `core` too.
+            // `core.*` also matches the scope `core`.
             names.extend(names.clone().into_iter().map(|name| name + "."));
         }
         names.iter().any(|name| glob::matches(pattern, &written(name)))
@@ -54,13 +54,14 @@ impl FromStr for ScopePatterns {
 fn checked(pattern: &str) -> Result<String, ScopePatternError> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/' | '*');
     if !pattern.chars().all(legal) {
-        let problem = "holds a character that no scope has";
+        let problem = "contains a character that scope names cannot have";
         return Err(ScopePatternError { pattern: pattern.to_owned(), problem });
     }
     Ok(written(pattern))
 }
 
-/// Returns a name as patterns have it. A scope of semantic conventions may have capitals: those are not distinguished.
+/// Converts a name to the spelling of patterns. Lower case, because scopes of semantic conventions may have capitals,
+/// and patterns ignore case.
 fn written(name: &str) -> String {
     name.replace('-', "_").to_ascii_lowercase()
 }

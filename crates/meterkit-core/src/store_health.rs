@@ -1,29 +1,29 @@
-//! How the store is doing.
+//! Health of the store.
 
 use crate::registry::Registry;
 
-/// The problems of a registry: values that it could not record, groups that have too many series, and callbacks that are
-/// too slow. [`Registry::store_health`] returns it.
+/// The problems of a registry: values that could not be recorded, groups with too many series, and callbacks that are
+/// too slow. Returned by [`Registry::store_health`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoreHealth {
-    /// Full names of the instruments that have recorded in their overflow series, because they or the process had no
-    /// room for further series. Also in `meterkit.overflow`.
+    /// The full names of instruments that have recorded in their overflow series, because the instrument or the process
+    /// has reached its limit of series. Also in `meterkit.overflow`.
     pub overflowing: Vec<String>,
-    /// Full names of the instruments that have used nine tenths of their cardinality limit, and have not exceeded it yet.
+    /// The full names of instruments that have used nine tenths of their cardinality limit without exceeding it.
     pub near_limit: Vec<String>,
-    /// Full names of the instruments of each callback that is so slow that collections export its last values. Also in
-    /// `meterkit.callback.background`.
+    /// The full names of instruments whose callbacks are so slow that collections export their last values, by
+    /// callback. Also in `meterkit.callback.background`.
     pub callbacks_in_background: Vec<String>,
-    /// Full names of the instruments that Prometheus does not see in full, because an older instrument has the same name
-    /// there. Also in `meterkit.name_meetings`.
+    /// The full names of instruments that Prometheus does not see completely, because an older instrument has the same
+    /// name there. Also in `meterkit.name_meetings`.
     pub name_meetings: Vec<String>,
-    /// How many values could not be recorded since the start. Also in `meterkit.dropped`, by reason.
+    /// The number of values that could not be recorded since the start. Also in `meterkit.dropped`, by reason.
     pub dropped_values: u64,
 }
 
 impl Registry {
-    /// Returns the problems that the registry has now. Looks at each instrument once, and at no series.
+    /// Returns the current problems of the registry. Reads each instrument once, and no series.
     ///
     /// ```
     /// use meterkit::Registry;

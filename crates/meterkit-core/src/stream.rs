@@ -1,4 +1,4 @@
-//! How an operator has the values of instruments kept.
+//! An operator's settings for the aggregation of values.
 
 use std::sync::Arc;
 
@@ -7,45 +7,47 @@ use opentelemetry::InstrumentationScope;
 use crate::buckets::HistogramBuckets;
 use crate::data::Descriptor;
 
-/// An instrument that is about to be made, or was made before anybody said how its values are kept.
+/// An instrument that is being created, or that existed before its aggregation was configured.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct StreamRequest<'a> {
-    /// Its scope.
+    /// The scope of the instrument.
     pub scope: &'a InstrumentationScope,
-    /// What it is called, and its kind.
+    /// The name, unit, description and kind of the instrument.
     pub descriptor: &'a Descriptor,
-    /// Whether the code says how many series it may have.
+    /// Whether the code sets a cardinality limit.
     pub names_limit: bool,
 }
 
 impl<'a> StreamRequest<'a> {
-    /// An instrument whose code says nothing of limits.
+    /// Creates the request for an instrument without a cardinality limit in code.
     pub fn new(scope: &'a InstrumentationScope, descriptor: &'a Descriptor) -> Self {
         Self { scope, descriptor, names_limit: false }
     }
 }
 
-/// How the values of an instrument are kept, in place of what the code says. What is not given stays.
+/// The aggregation of an instrument's values, in place of what the code says. A field that is `None` leaves the setting
+/// of the code.
 ///
-/// By OpenTelemetry's metrics SDK, section Stream configuration: the part that must be known when values are recorded.
+/// Corresponds to OpenTelemetry's Metrics SDK, section Stream configuration: the part that must be known when values
+/// are recorded.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[expect(clippy::exhaustive_structs, reason = "what a store can be told")]
 pub struct StreamSettings {
     /// The buckets of a histogram.
     pub buckets: Option<HistogramBuckets>,
-    /// How many series it may have.
+    /// The maximum number of series.
     pub cardinality_limit: Option<usize>,
-    /// The metrics that targets get of it.
+    /// The metrics that targets receive for the instrument.
     pub metrics: Option<Vec<Arc<Descriptor>>>,
 }
 
 impl StreamSettings {
-    /// Returns the buckets, unless something is wrong with them.
+    /// Returns the buckets, unless they are invalid.
     pub(crate) fn usable_buckets(&self) -> Option<&HistogramBuckets> {
         self.buckets.as_ref().filter(|buckets| buckets.problem().is_none())
     }
 }
 
-/// Decides how the values of each instrument are kept.
+/// Returns the aggregation of each instrument.
 pub(crate) type Streams = Arc<dyn Fn(&StreamRequest<'_>) -> StreamSettings + Send + Sync>;

@@ -1,4 +1,4 @@
-//! What a store reports to those who collect from it, or who keep a copy of its instruments elsewhere.
+//! Events and instruments of a store, for code that collects from it or mirrors its instruments elsewhere.
 
 use std::fmt;
 use std::sync::{Arc, Weak};
@@ -13,17 +13,18 @@ pub use crate::store::feed::{MakeSink, Sink};
 use crate::store::instrument::Stored;
 use crate::store::shared::Door;
 
-/// Listens to what happens in a registry. Methods are called on the threads that make it happen, so they must return
-/// at once.
+/// Listens to events of a registry. Methods are called on the thread that causes the event, so they must return
+/// quickly.
 pub trait Tap: Send + Sync {
-    /// An instrument was made.
+    /// Called when an instrument has been created.
     fn instrument_made(&self) {}
 
-    /// A callback was registered that is refreshed in the background, or a scope enabled that may have some.
+    /// Called when a callback with a background refresh has been registered, or when a scope that may contain such
+    /// callbacks has been enabled.
     fn refresh_made(&self) {}
 }
 
-/// An instrument of the store, for a mirror that keeps a copy of it elsewhere. Does not keep the instrument alive.
+/// An instrument of the store, for a mirror that maintains a copy of it elsewhere. Does not keep the instrument alive.
 #[derive(Clone)]
 pub struct MirroredInstrument {
     scope: Arc<InstrumentationScope>,
@@ -42,32 +43,32 @@ impl MirroredInstrument {
         Self { scope, descriptor, stored: Arc::downgrade(stored), number, address }
     }
 
-    /// Returns the scope, as it was named when this was asked for.
+    /// Returns the scope, with its name at the time when the instruments were listed.
     pub fn scope(&self) -> &InstrumentationScope {
         &self.scope
     }
 
-    /// Returns full name, unit and description.
+    /// Returns the full name, unit, description and kind.
     pub fn descriptor(&self) -> &Descriptor {
         &self.descriptor
     }
 
-    /// Returns what the instrument is.
+    /// Returns the kind of the instrument.
     pub fn kind(&self) -> Kind {
         self.descriptor.kind
     }
 
-    /// Returns which numbers it records.
+    /// Returns the number type of the instrument.
     pub fn number(&self) -> NumberType {
         self.number
     }
 
-    /// Returns a number that no other instrument has as long as this one is there.
+    /// Returns a number that no other instrument has while this instrument exists.
     pub fn address(&self) -> usize {
         self.address
     }
 
-    /// Returns whether another library counts it, in a registry of its own.
+    /// Returns whether the instrument was imported from another library's registry.
     pub fn is_import(&self) -> bool {
         self.stored.upgrade().is_some_and(|stored| stored.shared().door() == Door::Import)
     }
@@ -77,28 +78,28 @@ impl MirroredInstrument {
         self.stored.strong_count() > 0
     }
 
-    /// Returns how many series the instrument may have.
+    /// Returns the maximum number of series of the instrument.
     pub fn limit(&self) -> usize {
         self.stored.upgrade().map_or(0, |stored| stored.limit())
     }
 
-    /// Returns the upper bounds of a histogram's buckets; none if its buckets are exponential.
+    /// Returns the upper bounds of a histogram's buckets, or nothing if the buckets are exponential.
     pub fn bounds(&self) -> Vec<f64> {
         self.stored.upgrade().map(|it| it.shared().buckets().bounds().to_vec()).unwrap_or_default()
     }
 
-    /// Returns the limits of a histogram's buckets, if these are exponential.
+    /// Returns the limits of a histogram's buckets if they are exponential.
     pub fn exponential(&self) -> Option<ExponentialLimits> {
         self.stored.upgrade()?.shared().buckets().exponential()
     }
 
-    /// Returns what the instrument holds now; `None` once it has gone.
+    /// Returns the current content of the instrument, or `None` if the instrument has been removed.
     pub fn read(&self) -> Option<Data> {
         self.stored.upgrade().map(|stored| stored.data())
     }
 
-    /// Sends each value of a histogram that is recorded from now on to a sink per series, and first those that waited.
-    /// Other instruments have no feed.
+    /// Sends each value that a histogram records from now on to a sink per series, after the values that have been
+    /// waiting. Has no effect on other instruments.
     pub fn feed(&self, make: MakeSink) {
         if let Some(stored) = self.stored.upgrade() {
             stored.feed(Some(make));

@@ -1,16 +1,17 @@
-//! Locks that outlive panics.
+//! Locks that remain usable after a panic.
 
 use std::sync::PoisonError;
 
-/// Takes what a lock guards, even if a thread panicked while it held the lock.
+/// Locks without poisoning: returns the guard even if a thread panicked while it held the lock.
 ///
-/// User code never runs under a lock, and everything behind one is valid between any two statements: one panic must not
-/// end recording or collection for the rest of the process.
+/// User code never runs under a lock, and the data behind a lock is valid between any two statements. Therefore a panic
+/// must not end recording or collection for the rest of the process.
 pub trait Unpoisoned {
-    /// The guard, or for [`Condvar::wait_timeout`](std::sync::Condvar::wait_timeout) the guard and the reason.
+    /// The type of the guard, or for [`Condvar::wait_timeout`](std::sync::Condvar::wait_timeout) the guard and the
+    /// result of waiting.
     type Guarded;
 
-    /// Returns the guard, poisoned or not.
+    /// Returns the guard, whether or not the lock is poisoned.
     fn unpoisoned(self) -> Self::Guarded;
 }
 
@@ -29,7 +30,7 @@ mod tests {
     use super::Unpoisoned;
 
     #[test]
-    fn a_panic_under_a_lock_does_not_take_it_away() {
+    fn a_lock_stays_usable_after_a_panic_under_it() {
         let lock = Mutex::new(1);
         let panicked = std::panic::catch_unwind(|| {
             let mut held = lock.lock().unpoisoned();

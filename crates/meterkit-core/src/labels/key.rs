@@ -1,4 +1,4 @@
-//! Keys of labels, and what is known of their values.
+//! Label keys, and what is known about their values.
 
 use std::fmt;
 
@@ -7,10 +7,10 @@ use super::value::{LabelRef, LabelValue};
 use crate::attributes::{AttributeRef, AttributeValue};
 use crate::store::label_set::LabelSet;
 
-/// How many keys a set of labels may have that `derive(Labels)` puts together.
+/// The maximum number of keys in a label set that `derive(Labels)` combines from flattened sets.
 const MOST_KEYS: usize = 64;
 
-/// A label's key: its name, its values when they are closed, and how many different ones are let through.
+/// The key of a label: its name, its values if they are closed, and the maximum number of distinct values.
 #[derive(Clone, Copy)]
 pub struct LabelKey {
     name: &'static str,
@@ -21,7 +21,7 @@ pub struct LabelKey {
 }
 
 impl LabelKey {
-    /// A key whose values are not known at compile time.
+    /// Creates a key whose values are not known at compile time.
     pub const fn new(name: &'static str) -> Self {
         Self {
             name,
@@ -32,12 +32,12 @@ impl LabelKey {
         }
     }
 
-    /// A key with values of type `V`: closed when there are few of them.
+    /// Creates a key with values of type `V`. The key is closed if `V` has few values that are known at compile time.
     pub const fn of<V: LabelValue + ?Sized>(name: &'static str) -> Self {
         Self::of_values(name, V::CARDINALITY, V::nth, V::IS_OPTIONAL)
     }
 
-    /// A key with what a type of values says of them.
+    /// Creates a key from the properties of its value type.
     #[doc(hidden)] // for `derive(Labels)`: has no bound that the compiler would point out
     pub const fn of_values(
         name: &'static str,
@@ -48,36 +48,37 @@ impl LabelKey {
         Self { name, cardinality, nth, max_values: None, is_optional }
     }
 
-    /// Lets this many different values through; every further one becomes `other`. No limit by default.
+    /// Limits the number of distinct values. Any further value is recorded as `other`. By default, there is no limit.
     ///
-    /// The first values count: one whose series were removed keeps its place.
+    /// The first values are kept. A value counts toward the limit even after its series have been removed.
     #[must_use]
     pub const fn max_values(self, values: usize) -> Self {
         Self { max_values: Some(values), ..self }
     }
 
-    /// Returns the key itself.
+    /// Returns the name of the key.
     pub const fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Returns all values there can be, `None` for an absent one; or `None` when they are not known at compile time.
+    /// Returns all possible values, with `None` for an absent value. Returns `None` if they are not known at compile
+    /// time.
     pub fn closed_values(&self) -> Option<Vec<Option<AttributeValue>>> {
         let values = 0..self.cardinality?;
         Some(values.map(|index| (self.nth)(index).to_value()).collect())
     }
 
-    /// Returns how many different values are let through.
+    /// Returns the maximum number of distinct values, if there is one.
     pub const fn value_limit(&self) -> Option<usize> {
         self.max_values
     }
 
-    /// Returns whether a series can lack the label.
+    /// Returns whether a series may lack the label.
     pub const fn is_optional(&self) -> bool {
         self.is_optional
     }
 
-    /// Returns the keys of several sets in one list, and how many there are.
+    /// Returns the keys of several sets in one list, and their number.
     #[doc(hidden)] // for `derive(Labels)`
     pub const fn join(sets: &[&[Self]]) -> ([Self; MOST_KEYS], usize) {
         let (mut keys, mut count, mut at) = ([Self::new(""); MOST_KEYS], 0, 0);
@@ -86,7 +87,7 @@ impl LabelKey {
             while from < sets[at].len() {
                 assert!(
                     count < MOST_KEYS,
-                    "a set of labels has 64 keys at most, those of flattened sets included"
+                    "a set of labels can have at most 64 keys, including those of flattened sets"
                 );
                 keys[count] = sets[at][from];
                 (count, from) = (count + 1, from + 1);
@@ -96,13 +97,13 @@ impl LabelKey {
         (keys, count)
     }
 
-    /// Returns how many label sets there can be, when that is known.
+    /// Returns the number of possible label sets, or `None` if it is not known at compile time.
     #[doc(hidden)] // for `derive(Labels)`
     pub const fn closed_sets(keys: &[Self]) -> Option<usize> {
         let mut sets: usize = 1;
         let mut at = 0;
         while at < keys.len() {
-            // A capped key has a value more than its type: `other`.
+            // A key with a limit has one value more than its type: `other`.
             sets = match (keys[at].cardinality, keys[at].max_values) {
                 (Some(values), None) => match sets.checked_mul(values) {
                     Some(sets) => sets,
@@ -115,8 +116,7 @@ impl LabelKey {
         Some(sets)
     }
 
-    /// Returns the place of a label set among all that there can be. `None` if a value is not one that its key can
-    /// have.
+    /// Returns the index of a label set among all possible sets, or `None` if the key does not allow one of the values.
     pub(crate) fn place_of(keys: &[Self], labels: &impl Labels) -> Option<usize> {
         labels.index().or_else(|| {
             let (mut left, mut place) = (keys.iter(), Some(0));
@@ -126,13 +126,13 @@ impl LabelKey {
                 }
             };
             labels.visit(&mut find);
-            // Labels that hand out fewer values than they have keys lack the rest.
+            // If the set passes fewer values than it has keys, the remaining values are absent.
             keys.iter().for_each(|_| find(LabelRef::Absent));
             place
         })
     }
 
-    /// Returns the place of stored values among all label sets that there can be.
+    /// Returns the index of stored values among all possible label sets.
     pub(crate) fn place_of_values(keys: &[Self], labels: &LabelSet) -> Option<usize> {
         let mut pairs = keys.iter().zip(labels.values());
         pairs.try_fold(0, |place, (key, value)| key.place_below(Some(place), LabelRef::of(value)))
@@ -149,7 +149,7 @@ impl LabelKey {
         values
     }
 
-    /// Returns the place of a label set with this value, given the place that the keys before this one lead to.
+    /// Returns the index of a label set up to and including this value, given the index up to the keys before it.
     fn place_below(&self, place: Option<usize>, value: LabelRef<'_>) -> Option<usize> {
         let values = self.cardinality.unwrap_or(0);
         let at = (0..values).find(|index| {
@@ -164,7 +164,7 @@ impl PartialEq for LabelKey {
     fn eq(&self, other: &Self) -> bool {
         (self.name, self.cardinality, self.max_values)
             == (other.name, other.cardinality, other.max_values)
-            // The same function lists the same values; otherwise they are looked at.
+            // The same function lists the same values; for different functions, the values are compared.
             && (std::ptr::fn_addr_eq(self.nth, other.nth)
                 || self.closed_values() == other.closed_values())
     }
@@ -172,7 +172,7 @@ impl PartialEq for LabelKey {
 
 impl Eq for LabelKey {}
 
-/// The name, then what is known of the values: `"success" of [false, true]`.
+/// Formats the name and what is known about the values: `"success" of [false, true]`.
 impl fmt::Debug for LabelKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self.name, f)?;
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_tells_what_is_known_of_the_values() {
+    fn debug_shows_what_is_known_about_the_values() {
         assert_eq!(format!("{:?}", KEYS[1]), "\"cached\" of [none, false, true]");
         let tenant = LabelKey::new("tenant").max_values(50);
         assert_eq!(format!("{tenant:?}"), "\"tenant\" with 50 values at most");

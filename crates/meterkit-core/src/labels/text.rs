@@ -1,15 +1,16 @@
-//! Texts of labels: hashed and compared at each look-up.
+//! Hashing and comparison of label texts, which each look-up performs.
 //!
-//! Most are short: these take no call.
+//! Most texts are short, so short texts are handled without a function call.
 
 use std::hash::Hasher;
 
-/// Hashes a text as bytes, without the end mark that `str::hash` adds: the hasher mixes in the lengths itself.
+/// Hashes a text as bytes, without the terminator that `str::hash` adds, because the hasher itself mixes in the
+/// lengths.
 #[inline(always)]
 pub(crate) fn hash_text(text: &str, hasher: &mut impl Hasher) {
     let bytes = text.as_bytes();
     match bytes.split_last_chunk::<16>() {
-        // The end goes in as a number, which is hashed in another way than bytes: it cannot pass for a text of its own.
+        // The end is hashed as a number, in a different way from bytes, so it cannot be mistaken for a text of its own.
         Some((start, end)) if (1..=16).contains(&start.len()) => {
             hasher.write(start);
             hasher.write_u128(u128::from_ne_bytes(*end));
@@ -18,13 +19,15 @@ pub(crate) fn hash_text(text: &str, hasher: &mut impl Hasher) {
     }
 }
 
-/// Returns whether two texts are equal. Without a call for any length: a look-up that makes none saves no registers.
+/// Returns whether two texts are equal. Makes no function call for any length, so that a look-up need not save
+/// registers.
 #[inline(always)]
 pub(crate) fn same_text(a: &str, b: &str) -> bool {
     same_bytes(a.as_bytes(), b.as_bytes())
 }
 
-/// Returns whether two texts are equal. Without a call for any length: a look-up that makes none saves no registers.
+/// Returns whether two byte slices are equal. Makes no function call for any length, so that a look-up need not save
+/// registers.
 #[inline(always)]
 pub(crate) fn same_bytes(a: &[u8], b: &[u8]) -> bool {
     match a.len() {
@@ -40,7 +43,7 @@ pub(crate) fn same_bytes(a: &[u8], b: &[u8]) -> bool {
     }
 }
 
-/// Returns whether the first and the last `N` bytes are equal, of two slices of one length.
+/// Returns whether the first and the last `N` bytes of two slices of equal length are equal.
 #[inline(always)]
 fn same_ends<const N: usize>(a: &[u8], b: &[u8]) -> bool {
     let (first, last) = (..N, a.len() - N..);

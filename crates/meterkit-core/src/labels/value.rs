@@ -6,34 +6,34 @@ use std::hash::Hasher;
 use super::text::{hash_text, same_text};
 use crate::attributes::{AttributeRef, AttributeValue};
 
-/// A type whose values can be the value of a label.
+/// A type that can be the value of a label.
 ///
-/// Keep the number of different values small: each is a series of its own, in every back end.
+/// Keep the number of distinct values small: each value is a series of its own in every back end.
 ///
-/// A type with few values, known at compile time, says so with [`CARDINALITY`](Self::CARDINALITY), and then implements
-/// [`index`](Self::index) and [`nth`](Self::nth): a set of such labels is found without hashing. `derive(LabelValue)`
-/// does all of it for an enum.
+/// A type with few values, all known at compile time, sets [`CARDINALITY`](Self::CARDINALITY) and implements
+/// [`index`](Self::index) and [`nth`](Self::nth), so that a set of such labels is found without hashing. For an enum,
+/// `derive(LabelValue)` writes all of this.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the value of a label",
     note = "labels are `bool`, integers, strings, enums that derive `LabelValue`, and `Option` of those"
 )]
 pub trait LabelValue {
-    /// How many values there are, when all are known at compile time.
+    /// The number of possible values, if all are known at compile time.
     const CARDINALITY: Option<usize> = None;
 
-    /// Whether there is a value that is [absent](LabelRef::Absent).
+    /// Whether a value can be [absent](LabelRef::Absent).
     const IS_OPTIONAL: bool = false;
 
     /// Returns the value, borrowed.
     fn label(&self) -> LabelRef<'_>;
 
-    /// Returns the value's place among all, below [`CARDINALITY`](Self::CARDINALITY).
+    /// Returns the index of the value among all possible values, below [`CARDINALITY`](Self::CARDINALITY).
     #[inline]
     fn index(&self) -> usize {
         0
     }
 
-    /// Returns the value at a place.
+    /// Returns the value with this index.
     fn nth(_index: usize) -> LabelRef<'static> {
         LabelRef::Absent
     }
@@ -45,15 +45,15 @@ pub trait LabelValue {
 pub enum LabelRef<'a> {
     /// No value: the key is left out of the series.
     Absent,
-    /// Text that lives as long as the program: stored without a copy.
+    /// Text that lives as long as the program. It is stored without copying.
     Static(&'static str),
     /// Text.
     Str(&'a str),
-    /// Truth value.
+    /// Boolean.
     Bool(bool),
     /// Integer.
     I64(i64),
-    /// Integer. Beyond `i64::MAX`, it is stored as text: OpenTelemetry has no larger ones.
+    /// Integer. Values above `i64::MAX` are stored as text, because OpenTelemetry has no larger integers.
     U64(u64),
 }
 
@@ -93,13 +93,13 @@ impl LabelRef<'_> {
         }
     }
 
-    /// Returns the label that was stored as `value`.
+    /// Converts a stored value back to a label.
     pub(crate) fn of(value: Option<AttributeRef<'_>>) -> LabelRef<'_> {
         match value {
             Some(AttributeRef::Str(text)) => LabelRef::Str(text),
             Some(AttributeRef::Bool(value)) => LabelRef::Bool(value),
             Some(AttributeRef::I64(value)) => LabelRef::I64(value),
-            // No label is a float or a list.
+            // Labels are never floats or lists.
             Some(AttributeRef::F64(_) | AttributeRef::List(_)) | None => LabelRef::Absent,
         }
     }
@@ -133,7 +133,7 @@ impl LabelRef<'_> {
     }
 }
 
-/// Returns an integer as attributes have it.
+/// Converts an integer to an attribute value, or to text if it exceeds `i64::MAX`.
 #[cold]
 fn attribute(value: u64) -> AttributeValue {
     let text = || AttributeValue::Str(Cow::Owned(value.to_string()));
@@ -186,9 +186,9 @@ impl LabelValue for bool {
     }
 }
 
-/// `None` is no label: its key is left out of the series.
+/// `None` means no label: the key is left out of the series.
 impl<V: LabelValue> LabelValue for Option<V> {
-    // An absent value that may be absent: the same label in two places. Its sets are looked up by their values.
+    // If `V` itself may be absent, absent would have two indices, so these sets are looked up by their values instead.
     const CARDINALITY: Option<usize> = match V::CARDINALITY {
         Some(values) if !V::IS_OPTIONAL => Some(values + 1),
         _ => None,
