@@ -204,7 +204,7 @@ version 1.2.0, schema https://example.org/v1, `db.system`: sqlite
 | `backstage.plugin.catalog.requests` | `backstage_plugin_catalog_requests_total` | counter of u64 | `{request}` | `http.route` (50 values at most)<br>`cached` (optional): `false`, `true`<br>`success`: `false`, `true`<br>`tier`: always `gold` | Requests \| tries,<br>by route. |
 | `backstage.plugin.catalog.tasks.active` | `backstage_plugin_catalog_tasks_active` | up-down counter of i64 | | | |
 
-Upper bounds of the buckets; one more is open:
+Histogram bucket boundaries (the last bucket has no upper bound):
 
 - `backstage.plugin.catalog.duration`: 0.000025, 0.1, 1
 

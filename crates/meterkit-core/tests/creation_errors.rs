@@ -189,7 +189,7 @@ fn names_that_differ_only_in_case_or_underscores_are_refused() -> Result<(), Ins
         says(&counter_error(&meter, name), &["only in case, `-` or `_`", "write `http_requests`"]);
     }
     // A dot is a level, but not to Prometheus.
-    says(&counter_error(&meter, "http.requests"), &["meets", "_http_requests_total`"]);
+    says(&counter_error(&meter, "http.requests"), &["collides", "_http_requests_total`"]);
     assert!(meter.up_down_counter::<i64>("http.requests").build().is_ok(), "no `_total`");
 
     let alike = counter_error(&registry.scoped("plugin", "mcpActions"), "requests");

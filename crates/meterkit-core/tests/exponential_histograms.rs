@@ -228,7 +228,7 @@ fn asking_again_gives_the_same_one_and_for_other_buckets_is_refused() -> Result<
         assert!(error.contains(&says), "{error}");
     }
     let error = asked().build().map(drop).expect_err("the default is another").to_string();
-    assert!(error.contains("asked for with buckets [0.0, 5.0,"), "{error}");
+    assert!(error.contains("requested with buckets [0.0, 5.0,"), "{error}");
     Ok(())
 }
 
@@ -243,7 +243,7 @@ fn the_catalog_says_that_it_is_exponential() -> Result<(), InstrumentError> {
     assert!(json.contains(limits), "{json}");
     assert_eq!(meterkit_core::Catalog::from_json(&json).as_ref().ok(), Some(&catalog));
     let markdown = catalog.to_markdown();
-    let line = "\nBuckets that follow the values:\n\n\
+    let line = "\nExponential buckets:\n\n\
                 - `backstage.plugin.catalog.sizes`: exponential, up to 80 buckets and scale 10\n";
     assert!(markdown.ends_with(line), "{markdown}");
     Ok(())

@@ -20,8 +20,8 @@ fn an_instrument_that_cannot_be_made_is_logged_once_however_often_it_is_register
         }
     });
     let about = |text: &str| lines.iter().filter(|line| line.contains(text)).count();
-    assert_eq!(about("asked for with type `gauge of u64`"), 1, "{lines:?}");
-    assert_eq!(about("asked for with label keys"), 1, "{lines:?}");
+    assert_eq!(about("requested with type `gauge of u64`"), 1, "{lines:?}");
+    assert_eq!(about("requested with label keys"), 1, "{lines:?}");
     assert_eq!(about("value dropped"), 1, "{lines:?}");
     assert_eq!(lines.len(), 3, "{lines:?}");
     assert_eq!(dropped(&registry, "not_made"), 200, "and all of them are counted");
