@@ -1,4 +1,4 @@
-//! Callbacks that are asked at most once in some time.
+//! Cached callbacks, which run at most once in their time.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
@@ -17,7 +17,7 @@ fn disable(registry: &Registry, scopes: &str) {
     registry.set_disabled_scopes(scopes.parse().expect("good patterns"));
 }
 
-/// Reports how often it has run; fails while `fails` says so.
+/// Reports how often it has run. Fails while `fails` is set.
 fn counting(
     meter: &Meter,
     runs: &Arc<AtomicU64>,
@@ -33,13 +33,13 @@ fn counting(
     Ok(())
 }
 
-/// How many runs have ended.
+/// Returns the number of finished runs.
 fn ended(registry: &Registry) -> u64 {
     let points = readings::histogram(registry, "meterkit.callback.duration").1;
     points.iter().map(|point| point.count).sum()
 }
 
-/// A callback that reports how often it has run, when it comes through the gate.
+/// Registers a callback that passes the gate and then reports how often it has run.
 fn held(meter: &Meter, gate: &Arc<Gate>) -> Result<CallbackGuard, InstrumentError> {
     let (gate, runs) = (gate.clone(), AtomicU64::new(0));
     meter.observable_gauge::<u64>("rows").cached(TTL).observe(move || {
@@ -60,7 +60,7 @@ fn an_expired_value_is_exported_while_a_slow_callback_refreshes_it() -> Result<(
     for run in 1..=3 {
         gate.set_closed(true);
         clock.advance(TTL);
-        // Waiting for the callback would take the 60 s of its budget and of the gate, and bring the next value.
+        // Waiting for the callback would take the 60 s of its budget and of the gate, and yield the next value.
         for _ in 0..3 {
             in_time({
                 let registry = registry.clone();
@@ -69,7 +69,7 @@ fn an_expired_value_is_exported_while_a_slow_callback_refreshes_it() -> Result<(
             assert_eq!(value(&registry, ROWS), Some(Value::U64(run)));
         }
         gate.await_arrivals(run as usize + 1);
-        assert_eq!(gate.arrived() as u64, run + 1, "it is run once");
+        assert_eq!(gate.arrived() as u64, run + 1, "the callback runs only once");
         gate.set_closed(false);
         until("the new value", || value(&registry, ROWS) == Some(Value::U64(run + 1)));
         registry.refresh();
@@ -80,7 +80,7 @@ fn an_expired_value_is_exported_while_a_slow_callback_refreshes_it() -> Result<(
         );
         until("the end of that run", || ended(&registry) == run + 1);
     }
-    assert_eq!(told(&registry, "overruns", ROWS), None, "it kept nobody waiting");
+    assert_eq!(told(&registry, "overruns", ROWS), None, "no collection waited for it");
     Ok(())
 }
 
@@ -93,7 +93,7 @@ fn the_first_run_of_a_cached_callback_is_waited_for() -> Result<(), InstrumentEr
         std::thread::scope(|scope| {
             let refresh = scope.spawn(|| registry.refresh());
             gate.await_arrivals(1);
-            // Longer than a collection waits that has an older value.
+            // Longer than a collection waits if it has an older value.
             std::thread::sleep(Duration::from_millis(300));
             assert!(!refresh.is_finished());
             gate.set_closed(false);
@@ -141,7 +141,7 @@ fn a_cached_callback_runs_once_in_its_time_and_serves_what_it_reported()
     for (seconds, run) in [(0, 1), (0, 1), (29, 1), (1, 2), (29, 2), (1, 3), (300, 4)] {
         clock.advance(Duration::from_secs(seconds));
         registry.refresh();
-        // A collection does not wait for long when it has an older value.
+        // A collection does not wait for long if it has an older value.
         until("the value of that run", || value(&registry, ROWS) == Some(Value::U64(run)));
         until("the end of that run", || ended(&registry) == run);
     }
@@ -150,7 +150,7 @@ fn a_cached_callback_runs_once_in_its_time_and_serves_what_it_reported()
 }
 
 #[test]
-fn one_that_fails_is_not_asked_more_often() -> Result<(), InstrumentError> {
+fn a_cached_callback_that_fails_does_not_run_more_often() -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
     registry.set_callback_durations(true);
     let (runs, fails) = (Arc::<AtomicU64>::default(), Arc::default());
@@ -174,7 +174,8 @@ fn one_that_fails_is_not_asked_more_often() -> Result<(), InstrumentError> {
 }
 
 #[test]
-fn one_whose_scope_was_off_is_asked_at_once_and_not_more_often() -> Result<(), InstrumentError> {
+fn a_cached_callback_runs_at_once_and_not_more_often_after_its_scope_was_off()
+-> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog_with_clock();
     let (runs, fails) = (Arc::<AtomicU64>::default(), Arc::default());
     counting(&meter, &runs, &fails)?;
@@ -183,7 +184,7 @@ fn one_whose_scope_was_off_is_asked_at_once_and_not_more_often() -> Result<(), I
     registry.refresh();
     assert_eq!(runs.load(SeqCst), 1);
     disable(&registry, "");
-    assert_eq!(value(&registry, ROWS), None, "what it reported is old");
+    assert_eq!(value(&registry, ROWS), None, "its last value is too old");
     registry.refresh();
     registry.refresh();
     assert_eq!(value(&registry, ROWS), Some(Value::U64(2)));
@@ -194,12 +195,12 @@ fn one_whose_scope_was_off_is_asked_at_once_and_not_more_often() -> Result<(), I
     for _ in 0..5 {
         registry.refresh();
     }
-    assert_eq!(runs.load(SeqCst), 3, "a failure is no reason to ask again at once");
+    assert_eq!(runs.load(SeqCst), 3, "a failure does not cause another run at once");
     Ok(())
 }
 
 #[test]
-fn what_was_measured_before_its_scope_was_off_is_not_served_after() -> Result<(), InstrumentError> {
+fn a_value_from_before_its_scope_was_off_is_not_exported_after() -> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog_with_clock();
     registry.set_callback_durations(true);
     let gate = Gate::closed();
@@ -215,7 +216,7 @@ fn what_was_measured_before_its_scope_was_off_is_not_served_after() -> Result<()
         disable(&registry, "plugin.catalog");
         gate.set_closed(false);
         refresh.join().unwrap();
-        // The collection may have given it up; its end is told of in any case.
+        // The collection may have stopped waiting for the run, but the end of the run is reported in any case.
         until("its end", || {
             let name = "meterkit.callback.duration";
             readings::metric(&registry, name).is_some()
@@ -231,7 +232,7 @@ fn what_was_measured_before_its_scope_was_off_is_not_served_after() -> Result<()
 }
 
 #[test]
-fn callbacks_of_one_instrument_have_their_times_each() -> Result<(), InstrumentError> {
+fn callbacks_of_one_instrument_are_cached_separately() -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
     registry.set_callback_durations(true);
     let rows = meter.observable_gauge::<u64>("rows").build()?;

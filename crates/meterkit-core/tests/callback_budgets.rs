@@ -1,4 +1,4 @@
-//! Callbacks that are slow: what a collection waits for, what it serves meanwhile, and what is told of it.
+//! Slow callbacks: how long a collection waits, what it exports meanwhile, and what is reported about them.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -12,10 +12,10 @@ use meterkit_fakes::readings::{metric, value};
 const SLOW: &str = "backstage.plugin.catalog.slow";
 const GOOD: &str = "backstage.plugin.catalog.good";
 
-/// So short that a callback that is held surely overruns it.
+/// So short that a callback held at the gate is sure to overrun it.
 const SHORT: Duration = Duration::from_millis(20);
 
-/// So long that no callback overruns it that is not held.
+/// So long that only a callback held at the gate overruns it.
 const LONG: Duration = Duration::from_secs(50);
 
 fn catalog_with_budget(budget: Duration) -> (Registry, Meter) {
@@ -24,7 +24,7 @@ fn catalog_with_budget(budget: Duration) -> (Registry, Meter) {
     (registry, meter)
 }
 
-/// A callback that reports how often it has run, when it comes through the gate.
+/// Registers a callback that passes the gate and then reports how often it has run.
 fn held(meter: &Meter, gate: &Arc<Gate>) -> Result<CallbackGuard, InstrumentError> {
     let (gate, runs) = (gate.clone(), AtomicU64::new(0));
     meter.observable_gauge::<u64>("slow").observe(move || {
@@ -34,7 +34,7 @@ fn held(meter: &Meter, gate: &Arc<Gate>) -> Result<CallbackGuard, InstrumentErro
     })
 }
 
-/// Collects until the store tells this of the slow callback.
+/// Collects until the metric of the store about the slow callback satisfies `is_so`.
 fn refresh_until(registry: &Registry, metric: &str, is_so: impl Fn(f64) -> bool) {
     until(metric, || {
         registry.refresh();
@@ -60,7 +60,7 @@ fn a_collection_goes_on_without_a_callback_that_hangs_and_serves_its_last_value(
         move || refresh_until(&registry, "overruns", |overruns| overruns >= 1.0)
     });
     assert_eq!(value(&registry, SLOW), last);
-    assert!(gate.arrived() <= arrived + 1, "one that hangs is not begun once more");
+    assert!(gate.arrived() <= arrived + 1, "a callback that hangs is not started again");
     gate.set_closed(false);
     until("a value of the run that was late", || value(&registry, SLOW) != last);
     Ok(())
@@ -73,20 +73,20 @@ fn after_three_overruns_a_callback_runs_in_the_background_until_it_is_fast_again
     let gate = Gate::closed();
     let _slow = held(&meter, &gate)?;
     refresh_until(&registry, "overruns", |overruns| overruns >= 2.0);
-    assert_eq!(told(&registry, "background", SLOW), None, "not after two");
+    assert_eq!(told(&registry, "background", SLOW), None, "not after two overruns");
     refresh_until(&registry, "background", |mark| mark == 1.0);
     assert_eq!(told(&registry, "overruns", SLOW), Some(3.0));
 
     for _ in 0..5 {
         registry.refresh();
     }
-    assert_eq!(gate.arrived(), 1, "it is still in its first run");
-    assert_eq!(told(&registry, "overruns", SLOW), Some(3.0), "nobody waits for it any more");
+    assert_eq!(gate.arrived(), 1, "the callback is still in its first run");
+    assert_eq!(told(&registry, "overruns", SLOW), Some(3.0), "no collection waits for it any more");
     assert_eq!(value(&registry, SLOW), None);
 
     gate.set_closed(false);
     until("a value of the run that was late", || value(&registry, SLOW) == Some(Value::U64(1)));
-    assert_eq!(told(&registry, "background", SLOW), Some(1.0), "that run was not fast");
+    assert_eq!(told(&registry, "background", SLOW), Some(1.0), "the run was not fast");
     registry.set_callback_budget(LONG);
     until("the mark to go", || {
         registry.refresh();
@@ -97,12 +97,13 @@ fn after_three_overruns_a_callback_runs_in_the_background_until_it_is_fast_again
     });
     let runs = gate.arrived() as u64;
     registry.refresh();
-    assert_eq!(value(&registry, SLOW), Some(Value::U64(runs + 1)), "it is waited for again");
+    assert_eq!(value(&registry, SLOW), Some(Value::U64(runs + 1)), "collections wait for it again");
     Ok(())
 }
 
 #[test]
-fn overruns_that_are_not_in_a_row_leave_a_callback_where_it_is() -> Result<(), InstrumentError> {
+fn overruns_that_are_not_in_a_row_do_not_move_a_callback_to_the_background()
+-> Result<(), InstrumentError> {
     let (registry, meter) = catalog_with_budget(LONG);
     let gate = Gate::open();
     let _slow = held(&meter, &gate)?;
@@ -151,8 +152,7 @@ fn a_good_callback_behind_ten_that_hang_reports_in_the_same_collection()
 }
 
 #[test]
-fn callbacks_that_hang_leave_in_the_end_a_collection_that_waits_for_none()
--> Result<(), InstrumentError> {
+fn collections_finally_wait_for_no_callback_that_hangs() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog_with_budget(SHORT);
     let gate = Gate::closed();
     let mut guards = Vec::new();
@@ -174,7 +174,7 @@ fn callbacks_that_hang_leave_in_the_end_a_collection_that_waits_for_none()
                 });
             }
             registry.set_callback_budget(LONG);
-            // Would take till the end of the gate's patience if any of them were waited for.
+            // If the collection waited for any of the callbacks, this would take until the gate times out.
             registry.refresh();
         }
     });
@@ -184,7 +184,7 @@ fn callbacks_that_hang_leave_in_the_end_a_collection_that_waits_for_none()
 }
 
 #[test]
-fn a_budget_of_its_own_counts_for_a_callback() -> Result<(), InstrumentError> {
+fn a_callback_can_have_a_budget_of_its_own() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog_with_budget(LONG);
     let gate = Gate::closed();
     let (inside, runs) = (gate.clone(), AtomicU64::new(0));
@@ -205,8 +205,8 @@ fn a_budget_of_its_own_counts_for_a_callback() -> Result<(), InstrumentError> {
 }
 
 #[test]
-fn a_background_callback_behind_one_that_hangs_is_begun_all_the_same() -> Result<(), InstrumentError>
-{
+fn a_background_callback_behind_one_that_hangs_is_started_all_the_same()
+-> Result<(), InstrumentError> {
     let (registry, meter) = catalog_with_budget(SHORT);
     let (first, second) = (Gate::closed(), Gate::closed());
     let mut guards = Vec::new();
@@ -221,7 +221,7 @@ fn a_background_callback_behind_one_that_hangs_is_begun_all_the_same() -> Result
         registry.refresh();
         [SLOW, GOOD].iter().all(|name| told(&registry, "background", name) == Some(1.0))
     });
-    // The second one comes to an end, and is queued again behind the first, which then hangs for good.
+    // The second callback finishes, and is queued again behind the first, which then hangs permanently.
     second.set_closed(false);
     until("a value", || value(&registry, GOOD).is_some());
     first.set_closed(false);
@@ -242,7 +242,7 @@ fn a_background_callback_behind_one_that_hangs_is_begun_all_the_same() -> Result
 }
 
 #[test]
-fn the_mark_of_a_background_callback_goes_with_it() -> Result<(), InstrumentError> {
+fn a_callback_that_is_removed_is_no_longer_marked_as_background() -> Result<(), InstrumentError> {
     for unloads in [false, true] {
         let (registry, meter) = catalog_with_budget(SHORT);
         let gate = Gate::closed();
@@ -262,7 +262,7 @@ fn the_mark_of_a_background_callback_goes_with_it() -> Result<(), InstrumentErro
 }
 
 #[test]
-fn a_collection_waits_for_a_callback_that_another_one_runs() -> Result<(), InstrumentError> {
+fn a_collection_waits_for_a_callback_that_another_collection_runs() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog_with_budget(LONG);
     let gate = Gate::closed();
     let _slow = held(&meter, &gate)?;
@@ -276,14 +276,14 @@ fn a_collection_waits_for_a_callback_that_another_one_runs() -> Result<(), Instr
             });
             gate.set_closed(false);
             let seen = second.join().unwrap();
-            assert!(seen.is_some(), "the second waits for the run of the first");
+            assert!(seen.is_some(), "the second collection waits for the run of the first");
         });
     });
     Ok(())
 }
 
 #[test]
-fn no_collection_begins_a_callback_that_is_running() -> Result<(), InstrumentError> {
+fn no_collection_starts_a_callback_that_is_running() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog_with_budget(SHORT);
     let gate = Gate::closed();
     let _slow = held(&meter, &gate)?;
@@ -299,7 +299,7 @@ fn no_collection_begins_a_callback_that_is_running() -> Result<(), InstrumentErr
 }
 
 #[test]
-fn extreme_budgets_are_budgets() -> Result<(), InstrumentError> {
+fn extreme_budgets_are_accepted() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog_with_budget(Duration::MAX);
     let _good = meter.observable_gauge::<u64>("good").observe(|| 7)?;
     registry.refresh();
@@ -314,11 +314,11 @@ fn extreme_budgets_are_budgets() -> Result<(), InstrumentError> {
 }
 
 #[test]
-fn only_slow_callbacks_are_timed_unless_all_are_to_be() -> Result<(), InstrumentError> {
+fn only_slow_callbacks_are_timed_by_default() -> Result<(), InstrumentError> {
     let timed = |registry: &Registry| {
         let name = "meterkit.callback.duration";
         let Data::Histogram { points, .. } = metric(registry, name)?.data else {
-            panic!("{name} is no histogram");
+            panic!("{name} is not a histogram");
         };
         let named = |point: &HistogramPoint| {
             let name = point.attributes.get("instrument").expect("an instrument").to_string();
@@ -345,7 +345,7 @@ fn only_slow_callbacks_are_timed_unless_all_are_to_be() -> Result<(), Instrument
     assert_eq!(timed(&registry), of_slow(1));
     is_slow.store(false, SeqCst);
     registry.refresh();
-    assert_eq!(timed(&registry), of_slow(2), "how quick it is now is worth knowing");
+    assert_eq!(timed(&registry), of_slow(2), "a callback that was slow stays timed");
 
     registry.set_callback_durations(true);
     registry.refresh();

@@ -1,4 +1,4 @@
-//! Callbacks that panic or return errors: what it costs, and what is told of it.
+//! Callbacks that panic or return errors: the effect on exported values, and what is reported.
 
 use std::fmt;
 use std::panic::{panic_any, resume_unwind};
@@ -15,7 +15,7 @@ use meterkit_fakes::{catalog, catalog_with_clock};
 
 const ROWS: &str = "backstage.plugin.catalog.rows";
 
-/// A callback that panicked is tried again after this time, however often it has panicked.
+/// The longest pause after a panic, however often the callback has panicked.
 const LATER: Duration = Duration::from_secs(15 * 60);
 
 #[test]
@@ -36,7 +36,7 @@ fn an_error_leaves_the_last_value_for_one_period_and_then_none() -> Result<(), I
     assert_eq!(read(Err("gone")), None);
     assert_eq!(read(Err("gone")), None);
     assert_eq!(read(Ok(6)), Some(6.0));
-    assert_eq!(read(Err("gone")), Some(6.0), "one period each time");
+    assert_eq!(read(Err("gone")), Some(6.0), "one more period after each success");
     assert_eq!(read(Ok(7)), Some(7.0));
     assert_eq!(failures(&registry, ROWS, "error"), 5.0);
     assert_eq!(failures(&registry, ROWS, "panic"), 0.0);
@@ -44,7 +44,7 @@ fn an_error_leaves_the_last_value_for_one_period_and_then_none() -> Result<(), I
 }
 
 #[test]
-fn an_error_takes_back_what_was_reported_before_it() -> Result<(), InstrumentError> {
+fn an_error_discards_the_values_reported_before_it() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let runs = AtomicU64::new(0);
     let rows = meter.observable_gauge_group::<Id, u64>("rows").cardinality_limit(3);
@@ -65,14 +65,18 @@ fn an_error_takes_back_what_was_reported_before_it() -> Result<(), InstrumentErr
         let shown = series(&registry, ROWS);
         let expected: &[_] = if run == 1 { &[("id=1".to_owned(), 0.0)] } else { &[] };
         assert_eq!(shown, expected);
-        assert_eq!(counted(&registry, ROWS), Some(1.0), "what was taken back needs no room");
+        assert_eq!(
+            counted(&registry, ROWS),
+            Some(1.0),
+            "a discarded series counts toward no limit"
+        );
     }
     assert_eq!(total(&registry, "meterkit.overflow"), 0.0);
     Ok(())
 }
 
 #[test]
-fn a_panic_is_no_error_and_leaves_no_value_even_once() -> Result<(), InstrumentError> {
+fn a_panic_leaves_no_value_even_for_one_period() -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
     let runs = AtomicU64::new(0);
     let _rows = meter.observable_gauge::<u64>("rows").observe_result(move || {
@@ -92,7 +96,7 @@ fn a_panic_is_no_error_and_leaves_no_value_even_once() -> Result<(), InstrumentE
     Ok(())
 }
 
-/// Thrown, and throws itself when it goes.
+/// A panic payload that panics when it is dropped.
 struct Bomb(u64);
 
 impl Drop for Bomb {
@@ -104,7 +108,7 @@ impl Drop for Bomb {
 }
 
 #[test]
-fn whatever_is_thrown_is_caught() -> Result<(), InstrumentError> {
+fn any_panic_payload_is_caught() -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
     let runs = AtomicU64::new(0);
     let _rows =
@@ -132,7 +136,7 @@ fn whatever_is_thrown_is_caught() -> Result<(), InstrumentError> {
     Ok(())
 }
 
-/// An error that cannot be shown.
+/// An error that panics when it is formatted.
 struct Shy;
 
 impl fmt::Display for Shy {
@@ -142,7 +146,7 @@ impl fmt::Display for Shy {
 }
 
 #[test]
-fn an_error_that_panics_when_it_is_shown_is_a_panic() -> Result<(), InstrumentError> {
+fn an_error_that_panics_when_it_is_formatted_is_a_panic() -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
     let plain = meter.observable_gauge::<u64>("rows").observe_result(|| Err(Shy))?;
     let rows = meter.observable_gauge_group::<Id, u64>("groups");
@@ -157,7 +161,7 @@ fn an_error_that_panics_when_it_is_shown_is_a_panic() -> Result<(), InstrumentEr
     Ok(())
 }
 
-/// Labels that panic at their nth visit, counted over all of them.
+/// Labels that panic at visit number `last`, counted over all visits.
 struct Touchy {
     id: u64,
     visits: Arc<AtomicU64>,
@@ -175,7 +179,7 @@ impl Labels for Touchy {
 }
 
 #[test]
-fn labels_that_panic_at_any_visit_cost_no_room() -> Result<(), InstrumentError> {
+fn labels_that_panic_at_any_visit_leak_no_room() -> Result<(), InstrumentError> {
     for last in 0..12 {
         let (clock, registry, meter) = catalog_with_clock();
         let visits = Arc::new(AtomicU64::new(0));
@@ -200,7 +204,7 @@ fn labels_that_panic_at_any_visit_cost_no_room() -> Result<(), InstrumentError> 
     Ok(())
 }
 
-/// Labels that are others at each visit.
+/// Labels with another value at each visit.
 struct Fickle(AtomicU64);
 
 impl Labels for Fickle {
@@ -213,7 +217,7 @@ impl Labels for Fickle {
 }
 
 #[test]
-fn labels_that_change_from_visit_to_visit_make_each_series_once() -> Result<(), InstrumentError> {
+fn labels_that_change_at_each_visit_create_each_series_once() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let rows = meter.observable_gauge_group::<Fickle, u64>("rows");
     let guard = rows.observe_with(|observer| {
@@ -231,7 +235,7 @@ fn labels_that_change_from_visit_to_visit_make_each_series_once() -> Result<(), 
     Ok(())
 }
 
-/// Panics when it goes.
+/// Panics when it is dropped.
 struct Clingy;
 
 impl Drop for Clingy {
@@ -243,7 +247,7 @@ impl Drop for Clingy {
 }
 
 #[test]
-fn what_a_callback_drops_may_panic() -> Result<(), InstrumentError> {
+fn a_value_that_a_callback_drops_may_panic() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let _rows = meter.observable_gauge::<u64>("rows").observe(|| {
         let _clingy = Clingy;
@@ -256,7 +260,8 @@ fn what_a_callback_drops_may_panic() -> Result<(), InstrumentError> {
 }
 
 #[test]
-fn a_callback_whose_captures_panic_when_it_goes_costs_no_thread() -> Result<(), InstrumentError> {
+fn captures_that_panic_when_their_callback_is_dropped_end_no_thread() -> Result<(), InstrumentError>
+{
     let (registry, meter) = catalog();
     let own = Arc::new(Mutex::new(None));
     let (kept, clingy) = (own.clone(), Clingy);
@@ -268,7 +273,7 @@ fn a_callback_whose_captures_panic_when_it_goes_costs_no_thread() -> Result<(), 
     *own.lock().unwrap() = Some(guard);
     let _other = meter.observable_gauge::<u64>("other").observe(|| 1)?;
     for _ in 0..3 {
-        // The collection may hold the callback last: what it throws then is not under test.
+        // The collection may hold the last reference to the callback. Its panic is not under test here.
         let registry = registry.clone();
         let _ = std::thread::spawn(move || registry.refresh()).join();
     }
@@ -279,7 +284,7 @@ fn a_callback_whose_captures_panic_when_it_goes_costs_no_thread() -> Result<(), 
 }
 
 #[test]
-fn what_is_told_of_failures_goes_with_the_scope() -> Result<(), InstrumentError> {
+fn failure_counts_are_removed_with_their_scope() -> Result<(), InstrumentError> {
     for unloads_first in [false, true] {
         let (registry, meter) = catalog();
         let guard = meter.observable_gauge::<u64>("rows").observe_result(|| Err::<u64, _>("no"))?;
@@ -294,16 +299,16 @@ fn what_is_told_of_failures_goes_with_the_scope() -> Result<(), InstrumentError>
         if unloads_first {
             meter.clone().unload();
             assert_eq!(told_of(), <[&str; 0]>::default());
-            // Loaded again, before the guards of the old one go.
+            // Loads the plugin again before the guards of the old callbacks are dropped.
             let again =
                 meter.observable_gauge::<u64>("rows").observe_result(|| Err::<u64, _>("no"))?;
             registry.refresh();
             drop(guard);
-            assert_eq!(failures(&registry, ROWS, "error"), 1.0, "that of the new one");
+            assert_eq!(failures(&registry, ROWS, "error"), 1.0, "the failure of the new callback");
             drop(again);
         } else {
             drop(guard);
-            assert_eq!(failures(&registry, ROWS, "error"), 1.0, "the instrument is there");
+            assert_eq!(failures(&registry, ROWS, "error"), 1.0, "the instrument still exists");
             meter.clone().unload();
         }
         registry.refresh();
@@ -315,7 +320,8 @@ fn what_is_told_of_failures_goes_with_the_scope() -> Result<(), InstrumentError>
 }
 
 #[test]
-fn what_is_told_of_failures_follows_a_new_name() -> Result<(), Box<dyn std::error::Error>> {
+fn failures_are_counted_under_the_new_name_after_renaming() -> Result<(), Box<dyn std::error::Error>>
+{
     let (registry, meter) = catalog();
     let _rows = meter.observable_gauge::<u64>("rows").observe_result(|| Err::<u64, _>("no"))?;
     registry.refresh();

@@ -1,4 +1,4 @@
-//! What is logged about callbacks: each that is in trouble by name, as long as there are not too many.
+//! Log lines about callbacks: each troubled callback is named, unless there are too many.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering::SeqCst;
@@ -16,7 +16,7 @@ const NOTHING: [&str; 0] = [];
 
 const ROWS: &str = "backstage.plugin.catalog.rows";
 
-/// So long that no callback overruns it that is not held.
+/// So long that only a callback held at the gate overruns it.
 const LONG: Duration = Duration::from_secs(50);
 
 fn catalog_with_budget(budget: Duration) -> (ManualClock, Registry, Meter) {
@@ -25,7 +25,7 @@ fn catalog_with_budget(budget: Duration) -> (ManualClock, Registry, Meter) {
     (clock, registry, meter)
 }
 
-/// What the next collection logs about callbacks.
+/// Returns the lines that the next collection logs about callbacks.
 fn lines(registry: &Registry) -> Vec<String> {
     let registry = registry.clone();
     let ((), lines) = in_time(move || log_lines::of(|| registry.refresh()));
@@ -48,7 +48,7 @@ fn register(meter: &Meter, gate: &Arc<Gate>, stuck: usize, count: usize) -> BTre
     (0..stuck).map(|at| format!("backstage.plugin.catalog.rows.n{at}")).collect()
 }
 
-/// Collects until all of them are known to be too slow. Returns what each collection logged.
+/// Collects until all callbacks are known to be too slow. Returns the lines that each collection logged.
 fn until_in_background(registry: &Registry, stuck: &BTreeSet<String>) -> Vec<Vec<String>> {
     let mut logged = Vec::new();
     until("all in the background", || {
@@ -59,7 +59,7 @@ fn until_in_background(registry: &Registry, stuck: &BTreeSet<String>) -> Vec<Vec
     logged
 }
 
-/// The instruments that these lines with this text name.
+/// Returns the instruments that are named in the lines that contain `text`.
 fn named<'a>(lines: impl IntoIterator<Item = &'a String>, text: &str) -> BTreeSet<String> {
     let lines = lines.into_iter().filter(|line| line.contains(text));
     let name = |line: &String| line.split_once("instruments=").expect("a field").1.to_owned();
@@ -87,7 +87,7 @@ fn two_hundred_stuck_callbacks_of_ten_thousand_share_a_few_lines() {
     let gate = Gate::closed();
     let stuck = register(&meter, &gate, 200, 10_000);
     let logged = until_in_background(&registry, &stuck);
-    // On a busy machine they may not all be late in the same collection: what remains is named one by one.
+    // On a busy machine, not all callbacks are late in the same collection; the remaining ones are named individually.
     assert!(logged.iter().all(|lines| lines.len() <= 21), "{logged:#?}");
     let all = logged.concat();
     assert!(all.iter().any(|line| line.contains(" and those of ")), "{all:#?}");
@@ -114,7 +114,7 @@ fn more_than_twenty_failures_share_a_line_that_names_three() -> Result<(), Instr
     assert_eq!(lines(&registry), [format!("{failed} {names} detail=no disk 0")]);
     assert_eq!(lines(&registry), <[&str; 0]>::default());
     fails.store(false, SeqCst);
-    (0..2).for_each(|_| assert_eq!(lines(&registry), NOTHING, "one good run is no recovery"));
+    (0..2).for_each(|_| assert_eq!(lines(&registry), NOTHING, "one good run is not a recovery"));
     assert_eq!(lines(&registry), [format!("INFO callback works again {names}")]);
     Ok(())
 }
@@ -145,7 +145,8 @@ fn a_callback_that_panics_in_each_run_runs_seldom_and_is_logged_once() -> Result
         assert_eq!(value(&registry, ROWS), None);
     }
     assert_eq!(logged, <[&str; 0]>::default());
-    // Runs, and so backtraces of Rust's panic hook: after 30 s, 1, 2, 4, 8 and 15 min, then four in an hour.
+    // The number of runs, and so of backtraces from Rust's panic hook: after 30 s, 1, 2, 4, 8 and 15 min, then four an
+    // hour.
     assert_eq!(runs.load(SeqCst), 10);
     assert_eq!(failures(&registry, ROWS, "panic"), 10.0);
 
@@ -156,7 +157,7 @@ fn a_callback_that_panics_in_each_run_runs_seldom_and_is_logged_once() -> Result
     assert_eq!(lines(&registry), NOTHING);
     assert_eq!(lines(&registry), [format!("INFO callback works again instruments={ROWS}")]);
     panics.store(true, SeqCst);
-    assert_eq!(lines(&registry).len(), 1, "it is new");
+    assert_eq!(lines(&registry).len(), 1, "this is a new panic");
     clock.advance(Duration::from_secs(30));
     assert_eq!(lines(&registry), <[&str; 0]>::default());
     assert_eq!(runs.load(SeqCst), 15, "the first pause is short again");
@@ -185,7 +186,8 @@ fn a_callback_that_was_switched_off_after_a_panic_runs_at_once() -> Result<(), I
 }
 
 #[test]
-fn what_happened_to_a_refresh_is_logged_at_the_next_look() -> Result<(), InstrumentError> {
+fn the_outcome_of_a_refresh_is_logged_when_due_refreshes_are_next_requested()
+-> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_budget(LONG);
     let results = Mutex::new(vec![Ok(5), Ok(4), Ok(3), Err("no disk"), Ok(1)]);
     let period = Duration::from_secs(30);

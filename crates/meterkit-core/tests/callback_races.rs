@@ -1,4 +1,4 @@
-//! What happens to callbacks while they run: their guards, scopes, instruments and registries may go.
+//! Callbacks whose guards, scopes, instruments or registries are removed while they run.
 
 use std::cell::RefCell;
 use std::sync::atomic::Ordering::SeqCst;
@@ -18,7 +18,7 @@ use meterkit_fakes::readings::{live, metric, series, value};
 
 const ROWS: &str = "backstage.plugin.catalog.rows";
 
-/// A callback with one more series in each run, which waits at the gate in the middle.
+/// Registers a callback that reports one more series in each run, and waits at the gate halfway.
 fn growing(meter: &Meter, gate: &Arc<Gate>) -> Result<CallbackGuard, InstrumentError> {
     let (gate, runs) = (gate.clone(), AtomicU64::new(0));
     meter.observable_counter_group::<Id, u64>("rows").observe_with(move |observer| {
@@ -29,7 +29,7 @@ fn growing(meter: &Meter, gate: &Arc<Gate>) -> Result<CallbackGuard, InstrumentE
     })
 }
 
-/// Collects, and does `meanwhile` while the callback waits at the gate.
+/// Collects, and calls `meanwhile` while the callback waits at the gate.
 fn while_it_runs(registry: &Registry, gate: &Arc<Gate>, meanwhile: impl FnOnce() + Send + 'static) {
     let (registry, gate) = (registry.clone(), gate.clone());
     in_time(move || {
@@ -46,7 +46,7 @@ fn while_it_runs(registry: &Registry, gate: &Arc<Gate>, meanwhile: impl FnOnce()
 }
 
 #[test]
-fn a_guard_that_goes_while_its_callback_runs_leaves_neither_values_nor_room()
+fn a_guard_dropped_while_its_callback_runs_leaves_no_values_and_leaks_no_room()
 -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let gate = Gate::open();
@@ -55,9 +55,9 @@ fn a_guard_that_goes_while_its_callback_runs_leaves_neither_values_nor_room()
     assert_eq!((live(&registry, ROWS), counted(&registry, ROWS)), (2, Some(2.0)));
     let reading = registry.clone();
     while_it_runs(&registry, &gate, move || {
-        assert_eq!(live(&reading, ROWS), 2, "nobody sees half a run");
+        assert_eq!(live(&reading, ROWS), 2, "no reader sees half a run");
         drop(guard);
-        assert_eq!(live(&reading, ROWS), 0, "at once");
+        assert_eq!(live(&reading, ROWS), 0, "the values are removed at once");
     });
     assert_eq!((live(&registry, ROWS), counted(&registry, ROWS)), (0, Some(0.0)));
     Ok(())
@@ -77,7 +77,7 @@ fn a_scope_that_is_unloaded_while_a_callback_runs_leaves_nothing() -> Result<(),
     let again = growing(&meter, &gate)?;
     for run in 1..=5 {
         registry.refresh();
-        assert_eq!(live(&registry, ROWS), 2 * run, "all room has come back");
+        assert_eq!(live(&registry, ROWS), 2 * run, "all room was released");
     }
     drop(again);
     Ok(())
@@ -124,7 +124,11 @@ fn a_callback_that_is_registered_while_its_scope_is_unloaded_does_not_stay() {
         });
     }
     registry.refresh();
-    assert_eq!(Arc::strong_count(&held), 1, "what callbacks hold goes with their scope");
+    assert_eq!(
+        Arc::strong_count(&held),
+        1,
+        "values captured by callbacks are dropped with their scope"
+    );
 }
 
 #[test]
@@ -142,7 +146,7 @@ fn a_scope_that_is_switched_off_while_a_callback_runs_shows_nothing_old()
     until("the end of the run", || metric(&registry, "meterkit.callback.duration").is_some());
     assert_eq!(live(&registry, ROWS), 0);
     registry.set_disabled_scopes("".parse().expect("no patterns"));
-    assert_eq!(live(&registry, ROWS), 0, "what is seen is what was asked for since");
+    assert_eq!(live(&registry, ROWS), 0, "only values from runs since then are exported");
     until("a new run", || {
         registry.refresh();
         live(&registry, ROWS) >= 6
@@ -171,7 +175,7 @@ fn names_and_attributes_may_change_while_a_callback_runs() -> Result<(), Instrum
 }
 
 #[test]
-fn a_callback_that_goes_before_its_turn_does_not_run() -> Result<(), InstrumentError> {
+fn a_callback_that_is_removed_before_its_turn_does_not_run() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let later: Arc<Mutex<Option<CallbackGuard>>> = Arc::default();
     let ended = later.clone();
@@ -194,8 +198,8 @@ fn a_callback_that_goes_before_its_turn_does_not_run() -> Result<(), InstrumentE
 }
 
 #[test]
-fn a_guard_may_go_while_its_owner_holds_what_the_callback_waits_for() -> Result<(), InstrumentError>
-{
+fn a_guard_may_be_dropped_while_its_owner_holds_a_lock_that_the_callback_waits_for()
+-> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let source = Arc::new(Mutex::new(5));
     let (read, gate) = (source.clone(), Gate::open());
@@ -226,7 +230,7 @@ fn a_callback_that_collects_does_not_wait_for_itself() -> Result<(), InstrumentE
     let rows = meter.observable_gauge::<u64>("rows").observe(move || {
         assert!(in_callback());
         own.refresh();
-        assert_eq!(own.read().len(), 0, "what it reports is not there yet");
+        assert_eq!(own.read().len(), 0, "its values are not exported yet");
         counted.fetch_add(1, SeqCst)
     })?;
     in_time({
@@ -240,7 +244,7 @@ fn a_callback_that_collects_does_not_wait_for_itself() -> Result<(), InstrumentE
 }
 
 #[test]
-fn a_callback_that_waits_for_a_thread_that_collects_is_given_up() -> Result<(), InstrumentError> {
+fn a_collection_stops_waiting_for_a_callback_that_waits_for_it() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     registry.set_callback_budget(Duration::from_millis(20));
     let own = registry.clone();
@@ -258,7 +262,7 @@ fn a_callback_that_waits_for_a_thread_that_collects_is_given_up() -> Result<(), 
 }
 
 #[test]
-fn a_registry_may_go_in_a_callback_of_its_own() -> Result<(), InstrumentError> {
+fn a_registry_may_be_dropped_in_one_of_its_callbacks() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     registry.set_callback_budget(Duration::from_millis(1));
     let last = Arc::new(Mutex::new(Some(registry.clone())));
@@ -281,7 +285,7 @@ fn a_registry_may_go_in_a_callback_of_its_own() -> Result<(), InstrumentError> {
     Ok(())
 }
 
-/// Tells when the thread ends that has it.
+/// Sends a message when the thread that holds it ends.
 struct Farewell(Sender<()>);
 
 impl Drop for Farewell {
@@ -295,7 +299,7 @@ thread_local! {
 }
 
 #[test]
-fn threads_leave_with_their_registry() -> Result<(), InstrumentError> {
+fn threads_end_with_their_registry() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let (sender, ended) = channel();
     let sender = Mutex::new(sender);
@@ -306,7 +310,7 @@ fn threads_leave_with_their_registry() -> Result<(), InstrumentError> {
     })?;
     registry.refresh();
     FAREWELL.set(None);
-    assert!(ended.try_recv().is_err(), "it waits for the next collection");
+    assert!(ended.try_recv().is_err(), "the thread waits for the next collection");
     drop((registry, meter));
     ended.recv_timeout(Duration::from_secs(60)).expect("the end of the thread");
     drop(guard);
@@ -319,7 +323,7 @@ fn collections_on_many_threads_see_whole_runs_only() -> Result<(), InstrumentErr
     let runs = AtomicU64::new(0);
     let _rows = meter.observable_gauge_group::<Id, u64>("rows").observe_with(move |observer| {
         let run = runs.fetch_add(1, SeqCst);
-        // Now in the same order, now in another one, now with more.
+        // The order varies from run to run, and some runs report more series.
         (0..5).for_each(|id| observer.observe(Id((id + run) % 5), run));
         (5..5 + run % 3).for_each(|id| observer.observe(Id(id), run));
     })?;
@@ -355,7 +359,7 @@ fn a_callback_that_is_registered_at_any_time_is_in_the_next_collection()
         registry.refresh();
         assert_eq!(live(&registry, ROWS), guards.len(), "all of them report");
     }
-    // In any order.
+    // Guards are dropped in an arbitrary order.
     for at in [2, 0, 2, 0, 0] {
         drop(guards.remove(at));
         assert_eq!(live(&registry, ROWS), guards.len());
@@ -366,7 +370,8 @@ fn a_callback_that_is_registered_at_any_time_is_in_the_next_collection()
 }
 
 #[test]
-fn two_callbacks_of_one_instrument_are_marked_and_go_apart() -> Result<(), InstrumentError> {
+fn two_callbacks_of_one_instrument_are_marked_and_removed_separately() -> Result<(), InstrumentError>
+{
     let (registry, meter) = catalog();
     let gate = Gate::closed();
     let inside = gate.clone();
@@ -382,7 +387,7 @@ fn two_callbacks_of_one_instrument_are_marked_and_go_apart() -> Result<(), Instr
     });
     assert_eq!(series(&registry, ROWS), [("id=2".to_owned(), 2.0)]);
     drop(good);
-    assert_eq!(told(&registry, "background", ROWS), Some(1.0), "the other one is still slow");
+    assert_eq!(told(&registry, "background", ROWS), Some(1.0), "the other callback is still slow");
     gate.set_closed(false);
     until("its value", || series(&registry, ROWS) == [("id=1".to_owned(), 1.0)]);
     Ok(())

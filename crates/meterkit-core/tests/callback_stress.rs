@@ -1,5 +1,5 @@
-//! Threads that register, collect, record, unload and switch in an order that no two share, with callbacks that panic,
-//! fail, are slow, and do all of that themselves.
+//! Threads that register, collect, record, unload and switch, each in an order of its own, with callbacks that panic,
+//! fail, are slow, and do the same operations themselves.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::SeqCst;
@@ -24,14 +24,14 @@ const SCOPES: [&str; 2] = ["zero", "one"];
 
 type Guards = Mutex<Vec<CallbackGuard>>;
 
-/// What all threads share.
+/// The state that all threads share.
 struct World {
     clock: ManualClock,
     registry: Registry,
     guards: Guards,
-    /// No two callbacks report the same series: which of them counts then is not under test here.
+    /// No two callbacks report the same series, because the choice between them is not under test here.
     next_id: AtomicU64,
-    /// How many callbacks there are that have not been freed.
+    /// The number of callbacks that have not been freed.
     alive: Arc<AtomicUsize>,
 }
 
@@ -57,7 +57,7 @@ impl World {
         self.registry.scoped("plugin", SCOPES[dice.below(2) as usize])
     }
 
-    /// What a callback does, once per run: whether it fails.
+    /// Returns a function that does something unexpected in each run of a callback. It returns whether the run fails.
     fn mischief(self: &Arc<Self>, seed: u64) -> impl Fn() -> Result<u64, &'static str> + use<> {
         let world = Arc::downgrade(self);
         self.alive.fetch_add(1, SeqCst);
@@ -65,7 +65,7 @@ impl World {
         let total = AtomicU64::new(0);
         move || {
             let _ = &alive;
-            // Falls now and then, but for that it only rises.
+            // The value rises, except for an occasional fall.
             let mut dice = {
                 let mut dice = dice.lock().unwrap();
                 dice.below(2);
@@ -77,7 +77,7 @@ impl World {
             };
             let Some(world) = world.upgrade() else { return Ok(total) };
             match dice.below(24) {
-                0 => panic!("as is to be"),
+                0 => panic!("a panic that the test wants"),
                 1 => return Err("as is to be"),
                 2 => thread::sleep(Duration::from_millis(dice.below(5))),
                 3 => drop(world.take_guard(&mut dice)),
@@ -164,7 +164,7 @@ impl World {
     }
 }
 
-/// Runs a task, or has it stopped before it begins.
+/// Runs a task, or drops it before it starts.
 fn poll(mut task: BackgroundTask, dice: &mut Dice) {
     if dice.below(5) > 0 {
         let done = task.as_mut().poll(&mut Context::from_waker(Waker::noop()));
@@ -172,7 +172,7 @@ fn poll(mut task: BackgroundTask, dice: &mut Dice) {
     }
 }
 
-/// What one thread has seen of the counters, by scope and series.
+/// The values of the counters that one thread has seen, by scope and series.
 #[derive(Default)]
 struct Seen(HashMap<(String, String), (SystemTime, f64)>);
 
@@ -188,7 +188,7 @@ impl Seen {
                 for point in points {
                     let labels = labels(point);
                     assert!(known.insert(labels.clone()), "{labels} twice in {name}");
-                    // Whose values come together in the overflow series changes from run to run.
+                    // The overflow series combines different values from run to run, so it may fall.
                     if !name.ends_with(".counters") || labels == OVERFLOW {
                         continue;
                     }
@@ -224,14 +224,14 @@ fn run(seed: u64) {
     finish(&world);
 }
 
-/// Nothing is left of callbacks that have gone, and all limits are what they were.
+/// Checks that nothing is left of removed callbacks, and that all limits are what they were.
 fn finish(world: &Arc<World>) {
     let registry = &world.registry;
     registry.set_disabled_scopes("".parse().expect("no patterns"));
-    // Those that were forgotten go with their scopes; callbacks that still run may register others.
+    // Forgotten callbacks are removed with their scopes. Callbacks that still run may register others.
     gate::until("all callbacks to be freed", || {
         drop(std::mem::take(&mut *world.guards.lock().unwrap()));
-        // Before scopes are unloaded: the last callback may make an instrument until it ends.
+        // Checked before scopes are unloaded, because the last callback may create an instrument until it ends.
         let are_freed = world.alive.load(SeqCst) == 0;
         for name in SCOPES {
             registry.scoped("plugin", name).unload();
@@ -259,12 +259,12 @@ fn finish(world: &Arc<World>) {
     registry.set_callback_budget(Duration::from_secs(50));
     registry.refresh();
     let lives = SCOPES.map(|name| live(registry, &format!("backstage.plugin.{name}.counters")));
-    assert_eq!(lives, [LIMIT, LIMIT - 5], "room that went is room again");
+    assert_eq!(lives, [LIMIT, LIMIT - 5], "room that was released can be used again");
     drop(guards);
 }
 
 #[test]
-fn anything_at_once_leaves_nothing_behind() {
+fn any_mix_of_operations_leaves_nothing_behind() {
     for seed in 1..=5 {
         in_time(move || run(seed));
     }

@@ -1,4 +1,4 @@
-//! Callbacks of observable gauges: when they run, what a panic costs, and how they end.
+//! Callbacks of observable gauges: when they run, the effect of a panic, and how they end.
 
 use std::collections::HashSet;
 use std::sync::atomic::Ordering::SeqCst;
@@ -64,7 +64,7 @@ fn a_panic_costs_the_value_of_that_callback_only_and_until_it_works_again()
 }
 
 #[test]
-fn a_value_that_is_no_number_is_left_out_and_counted() -> Result<(), InstrumentError> {
+fn a_value_that_is_not_a_number_is_left_out_and_counted() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let ratio = Arc::new(Mutex::new(0.5));
     let shared = ratio.clone();
@@ -82,7 +82,7 @@ fn a_value_that_is_no_number_is_left_out_and_counted() -> Result<(), InstrumentE
 }
 
 #[test]
-fn dropping_the_guard_ends_the_callback_and_takes_its_value_away() -> Result<(), InstrumentError> {
+fn dropping_the_guard_ends_the_callback_and_removes_its_value() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let runs = Arc::new(AtomicU64::new(0));
     let counted = runs.clone();
@@ -95,11 +95,15 @@ fn dropping_the_guard_ends_the_callback_and_takes_its_value_away() -> Result<(),
     assert!(format!("{guard:?}").contains(ROWS));
 
     drop(guard);
-    assert_eq!(value(&registry, ROWS), None, "at once, not with the next refresh");
+    assert_eq!(
+        value(&registry, ROWS),
+        None,
+        "the value is removed at once, not with the next refresh"
+    );
     registry.refresh();
     assert_eq!(value(&registry, ROWS), None);
     assert_eq!(runs.load(SeqCst), 1);
-    assert_eq!(Arc::strong_count(&runs), 1, "what the callback held is freed");
+    assert_eq!(Arc::strong_count(&runs), 1, "values captured by the callback are dropped");
     Ok(())
 }
 
@@ -118,7 +122,11 @@ fn a_callback_may_drop_its_own_guard() -> Result<(), InstrumentError> {
     *guard.lock().unwrap() = Some(made);
 
     registry.refresh();
-    assert_eq!(value(&registry, ROWS), None, "what it returned after its end does not count");
+    assert_eq!(
+        value(&registry, ROWS),
+        None,
+        "a value returned after its guard is dropped does not count"
+    );
     registry.refresh();
     assert_eq!(runs.load(SeqCst), 1);
     Ok(())
@@ -180,7 +188,7 @@ fn a_forgotten_guard_keeps_its_callback() -> Result<(), InstrumentError> {
 }
 
 #[test]
-fn a_callback_may_record_and_make_instruments_and_callbacks() -> Result<(), InstrumentError> {
+fn a_callback_may_record_and_create_instruments_and_callbacks() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let inner = meter.clone();
     let kept: Mutex<Vec<CallbackGuard>> = Mutex::default();
@@ -233,7 +241,7 @@ fn quick_callbacks_share_a_thread_from_collection_to_collection() -> Result<(), 
     }
     (0..2_000).for_each(|_| registry.refresh());
     let count = threads.lock().unwrap().len();
-    // On a busy machine, another one may have helped now and then.
+    // On a busy machine, another thread may have helped now and then.
     assert!(count <= 3, "{count} threads");
     Ok(())
 }

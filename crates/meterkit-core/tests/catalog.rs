@@ -1,4 +1,4 @@
-//! The catalog lists what a program declares, and reads the same however it came to be.
+//! The catalog lists what a program declares, and its text does not depend on how the program got there.
 
 use meterkit_core::{
     CallbackGuard, Catalog, CatalogEntry, InstrumentError, LabelKey, LabelRef, LabelVisitor,
@@ -28,7 +28,7 @@ impl Labels for Request {
 
 type Step = fn(&Registry) -> Result<Option<CallbackGuard>, InstrumentError>;
 
-/// Each makes one instrument.
+/// Steps that each create one instrument.
 const ONE_OF_EACH: [Step; 6] = [
     |registry| {
         let meter = registry.scoped("plugin", "catalog");
@@ -69,7 +69,7 @@ const ONE_OF_EACH: [Step; 6] = [
 fn one_of_each() -> Registry {
     let registry = Registry::new();
     for step in ONE_OF_EACH {
-        // What a callback measured stays declared when its guard goes.
+        // Values from a callback stay declared after its guard is dropped.
         drop(step(&registry).unwrap());
     }
     registry
@@ -216,14 +216,14 @@ Histogram bucket boundaries (the last bucket has no upper bound):
 "#;
 
 #[test]
-fn one_of_each_kind_is_listed_with_all_there_is_to_say_of_it() {
+fn one_of_each_kind_is_listed_with_all_its_properties() {
     let catalog = one_of_each().catalog();
     assert_eq!(catalog.to_json(), JSON);
     assert_eq!(catalog.to_markdown(), MARKDOWN);
 }
 
 #[test]
-fn the_order_of_creation_and_what_was_recorded_do_not_show() {
+fn the_order_of_creation_and_recorded_values_do_not_show() {
     for turn in 0..ONE_OF_EACH.len() {
         let mut steps = ONE_OF_EACH;
         steps.rotate_left(turn);
@@ -242,7 +242,7 @@ fn the_order_of_creation_and_what_was_recorded_do_not_show() {
 #[test]
 fn json_is_read_back_as_the_catalog_that_it_was() {
     let registry = one_of_each();
-    // Numbers that a reader who rounds would get wrong.
+    // Numbers that a parser that rounds would change.
     let bounds: Vec<f64> = (1..200).map(|n| f64::from(n) * 0.1 + 1e-17 * f64::from(n)).collect();
     let histogram = registry.scoped("core", "odd").histogram::<f64>("sizes");
     let _ = histogram.buckets(bounds.clone()).build().unwrap();
@@ -255,7 +255,7 @@ fn json_is_read_back_as_the_catalog_that_it_was() {
 }
 
 #[test]
-fn text_that_is_no_catalog_is_an_error_that_says_where() {
+fn text_that_is_not_a_catalog_is_an_error_that_says_where() {
     for (text, place) in [("", "line 1"), ("{\n]", "line 2"), (r#"{"entries": 7}"#, "invalid type")]
     {
         let error = Catalog::from_json(text).unwrap_err().to_string();
@@ -289,7 +289,7 @@ fn a_naming_that_is_set_later_shows_in_all_names() {
 }
 
 #[test]
-fn scopes_that_differ_in_their_version_alone_have_sections_of_their_own() {
+fn scopes_that_differ_only_in_version_have_separate_sections() {
     let registry = Registry::new();
     for version in ["2", "1"] {
         let meter = registry.scoped("plugin", "catalog").version(version);

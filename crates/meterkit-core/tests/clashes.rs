@@ -1,4 +1,5 @@
-//! The same instrument asked for twice is one; one that differs is refused, and both sides are named.
+//! Requesting the same instrument twice returns one instrument; a different one is refused with an error that names
+//! both.
 
 use meterkit_core::{
     Counter, InstrumentError, LabelKey, LabelValue, LabelVisitor, Labels, Registry, Value,
@@ -28,7 +29,7 @@ impl Labels for Method {
     }
 }
 
-/// The refusal names `full_name`, in what the two differ, what exists and what was asked for.
+/// Checks that the error names `full_name`, the property that differs, the existing value and the requested one.
 #[track_caller]
 fn refused<T>(
     asked: Result<T, InstrumentError>,
@@ -37,7 +38,7 @@ fn refused<T>(
     existing: &str,
     requested: &str,
 ) {
-    let Err(error) = asked else { panic!("`{full_name}` was made twice") };
+    let Err(error) = asked else { panic!("`{full_name}` was created twice") };
     let text = error.to_string();
     let says = format!(
         "instrument `{full_name}` already exists with {aspect} {existing} and is requested with {aspect} {requested}"
@@ -67,7 +68,11 @@ fn an_instrument_of_another_type_is_refused() -> Result<(), InstrumentError> {
         "observable gauge of u64",
     );
     first.increment();
-    assert_eq!(meter.counter::<u64>("requests").build()?.value(), 1, "the first one goes on");
+    assert_eq!(
+        meter.counter::<u64>("requests").build()?.value(),
+        1,
+        "the first instrument keeps working"
+    );
     Ok(())
 }
 
@@ -114,7 +119,7 @@ fn other_buckets_are_refused_and_the_default_is_a_bucket_list_too() -> Result<()
 }
 
 #[test]
-fn asking_twice_for_the_same_instrument_gives_the_same_one() -> Result<(), InstrumentError> {
+fn requesting_the_same_instrument_twice_returns_the_same_one() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let ask = || meter.counter::<u64>("requests").unit("{request}").description("All.").build();
     let (one, other): (Counter, Counter) = (ask()?, ask()?);
@@ -173,12 +178,12 @@ fn the_same_name_in_another_scope_or_version_is_another_instrument() -> Result<(
     for (at, meter) in scopes.iter().enumerate() {
         meter.counter::<u64>("requests").build()?.add(at as u64 + 1);
     }
-    // Elsewhere it may be of another type.
+    // In another scope, the name may belong to an instrument of another type.
     let _gauge = registry.scoped("core", "database").gauge::<i64>("requests").build()?;
 
     let read = registry.read();
     assert_eq!(read.len(), scopes.len());
-    assert_eq!(read[0].scope.name(), "backstage.core.catalog", "scopes come by name");
+    assert_eq!(read[0].scope.name(), "backstage.core.catalog", "scopes are ordered by name");
     let versions: Vec<_> = read.iter().filter_map(|scope| scope.scope.version()).collect();
     assert_eq!(versions, ["2.0.0"]);
     Ok(())

@@ -1,4 +1,4 @@
-//! Closed label sets: found by place or by values, exported from the start on request, and never a reason to panic.
+//! Closed label sets: found by index or by values, exported from the start on request, and never a cause of a panic.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -12,7 +12,7 @@ use meterkit_fakes::readings::{OVERFLOW, histogram, labels, live, metric, points
 
 const LIGHTS: &str = "backstage.plugin.catalog.lights";
 
-/// The same sets as [`Light`], written by hand: without a place.
+/// The same sets as [`Light`], implemented by hand without an index.
 struct ByHand(Light);
 
 impl Labels for ByHand {
@@ -24,7 +24,7 @@ impl Labels for ByHand {
     }
 }
 
-/// Says what it is told to.
+/// Returns the given index and values, whether or not they are valid.
 struct Liar {
     place: Option<usize>,
     values: Vec<LabelRef<'static>>,
@@ -82,7 +82,7 @@ fn a_set_is_found_by_value_by_reference_and_by_its_values_alone() -> Result<(), 
 }
 
 #[test]
-fn removing_works_by_place_and_by_values_too() -> Result<(), InstrumentError> {
+fn removing_works_by_index_and_by_values_too() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let lights = meter.counter_group::<Light, u64>("lights").build()?;
     let [one, two, three] = [0, 7, 17].map(|at| Light::all()[at]);
@@ -91,14 +91,14 @@ fn removing_works_by_place_and_by_values_too() -> Result<(), InstrumentError> {
     }
     assert!(lights.remove(ByHand(one)));
     assert!(lights.remove(two));
-    assert!(!lights.remove(&two), "it is gone already");
-    assert!(!lights.remove(Light::all()[1]), "it never was");
+    assert!(!lights.remove(&two), "the series is removed already");
+    assert!(!lights.remove(Light::all()[1]), "the series never existed");
     assert_eq!(series(&registry, LIGHTS), [(three.text(), 1.0)]);
     Ok(())
 }
 
 #[test]
-fn strings_may_be_handed_out_as_static_or_borrowed() -> Result<(), InstrumentError> {
+fn strings_may_be_passed_as_static_or_borrowed() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let lights = meter.counter_group::<Light, u64>("lights").build()?;
     let text = |value| Liar { place: None, values: vec![value, false.label(), LabelRef::Absent] };
@@ -109,7 +109,7 @@ fn strings_may_be_handed_out_as_static_or_borrowed() -> Result<(), InstrumentErr
 }
 
 #[test]
-fn sets_that_cannot_be_go_to_the_overflow_series() -> Result<(), InstrumentError> {
+fn impossible_sets_go_to_the_overflow_series() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let lights = meter.counter_group::<Light, u64>("lights").build()?;
     lights.with(Light::all()[3]).add(100);
@@ -126,7 +126,7 @@ fn sets_that_cannot_be_go_to_the_overflow_series() -> Result<(), InstrumentError
     ];
     for lie in &lies {
         lights.with(lie).increment();
-        assert!(!lights.remove(lie), "nothing can be removed by what cannot be");
+        assert!(!lights.remove(lie), "an impossible set removes nothing");
     }
     let expected = [(Light::all()[3].text(), 100.0), (OVERFLOW.to_owned(), lies.len() as f64)];
     assert_eq!(series(&registry, LIGHTS), expected);
@@ -146,7 +146,7 @@ fn values_that_are_missing_at_the_end_are_absent_and_further_ones_ignored()
     Ok(())
 }
 
-/// Hands out another color each time it is asked.
+/// Passes another color at each visit.
 struct Fickle(AtomicU64);
 
 impl Labels for Fickle {
@@ -176,7 +176,7 @@ fn labels_that_change_while_they_are_looked_up_lose_nothing() -> Result<(), Inst
     Ok(())
 }
 
-/// Has no value, or so it says.
+/// Claims to have no values.
 struct Void;
 
 impl LabelValue for Void {
@@ -209,7 +209,8 @@ fn a_type_that_claims_to_have_no_values_overflows() -> Result<(), InstrumentErro
 }
 
 #[test]
-fn sets_that_are_more_than_the_limit_are_found_by_their_values() -> Result<(), InstrumentError> {
+fn if_there_are_more_sets_than_the_limit_sets_are_found_by_their_values()
+-> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let lights = meter.counter_group::<Light, u64>("lights").cardinality_limit(5).build()?;
     for _ in 0..2 {
@@ -285,7 +286,7 @@ fn zero_initialized_histograms_have_no_values_and_no_extremes() -> Result<(), In
 }
 
 #[test]
-fn without_being_asked_for_series_come_with_their_first_look_up() -> Result<(), InstrumentError> {
+fn by_default_a_series_appears_with_its_first_look_up() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let lights = meter.counter_group::<Light, u64>("lights").build()?;
     assert!(metric(&registry, LIGHTS).is_none());
@@ -305,7 +306,7 @@ fn more_sets_than_the_limit_is_an_error_that_names_both_numbers() {
         assert!(text.contains(part), "{text}");
     }
 
-    assert!(registry.read().is_empty(), "nothing was made");
+    assert!(registry.read().is_empty(), "nothing was created");
     let own = meter.counter_group::<Light, u64>("lights").cardinality_limit(18);
     assert!(own.zero_initialized().build().is_ok());
 }
@@ -325,7 +326,7 @@ fn an_operators_limit_leaves_fewer_series_but_a_program_that_runs() -> Result<()
 }
 
 #[test]
-fn a_second_request_gives_the_same_group_with_what_it_counted() -> Result<(), InstrumentError> {
+fn a_second_request_returns_the_same_group_with_its_values() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let plain = meter.gauge_group::<Light, i64>("gauges").build()?;
     let light = Light::all()[4];
@@ -354,7 +355,7 @@ fn a_second_request_that_cannot_have_all_series_is_an_error() -> Result<(), Inst
         let text = zeroed.zero_initialized().build().expect_err("2 of 18").to_string();
         assert!(text.contains("18") && text.contains("limit is 2"), "{text}");
     }
-    assert_eq!(live(&registry, LIGHTS), 1, "the first one goes on as it was");
+    assert_eq!(live(&registry, LIGHTS), 1, "the first group is unchanged");
     Ok(())
 }
 
@@ -380,7 +381,7 @@ fn a_second_request_that_may_have_all_series_has_them() -> Result<(), Instrument
     Ok(())
 }
 
-/// The only set without labels.
+/// The only label set without labels.
 struct Unlabeled;
 
 impl Labels for Unlabeled {
@@ -416,7 +417,7 @@ fn removed_series_return_with_a_second_request() -> Result<(), InstrumentError> 
 }
 
 #[test]
-fn an_outcome_is_made_from_a_result() {
+fn an_outcome_is_created_from_a_result() {
     let fine: Result<u8, String> = Ok(1);
     let bad: Result<u8, String> = Err("no".to_owned());
     assert_eq!(Outcome::from(&fine), Outcome::Ok);

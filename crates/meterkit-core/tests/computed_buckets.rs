@@ -1,4 +1,5 @@
-//! Buckets that are computed have the bounds of other libraries, to the last bit: they decide which series it is.
+//! Computed buckets have the same bounds as in other libraries, to the last bit, because bounds are part of a series'
+//! identity.
 
 use meterkit_core::{Buckets, InstrumentError, Registry};
 use meterkit_fakes::readings::histogram;
@@ -14,7 +15,7 @@ fn bits(bounds: &[f64]) -> Vec<u64> {
     bounds.iter().map(|bound| bound.to_bits()).collect()
 }
 
-/// Starts, factors and counts that real programs use.
+/// Starts, factors and counts from real programs.
 const EXPONENTIAL: [(f64, f64, u16); 9] = [
     (0.001, 2.0, 16),
     (0.001, 1.5, 20),

@@ -5,7 +5,7 @@ use meterkit_core::{
     NamingPolicy, Registry,
 };
 
-/// `error` says all of `words`.
+/// Checks that the text of `error` contains all of `words`.
 #[track_caller]
 fn says(error: &impl ToString, words: &[&str]) {
     let text = error.to_string();
@@ -55,7 +55,7 @@ fn a_name_that_is_too_long_with_its_prefix_says_by_how_much() {
 }
 
 #[test]
-fn names_of_a_convention_are_held_to_the_grammar_alone() {
+fn names_of_a_convention_need_only_satisfy_the_grammar() {
     let meter = Registry::new().semconv("http-server");
     assert!(meter.counter::<u64>("Http.Server-requests/2xx").build().is_ok());
     says(&counter_error(&meter, "2xx"), &["`2xx`", "begin with a letter", "write `n_2xx`"]);
@@ -99,7 +99,7 @@ fn each_bad_bucket_list_is_named_with_the_rule_and_a_better_one() {
     }
 }
 
-/// Label keys: good ones, then one bad key in each.
+/// Label keys: valid ones first, then one invalid key in each list.
 const KEYS: [&[LabelKey]; 9] = [
     &[LabelKey::new("kind")],
     &[LabelKey::new("kind"), LabelKey::new("le")],
@@ -112,7 +112,7 @@ const KEYS: [&[LabelKey]; 9] = [
     &[LabelKey::new("kind"), LabelKey::new("kind")],
 ];
 
-/// Labels with the keys of that number.
+/// Labels with the keys at index `N`.
 struct Key<const N: usize>;
 
 impl<const N: usize> Labels for Key<N> {
@@ -151,7 +151,7 @@ fn a_cardinality_limit_of_zero_is_refused() {
 }
 
 #[test]
-fn a_bad_scope_shows_at_each_of_its_instruments() {
+fn a_bad_scope_is_an_error_of_each_of_its_instruments() {
     let registry = Registry::new();
     for (kind, name, part, rule, suggestion) in [
         ("plugin", "", "scope name ``", "is empty", "write for example"),
@@ -188,7 +188,7 @@ fn names_that_differ_only_in_case_or_underscores_are_refused() -> Result<(), Ins
     for name in ["httpRequests", "httprequests", "hTTPRequests"] {
         says(&counter_error(&meter, name), &["only in case, `-` or `_`", "write `http_requests`"]);
     }
-    // A dot is a level, but not to Prometheus.
+    // A dot separates levels, but becomes `_` in Prometheus.
     says(&counter_error(&meter, "http.requests"), &["collides", "_http_requests_total`"]);
     assert!(meter.up_down_counter::<i64>("http.requests").build().is_ok(), "no `_total`");
 
@@ -204,7 +204,7 @@ fn names_that_differ_only_in_case_or_underscores_are_refused() -> Result<(), Ins
 }
 
 #[test]
-fn each_type_of_instrument_is_there_whether_it_can_be_made_or_not() {
+fn each_type_of_instrument_works_whether_or_not_it_can_be_created() {
     let meter = Registry::new().scoped("plugin", "catalog");
     for name in ["things", "not a name"] {
         let name =

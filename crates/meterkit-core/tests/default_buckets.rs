@@ -1,4 +1,4 @@
-//! Buckets follow the unit unless the histogram names its own.
+//! Buckets follow from the unit unless the histogram sets its own.
 
 use meterkit_core::{InstrumentError, Registry};
 use meterkit_fakes::readings::histogram;
@@ -14,7 +14,7 @@ fn bounds(unit: &'static str, own: Option<&[f64]>) -> Result<Vec<f64>, Instrumen
 }
 
 #[test]
-fn seconds_get_the_scale_of_requests() -> Result<(), InstrumentError> {
+fn seconds_get_buckets_for_request_durations() -> Result<(), InstrumentError> {
     let expected =
         [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
     assert_eq!(bounds("s", None)?, expected);
@@ -49,7 +49,7 @@ fn units_in_words_are_exported_as_symbols() -> Result<(), InstrumentError> {
     let scopes = registry.read();
     let units: Vec<_> = scopes[0].metrics.iter().map(|it| &*it.descriptor.unit).collect();
     assert_eq!(units, ["{count}", "By", "s"]);
-    // One unit in either spelling is one instrument.
+    // A unit in either spelling is the same instrument.
     assert!(meter.gauge::<i64>("took").unit("s").build().is_ok());
     Ok(())
 }
@@ -75,7 +75,7 @@ fn every_other_unit_gets_the_default_of_opentelemetry() -> Result<(), Instrument
 }
 
 #[test]
-fn an_instrument_can_have_its_own() -> Result<(), InstrumentError> {
+fn a_histogram_can_have_its_own_buckets() -> Result<(), InstrumentError> {
     let own = [-1.0, 0.0, 0.5];
     for unit in ["s", "By", "ms"] {
         assert_eq!(bounds(unit, Some(&own))?, own, "{unit}");

@@ -1,5 +1,5 @@
-//! Scopes that an operator has disabled: nothing recorded, no callbacks, nothing exported, until they are enabled
-//! again.
+//! Scopes that an operator has disabled: they record nothing, run no callbacks and export nothing until they are
+//! enabled again.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -17,7 +17,7 @@ fn disable(registry: &Registry, scopes: &str) {
 }
 
 #[test]
-fn instruments_that_exist_stop_and_begin_anew() -> Result<(), InstrumentError> {
+fn existing_instruments_stop_and_start_anew() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let other = registry.scoped("core", "http").counter::<u64>("requests").build()?;
     let counter = meter.counter::<u64>("requests").build()?;
@@ -40,18 +40,25 @@ fn instruments_that_exist_stop_and_begin_anew() -> Result<(), InstrumentError> {
     let names: Vec<_> = registry.read().iter().map(|scope| scope.scope.name().to_owned()).collect();
     assert_eq!(names, ["backstage.core.http"]);
     disable(&registry, "");
-    assert_eq!(total(&registry, REQUESTS), 0.0, "targets have seen it go: it has a new start");
+    assert_eq!(
+        total(&registry, REQUESTS),
+        0.0,
+        "targets have seen the series end, so it starts anew"
+    );
     record();
     assert_eq!((counter.value(), gauge.value(), open.value()), (2, 2, 1));
     let (_, points) = histogram(&registry, "backstage.plugin.catalog.sizes");
     assert_eq!((points[0].count, points[0].sum), (1, 2.0));
     assert_eq!(other.value(), 3);
-    assert!(metric(&registry, "meterkit.dropped").is_none(), "what was asked for is no loss");
+    assert!(
+        metric(&registry, "meterkit.dropped").is_none(),
+        "values of a disabled scope do not count as dropped"
+    );
     Ok(())
 }
 
 #[test]
-fn instruments_that_are_made_while_disabled_work_once_enabled() -> Result<(), InstrumentError> {
+fn instruments_created_while_disabled_work_once_enabled() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     disable(&registry, "plugin.*");
     let counter = meter.counter::<u64>("requests").build()?;
@@ -79,7 +86,7 @@ fn instruments_that_are_made_while_disabled_work_once_enabled() -> Result<(), In
 }
 
 #[test]
-fn groups_make_no_series_while_disabled() -> Result<(), InstrumentError> {
+fn groups_create_no_series_while_disabled() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     registry.set_series_limit(1);
     let open = meter.counter_group::<Id, u64>("requests").cardinality_limit(1).build()?;
@@ -92,7 +99,7 @@ fn groups_make_no_series_while_disabled() -> Result<(), InstrumentError> {
         closed.with(Light::all()[id as usize]).increment();
     }
     kept.increment();
-    assert!(open.remove(Id(7)), "it can go meanwhile");
+    assert!(open.remove(Id(7)), "the series can be removed meanwhile");
     disable(&registry, "");
     assert!(registry.read().is_empty());
     open.with(Id(3)).increment();
@@ -197,13 +204,13 @@ fn timers_and_guards_of_a_disabled_scope_are_silent() -> Result<(), InstrumentEr
     by_id.start_timer().observe(Id(1));
     disable(&registry, "");
     drop(early);
-    assert_eq!(open.value(), 0, "it takes away nothing that it has not added");
+    assert_eq!(open.value(), 0, "the guard does not subtract what it has not added");
     assert!(metric(&registry, "backstage.plugin.catalog.duration").is_none());
     Ok(())
 }
 
 #[test]
-fn patterns_that_no_scope_has_been_like_are_told() -> Result<(), InstrumentError> {
+fn patterns_that_matched_no_scope_are_reported() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let _requests = meter.counter::<u64>("requests").build()?;
     disable(&registry, "plugin.catalog,Plugin.Mcp-Actions,core.*,techdocs");
@@ -214,15 +221,19 @@ fn patterns_that_no_scope_has_been_like_are_told() -> Result<(), InstrumentError
     let _queue = core.gauge::<i64>("queue").build()?;
     assert_eq!(registry.unmatched_disabled_scopes(), ["techdocs"]);
     core.unload();
-    assert_eq!(registry.unmatched_disabled_scopes(), ["techdocs"], "`core.*` has been of use");
+    assert_eq!(registry.unmatched_disabled_scopes(), ["techdocs"], "`core.*` has matched a scope");
 
     disable(&registry, "core.*");
-    assert_eq!(registry.unmatched_disabled_scopes(), ["core.*"], "patterns begin anew");
+    assert_eq!(
+        registry.unmatched_disabled_scopes(),
+        ["core.*"],
+        "new patterns have matched nothing yet"
+    );
     Ok(())
 }
 
 #[test]
-fn the_core_scope_is_one_of_its_kind() -> Result<(), InstrumentError> {
+fn the_core_scope_matches_patterns_of_its_kind() -> Result<(), InstrumentError> {
     for (pattern, is_disabled) in [
         ("core", true),
         ("core.*", true),

@@ -1,4 +1,4 @@
-//! Names of pools, task monitors and the like, which tell their series apart.
+//! Names of pools, task monitors and similar objects, which distinguish their series.
 
 use meterkit_core::Registry;
 use meterkit_fakes::log_lines;

@@ -1,4 +1,4 @@
-//! Groups whose label keys are known at run time only, and going through the series of a group.
+//! Groups whose label keys are only known at run time, and iteration over the series of a group.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
@@ -62,7 +62,7 @@ fn label_sets_of_one_group_may_differ_in_their_keys() -> Result<(), InstrumentEr
 }
 
 #[test]
-fn order_does_not_matter_and_the_last_value_of_a_key_counts() -> Result<(), InstrumentError> {
+fn order_does_not_matter_and_the_last_value_of_a_key_wins() -> Result<(), InstrumentError> {
     let (registry, items) = items()?;
     items.with(&[("stage", "parse"), ("tenant", "a")]).increment();
     items.with(&[("tenant", "a"), ("stage", "parse")]).increment();
@@ -91,7 +91,7 @@ fn values_may_be_of_different_types_and_absent_ones_are_left_out() -> Result<(),
 }
 
 #[test]
-fn more_labels_than_few_are_labels_too() -> Result<(), InstrumentError> {
+fn a_set_may_have_many_labels() -> Result<(), InstrumentError> {
     let (registry, items) = items()?;
     let labels: Vec<(String, usize)> = (0..20).map(|n| (format!("key{n}"), n)).collect();
     items.with(&labels).increment();
@@ -103,7 +103,7 @@ fn more_labels_than_few_are_labels_too() -> Result<(), InstrumentError> {
 }
 
 #[test]
-fn a_series_is_one_whichever_way_its_labels_are_given() -> Result<(), InstrumentError> {
+fn a_series_is_the_same_however_its_labels_are_passed() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let dynamic: CounterGroup<DynamicLabels> = meter.counter_group("items").build()?;
     dynamic.with(&[("stage", "parse")]).increment();
@@ -160,7 +160,7 @@ fn series_are_removed_in_any_order_of_labels_and_return() -> Result<(), Instrume
 }
 
 #[test]
-fn idle_series_go() -> Result<(), InstrumentError> {
+fn idle_series_are_removed() -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
     let minute = Duration::from_secs(60);
     let items = meter.counter_group::<DynamicLabels, u64>("items").idle_timeout(minute).build()?;
@@ -185,7 +185,7 @@ fn a_timer_takes_dynamic_labels_when_it_ends() -> Result<(), InstrumentError> {
 }
 
 #[test]
-fn a_group_that_cannot_be_made_records_nowhere() {
+fn a_group_that_cannot_be_created_records_nothing() {
     let (registry, meter) = catalog();
     let _items = meter.gauge::<i64>("items").build().expect("a good name");
     let items: CounterGroup<DynamicLabels> = meter.counter_group("items").register();

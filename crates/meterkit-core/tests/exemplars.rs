@@ -1,4 +1,4 @@
-//! Measurements that are recorded in spans become exemplars of their series.
+//! Measurements recorded in spans become exemplars of their series.
 
 use std::cell::RefCell;
 use std::thread;
@@ -20,7 +20,7 @@ fn catalog(filter: ExemplarFilter) -> (Registry, Meter, ManualClock) {
     (registry, meter, clock)
 }
 
-/// Returns all series of the next collection that have exemplars, and those.
+/// Returns all series of the next collection that have exemplars, with these exemplars.
 fn collected(registry: &Registry) -> Vec<(SeriesId, Vec<Exemplar>)> {
     let scopes = registry.collect(registry.last_collection() + 1);
     let time = registry.time_after(None);
@@ -72,7 +72,7 @@ fn a_counter_keeps_a_measurement_with_its_span_and_time_until_the_next_one()
 }
 
 #[test]
-fn only_sampled_spans_count_where_traces_decide() -> Result<(), InstrumentError> {
+fn only_sampled_spans_count_with_the_trace_based_filter() -> Result<(), InstrumentError> {
     for (filter, outside, unsampled) in [
         (ExemplarFilter::TraceBased, false, false),
         (ExemplarFilter::AlwaysOn, true, true),
@@ -92,7 +92,7 @@ fn only_sampled_spans_count_where_traces_decide() -> Result<(), InstrumentError>
 }
 
 #[test]
-fn nothing_is_sampled_before_somebody_takes_exemplars() -> Result<(), InstrumentError> {
+fn nothing_is_sampled_before_exemplars_are_enabled() -> Result<(), InstrumentError> {
     let registry = Registry::new();
     let requests = registry.scoped("plugin", "catalog").counter::<u64>("requests").build()?;
     let _span = sampled_span(1);
@@ -132,7 +132,7 @@ fn an_exponential_histogram_keeps_a_sample_of_bounded_size() -> Result<(), Instr
 }
 
 #[test]
-fn measurements_that_are_dropped_leave_none() -> Result<(), InstrumentError> {
+fn dropped_measurements_leave_no_exemplars() -> Result<(), InstrumentError> {
     let (registry, meter, _) = catalog(ExemplarFilter::AlwaysOn);
     let traffic = meter.counter::<f64>("traffic").build()?;
     let duration = meter.histogram::<f64>("duration").build()?;
@@ -185,7 +185,7 @@ fn instruments_of_opentelemetrys_api_and_overflow_series_have_exemplars() {
 }
 
 #[test]
-fn an_exemplar_without_a_successor_is_gone_after_ten_minutes() -> Result<(), InstrumentError> {
+fn an_exemplar_without_a_successor_is_removed_after_ten_minutes() -> Result<(), InstrumentError> {
     let (registry, meter, clock) = catalog(ExemplarFilter::AlwaysOn);
     let requests = meter.counter::<u64>("requests").build()?;
     requests.increment();
@@ -229,7 +229,7 @@ fn recording_while_a_thread_ends_is_safe() -> Result<(), InstrumentError> {
     let requests = meter.counter::<u64>("requests").build()?;
     let recorded = requests.clone();
     let thread = thread::spawn(move || {
-        // Made before OpenTelemetry's context, and therefore dropped after it.
+        // Created before OpenTelemetry's context, and therefore dropped after it.
         LATE.set(Some(RecordsAtTheEnd(recorded.clone())));
         let _span = sampled_span(1);
         recorded.increment();

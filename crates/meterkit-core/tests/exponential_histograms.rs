@@ -1,4 +1,4 @@
-//! Exponential histograms: what they hold, how long, and how they are asked for.
+//! Exponential histograms: their contents, their lifetime, and their configuration.
 
 use std::sync::Barrier;
 use std::thread;
@@ -13,12 +13,12 @@ use meterkit_fakes::readings::{dropped, histogram, metric};
 
 const SIZES: &str = "backstage.plugin.catalog.sizes";
 
-/// The points of `sizes`; none when it is not exported.
+/// Returns the points of `sizes`, or no points if it is not exported.
 fn points(registry: &Registry) -> Vec<ExponentialHistogramPoint> {
     match metric(registry, SIZES).map(|metric| metric.data) {
         None => Vec::new(),
         Some(Data::ExponentialHistogram { points, .. }) => points,
-        Some(other) => panic!("sizes is no exponential histogram: {other:?}"),
+        Some(other) => panic!("sizes is not an exponential histogram: {other:?}"),
     }
 }
 
@@ -45,7 +45,7 @@ fn values_are_counted_by_size_and_sign() -> Result<(), InstrumentError> {
     assert_eq!(point.start, clock.now());
     assert_eq!((point.count, point.sum), (7, 106.0));
     assert_eq!((point.min, point.max), (Some(-2.0), Some(100.0)));
-    // From 1 to 100 in 8 buckets: each holds a doubling.
+    // From 1 to 100 in 8 buckets, so each bucket spans a factor of two.
     assert_eq!((point.scale, point.zero_count, point.zero_threshold), (0, 2, 0.0));
     let positive = ExponentialBuckets { offset: -1, counts: vec![1, 0, 2, 0, 0, 0, 0, 1] };
     let negative = ExponentialBuckets { offset: 0, counts: vec![1] };
@@ -68,7 +68,7 @@ fn integers_are_counted_too() -> Result<(), InstrumentError> {
 }
 
 #[test]
-fn what_is_no_number_is_dropped_and_sums_stay_finite() -> Result<(), InstrumentError> {
+fn values_that_are_not_numbers_are_dropped_and_sums_stay_finite() -> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog_with_clock();
     let sizes = meter.histogram::<f64>("sizes").exponential().build()?;
     for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX, f64::MAX] {
@@ -81,7 +81,7 @@ fn what_is_no_number_is_dropped_and_sums_stay_finite() -> Result<(), InstrumentE
 }
 
 #[test]
-fn all_floats_fit_into_the_buckets_that_there_are() -> Result<(), InstrumentError> {
+fn all_floats_fit_into_the_allowed_buckets() -> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog_with_clock();
     let sizes = meter.histogram::<f64>("sizes").exponential().build()?;
     let smallest = f64::from_bits(1);
@@ -109,7 +109,7 @@ fn each_series_of_a_group_has_a_scale_of_its_own() -> Result<(), InstrumentError
 }
 
 #[test]
-fn a_series_that_was_removed_begins_anew_with_the_finest_scale() -> Result<(), InstrumentError> {
+fn a_removed_series_starts_anew_with_the_finest_scale() -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
     let sizes = meter.histogram_group::<Success, f64>("sizes").exponential().build()?;
     let kept = sizes.with(Success(true)).clone();
@@ -127,7 +127,7 @@ fn a_series_that_was_removed_begins_anew_with_the_finest_scale() -> Result<(), I
 }
 
 #[test]
-fn an_idle_series_goes_and_one_that_is_used_stays() -> Result<(), InstrumentError> {
+fn an_idle_series_is_removed_and_one_in_use_stays() -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
     let minute = Duration::from_secs(60);
     let sizes = meter.histogram_group::<Tenant<'static>, f64>("sizes");
@@ -144,7 +144,8 @@ fn an_idle_series_goes_and_one_that_is_used_stays() -> Result<(), InstrumentErro
 }
 
 #[test]
-fn a_closed_set_is_there_from_the_start_without_values() -> Result<(), InstrumentError> {
+fn a_zero_initialized_closed_set_is_exported_from_the_start_without_values()
+-> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog_with_clock();
     let _sizes =
         meter.histogram_group::<Success, u64>("sizes").exponential().zero_initialized().build()?;
@@ -172,7 +173,7 @@ fn a_disabled_scope_records_nothing() -> Result<(), InstrumentError> {
 }
 
 #[test]
-fn timers_record_in_it() -> Result<(), InstrumentError> {
+fn timers_record_in_an_exponential_histogram() -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
     let sizes = meter.histogram::<f64>("sizes").unit("s").exponential().build()?;
     let timer = sizes.start_timer();
@@ -183,11 +184,11 @@ fn timers_record_in_it() -> Result<(), InstrumentError> {
 }
 
 #[test]
-fn of_two_kinds_of_buckets_the_one_asked_for_last_counts() -> Result<(), InstrumentError> {
+fn the_kind_of_buckets_requested_last_wins() -> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog_with_clock();
     let sizes = meter.histogram::<f64>("sizes").buckets([2.0, 1.0]).exponential().build()?;
     sizes.record(1.0);
-    assert_eq!(one(&registry).scale, 20, "and the list that is none says nothing any more");
+    assert_eq!(one(&registry).scale, 20, "the invalid list no longer matters");
     let others = meter.histogram::<f64>("others").exponential_with(0, 99).buckets([1.0]).build()?;
     others.record(1.0);
     assert_eq!(histogram(&registry, "backstage.plugin.catalog.others").0, [1.0]);
@@ -195,7 +196,7 @@ fn of_two_kinds_of_buckets_the_one_asked_for_last_counts() -> Result<(), Instrum
 }
 
 #[test]
-fn limits_that_cannot_be_kept_are_refused_by_name() {
+fn invalid_limits_are_refused_by_name() {
     let (_, _, meter) = catalog_with_clock();
     for (max_size, max_scale, words) in [
         (1, 20, "exponential buckets of histogram `sizes` have `max_size` 1; choose 2 to 16384"),
@@ -208,8 +209,8 @@ fn limits_that_cannot_be_kept_are_refused_by_name() {
 }
 
 #[test]
-fn asking_again_gives_the_same_one_and_for_other_buckets_is_refused() -> Result<(), InstrumentError>
-{
+fn a_second_request_returns_the_same_one_and_is_refused_for_other_buckets()
+-> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog_with_clock();
     let asked = || meter.histogram::<f64>("sizes");
     asked().exponential().build()?.record(1.0);
@@ -227,13 +228,13 @@ fn asking_again_gives_the_same_one_and_for_other_buckets_is_refused() -> Result<
         );
         assert!(error.contains(&says), "{error}");
     }
-    let error = asked().build().map(drop).expect_err("the default is another").to_string();
+    let error = asked().build().map(drop).expect_err("the default buckets differ").to_string();
     assert!(error.contains("requested with buckets [0.0, 5.0,"), "{error}");
     Ok(())
 }
 
 #[test]
-fn the_catalog_says_that_it_is_exponential() -> Result<(), InstrumentError> {
+fn the_catalog_says_that_a_histogram_is_exponential() -> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog_with_clock();
     let _sizes = meter.histogram::<u64>("sizes").unit("By").exponential_with(80, 10).build()?;
     let catalog = registry.catalog();
@@ -261,7 +262,7 @@ fn eight_threads_that_record_while_others_read_lose_nothing() -> Result<(), Inst
             let (sizes, start) = (&sizes, &start);
             scope.spawn(move || {
                 start.wait();
-                // The range grows while others record: buckets are joined again and again.
+                // The range grows while other threads record, so buckets are merged again and again.
                 for round in 0..ROUNDS {
                     sizes.record((round * THREADS + thread) >> (round % 17));
                 }

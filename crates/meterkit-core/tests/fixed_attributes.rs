@@ -1,4 +1,4 @@
-//! Attributes that are the same for many series: of all metrics, of a scope, of an instrument.
+//! Attributes that many series share: those of all metrics, of a scope, and of an instrument.
 
 use meterkit_core::{
     AttributeValue, InstrumentError, LabelKey, LabelValue, LabelVisitor, Labels, Registry,
@@ -14,12 +14,12 @@ fn set(registry: &Registry, pairs: &[(&'static str, &'static str)]) {
     registry.set_attributes(pairs).expect("good keys");
 }
 
-/// Labels of all series of the catalog's requests.
+/// Returns the labels of all series of the instrument `requests`.
 fn all(registry: &Registry) -> Vec<String> {
     points(registry, REQUESTS).iter().map(labels).collect()
 }
 
-/// One label per level that could have set it.
+/// One label for each level that can set the same key.
 struct Levels {
     d: Option<&'static str>,
 }
@@ -34,7 +34,8 @@ impl Labels for Levels {
 }
 
 #[test]
-fn labels_win_over_the_instrument_over_the_scope_over_all_metrics() -> Result<(), InstrumentError> {
+fn labels_override_the_instrument_which_overrides_the_scope_which_overrides_all_metrics()
+-> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     set(&registry, &[("a", "global"), ("b", "global"), ("c", "global"), ("d", "global")]);
     let meter = meter.attribute("b", "scope").attribute("c", "scope").attribute("d", "scope");
@@ -43,12 +44,12 @@ fn labels_win_over_the_instrument_over_the_scope_over_all_metrics() -> Result<()
     requests.with(Levels { d: Some("label") }).increment();
     requests.with(Levels { d: None }).increment();
     let expected = ["a=global,b=scope,c=instrument", "a=global,b=scope,c=instrument,d=label"];
-    assert_eq!(all(&registry), expected, "a label has its key for itself, also when it is absent");
+    assert_eq!(all(&registry), expected, "a label owns its key even when its value is absent");
     Ok(())
 }
 
 #[test]
-fn attributes_that_are_set_later_are_on_series_that_exist() -> Result<(), InstrumentError> {
+fn attributes_that_are_set_later_apply_to_existing_series() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let plain = meter.counter::<u64>("requests").build()?;
     let lights = meter.counter_group::<Light, u64>("lights").build()?;
@@ -80,12 +81,12 @@ fn attributes_that_are_set_later_are_on_series_that_exist() -> Result<(), Instru
         assert_eq!(*light, with(&Light::all()[0].text()));
         let ids = series(&registry, "backstage.plugin.catalog.ids");
         let expected = [(with("id=0"), 1.0), (with("otel.metric.overflow=true"), 2.0)];
-        assert_eq!(ids, expected, "the overflow series has them too, and no label");
+        assert_eq!(ids, expected, "the overflow series has the attributes, too, but no labels");
         let (_, sizes) = histogram(&registry, "backstage.plugin.catalog.sizes");
         let sizes: Vec<_> = sizes[0].attributes.iter().map(|(key, _)| key.to_owned()).collect();
         assert_eq!(sizes.len(), text.split(',').filter(|pair| !pair.is_empty()).count());
     }
-    assert_eq!(plain.value(), 1, "nothing was counted anew");
+    assert_eq!(plain.value(), 1, "existing values are kept");
     Ok(())
 }
 
@@ -133,7 +134,7 @@ fn keys_that_no_label_may_have_are_refused_by_name() -> Result<(), InstrumentErr
         let text = error.expect_err("a bad key").to_string();
         assert!(text.contains(&format!("`{key}`")), "{text}");
     }
-    assert!(registry.read().is_empty(), "nothing was made");
+    assert!(registry.read().is_empty(), "nothing was created");
     meter.counter::<u64>("requests").build()?.increment();
     assert_eq!(all(&registry), ["zone=eu"], "nothing was changed");
     Ok(())
@@ -146,18 +147,19 @@ fn the_same_instrument_with_other_attributes_is_a_clash() -> Result<(), Instrume
     let first = with("tier", "gold").attribute("zone", "eu").build()?;
     let again = with("zone", "eu").attribute("tier", "tin").attribute("tier", "gold").build()?;
     first.increment();
-    assert_eq!(again.value(), 1, "in whatever order they are given");
+    assert_eq!(again.value(), 1, "the order of attributes does not matter");
     for other in [with("tier", "tin").attribute("zone", "eu"), with("tier", "gold")] {
-        let text = other.build().expect_err("it differs").to_string();
+        let text = other.build().expect_err("the attributes differ").to_string();
         assert!(text.contains(REQUESTS) && text.contains("attributes {\"tier\""), "{text}");
     }
-    let text = meter.counter::<u64>("requests").build().expect_err("it differs").to_string();
+    let text =
+        meter.counter::<u64>("requests").build().expect_err("the attributes differ").to_string();
     assert!(text.contains("\"tier\": \"gold\"") && text.contains("\"zone\": \"eu\""), "{text}");
     Ok(())
 }
 
 #[test]
-fn scopes_with_other_attributes_are_other_scopes() -> Result<(), InstrumentError> {
+fn scopes_with_different_attributes_are_different_scopes() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let one = meter.clone().attribute("zone", "eu").counter::<u64>("requests").build()?;
     let two = meter.clone().attribute("zone", "us").counter::<u64>("requests").build()?;

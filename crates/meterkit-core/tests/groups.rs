@@ -1,4 +1,4 @@
-//! Groups: one series per label set, found again, limited in number, read in order.
+//! Groups: one series per label set, which is found again, limited in number, and read in order.
 
 use std::borrow::Cow;
 
@@ -9,7 +9,7 @@ use meterkit_core::{
 use meterkit_fakes::catalog;
 use meterkit_fakes::readings::{histogram, labels, points};
 
-/// Keys on purpose not in their order.
+/// The keys are deliberately not sorted.
 #[derive(Clone)]
 struct Request<'a> {
     route: Cow<'a, str>,
@@ -68,14 +68,14 @@ fn a_series_is_found_again_by_value_by_reference_owned_and_borrowed() -> Result<
     let points = points(&registry, REQUESTS);
     assert_eq!(points.len(), 1);
     let attributes = "http.route=/entities,is_cached=false,method=GET,status=200";
-    assert_eq!(labels(&points[0]), attributes, "attributes come in the order of their keys");
+    assert_eq!(labels(&points[0]), attributes, "attributes are ordered by key");
     assert_eq!(points[0].attributes.get("status"), Some(AttributeRef::I64(200)));
     assert_eq!(points[0].attributes.get("is_cached"), Some(AttributeRef::Bool(false)));
     Ok(())
 }
 
 #[test]
-fn label_sets_that_differ_in_anything_are_series_of_their_own() -> Result<(), InstrumentError> {
+fn label_sets_that_differ_in_any_way_are_different_series() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let requests = meter.counter_group::<Request<'static>, u64>("requests").build()?;
     let all = [
@@ -170,8 +170,8 @@ fn past_the_limit_totals_stay_right_in_one_marked_series() -> Result<(), Instrum
         points.iter().filter(|point| labels(point) == "otel.metric.overflow=true").collect();
     assert_eq!(overflow.len(), 1);
     assert_eq!(overflow[0].value, Value::U64(45));
-    assert_eq!(requests.with(Id(3)).value(), 3, "series from before the limit go on");
-    assert_eq!(requests.with(Id(20)).value(), 45, "the others share theirs");
+    assert_eq!(requests.with(Id(3)).value(), 3, "series from before the limit keep counting");
+    assert_eq!(requests.with(Id(20)).value(), 45, "the others share the overflow series");
     Ok(())
 }
 
@@ -208,7 +208,7 @@ fn the_default_limit_is_2000_and_can_be_changed_for_all_but_those_that_have_thei
     assert_eq!(points(&registry, "backstage.plugin.catalog.own").len(), 4);
     assert_eq!(points(&registry, "backstage.plugin.catalog.later").len(), 2);
     let kept = points(&registry, "backstage.plugin.catalog.by_default").len();
-    assert_eq!(kept, 2001, "series that exist stay");
+    assert_eq!(kept, 2001, "existing series stay");
     Ok(())
 }
 
@@ -223,7 +223,7 @@ fn gauges_without_a_value_are_left_out_series_by_series() -> Result<(), Instrume
     Ok(())
 }
 
-/// An implementation by hand that gives more or fewer values than it has keys.
+/// Implemented by hand: passes more or fewer values than it has keys.
 struct Careless(&'static [&'static str]);
 
 impl Labels for Careless {

@@ -1,4 +1,4 @@
-//! Series in which nothing was recorded for a while go, and no count is lost with them.
+//! Idle series are removed, and no value is lost with them.
 
 use std::sync::Barrier;
 use std::sync::atomic::AtomicUsize;
@@ -15,7 +15,7 @@ const REQUESTS: &str = "backstage.plugin.catalog.requests";
 const MINUTE: Duration = Duration::from_secs(60);
 
 #[test]
-fn a_series_goes_after_the_timeout_and_one_that_is_used_stays() -> Result<(), InstrumentError> {
+fn a_series_is_removed_after_the_timeout_and_one_in_use_stays() -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
     let requests = meter.counter_group::<Tenant<'static>, u64>("requests");
     let requests = requests.idle_timeout(MINUTE).build()?;
@@ -28,7 +28,7 @@ fn a_series_goes_after_the_timeout_and_one_that_is_used_stays() -> Result<(), In
     clock.advance(Duration::from_nanos(1));
     assert_eq!(series(&registry, REQUESTS), [("tenant=used".to_owned(), 6.0)]);
     clock.advance(MINUTE);
-    assert!(metric(&registry, REQUESTS).is_none(), "in the end it goes too");
+    assert!(metric(&registry, REQUESTS).is_none(), "finally it is removed, too");
     Ok(())
 }
 
@@ -45,7 +45,7 @@ fn without_a_timeout_series_stay() -> Result<(), InstrumentError> {
 }
 
 #[test]
-fn what_was_never_read_is_read_once_however_long_ago_it_was() -> Result<(), InstrumentError> {
+fn unread_values_are_read_once_however_old_they_are() -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
     let requests = meter.counter_group::<Success, u64>("requests").idle_timeout(MINUTE).build()?;
     requests.with(Success(true)).add(3);
@@ -53,14 +53,14 @@ fn what_was_never_read_is_read_once_however_long_ago_it_was() -> Result<(), Inst
     assert_eq!(total(&registry, REQUESTS), 3.0);
     requests.with(Success(true)).add(3);
     clock.advance(MINUTE * 10);
-    assert_eq!(total(&registry, REQUESTS), 6.0, "and so is what came since");
+    assert_eq!(total(&registry, REQUESTS), 6.0, "later values are read, too");
     clock.advance(MINUTE);
     assert!(metric(&registry, REQUESTS).is_none());
     Ok(())
 }
 
 #[test]
-fn a_timeout_of_nothing_still_exports_what_was_recorded() -> Result<(), InstrumentError> {
+fn a_timeout_of_zero_still_exports_recorded_values() -> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog_with_clock();
     let none = Duration::ZERO;
     let requests = meter.counter_group::<Success, u64>("requests").idle_timeout(none).build()?;
@@ -74,7 +74,7 @@ fn a_timeout_of_nothing_still_exports_what_was_recorded() -> Result<(), Instrume
 }
 
 #[test]
-fn a_gauge_that_is_set_to_the_same_value_is_used() -> Result<(), InstrumentError> {
+fn setting_a_gauge_to_the_same_value_counts_as_use() -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
     let queues =
         meter.gauge_group::<Tenant<'static>, i64>("requests").idle_timeout(MINUTE).build()?;
@@ -103,7 +103,7 @@ fn a_gauge_that_is_set_to_the_same_value_is_used() -> Result<(), InstrumentError
 }
 
 #[test]
-fn a_histogram_goes_and_begins_anew() -> Result<(), InstrumentError> {
+fn a_histogram_is_removed_and_starts_anew() -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
     let sizes = meter.histogram_group::<Success, f64>("sizes").idle_timeout(MINUTE).build()?;
     let kept = sizes.with(Success(true)).clone();
@@ -148,12 +148,12 @@ fn a_kept_handle_brings_its_series_back_from_nothing() -> Result<(), InstrumentE
         assert!(points(&registry, name)[0].start > before);
     }
     clock.advance(MINUTE);
-    assert!(metric(&registry, REQUESTS).is_none(), "and goes again");
+    assert!(metric(&registry, REQUESTS).is_none(), "the series is removed again");
     Ok(())
 }
 
 #[test]
-fn room_that_idle_series_leave_is_used_again() -> Result<(), InstrumentError> {
+fn room_of_removed_idle_series_is_used_again() -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
     let requests = meter.counter_group::<Id, u64>("requests");
     let requests = requests.cardinality_limit(10).idle_timeout(MINUTE).build()?;
@@ -163,7 +163,11 @@ fn room_that_idle_series_leave_is_used_again() -> Result<(), InstrumentError> {
             requests.with(Id(round * 10 + id)).increment();
         }
         rise.read(&registry, REQUESTS);
-        assert_eq!(points(&registry, REQUESTS).len(), 10, "none more, none in another's place");
+        assert_eq!(
+            points(&registry, REQUESTS).len(),
+            10,
+            "no further series, and none in the place of another"
+        );
         clock.advance(MINUTE);
         assert!(metric(&registry, REQUESTS).is_none());
     }
@@ -187,7 +191,7 @@ fn a_removed_series_that_comes_back_to_the_value_it_had_is_not_idle() -> Result<
 }
 
 #[test]
-fn what_has_come_and_not_gone_is_not_idle() -> Result<(), InstrumentError> {
+fn an_up_down_counter_above_zero_is_not_idle() -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
     let open = meter.up_down_counter_group::<Success, i64>("requests").idle_timeout(MINUTE);
     let open = open.build()?;
@@ -211,7 +215,7 @@ fn a_guard_outlives_the_removal_of_its_series() -> Result<(), InstrumentError> {
     let open = meter.up_down_counter_group::<Success, i64>("requests").build()?;
     let (one, other) = (open.with(Success(true)).guard(), open.with(Success(true)).guard());
     assert!(open.remove(Success(true)));
-    assert_eq!(total(&registry, REQUESTS), 2.0, "they are in flight whatever was removed");
+    assert_eq!(total(&registry, REQUESTS), 2.0, "guards count even after their series was removed");
     drop(one);
     open.clear();
     assert_eq!(total(&registry, REQUESTS), 1.0);
@@ -235,7 +239,7 @@ fn guards_that_race_with_removal_leave_nothing_behind() -> Result<(), Instrument
     Ok(())
 }
 
-/// The steps of one generator of pseudo-random numbers.
+/// Returns the next number of a pseudo-random generator.
 fn next(state: &mut u64) -> u64 {
     *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     *state >> 33
@@ -292,7 +296,7 @@ fn eight_threads_lose_no_count_while_series_go_at_every_read() {
     });
     assert_eq!(by_id.total, (THREADS * ROUNDS) as f64);
     assert_eq!(by_light.total, (THREADS * ROUNDS) as f64);
-    assert!(by_id.restarts > 0, "some came back");
+    assert!(by_id.restarts > 0, "some series returned");
     clock.advance(MINUTE);
-    assert!(metric(&registry, lights).is_none(), "all are idle in the end");
+    assert!(metric(&registry, lights).is_none(), "finally all series are idle");
 }

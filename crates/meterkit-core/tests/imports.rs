@@ -1,4 +1,4 @@
-//! Metrics that another library counts: what becomes of them in the store.
+//! Metrics that another library counts, and how the store treats them.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
@@ -15,7 +15,7 @@ use meterkit_fakes::readings::dropped;
 use meterkit_rules::prometheus_name::Translation;
 use opentelemetry::KeyValue;
 
-/// A series that the other library has.
+/// A series of the other library.
 #[derive(Clone)]
 struct Series {
     family: ImportedFamily<'static>,
@@ -104,7 +104,7 @@ fn values(registry: &Registry) -> Vec<f64> {
 }
 
 #[test]
-fn a_series_goes_on_until_it_falls_and_is_absent_while_the_other_registry_lacks_it() {
+fn a_series_continues_until_it_falls_and_is_absent_while_the_other_registry_lacks_it() {
     let (clock, registry, other) = imported();
     let made = clock.now();
     clock.advance(Duration::from_secs(10));
@@ -120,8 +120,12 @@ fn a_series_goes_on_until_it_falls_and_is_absent_while_the_other_registry_lacks_
     clock.advance(Duration::from_secs(10));
     other.set(&[jobs("b", 0.5), jobs("a", 6.0)]);
     let third = points(&registry);
-    assert_eq!((third[0].series, third[0].start), (first[0].series, made), "it was away");
-    assert_ne!(third[1].series, first[1].series, "it fell");
+    assert_eq!(
+        (third[0].series, third[0].start),
+        (first[0].series, made),
+        "the series was only absent"
+    );
+    assert_ne!(third[1].series, first[1].series, "the series fell");
     assert!(third[1].start > made);
 
     other.set(&[]);
@@ -129,7 +133,7 @@ fn a_series_goes_on_until_it_falls_and_is_absent_while_the_other_registry_lacks_
 }
 
 #[test]
-fn histograms_and_summaries_come_as_they_were_counted() {
+fn histograms_and_summaries_are_imported_as_counted() {
     let (_, registry, other) = imported();
     let sizes = family("sizes_bytes", Kind::Histogram);
     let quantiles = [(0.5, 0.2), (0.99, f64::NAN)];
@@ -146,7 +150,7 @@ fn histograms_and_summaries_come_as_they_were_counted() {
     assert_eq!(bounds[..], [1.0, 2.0]);
     assert_eq!((points[0].count, points[0].sum, &points[0].buckets[..]), (5, 9.25, &[2, 0, 3][..]));
 
-    // Fewer in a bucket: it has begun anew.
+    // A bucket has a lower count, so the series was reset.
     let before = points[0].series;
     other.set(&[series(sizes, &[], histogram(&[(1.0, 1), (2.0, 3)], 6, 9.25))]);
     let metrics = metrics_of(&registry, "sizes_bytes");
@@ -222,7 +226,7 @@ fn labels_of_a_scope_become_the_scope() {
 }
 
 #[test]
-fn what_this_library_has_put_into_the_other_registry_does_not_come_back() {
+fn metrics_of_this_library_in_the_other_registry_do_not_come_back() {
     let (_, registry, other) = imported();
     let requests = registry.scoped("plugin", "catalog").counter::<u64>("requests").build();
     requests.expect("a good name").increment();
@@ -268,7 +272,7 @@ fn past_the_limit_totals_stay_right() {
 }
 
 #[test]
-fn counters_that_cannot_be_are_dropped_and_gauges_are_whatever_they_are() {
+fn invalid_counter_values_are_dropped_and_gauges_may_have_any_value() {
     let (_, registry, other) = imported();
     let load = family("load", Kind::ObservableGauge);
     other.set(&[
@@ -292,14 +296,14 @@ fn integers_are_exact() {
 }
 
 #[test]
-fn two_registries_share_a_family_and_one_that_goes_takes_its_own_series() {
+fn two_registries_share_a_family_and_a_removed_registry_removes_its_own_series() {
     let (_, registry, other) = imported();
     let second = Other::default();
     let guard = second.import_into(&registry);
     other.set(&[jobs("a", 1.0)]);
     second.set(&[jobs("b", 2.0)]);
     assert_eq!(values(&registry), [1.0, 2.0]);
-    // Of the same series in both, one counts, and a line says so.
+    // If both registries have the same series, one of them is exported, and a warning is logged.
     second.set(&[jobs("a", 7.0)]);
     let (values_of_both, lines) = log_lines::of(|| [values(&registry), values(&registry)]);
     assert_eq!(values_of_both, [[7.0], [7.0]]);
@@ -313,7 +317,7 @@ fn two_registries_share_a_family_and_one_that_goes_takes_its_own_series() {
 }
 
 #[test]
-fn one_that_panics_or_fails_costs_its_own_values_only_and_is_named() {
+fn an_import_that_panics_or_fails_loses_only_its_own_values_and_is_named() {
     let (_, registry, other) = imported();
     other.set(&[jobs("a", 1.0)]);
     let runs = Arc::new(AtomicU64::new(0));
@@ -328,7 +332,7 @@ fn one_that_panics_or_fails_costs_its_own_values_only_and_is_named() {
     });
     assert_eq!(metrics(&registry).len(), 2);
     let (_, lines) = log_lines::of(|| {
-        assert_eq!(metrics(&registry).len(), 2, "its last values, once more");
+        assert_eq!(metrics(&registry).len(), 2, "the last values are exported once more");
         assert_eq!(metrics(&registry).len(), 1);
     });
     assert!(
@@ -347,7 +351,7 @@ fn a_collection_goes_on_without_one_that_hangs() {
     let (hold, held) = std::sync::mpsc::channel::<()>();
     let held = Mutex::new(held);
     let guard = registry.import("elsewhere", move |_| {
-        // Until the test ends.
+        // Blocks until the test ends.
         let _ = held.lock().expect("no panic").recv();
         Ok(())
     });
@@ -358,7 +362,7 @@ fn a_collection_goes_on_without_one_that_hangs() {
 }
 
 #[test]
-fn a_disabled_scope_takes_nothing_in_until_it_is_enabled() -> Result<(), Box<dyn std::error::Error>>
+fn a_disabled_scope_imports_nothing_until_it_is_enabled() -> Result<(), Box<dyn std::error::Error>>
 {
     let (_, registry, other) = imported();
     other.set(&[jobs("a", 1.0)]);
@@ -371,7 +375,7 @@ fn a_disabled_scope_takes_nothing_in_until_it_is_enabled() -> Result<(), Box<dyn
 }
 
 #[test]
-fn an_unloaded_scope_stays_away() {
+fn an_unloaded_scope_stays_unloaded() {
     let (_, registry, other) = imported();
     other.set(&[jobs("a", 1.0)]);
     assert_eq!(values(&registry), [1.0]);

@@ -1,4 +1,4 @@
-//! How many series there may be: of an instrument, and of the whole process. What is beyond goes to one marked series.
+//! Limits on series, per instrument and per process. Everything beyond a limit goes to one marked series.
 
 use std::sync::Barrier;
 use std::sync::atomic::AtomicUsize;
@@ -18,7 +18,7 @@ fn name(metric: &str) -> String {
     format!("backstage.plugin.catalog.{metric}")
 }
 
-/// What a metric of the store says of an instrument, by its short name.
+/// Returns the value of a metric of the store about an instrument, given by its short name.
 fn told(registry: &Registry, metric: &str, instrument: &str) -> Option<f64> {
     registry.refresh();
     let series = series(registry, metric);
@@ -80,7 +80,8 @@ fn threads_that_remove_and_look_up_again_stay_within_the_limit() {
             });
         }
     });
-    // Whoever recorded in a series while it was removed has brought it back whatever the limit: that is over now.
+    // Recording in a series while it was being removed may have brought the series back despite the limit. All threads
+    // are done now.
     group.clear();
     let _ = registry.read();
     for id in 0..12 {
@@ -97,7 +98,7 @@ fn looking_up_and_removing_while_others_read_leaks_no_room() {
     let (registry, meter) = catalog();
     let group = meter.gauge_group::<Id, i64>("requests").cardinality_limit(4).build();
     let group = group.expect("a good name");
-    // These have the only places that stay: all others come and go.
+    // These series take the only permanent places, so all later series are temporary.
     (0..4).for_each(|id| drop((group.with(Id(id)), group.remove(Id(id)))));
     let running = AtomicUsize::new(2);
     thread::scope(|scope| {
@@ -119,7 +120,11 @@ fn looking_up_and_removing_while_others_read_leaks_no_room() {
     group.clear();
     let _ = registry.read();
     assert_eq!(told(&registry, "meterkit.series", "requests"), Some(0.0));
-    assert_eq!(told(&registry, "meterkit.overflow", "requests"), None, "there was room throughout");
+    assert_eq!(
+        told(&registry, "meterkit.overflow", "requests"),
+        None,
+        "the limit was never reached"
+    );
 }
 
 #[test]
@@ -157,14 +162,18 @@ fn the_limit_of_the_process_holds_for_all_groups_together() -> Result<(), Instru
     assert_eq!(names.iter().map(|name| live(&registry, name)).sum::<usize>(), 7);
     assert_eq!(names.iter().map(|name| total(&registry, name)).collect::<Vec<_>>(), [4.0; 3]);
 
-    // What one gives back, another may take.
+    // Room that one group releases is available to the other.
     assert!(one.remove(Id(0)));
     three.with(Id(90)).increment();
     three.with(Id(91)).increment();
     assert_eq!(names.iter().map(|name| live(&registry, name)).sum::<usize>(), 7);
     assert!(series(&registry, &names[2]).contains(&("id=90".to_owned(), 1.0)));
     one.with(Id(0)).increment();
-    assert_eq!(names.iter().map(|name| live(&registry, name)).sum::<usize>(), 7, "no room for it");
+    assert_eq!(
+        names.iter().map(|name| live(&registry, name)).sum::<usize>(),
+        7,
+        "no room for the series"
+    );
     two.clear();
     one.with(Id(0)).increment();
     assert!(series(&registry, &names[0]).contains(&("id=0".to_owned(), 1.0)));
@@ -199,7 +208,7 @@ fn threads_that_race_for_the_last_places_of_the_process_never_make_one_too_many(
 }
 
 #[test]
-fn unloaded_scopes_and_idle_series_give_their_room_back() -> Result<(), InstrumentError> {
+fn unloaded_scopes_and_idle_series_release_their_room() -> Result<(), InstrumentError> {
     let clock = ManualClock::new();
     let registry = Registry::with_clock(&clock);
     registry.set_series_limit(3);
@@ -261,7 +270,7 @@ fn the_store_tells_how_many_series_there_are_and_what_went_elsewhere() -> Result
 }
 
 #[test]
-fn the_store_tells_it_when_the_process_is_full_too() -> Result<(), InstrumentError> {
+fn the_store_reports_when_the_process_limit_is_reached() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     registry.set_series_limit(2);
     let one = meter.counter_group::<Id, u64>("one").build()?;
@@ -283,7 +292,7 @@ fn the_store_tells_it_when_the_process_is_full_too() -> Result<(), InstrumentErr
 }
 
 #[test]
-fn what_the_store_tells_of_an_unloaded_scope_goes_with_it() -> Result<(), InstrumentError> {
+fn store_metrics_about_an_unloaded_scope_are_removed_with_it() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let other = registry.scoped("plugin", "other");
     let kept = meter.counter_group::<Id, u64>("requests").cardinality_limit(1).build()?;
@@ -309,7 +318,7 @@ fn what_the_store_tells_of_an_unloaded_scope_goes_with_it() -> Result<(), Instru
 }
 
 #[test]
-fn two_instruments_of_one_name_are_told_of_together() -> Result<(), InstrumentError> {
+fn two_instruments_with_one_name_are_reported_together() -> Result<(), InstrumentError> {
     let registry = Registry::new();
     for (version, sets) in [("1", 5), ("2", 3)] {
         let meter = registry.scoped("plugin", "catalog").version(version);
@@ -378,7 +387,7 @@ fn a_limit_of_zero_is_an_error() {
 }
 
 #[test]
-fn a_group_that_begins_with_fewer_series_than_sets_says_so() {
+fn a_group_that_starts_with_fewer_series_than_sets_logs_a_warning() {
     let registry = Registry::new();
     registry.set_cardinality_limit(3);
     let meter = registry.scoped("plugin", "catalog");

@@ -1,4 +1,4 @@
-//! What repeats is logged once, whatever it is that repeats, and counted.
+//! Repeated log lines are logged once and counted, whatever their subject.
 
 use meterkit_core::{
     HistogramBuckets, InstrumentError, Kind, LogOnce, Registry, StreamRequest, StreamSettings,
@@ -9,7 +9,7 @@ use meterkit_fakes::log_lines;
 use meterkit_fakes::readings::{dropped, value};
 
 #[test]
-fn an_instrument_that_cannot_be_made_is_logged_once_however_often_it_is_registered() {
+fn an_instrument_that_cannot_be_created_is_logged_once_however_often_it_is_registered() {
     let registry = Registry::new();
     let meter = registry.scoped("plugin", "shop");
     let _first = meter.counter::<u64>("orders").build().unwrap();
@@ -85,7 +85,7 @@ fn a_plugin_that_is_loaded_again_and_again_repeats_no_warning() {
 }
 
 #[test]
-fn names_that_are_new_each_time_cannot_fill_the_log() {
+fn ever_new_names_cannot_flood_the_log() {
     let registry = Registry::new();
     let meter = registry.scoped("plugin", "shop");
     let ((), lines) = log_lines::of(|| {

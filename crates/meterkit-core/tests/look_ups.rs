@@ -1,4 +1,4 @@
-//! Looking up a series that exists: without a lock, and without hashing where it has a place.
+//! Looking up an existing series: without a lock, and without hashing if the series has an index.
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::SeqCst;
@@ -11,7 +11,7 @@ use meterkit_fakes::readings::total;
 
 const REQUESTS: &str = "backstage.plugin.catalog.requests";
 
-/// Labels that call `work` at one of their visits, and count them all.
+/// Labels that count their visits, and call `work` at one of them.
 struct Watched<L, F> {
     labels: L,
     visits: AtomicUsize,
@@ -41,7 +41,7 @@ fn watched<L: Labels, F: Fn()>(labels: L, at: usize, work: F) -> Watched<L, F> {
 
 #[test]
 fn a_look_up_that_is_held_up_holds_up_nobody() {
-    // A lock that a look-up held while it hashes or compares labels would be waited for forever.
+    // If a look-up held a lock while it hashes or compares labels, this would deadlock.
     let visits = in_time(|| {
         let (registry, meter) = catalog();
         let requests: CounterGroup<Id> = meter.counter_group("requests").build().expect("a name");

@@ -1,4 +1,4 @@
-//! All integration tests of this crate in one binary, which links once.
+//! All integration tests of this crate in one binary, which links only once.
 #![allow(clippy::needless_borrows_for_generic_args, reason = "labels are given by reference too")]
 
 mod cached_callbacks;

@@ -1,4 +1,4 @@
-//! Instruments with many series: collections share what these are, and keep a number for each.
+//! Instruments with many series: collections share the series and keep one number for each.
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -14,13 +14,13 @@ use opentelemetry::KeyValue;
 
 const REQUESTS: &str = "backstage.plugin.catalog.requests";
 
-/// More than are listed one by one.
+/// More series than are listed individually.
 const MANY: u64 = 150;
 
 fn numbers(registry: &Registry) -> NumberPoints {
     match metric(registry, REQUESTS).map(|metric| metric.data) {
         Some(Data::Sum { points, .. } | Data::Gauge(points)) => points,
-        other => panic!("no numbers: {other:?}"),
+        other => panic!("not numbers: {other:?}"),
     }
 }
 
@@ -29,7 +29,7 @@ fn each(points: &NumberPoints) -> Vec<NumberPoint> {
 }
 
 #[test]
-fn a_collection_stays_as_it_was_whatever_becomes_of_its_series() -> Result<(), InstrumentError> {
+fn a_collection_does_not_change_when_its_series_do() -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
     let requests = meter.counter_group::<Id, u64>("requests").build()?;
     (0..MANY).for_each(|id| requests.with(Id(id)).add(id + 1));
@@ -40,13 +40,13 @@ fn a_collection_stays_as_it_was_whatever_becomes_of_its_series() -> Result<(), I
     clock.advance(Duration::from_secs(60));
     (0..MANY).step_by(2).for_each(|id| assert!(requests.remove(Id(id))));
     (0..MANY).step_by(3).for_each(|id| requests.with(Id(id)).add(1000));
-    assert_eq!(each(&read), before, "removed and recorded");
+    assert_eq!(each(&read), before, "after removals and recordings");
     let later = numbers(&registry);
     assert_ne!(each(&later), before);
     requests.clear();
-    assert_eq!(each(&read), before, "all removed");
+    assert_eq!(each(&read), before, "after all series were removed");
     drop((requests, meter, registry));
-    assert_eq!(each(&read), before, "the registry is gone");
+    assert_eq!(each(&read), before, "after the registry was dropped");
     assert_eq!(*read, before[..], "read as a slice");
     Ok(())
 }
@@ -56,7 +56,7 @@ fn points_are_ordered_by_attributes_and_the_overflow_comes_last() -> Result<(), 
     let (_, registry, meter) = catalog_with_clock();
     let requests = meter.up_down_counter_group::<Id, f64>("requests");
     let requests = requests.cardinality_limit(MANY as usize).build()?;
-    // Some are there at the first reading, and the others come between these.
+    // Some series exist at the first reading, and the others sort between them.
     for rest in [0, 2, 1] {
         (0..MANY).rev().filter(|id| id % 3 == rest).for_each(|id| requests.with(Id(id)).add(-0.5));
         let read = numbers(&registry);
@@ -85,7 +85,7 @@ fn a_gauge_without_a_value_has_no_point() -> Result<(), InstrumentError> {
 }
 
 #[test]
-fn a_list_to_change_is_not_what_was_collected() -> Result<(), InstrumentError> {
+fn changing_the_list_of_points_does_not_change_the_collection() -> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog_with_clock();
     let requests = meter.counter_group::<Id, u64>("requests").build()?;
     (0..MANY).for_each(|id| requests.with(Id(id)).add(id));
@@ -126,10 +126,10 @@ fn each_shape_of_attributes_is_shown() {
     assert_eq!(data.len(), 2 * MANY as usize + 5);
 }
 
-/// Compares collections with what a few lines say that they are.
+/// Compares collections with a simple model of a few lines.
 #[test]
-fn whatever_comes_and_goes_collections_have_it_and_list_what_is_gone() -> Result<(), InstrumentError>
-{
+fn collections_contain_all_current_series_and_list_those_that_are_gone()
+-> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
     let requests = meter.counter_group::<Id, u64>("requests").build()?;
     let mut dice = Dice(7);

@@ -1,4 +1,4 @@
-//! Threads that make instruments and record while others read: nothing is lost, nothing counts twice.
+//! Threads that create instruments and record while others read: nothing is lost, and nothing counts twice.
 
 use std::sync::Barrier;
 use std::sync::atomic::AtomicBool;
@@ -12,7 +12,7 @@ use meterkit_fakes::readings::{histogram, points, value};
 
 const WRITERS: u64 = 8;
 const READERS: usize = 4;
-/// Recordings of each writer into each instrument.
+/// The number of recordings of each writer in each instrument.
 const ROUNDS: u64 = 25_000;
 const SHARDS: u64 = 40;
 
@@ -27,7 +27,7 @@ impl Labels for Shard {
     }
 }
 
-/// One writer: asks for the instruments over and over, by name, as code does that keeps no handles.
+/// One writer. Requests the instruments repeatedly by name, like code that keeps no handles.
 fn write(meter: &Meter, seed: u64) -> Result<(), InstrumentError> {
     let total = meter.counter::<u64>("total").build()?;
     let energy = meter.counter::<f64>("energy").build()?;
@@ -50,7 +50,7 @@ fn write(meter: &Meter, seed: u64) -> Result<(), InstrumentError> {
     Ok(())
 }
 
-/// One reader: what it reads fits together and never falls.
+/// One reader. Checks that each reading is consistent, and that totals never fall.
 fn read(registry: &Registry, is_done: &AtomicBool) -> u64 {
     let (mut last_total, mut last_count, mut reads) = (0, 0, 0);
     loop {
@@ -182,6 +182,6 @@ fn threads_that_race_for_one_name_get_one_instrument_or_the_clash() {
         });
         assert!(made == [true, false, true, false] || made == [false, true, false, true]);
         let read = value(&registry, &format!("backstage.plugin.catalog.{name}"));
-        assert_eq!(read.map(Value::as_f64), Some(2.0), "both winners have the same one");
+        assert_eq!(read.map(Value::as_f64), Some(2.0), "both winners have the same instrument");
     }
 }

@@ -1,4 +1,4 @@
-//! What instruments take: numbers of other types than their own, and durations.
+//! Values that instruments accept: numbers of types other than their own, and durations.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use meterkit_fakes::readings::{dropped, histogram, value};
 use meterkit_fakes::{catalog, log_lines};
 
 #[test]
-fn a_gauge_takes_lengths_literals_and_every_integer_that_fits() -> Result<(), InstrumentError> {
+fn a_gauge_accepts_lengths_literals_and_every_integer_that_fits() -> Result<(), InstrumentError> {
     let (_registry, meter) = catalog();
     let waiting = [1, 2, 3];
     let signed = meter.gauge::<i64>("signed").build()?;
@@ -33,7 +33,7 @@ fn a_gauge_takes_lengths_literals_and_every_integer_that_fits() -> Result<(), In
 }
 
 #[test]
-fn the_largest_values_of_each_type_are_kept_or_stop_at_the_end() -> Result<(), InstrumentError> {
+fn the_largest_values_of_each_type_are_kept_or_saturate() -> Result<(), InstrumentError> {
     let (_registry, meter) = catalog();
     let signed = meter.gauge::<i64>("signed").build()?;
     let unsigned = meter.gauge::<u64>("unsigned").build()?;
@@ -132,7 +132,7 @@ fn a_duration_without_a_unit_of_time_is_recorded_in_seconds_and_logged_once()
 }
 
 #[test]
-fn a_histogram_takes_integers_of_every_type() -> Result<(), InstrumentError> {
+fn a_histogram_accepts_integers_of_every_type() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let float = meter.histogram::<f64>("float").build()?;
     let whole = meter.histogram::<u64>("whole").build()?;

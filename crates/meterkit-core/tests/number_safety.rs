@@ -1,4 +1,4 @@
-//! Numbers at their ends: sums stop there, and nothing that is no number gets in.
+//! Numbers at the limits of their types: sums saturate, and values that are not numbers are not recorded.
 
 use std::sync::Barrier;
 use std::thread;
@@ -13,7 +13,7 @@ use meterkit_fakes::readings::{dropped, histogram, metric, points, value};
 const REQUESTS: &str = "backstage.plugin.catalog.requests";
 
 #[test]
-fn counters_stop_at_the_largest_integer() -> Result<(), InstrumentError> {
+fn counters_saturate_at_the_largest_integer() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let counter = meter.counter::<u64>("requests").build()?;
     counter.add(u64::MAX - 1);
@@ -29,12 +29,12 @@ fn counters_stop_at_the_largest_integer() -> Result<(), InstrumentError> {
     let other = meter.counter::<u64>("other").build()?;
     other.add(i64::MAX as u64 + 7);
     other.add(u64::MAX / 2 + 100);
-    assert_eq!(other.value(), u64::MAX, "past the end in one step");
+    assert_eq!(other.value(), u64::MAX, "past the limit in one step");
     Ok(())
 }
 
 #[test]
-fn up_down_counters_stop_at_both_ends_and_come_back_from_there() -> Result<(), InstrumentError> {
+fn up_down_counters_saturate_at_both_limits_and_return_from_there() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let sum = meter.up_down_counter::<i64>("requests").build()?;
     sum.add(i64::MAX);
@@ -53,7 +53,7 @@ fn up_down_counters_stop_at_both_ends_and_come_back_from_there() -> Result<(), I
 }
 
 #[test]
-fn float_sums_stop_at_the_largest_finite_numbers() -> Result<(), InstrumentError> {
+fn float_sums_saturate_at_the_largest_finite_numbers() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let counter = meter.counter::<f64>("requests").build()?;
     let sum = meter.up_down_counter::<f64>("sum").build()?;
@@ -69,7 +69,7 @@ fn float_sums_stop_at_the_largest_finite_numbers() -> Result<(), InstrumentError
 }
 
 #[test]
-fn gauges_stop_at_their_ends_too() -> Result<(), InstrumentError> {
+fn gauges_saturate_too() -> Result<(), InstrumentError> {
     let (_, meter) = catalog();
     let signed = meter.gauge::<i64>("signed").build()?;
     let unsigned = meter.gauge::<u64>("unsigned").build()?;
@@ -83,7 +83,7 @@ fn gauges_stop_at_their_ends_too() -> Result<(), InstrumentError> {
     signed.sub(1);
     assert_eq!(signed.value(), i64::MIN);
     signed.add(1);
-    assert_eq!(signed.value(), i64::MIN + 1, "the smallest value is a value");
+    assert_eq!(signed.value(), i64::MIN + 1, "the smallest value is a valid value");
     signed.set(i64::MAX);
     signed.sub(-1);
     assert_eq!(signed.value(), i64::MAX);
@@ -121,7 +121,8 @@ fn the_sum_of_a_histogram_stays_finite() -> Result<(), InstrumentError> {
 }
 
 #[test]
-fn what_is_no_number_is_dropped_and_counted_wherever_it_goes() -> Result<(), InstrumentError> {
+fn values_that_are_not_numbers_are_dropped_and_counted_by_all_instruments()
+-> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let counter = meter.counter::<f64>("counter").build()?;
     let sum = meter.up_down_counter::<f64>("sum").build()?;
@@ -139,7 +140,7 @@ fn what_is_no_number_is_dropped_and_counted_wherever_it_goes() -> Result<(), Ins
         sizes.record(bad);
         group.with(Id(1)).record(bad);
     }
-    // A counter takes the one that is below zero for a negative number.
+    // A counter treats negative infinity as a negative number.
     assert_eq!(dropped(&registry, "not_finite") + dropped(&registry, "negative"), 32);
     assert!(dropped(&registry, "negative") <= 1);
     assert_eq!((counter.value(), sum.value(), gauge.value()), (0.0, 0.0, 1.5));
@@ -241,7 +242,7 @@ impl Labels for Ref {
 }
 
 #[test]
-fn threads_at_the_end_stay_there() -> Result<(), InstrumentError> {
+fn concurrent_additions_stay_at_the_limit() -> Result<(), InstrumentError> {
     let (_, meter) = catalog();
     let counter = meter.counter::<u64>("requests").build()?;
     counter.add(u64::MAX - 1000);
@@ -254,7 +255,7 @@ fn threads_at_the_end_stay_there() -> Result<(), InstrumentError> {
     Ok(())
 }
 
-/// Runs `work` on `threads` threads that begin together.
+/// Runs `work` on `threads` threads that start together.
 fn together(threads: usize, work: impl Fn(usize) + Sync) {
     let start = Barrier::new(threads);
     thread::scope(|scope| {
@@ -276,7 +277,7 @@ fn threads_that_add_to_a_gauge_without_a_value_add_up() -> Result<(), Instrument
         let gauge = gauges.with(Id(round)).clone();
         together(4, |_| gauge.add(5));
         assert_eq!(gauge.value(), 20, "round {round}");
-        // With the very value that it had before it was removed.
+        // Adds up to the same value that the gauge had before it was removed.
         gauges.remove(Id(round));
         together(4, |_| gauge.add(5));
         assert_eq!(gauge.value(), 20, "removed in round {round}");

@@ -1,4 +1,4 @@
-//! How many series observable instruments have, and may have.
+//! Limits on the number of series of observable instruments.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -12,7 +12,7 @@ use meterkit_fakes::readings::{self, OVERFLOW, live, points, series, total};
 
 const ROWS: &str = "backstage.plugin.catalog.rows";
 
-/// The series that are to be reported, each with its own number as value.
+/// The series to report. The value of each is its own number.
 type Ids = Arc<Mutex<Vec<u64>>>;
 
 fn text(expected: &[(&str, f64)]) -> Vec<(String, f64)> {
@@ -20,7 +20,8 @@ fn text(expected: &[(&str, f64)]) -> Vec<(String, f64)> {
 }
 
 #[test]
-fn what_does_not_fit_is_a_sum_of_totals_and_the_last_of_gauges() -> Result<(), InstrumentError> {
+fn the_overflow_series_is_the_sum_of_totals_and_the_last_value_of_gauges()
+-> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let counter = meter.observable_counter_group::<Id, u64>("rows.counter").cardinality_limit(2);
     let sum = meter.observable_up_down_counter_group::<Id, i64>("rows.sum").cardinality_limit(2);
@@ -55,7 +56,7 @@ fn what_does_not_fit_is_a_sum_of_totals_and_the_last_of_gauges() -> Result<(), I
 }
 
 #[test]
-fn room_comes_back_when_series_vanish_and_the_overflow_series_goes() -> Result<(), InstrumentError>
+fn room_is_released_when_series_vanish_and_the_overflow_series_ends() -> Result<(), InstrumentError>
 {
     let (registry, meter) = catalog();
     let ids = Ids::default();
@@ -85,7 +86,7 @@ fn room_comes_back_when_series_vanish_and_the_overflow_series_goes() -> Result<(
         if let Some(point) = overflown.first() {
             let fell = last_overflow.is_some_and(|(_, value)| overflow < value);
             let begun = last_overflow.is_some_and(|(start, _)| start < point.start);
-            assert_eq!(fell, begun, "a start of its own for what begins anew");
+            assert_eq!(fell, begun, "a series that starts anew has a start of its own");
             last_overflow = Some((point.start, overflow));
         }
     }
@@ -119,18 +120,19 @@ fn all_instruments_share_the_limit_of_the_process() -> Result<(), InstrumentErro
     assert_eq!(lives(), [0, 3, 2]);
     registry.set_series_limit(1);
     registry.refresh();
-    assert_eq!(lives(), [0, 3, 2], "series that exist stay");
+    assert_eq!(lives(), [0, 3, 2], "existing series stay");
     drop(second);
     meter.unload();
     registry.set_series_limit(4);
     let again = registry.scoped("plugin", "catalog").counter_group::<Id, u64>("again").build()?;
     (0..9).for_each(|id| again.with(Id(id)).increment());
-    assert_eq!(live(&registry, "backstage.plugin.catalog.again"), 4, "all room has come back");
+    assert_eq!(live(&registry, "backstage.plugin.catalog.again"), 4, "all room was released");
     Ok(())
 }
 
 #[test]
-fn the_limit_of_the_registry_counts_where_there_is_no_other() -> Result<(), InstrumentError> {
+fn the_limit_of_the_registry_applies_to_instruments_without_their_own()
+-> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     registry.set_cardinality_limit(4);
     let rows = meter.observable_gauge_group::<Id, u64>("rows");
@@ -160,7 +162,7 @@ fn an_instrument_without_labels_needs_no_room() -> Result<(), InstrumentError> {
     Ok(())
 }
 
-/// Of its values, two get through.
+/// A label that allows two distinct values.
 struct Shard(u64);
 
 impl Labels for Shard {
@@ -197,7 +199,7 @@ fn totals_whose_labels_became_other_add_up() -> Result<(), InstrumentError> {
     let rows = meter.observable_counter_group::<Shard, u64>("rows");
     let ids = [9, 7, 10, 8, 9];
     let _rows = rows.observe_with(move |it| {
-        // Of one series that is reported twice, the last value counts; of several that became one, the sum.
+        // If one series is reported twice, the last value wins. If several series became one, their values add up.
         it.observe(Shard(7), 1);
         it.observe(Shard(8), 1);
         ids.into_iter().for_each(|id| it.observe(Shard(id), id));
@@ -229,7 +231,7 @@ fn attributes_of_all_metrics_may_change_between_runs_and_readings() -> Result<()
             format!("kind=x,{OVERFLOW}{zone}"),
         ];
         let labels: Vec<_> = series(&registry, ROWS).into_iter().map(|it| it.0).collect();
-        assert_eq!(labels, expected, "without a run");
+        assert_eq!(labels, expected, "without another run");
         registry.refresh();
         assert_eq!(series(&registry, ROWS).len(), 3);
     }
@@ -252,7 +254,7 @@ fn many_series_in_any_order_are_each_reported_once() -> Result<(), InstrumentErr
             seed >> 33
         };
         let mut reported: Vec<u64> = match round % 4 {
-            // As before; in another order; others; hardly any.
+            // The same as before, another order, other series, or hardly any series.
             0 => ids.lock().unwrap().clone(),
             1 => ids.lock().unwrap().iter().rev().copied().collect(),
             2 => (0..600).map(|_| next() % 900).collect(),

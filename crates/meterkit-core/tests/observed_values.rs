@@ -1,4 +1,4 @@
-//! What targets see of observed values: kinds, start times, and which of several values counts.
+//! Observed values as targets see them: kinds, start times, and which of several values wins.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::SeqCst;
@@ -15,7 +15,7 @@ use meterkit_fakes::readings::{self, dropped, metric, points, series, value};
 
 const ROWS: &str = "backstage.plugin.catalog.rows";
 
-/// What a callback reports next; `None` for a panic.
+/// The next report of a callback, or `None` for a panic.
 type Next = Arc<Mutex<Option<Vec<(u64, u64)>>>>;
 
 fn reports(next: &Next) -> impl Fn(&mut Reporter<'_>) + Send + Sync + use<> {
@@ -39,8 +39,7 @@ fn start(registry: &Registry, labels: &str) -> SystemTime {
 }
 
 #[test]
-fn each_kind_takes_its_number_types_and_shows_them_as_what_they_are() -> Result<(), InstrumentError>
-{
+fn each_kind_accepts_its_number_types_and_keeps_their_type() -> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog_with_clock();
     let (low, high) = (i64::MIN, u64::MAX);
     meter.observable_counter::<u64>("counter.u64").observe(move || high)?.forget();
@@ -59,7 +58,7 @@ fn each_kind_takes_its_number_types_and_shows_them_as_what_they_are() -> Result<
         ("sum.f64", false, Value::F64(-1.5)),
     ] {
         let Data::Sum { monotonic: is, temporality, points } = shown(name).unwrap().data else {
-            panic!("{name} is no sum");
+            panic!("{name} is not a sum");
         };
         assert_eq!((is, temporality), (monotonic, Temporality::Cumulative), "{name}");
         assert_eq!(points[0].value, expected, "{name}");
@@ -69,7 +68,9 @@ fn each_kind_takes_its_number_types_and_shows_them_as_what_they_are() -> Result<
         ("gauge.i64", Value::I64(low)),
         ("gauge.f64", Value::F64(-0.5)),
     ] {
-        let Data::Gauge(points) = shown(name).unwrap().data else { panic!("{name} is no gauge") };
+        let Data::Gauge(points) = shown(name).unwrap().data else {
+            panic!("{name} is not a gauge")
+        };
         assert_eq!(points[0].value, expected, "{name}");
     }
     Ok(())
@@ -122,7 +123,7 @@ fn groups_of_each_kind_show_their_series_by_attributes() -> Result<(), Instrumen
 }
 
 #[test]
-fn a_counter_that_falls_has_begun_anew_and_others_have_not() -> Result<(), InstrumentError> {
+fn a_counter_that_falls_was_reset_and_others_were_not() -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
     let made = clock.now();
     let next = Next::default();
@@ -131,7 +132,7 @@ fn a_counter_that_falls_has_begun_anew_and_others_have_not() -> Result<(), Instr
     let _guard = rows.observe_with(reports(&next))?;
     clock.advance(Duration::from_secs(5));
     registry.refresh();
-    assert_eq!(start(&registry, "id=1"), made, "it counted since the instrument was there");
+    assert_eq!(start(&registry, "id=1"), made, "it has counted since the instrument was created");
 
     clock.advance(Duration::from_secs(5));
     set(&next, &[(1, 4), (2, 10)]);
@@ -139,17 +140,17 @@ fn a_counter_that_falls_has_begun_anew_and_others_have_not() -> Result<(), Instr
     assert_eq!(start(&registry, "id=1"), clock.now());
     assert_eq!(start(&registry, "id=2"), made);
     let expected = [("id=1".to_owned(), 4.0), ("id=2".to_owned(), 10.0)];
-    assert_eq!(series(&registry, ROWS), expected, "the total that is there, not a sum of both");
+    assert_eq!(series(&registry, ROWS), expected, "the new total, not the sum of both");
 
     let fell = start(&registry, "id=1");
     set(&next, &[(1, 3), (2, 11)]);
     registry.refresh();
-    assert!(start(&registry, "id=1") > fell, "also when the clock stands still");
+    assert!(start(&registry, "id=1") > fell, "even when the clock stands still");
     Ok(())
 }
 
 #[test]
-fn what_is_no_counter_may_fall() -> Result<(), InstrumentError> {
+fn instruments_other_than_counters_may_fall() -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
     let made = clock.now();
     let value = Arc::new(Mutex::new(10));
@@ -166,13 +167,13 @@ fn what_is_no_counter_may_fall() -> Result<(), InstrumentError> {
 }
 
 #[test]
-fn a_series_that_is_not_reported_is_gone_and_begins_anew_when_it_returns_with_less()
+fn a_series_that_is_not_reported_ends_and_starts_anew_when_it_returns_with_less()
 -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
     let next = Next::default();
     let rows = meter.observable_counter_group::<Id, u64>("rows");
     let _guard = rows.observe_with(reports(&next))?;
-    // Also while the clock stands still: another start is all that tells it.
+    // Even while the clock stands still, because only a new start time shows the reset.
     for step in [0, 1] {
         let step = || clock.advance(Duration::from_secs(step));
         set(&next, &[(1, 10), (2, 20), (3, 30)]);
@@ -186,7 +187,7 @@ fn a_series_that_is_not_reported_is_gone_and_begins_anew_when_it_returns_with_le
         step();
         set(&next, &[(2, 5), (1, 12), (3, 32)]);
         registry.refresh();
-        assert_eq!(start(&registry, "id=1"), before[0], "it was never gone");
+        assert_eq!(start(&registry, "id=1"), before[0], "this series was always reported");
         assert!(start(&registry, "id=2") > before[1]);
         set(&next, &[]);
         registry.refresh();
@@ -196,7 +197,8 @@ fn a_series_that_is_not_reported_is_gone_and_begins_anew_when_it_returns_with_le
 }
 
 #[test]
-fn a_series_that_is_left_out_goes_on_when_it_returns_with_no_less() -> Result<(), InstrumentError> {
+fn a_series_that_is_left_out_continues_when_it_returns_with_at_least_its_old_value()
+-> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
     let next = Next::default();
     let rows = meter.observable_counter_group::<Id, u64>("rows").build()?;
@@ -211,15 +213,15 @@ fn a_series_that_is_left_out_goes_on_when_it_returns_with_no_less() -> Result<()
     let both = refresh(&[(1, 1010), (2, 7)]);
     assert_eq!(refresh(&[(2, 7)]), both[1..]);
     assert_eq!(refresh(&[]), []);
-    assert_eq!(refresh(&[(2, 7), (1, 1030)]), both, "each of them, whatever their order");
-    // Also if another callback reports it.
+    assert_eq!(refresh(&[(2, 7), (1, 1030)]), both, "both series, in any order");
+    // Even if another callback reports the series.
     assert_eq!(refresh(&[(2, 7)]), both[1..]);
     let _other = rows.observe_with(|observer| observer.observe(Id(1), 1040));
     assert_eq!(refresh(&[(2, 7)]), both);
     Ok(())
 }
 
-/// What collections find of one series, at the seconds beside what is reported of it.
+/// Returns what collections see of one series. Each round is a time in seconds and the reported value.
 fn found(rounds: &[(u64, Option<u64>)]) -> Vec<Option<(SeriesId, SystemTime)>> {
     let (clock, registry, meter) = catalog_with_clock();
     let next = Next::default();
@@ -227,14 +229,14 @@ fn found(rounds: &[(u64, Option<u64>)]) -> Vec<Option<(SeriesId, SystemTime)>> {
     let _guard = rows.observe_with(reports(&next));
     let (mut collections, mut before) = (Collections::default(), Vec::new());
     let mut find = |(seconds, total): &(u64, Option<u64>)| {
-        // Each other absence is a failure.
+        // Every other absence is caused by a failure.
         match total {
             None if seconds % 2 == 1 => *next.lock().unwrap() = None,
             _ => set(&next, &total.map(|total| (1, total)).into_iter().collect::<Vec<_>>()),
         }
         registry.refresh();
         next.clear_poison();
-        // One that panicked is left alone for a while.
+        // A callback that panicked is not run again for a while.
         clock.advance(Duration::from_secs(3600));
         let now = registry.read();
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(*seconds);
@@ -260,13 +262,13 @@ fn a_series_that_collections_have_forgotten_is_another_one() {
         let [first, None, None, back, None, None, Some((last, start))] = found[..] else {
             panic!("{found:?}")
         };
-        assert_eq!(first, back, "within an hour");
+        assert_eq!(first, back, "the series returned within an hour");
         assert!(first.is_some_and(|(series, began)| series != last && began < start), "{found:?}");
     }
 }
 
 #[test]
-fn a_series_that_two_callbacks_report_is_one_unless_what_is_seen_of_it_falls()
+fn a_series_that_two_callbacks_report_stays_the_same_unless_its_exported_value_falls()
 -> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog_with_clock();
     let rows = meter.observable_counter_group::<Id, u64>("rows").build()?;
@@ -284,21 +286,21 @@ fn a_series_that_two_callbacks_report_is_one_unless_what_is_seen_of_it_falls()
     let (one, _) = refresh([Some(10), None]);
     assert_eq!(refresh([Some(10), Some(12)]), (one, Value::U64(12)));
     assert_eq!(refresh([Some(20), Some(13)]), (one, Value::U64(13)));
-    assert_eq!(refresh([Some(21), None]), (one, Value::U64(21)), "it rose");
+    assert_eq!(refresh([Some(21), None]), (one, Value::U64(21)), "the value rose");
     let (two, _) = refresh([Some(22), Some(14)]);
-    assert_ne!(two, one, "it fell");
-    // What nobody sees goes unnoticed.
+    assert_ne!(two, one, "the value fell");
+    // A fall that no collection exports goes unnoticed.
     assert_eq!(refresh([None, Some(15)]), (two, Value::U64(15)));
     assert_eq!(refresh([Some(3), Some(16)]), (two, Value::U64(16)));
     drop(last_guard);
     let (three, value) = refresh([Some(4), None]);
     assert_eq!(value, Value::U64(4));
-    assert!(three != two && three != one, "it fell");
+    assert!(three != two && three != one, "the value fell");
     Ok(())
 }
 
 #[test]
-fn a_series_whose_callback_was_replaced_goes_on_unless_it_fell() -> Result<(), InstrumentError> {
+fn a_series_whose_callback_was_replaced_continues_unless_it_fell() -> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog_with_clock();
     let rows = meter.observable_counter_group::<Id, u64>("rows").build()?;
     let others = rows.observe_with(|observer| observer.observe(Id(9), 1));
@@ -309,8 +311,8 @@ fn a_series_whose_callback_was_replaced_goes_on_unless_it_fell() -> Result<(), I
         starts.push(start(&registry, "id=1"));
         drop(guard);
     }
-    assert!(starts[0] < starts[1], "it fell");
-    assert_eq!(starts[1], starts[2], "it rose");
+    assert!(starts[0] < starts[1], "the value fell");
+    assert_eq!(starts[1], starts[2], "the value rose");
     drop(others);
 
     let plain = meter.observable_counter::<u64>("plain").build()?;
@@ -326,7 +328,7 @@ fn a_series_whose_callback_was_replaced_goes_on_unless_it_fell() -> Result<(), I
 }
 
 #[test]
-fn a_series_that_moves_to_another_callback_begins_anew() -> Result<(), InstrumentError> {
+fn a_series_that_moves_to_another_callback_starts_anew() -> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog_with_clock();
     let rows = meter.observable_counter_group::<Id, u64>("rows").build()?;
     let (a, b) = (Next::default(), Next::default());
@@ -344,7 +346,7 @@ fn a_series_that_moves_to_another_callback_begins_anew() -> Result<(), Instrumen
 }
 
 #[test]
-fn a_series_that_a_panic_hid_goes_on() -> Result<(), InstrumentError> {
+fn a_series_that_is_missing_after_a_panic_continues() -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
     let next = Next::default();
     set(&next, &[(1, 10)]);
@@ -359,7 +361,7 @@ fn a_series_that_a_panic_hid_goes_on() -> Result<(), InstrumentError> {
             registry.refresh();
             next.clear_poison();
             assert!(series(&registry, ROWS).is_empty());
-            // By then, a callback that has panicked so often is tried again.
+            // By then, even a callback that has panicked this often runs again.
             clock.advance(Duration::from_secs(8 * 60));
         }
         set(&next, &[(1, total)]);
@@ -371,7 +373,7 @@ fn a_series_that_a_panic_hid_goes_on() -> Result<(), InstrumentError> {
 }
 
 #[test]
-fn what_no_counter_can_be_is_dropped_and_counted() -> Result<(), InstrumentError> {
+fn invalid_counter_values_are_dropped_and_counted() -> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog_with_clock();
     let rows = meter.observable_counter_group::<Id, f64>("rows").build()?;
     let _guard = rows.observe_with(|observer| {
@@ -388,7 +390,7 @@ fn what_no_counter_can_be_is_dropped_and_counted() -> Result<(), InstrumentError
 }
 
 #[test]
-fn of_several_values_of_one_series_the_last_counts() -> Result<(), InstrumentError> {
+fn the_last_of_several_values_of_one_series_wins() -> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog_with_clock();
     let next = Next::default();
     let rows = meter.observable_counter_group::<Id, u64>("rows");
@@ -408,7 +410,7 @@ fn of_several_values_of_one_series_the_last_counts() -> Result<(), InstrumentErr
 }
 
 #[test]
-fn of_several_callbacks_with_one_total_the_last_registered_counts_until_it_goes()
+fn the_last_registered_of_several_callbacks_with_one_total_wins_until_it_is_removed()
 -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
     let rows: ObservableCounterGroup<Id> =
@@ -419,16 +421,16 @@ fn of_several_callbacks_with_one_total_the_last_registered_counts_until_it_goes(
     let _first = rows.observe_with(reports(&first));
     let last_guard = rows.observe_with(reports(&last));
     let read = || {
-        // Long enough for a callback that panicked to be tried again.
+        // Long enough for a callback that panicked to run again.
         clock.advance(Duration::from_secs(60));
         registry.refresh();
         first.clear_poison();
         last.clear_poison();
         series(&registry, ROWS).into_iter().map(|(_, value)| value).collect::<Vec<_>>()
     };
-    assert_eq!(read(), [10.0, 22.0, 33.0], "each shows its own, ordered");
+    assert_eq!(read(), [10.0, 22.0, 33.0], "each callback reports its own series, in order");
     *last.lock().unwrap() = None;
-    assert_eq!(read(), [10.0], "its total is missing, and that of the other is another one");
+    assert_eq!(read(), [10.0], "its total is missing, and the other total does not replace it");
     set(&last, &[(2, 23), (3, 34)]);
     *first.lock().unwrap() = None;
     assert_eq!(read(), [23.0, 34.0]);
@@ -436,12 +438,12 @@ fn of_several_callbacks_with_one_total_the_last_registered_counts_until_it_goes(
     let before = start(&registry, "id=2");
     drop(last_guard);
     assert_eq!(read(), [11.0, 21.0]);
-    assert!(start(&registry, "id=2") > before, "it fell");
+    assert!(start(&registry, "id=2") > before, "the value fell");
     Ok(())
 }
 
 #[test]
-fn of_several_callbacks_with_one_gauge_the_last_registered_counts_until_it_fails()
+fn the_last_registered_of_several_callbacks_with_one_gauge_wins_until_it_fails()
 -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
     let rows = meter.observable_gauge::<u64>("rows").build()?;
@@ -462,7 +464,7 @@ fn of_several_callbacks_with_one_gauge_the_last_registered_counts_until_it_fails
 }
 
 #[test]
-fn an_instrument_that_is_made_again_is_the_same() -> Result<(), InstrumentError> {
+fn an_instrument_that_is_requested_again_is_the_same() -> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog_with_clock();
     let rows: Observable<_, u64> = meter.observable_gauge::<u64>("rows").build()?;
     let _guard = meter.observable_gauge::<u64>("rows").build()?.observe(|| 4);

@@ -1,4 +1,5 @@
-//! Names that meet in Prometheus: an error within a scope, one warning elsewhere, and the older instrument keeps its name.
+//! Names that collide in Prometheus: an error within a scope, one warning elsewhere, and the older instrument keeps its
+//! name.
 
 use meterkit_core::{InstrumentError, Meter, Naming, NamingPolicy, Registry, ScopePatterns};
 use meterkit_fakes::log_lines;
@@ -21,7 +22,7 @@ fn histogram(meter: &Meter, name: &'static str, unit: &'static str) -> Made {
     meter.histogram::<f64>(name).unit(unit).build().map(drop)
 }
 
-/// Returns the registry whose metric names are left alone.
+/// Returns a registry that does not change metric names.
 fn unprefixed() -> Registry {
     let registry = Registry::new();
     let naming = Naming::new("backstage", NamingPolicy::ScopeOnly).unwrap();
@@ -29,7 +30,7 @@ fn unprefixed() -> Registry {
     registry
 }
 
-/// Returns whether an older instrument has the name of this family, under the default names.
+/// Returns whether an older instrument has the Prometheus name of this family, with default names.
 fn is_hidden(registry: &Registry, name: &str, of: FamilyType) -> bool {
     registry.prometheus_names().meetings(Translation::default().escaped()).hide(name, of)
 }
@@ -89,14 +90,17 @@ fn names_of_one_scope_that_meet_are_an_error_that_names_both() {
             );
             assert_eq!(error.to_string(), expected);
             assert_eq!(registry.catalog().entries.len(), 1, "nothing is registered");
-            assert!(first(&meter).is_ok(), "the first one goes on");
-            assert!(second(&registry.scoped("plugin", "other")).is_ok(), "elsewhere it is fine");
+            assert!(first(&meter).is_ok(), "the first instrument keeps working");
+            assert!(
+                second(&registry.scoped("plugin", "other")).is_ok(),
+                "the name is available in another scope"
+            );
         }
     }
 }
 
 #[test]
-fn names_that_only_look_alike_do_not_meet() -> Made {
+fn names_that_only_look_alike_do_not_collide() -> Made {
     let registry = Registry::new();
     let meter = registry.scoped("plugin", "shop");
     counter(&meter, "x", "")?;
@@ -131,7 +135,7 @@ fn of_two_types_in_two_scopes_the_older_is_exported_whichever_has_values() {
             is_hidden(&registry, "jobs_total", FamilyType::Gauge)
                 && !is_hidden(&registry, "jobs_total", FamilyType::Counter)
         };
-        assert!(is_stable(), "the older one has no values yet");
+        assert!(is_stable(), "the older instrument has no values yet");
         older.increment();
         assert!(is_stable());
         gauge(&registry.scoped("plugin", "b"), "jobs.total", "").unwrap();
@@ -149,7 +153,7 @@ fn of_two_types_in_two_scopes_the_older_is_exported_whichever_has_values() {
 }
 
 #[test]
-fn equal_types_in_two_scopes_share_a_name_without_a_word() {
+fn equal_types_in_two_scopes_share_a_name_without_a_warning() {
     let (registry, lines) = log_lines::of(|| {
         let registry = unprefixed();
         counter(&registry.scoped("plugin", "a"), "jobs", "").unwrap();
@@ -164,7 +168,7 @@ fn equal_types_in_two_scopes_share_a_name_without_a_word() {
 }
 
 #[test]
-fn when_the_older_one_goes_the_other_has_the_name() {
+fn when_the_older_instrument_is_removed_the_other_gets_the_name() {
     let registry = unprefixed();
     let older = registry.scoped("plugin", "z");
     counter(&older, "jobs", "").unwrap();
@@ -183,12 +187,12 @@ fn when_the_older_one_goes_the_other_has_the_name() {
     assert!(points(&registry, "meterkit.name_meetings").is_empty());
 
     counter(&older, "jobs", "").unwrap();
-    assert!(is_hidden(FamilyType::Counter), "it is the younger one now");
+    assert!(is_hidden(FamilyType::Counter), "the counter is the younger one now");
     assert!(!is_hidden(FamilyType::Gauge));
 }
 
 #[test]
-fn a_disabled_scope_takes_no_name_and_is_not_logged() {
+fn a_disabled_scope_reserves_no_name_and_is_not_logged() {
     let ((), lines) = log_lines::of(|| {
         let registry = unprefixed();
         registry.set_disabled_scopes("plugin.z".parse().unwrap());
@@ -203,7 +207,7 @@ fn a_disabled_scope_takes_no_name_and_is_not_logged() {
 }
 
 #[test]
-fn names_that_meet_once_scopes_are_taken_out_of_them_are_logged_once() {
+fn names_that_collide_once_their_scope_prefix_is_removed_are_logged_once() {
     let registry = Registry::new();
     counter(&registry.scoped("plugin", "z"), "jobs", "").unwrap();
     gauge(&registry.scoped("plugin", "a"), "jobs.total", "").unwrap();
@@ -221,7 +225,7 @@ fn names_that_meet_once_scopes_are_taken_out_of_them_are_logged_once() {
 }
 
 #[test]
-fn each_translation_has_meetings_of_its_own() {
+fn each_translation_has_collisions_of_its_own() {
     let registry = unprefixed();
     counter(&registry.scoped("plugin", "a"), "jobs", "").unwrap();
     gauge(&registry.scoped("plugin", "b"), "jobs", "").unwrap();
@@ -237,11 +241,11 @@ fn each_translation_has_meetings_of_its_own() {
     assert!(hidden(Translation::NoTranslation, "took_count"));
     assert_eq!(registry.store_health().name_meetings, ["jobs", "took.count"]);
     gauge(&registry.scoped("plugin", "e"), "took.sum", "").unwrap();
-    assert!(hidden(Translation::NoTranslation, "took_sum"), "later ones count as well");
+    assert!(hidden(Translation::NoTranslation, "took_sum"), "later instruments count, too");
 }
 
 #[test]
-fn what_meets_in_open_metrics_only_is_legal_and_counters_lose_their_type_there() {
+fn collisions_only_in_open_metrics_are_legal_and_counters_lose_their_type_there() {
     let pairs: [(Make, Make, &str); 8] = [
         (|m| gauge(m, "o.requests", ""), |m| counter(m, "o.requests.total", ""), "o_requests"),
         (|m| histogram(m, "hh", ""), |m| counter(m, "hh.count", ""), "hh_count"),
@@ -275,7 +279,7 @@ fn what_meets_in_open_metrics_only_is_legal_and_counters_lose_their_type_there()
 }
 
 #[test]
-fn what_is_no_counter_and_younger_is_left_out_of_open_metrics() {
+fn a_younger_instrument_that_is_not_a_counter_is_left_out_of_open_metrics() {
     let names = Translation::default().escaped();
     for turned in [false, true] {
         let registry = unprefixed();
@@ -296,7 +300,7 @@ fn what_is_no_counter_and_younger_is_left_out_of_open_metrics() {
 }
 
 #[test]
-fn a_disabled_instrument_takes_no_type_from_a_counter() {
+fn a_disabled_instrument_does_not_change_the_type_of_a_counter() {
     let registry = unprefixed();
     counter(&registry.scoped("plugin", "a"), "o.requests", "").unwrap();
     gauge(&registry.scoped("plugin", "b"), "o.requests", "").unwrap();

@@ -1,4 +1,4 @@
-//! What is recorded is there to be read, and what cannot be recorded is dropped and counted.
+//! Recorded values can be read, and values that cannot be recorded are dropped and counted.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -52,7 +52,7 @@ fn an_up_down_counter_rises_and_falls_below_zero() -> Result<(), InstrumentError
 }
 
 #[test]
-fn what_a_guard_counts_ends_with_the_guard_even_in_a_panic() -> Result<(), InstrumentError> {
+fn a_guard_stops_counting_when_it_is_dropped_even_by_a_panic() -> Result<(), InstrumentError> {
     let (_, meter) = catalog();
     let in_flight = meter.up_down_counter::<i64>("tasks.in_flight").build()?;
     let first = in_flight.guard();
@@ -63,7 +63,11 @@ fn what_a_guard_counts_ends_with_the_guard_even_in_a_panic() -> Result<(), Instr
 
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         let _task = in_flight.guard();
-        assert_eq!(in_flight.value(), 3, "never true, to panic with the guard alive");
+        assert_eq!(
+            in_flight.value(),
+            3,
+            "always fails, so that the panic happens while the guard is alive"
+        );
     }));
     assert!(panicked.is_err());
     assert_eq!(in_flight.value(), 1);
@@ -93,7 +97,7 @@ fn a_gauge_holds_its_last_value_and_is_not_exported_before_it_has_one()
 }
 
 #[test]
-fn gauges_of_integers_stop_at_their_limits() -> Result<(), InstrumentError> {
+fn gauges_of_integers_saturate() -> Result<(), InstrumentError> {
     let (_, meter) = catalog();
     let free = meter.gauge::<u64>("slots.free").build()?;
     free.set(2);
@@ -111,7 +115,7 @@ fn gauges_of_integers_stop_at_their_limits() -> Result<(), InstrumentError> {
 }
 
 #[test]
-fn a_high_water_mark_begins_with_its_first_value_however_low() -> Result<(), InstrumentError> {
+fn a_high_water_mark_starts_with_its_first_value_however_low() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let mark = meter.gauge::<f64>("temperature.max").unit("Cel").build()?;
     mark.set_max(-30.0);
@@ -205,7 +209,7 @@ fn values_that_cannot_be_recorded_are_dropped_and_counted_by_reason() -> Result<
 }
 
 #[test]
-fn nothing_is_said_of_dropped_values_while_there_are_none() -> Result<(), InstrumentError> {
+fn the_metric_of_dropped_values_is_absent_while_there_are_none() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     meter.counter::<u64>("requests").build()?.increment();
     assert!(metric(&registry, "meterkit.dropped").is_none());

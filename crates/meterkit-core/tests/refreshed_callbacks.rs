@@ -1,4 +1,4 @@
-//! Async callbacks that run once per period, in the background.
+//! Async callbacks that run once per period in the background.
 
 use std::future::{Future, pending, ready};
 use std::pin::{Pin, pin};
@@ -45,13 +45,13 @@ fn poll_once(task: &mut BackgroundTask) -> Poll<()> {
     task.as_mut().poll(&mut Context::from_waker(Waker::noop()))
 }
 
-/// Runs what is due, and tells how much that was.
+/// Runs the refreshes that are due, and returns their number.
 fn run_due(registry: &Registry) -> usize {
     let (tasks, _) = registry.due_refreshes();
     tasks.into_iter().map(block_on).count()
 }
 
-/// Is ready at the second look.
+/// A future that is ready when it is polled the second time.
 #[derive(Default)]
 struct Later(bool);
 
@@ -98,7 +98,7 @@ fn it_runs_once_per_period_and_no_collection_runs_or_awaits_it() -> Result<(), I
 }
 
 #[test]
-fn a_collection_goes_on_while_it_runs() -> Result<(), InstrumentError> {
+fn a_collection_continues_while_a_refresh_runs() -> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog_with_clock();
     let _rows = meter.observable_gauge::<u64>("rows").refresh_every(PERIOD, pending::<u64>)?;
     let _other = meter.observable_gauge::<u64>("other").observe(|| 1)?;
@@ -109,12 +109,12 @@ fn a_collection_goes_on_while_it_runs() -> Result<(), InstrumentError> {
         move || registry.refresh()
     });
     assert_eq!(value(&registry, "backstage.plugin.catalog.other"), Some(Value::U64(1)));
-    assert_eq!(run_due(&registry), 0, "it runs once at a time");
+    assert_eq!(run_due(&registry), 0, "a refresh never overlaps itself");
     Ok(())
 }
 
 #[test]
-fn the_next_look_is_due_when_the_next_callback_is() -> Result<(), InstrumentError> {
+fn the_next_check_is_due_when_the_next_callback_is() -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
     assert_eq!(registry.due_refreshes().1, None, "there is nothing to wait for");
     let _often = meter
@@ -127,7 +127,7 @@ fn the_next_look_is_due_when_the_next_callback_is() -> Result<(), InstrumentErro
     clock.advance(Duration::from_secs(1));
     assert_eq!(run_due(&registry), 4);
     let shortest = Duration::from_millis(10);
-    assert_eq!(registry.due_refreshes().1, Some(shortest), "no period is shorter");
+    assert_eq!(registry.due_refreshes().1, Some(shortest), "the shortest period that is possible");
     drop(at_once);
     assert_eq!(registry.due_refreshes().1, Some(Duration::from_secs(7)));
     clock.advance(Duration::from_secs(5));
@@ -167,7 +167,7 @@ fn an_error_leaves_the_last_value_for_one_period_and_a_panic_none() -> Result<()
     let read = next.clone();
     let _rows = meter.observable_gauge::<u64>("rows").refresh_every_result(PERIOD, move || {
         let next = *read.lock().unwrap();
-        assert!(next != "at once", "before there is a future");
+        assert!(next != "at once", "a panic before the future exists");
         async move {
             Later::default().await;
             match next {
@@ -246,7 +246,7 @@ fn tasks_run_where_their_callback_says() -> Result<(), InstrumentError> {
     let bad = bad.spawn_with(|_| panic!("no runtime")).refresh_every(PERIOD, || ready(5))?;
     for _ in 0..2 {
         let (tasks, _) = registry.due_refreshes();
-        assert!(tasks.is_empty(), "they are started there");
+        assert!(tasks.is_empty(), "the tasks are started by `spawn_with`");
         let there: Vec<_> = spawned.lock().unwrap().drain(..).collect();
         assert_eq!(there.into_iter().map(block_on).count(), 1);
         assert_eq!(value(&registry, ROWS), Some(Value::U64(5)));
@@ -257,7 +257,7 @@ fn tasks_run_where_their_callback_says() -> Result<(), InstrumentError> {
     Ok(())
 }
 
-/// A future that panics when it goes.
+/// A future that panics when it is dropped.
 struct Clingy;
 
 impl Future for Clingy {
@@ -277,7 +277,7 @@ impl Drop for Clingy {
 }
 
 #[test]
-fn a_future_that_panics_when_it_goes_is_a_panic_of_the_callback_alone()
+fn a_future_that_panics_when_it_is_dropped_is_a_panic_of_the_callback_alone()
 -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
     let _rows = meter.observable_gauge::<u64>("rows").refresh_every(PERIOD, || Clingy)?;
@@ -290,7 +290,8 @@ fn a_future_that_panics_when_it_goes_is_a_panic_of_the_callback_alone()
 }
 
 #[test]
-fn what_is_dropped_or_unloaded_while_it_runs_reports_nothing() -> Result<(), InstrumentError> {
+fn a_refresh_that_is_dropped_or_unloaded_while_it_runs_reports_nothing()
+-> Result<(), InstrumentError> {
     for unloads in [false, true] {
         let (clock, registry, meter) = catalog_with_clock();
         let runs = Arc::default();
@@ -313,13 +314,14 @@ fn what_is_dropped_or_unloaded_while_it_runs_reports_nothing() -> Result<(), Ins
         clock.advance(PERIOD);
         assert_eq!((run_due(&registry), registry.due_refreshes().1), (0, None));
         assert_eq!(runs.load(SeqCst), 1);
-        assert_eq!(Arc::strong_count(&runs), 1, "what the callback held is freed");
+        assert_eq!(Arc::strong_count(&runs), 1, "values captured by the callback are dropped");
     }
     Ok(())
 }
 
 #[test]
-fn a_task_that_was_not_begun_when_its_guard_went_runs_nothing() -> Result<(), InstrumentError> {
+fn a_task_that_had_not_started_when_its_guard_was_dropped_runs_nothing()
+-> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog_with_clock();
     let runs = Arc::default();
     let count = counting(&runs);
@@ -332,7 +334,7 @@ fn a_task_that_was_not_begun_when_its_guard_went_runs_nothing() -> Result<(), In
     Ok(())
 }
 
-/// Counts how often it is to be looked for callbacks that are due.
+/// Counts how often the registry asks to look for due callbacks.
 struct Looks(Arc<AtomicU64>);
 
 impl Tap for Looks {
@@ -342,7 +344,7 @@ impl Tap for Looks {
 }
 
 #[test]
-fn one_whose_scope_was_off_is_due_at_once() -> Result<(), InstrumentError> {
+fn a_refresh_whose_scope_was_off_is_due_at_once() -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
     let looks = Arc::new(AtomicU64::new(0));
     registry.tap(Arc::new(Looks(looks.clone())));
@@ -350,13 +352,13 @@ fn one_whose_scope_was_off_is_due_at_once() -> Result<(), InstrumentError> {
     let count = counting(&runs);
     let _rows =
         meter.observable_gauge::<u64>("rows").refresh_every(PERIOD, move || ready(count()))?;
-    assert_eq!(looks.load(SeqCst), 1, "registered, it is to be looked at");
+    assert_eq!(looks.load(SeqCst), 1, "a look is requested on registration");
     assert_eq!(run_due(&registry), 1);
     disable(&registry, "plugin.catalog");
     clock.advance(2 * PERIOD);
     assert_eq!(run_due(&registry), 0);
     disable(&registry, "");
-    assert_eq!(looks.load(SeqCst), 3, "switched, it is to be looked at");
+    assert_eq!(looks.load(SeqCst), 3, "a look is requested when scopes are switched");
     assert_eq!(value(&registry, ROWS), None);
     assert_eq!(run_due(&registry), 1);
     assert_eq!(value(&registry, ROWS), Some(Value::U64(2)));
@@ -370,7 +372,7 @@ fn one_whose_scope_was_off_is_due_at_once() -> Result<(), InstrumentError> {
 }
 
 #[test]
-fn one_that_takes_longer_than_its_budget_is_told_of_once_and_marked_until_it_ends()
+fn a_refresh_that_exceeds_its_budget_is_reported_once_and_marked_until_it_ends()
 -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
     let gate = Gate::closed();

@@ -1,4 +1,4 @@
-//! Series that are removed: gone from exports, back from nothing when they are used again, and never in the way.
+//! Removed series: they disappear from exports, start again from zero when they are used again, and never block others.
 
 use std::sync::Barrier;
 use std::sync::atomic::AtomicBool;
@@ -13,7 +13,7 @@ use meterkit_fakes::readings::{OVERFLOW, histogram, labels, live, metric, points
 
 const REQUESTS: &str = "backstage.plugin.catalog.requests";
 
-/// How many series the store says that an instrument has.
+/// Returns the number of series that the store reports for an instrument.
 fn usage(registry: &Registry, name: &str) -> Option<f64> {
     registry.refresh();
     let points = points(registry, "meterkit.series");
@@ -30,16 +30,17 @@ fn a_removed_series_is_gone_from_the_next_read_and_the_others_stay() -> Result<(
         requests.with(Tenant(tenant)).add(2);
     }
     assert!(requests.remove(Tenant("b")));
-    assert!(!requests.remove(Tenant("b")), "it is gone");
-    assert!(!requests.remove(Tenant("d")), "it never was");
+    assert!(!requests.remove(Tenant("b")), "the series is removed already");
+    assert!(!requests.remove(Tenant("d")), "the series never existed");
     let expected = [("tenant=a".to_owned(), 2.0), ("tenant=c".to_owned(), 2.0)];
     assert_eq!(series(&registry, REQUESTS), expected);
-    assert_eq!(series(&registry, REQUESTS), expected, "and it stays away");
+    assert_eq!(series(&registry, REQUESTS), expected, "the series stays removed");
     Ok(())
 }
 
 #[test]
-fn looked_up_again_it_starts_from_zero_at_a_later_time() -> Result<(), InstrumentError> {
+fn a_removed_series_that_is_looked_up_again_starts_from_zero_at_a_later_time()
+-> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
     let open = meter.counter_group::<Tenant<'static>, u64>("requests").build()?;
     let closed = meter.counter_group::<Success, u64>("closed").build()?;
@@ -119,7 +120,7 @@ fn a_gauge_that_returns_has_no_value_until_it_is_set() -> Result<(), InstrumentE
     let gauge = gauges.with(Tenant("a"));
     assert!(registry.read().is_empty());
     gauge.set_max(3);
-    assert_eq!(gauge.value(), 3, "the maximum of before is forgotten");
+    assert_eq!(gauge.value(), 3, "the earlier maximum is forgotten");
     gauges.remove(Tenant("a"));
     gauge.sub(2);
     assert_eq!(gauge.value(), -2, "from zero");
@@ -131,7 +132,7 @@ fn a_gauge_that_returns_has_no_value_until_it_is_set() -> Result<(), InstrumentE
 }
 
 #[test]
-fn clear_takes_everything_the_overflow_series_included() -> Result<(), InstrumentError> {
+fn clear_removes_everything_including_the_overflow_series() -> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog_with_clock();
     let requests = meter.counter_group::<Id, u64>("requests").cardinality_limit(3).build()?;
     let kept = requests.with(Id(1)).clone();
@@ -152,7 +153,7 @@ fn clear_takes_everything_the_overflow_series_included() -> Result<(), Instrumen
 }
 
 #[test]
-fn clear_of_a_closed_set_takes_all_places() -> Result<(), InstrumentError> {
+fn clear_of_a_closed_set_removes_all_series() -> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog_with_clock();
     let lights = meter.counter_group::<Light, u64>("requests").zero_initialized().build()?;
     lights.clear();
@@ -212,12 +213,12 @@ fn ten_thousand_label_sets_one_after_the_other_never_overflow() -> Result<(), In
     }
     assert!(metric(&registry, REQUESTS).is_none());
     assert_eq!(usage(&registry, REQUESTS), Some(0.0));
-    assert!(metric(&registry, "meterkit.overflow").is_none(), "nothing went elsewhere");
+    assert!(metric(&registry, "meterkit.overflow").is_none(), "nothing overflowed");
     Ok(())
 }
 
 #[test]
-fn after_all_that_the_limit_is_still_what_it_was() -> Result<(), InstrumentError> {
+fn after_many_removals_the_limit_is_unchanged() -> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog_with_clock();
     let requests = meter.counter_group::<Id, u64>("requests").cardinality_limit(10).build()?;
     for id in 0..500 {
@@ -236,13 +237,13 @@ fn after_all_that_the_limit_is_still_what_it_was() -> Result<(), InstrumentError
     for id in 0..25 {
         requests.with(Id(id)).increment();
     }
-    assert_eq!(live(&registry, REQUESTS), 10, "those that return count too");
+    assert_eq!(live(&registry, REQUESTS), 10, "series that return count, too");
     assert_eq!(total(&registry, REQUESTS), 25.0);
     Ok(())
 }
 
 #[test]
-fn several_at_a_time_come_and_go_within_the_limit() -> Result<(), InstrumentError> {
+fn several_series_at_a_time_come_and_go_within_the_limit() -> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog_with_clock();
     let requests = meter.gauge_group::<Id, u64>("requests").cardinality_limit(10).build()?;
     for id in 0..3000_u64 {
@@ -261,7 +262,7 @@ fn several_at_a_time_come_and_go_within_the_limit() -> Result<(), InstrumentErro
 fn entries_that_are_held_across_removals_stay_valid() -> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog_with_clock();
     let requests = meter.counter_group::<Id, u64>("requests").cardinality_limit(2).build()?;
-    // The first two stay in the table; the others come and go after it.
+    // The first two series stay in the table; the others are temporary.
     let held: Vec<_> = (0..40)
         .map(|id| {
             let entry = requests.with(Id(id));
@@ -287,9 +288,9 @@ fn entries_that_are_held_across_removals_stay_valid() -> Result<(), InstrumentEr
     }
     drop(cloned);
     for _ in 0..2 {
-        assert_eq!(total(&registry, REQUESTS), expected, "though nobody holds them any more");
+        assert_eq!(total(&registry, REQUESTS), expected, "although no entry is held any more");
     }
-    assert_eq!(requests.with(Id(39)).value(), 40, "it is found again");
+    assert_eq!(requests.with(Id(39)).value(), 40, "the series is found again");
     Ok(())
 }
 
@@ -300,7 +301,7 @@ fn a_held_entry_blocks_nobody() -> Result<(), InstrumentError> {
     let sizes = meter.histogram_group::<Id, u64>("sizes").cardinality_limit(2).build()?;
     let mut entries = Vec::new();
     for id in 0..4 {
-        // In the table, after it, and the overflow series.
+        // Series in the table, series after it, and the overflow series.
         entries.push((requests.with(Id(id)), sizes.with(Id(id))));
         requests.remove(Id(id));
     }
@@ -334,7 +335,7 @@ fn a_held_entry_blocks_nobody() -> Result<(), InstrumentError> {
 }
 
 #[test]
-fn removal_while_threads_record_leaves_what_came_after_it() {
+fn values_recorded_after_a_removal_are_kept_while_threads_record() {
     const THREADS: u64 = 4;
     const ROUNDS: u64 = 20_000;
     let (_, registry, meter) = catalog_with_clock();
@@ -362,7 +363,7 @@ fn removal_while_threads_record_leaves_what_came_after_it() {
             while !is_done.load(SeqCst) {
                 requests.remove(Id(round % 8));
                 let most = total(&registry, REQUESTS);
-                assert!(most <= (2 * THREADS * ROUNDS) as f64, "{most} is more than there was");
+                assert!(most <= (2 * THREADS * ROUNDS) as f64, "{most} is more than was recorded");
                 round += 1;
             }
         });

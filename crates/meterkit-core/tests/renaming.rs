@@ -1,4 +1,4 @@
-//! Names are composed when metrics are read: a naming that is set later renames what exists.
+//! Names are composed when metrics are read, so a naming that is set later renames existing metrics.
 
 use meterkit_core::{
     InstrumentError, Naming, NamingError, NamingPolicy, Registry, ScopeOptions, Value,
@@ -17,7 +17,7 @@ fn a_namespace_that_is_set_later_renames_scopes_and_metrics() -> Result<(), Inst
     requests.add(2);
     assert!(value(&registry, "backstage.plugin.catalog.requests").is_some());
 
-    registry.set_naming(naming("acme", NamingPolicy::Prefixed)).expect("it fits");
+    registry.set_naming(naming("acme", NamingPolicy::Prefixed)).expect("short names");
     requests.increment();
 
     let read = registry.read();
@@ -29,7 +29,7 @@ fn a_namespace_that_is_set_later_renames_scopes_and_metrics() -> Result<(), Inst
     let renamed = metric(&registry, "acme.plugin.catalog.requests").expect("just read");
     assert_eq!(renamed.descriptor.unit, "{request}");
     let again = meter.counter::<u64>("requests").unit("{request}").build()?;
-    assert_eq!(again.value(), 3, "it is the same instrument still");
+    assert_eq!(again.value(), 3, "it is still the same instrument");
     Ok(())
 }
 
@@ -37,11 +37,11 @@ fn a_namespace_that_is_set_later_renames_scopes_and_metrics() -> Result<(), Inst
 fn the_policy_can_take_the_scope_out_of_names_and_put_it_back() -> Result<(), InstrumentError> {
     let registry = Registry::new();
     registry.scoped("plugin", "catalog").counter::<u64>("requests").build()?.increment();
-    registry.set_naming(naming("backstage", NamingPolicy::ScopeOnly)).expect("it fits");
+    registry.set_naming(naming("backstage", NamingPolicy::ScopeOnly)).expect("short names");
     assert_eq!(value(&registry, "requests"), Some(Value::U64(1)));
     assert_eq!(registry.read()[0].scope.name(), "backstage.plugin.catalog");
 
-    registry.set_naming(Naming::default()).expect("it fits");
+    registry.set_naming(Naming::default()).expect("short names");
     assert_eq!(value(&registry, "backstage.plugin.catalog.requests"), Some(Value::U64(1)));
     assert_eq!(registry.naming(), Naming::default());
     Ok(())
@@ -52,7 +52,7 @@ fn names_of_a_convention_are_never_renamed() -> Result<(), InstrumentError> {
     let registry = Registry::new();
     let meter = registry.semconv("http.server");
     meter.histogram::<f64>("http.server.request.duration").unit("s").build()?.record(0.1);
-    registry.set_naming(naming("acme", NamingPolicy::Prefixed)).expect("it fits");
+    registry.set_naming(naming("acme", NamingPolicy::Prefixed)).expect("short names");
     assert_eq!(registry.read()[0].scope.name(), "http.server");
     assert!(metric(&registry, "http.server.request.duration").is_some());
     Ok(())
@@ -88,17 +88,17 @@ fn a_namespace_that_makes_a_name_too_long_changes_nothing() -> Result<(), Instru
 }
 
 #[test]
-fn instruments_that_are_made_later_have_the_new_name() -> Result<(), InstrumentError> {
+fn instruments_that_are_created_later_have_the_new_name() -> Result<(), InstrumentError> {
     let registry = Registry::new();
     let meter = registry.scoped("plugin", "catalog");
-    registry.set_naming(naming("acme.shop", NamingPolicy::Prefixed)).expect("it fits");
+    registry.set_naming(naming("acme.shop", NamingPolicy::Prefixed)).expect("short names");
     meter.counter::<u64>("requests").build()?.increment();
     assert_eq!(value(&registry, "acme.shop.plugin.catalog.requests"), Some(Value::U64(1)));
     Ok(())
 }
 
 #[test]
-fn a_metric_is_one_however_much_of_its_prefix_is_written() {
+fn a_metric_is_the_same_however_much_of_its_prefix_is_written() {
     let registry = Registry::new();
     let count = |scope: &str, name: &str| {
         let meter = registry.scoped("plugin", scope);
@@ -115,7 +115,7 @@ fn a_metric_is_one_however_much_of_its_prefix_is_written() {
 }
 
 #[test]
-fn an_operator_says_name_version_and_schema_of_a_scope() -> Result<(), Box<dyn std::error::Error>> {
+fn an_operator_sets_name_version_and_schema_of_a_scope() -> Result<(), Box<dyn std::error::Error>> {
     let registry = Registry::new();
     let early = registry.scoped("plugin", "mcp-actions").version("0.9").schema_url("https://a.b/1");
     early.counter::<u64>("requests").build()?.increment();

@@ -1,4 +1,4 @@
-//! Labels that a thread looks up again: what it remembers of the last look-up never decides which series they have.
+//! Labels that a thread looks up again: the memory of the last look-up never decides which series they belong to.
 
 use std::cell::RefCell;
 use std::sync::atomic::AtomicUsize;
@@ -50,7 +50,10 @@ fn a_series_that_a_thread_found_lately_is_found_without_hashing() {
         visits.into_inner()
     };
     let first = visits();
-    assert!((0..3).all(|_| visits() == 2), "for their addresses, and to compare them");
+    assert!(
+        (0..3).all(|_| visits() == 2),
+        "one visit for the addresses, and one to compare the labels"
+    );
     let elsewhere = thread::scope(|scope| scope.spawn(visits).join().expect("no panic"));
     assert_eq!(elsewhere, first, "each thread finds a series by its hash first");
     assert!(first > 2, "{first}");
@@ -63,7 +66,7 @@ fn a_text_that_is_overwritten_in_place_is_another_label() -> Result<(), Instrume
     let mut buffer = String::with_capacity(100);
     let address = buffer.as_ptr();
     for _ in 0..3 {
-        // Texts of one length, and of others; some that begin or end alike.
+        // Texts of equal and of different lengths; some have the same start or end.
         for tenant in ["a", "b", "north-europe", "north-africa", "south-europe", "north"] {
             overwrite(&mut buffer, tenant);
             requests.with(Tenant(&buffer)).increment();
@@ -95,7 +98,7 @@ fn values_of_attributes_that_are_overwritten_in_place_are_others() {
             requests.with_attributes(&attributes).increment();
             requests.with_attributes(&attributes).increment();
         }
-        // The same values at the same addresses, under other keys.
+        // The same values at the same addresses, with other keys.
         attributes[0] = KeyValue::new("verb", "GET");
         requests.with_attributes(&attributes).increment();
         attributes[0] = KeyValue::new("method", "GET");
@@ -110,8 +113,7 @@ fn values_of_attributes_that_are_overwritten_in_place_are_others() {
 }
 
 #[test]
-fn groups_that_are_asked_for_the_same_texts_have_series_of_their_own() -> Result<(), InstrumentError>
-{
+fn groups_with_the_same_label_texts_have_separate_series() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let names: Vec<String> = (0..20).map(|at| format!("requests.{at}")).collect();
     let groups: Vec<CounterGroup<Tenant<'static>>> = names
@@ -138,7 +140,7 @@ fn groups_that_are_asked_for_the_same_texts_have_series_of_their_own() -> Result
 }
 
 #[test]
-fn groups_whose_memory_was_used_again_find_their_own_series() -> Result<(), InstrumentError> {
+fn groups_whose_memory_was_reused_find_their_own_series() -> Result<(), InstrumentError> {
     for round in 0..200_u64 {
         let (registry, meter) = catalog();
         let requests = meter.counter_group::<Tenant<'static>, u64>("requests").build()?;
@@ -169,7 +171,7 @@ fn more_label_sets_than_a_thread_remembers_are_counted_apart() -> Result<(), Ins
 }
 
 #[test]
-fn a_series_that_was_removed_returns_from_nothing() -> Result<(), InstrumentError> {
+fn a_removed_series_returns_from_zero() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let requests = meter.counter_group::<Tenant<'static>, u64>("requests").build()?;
     for round in 0..3 {

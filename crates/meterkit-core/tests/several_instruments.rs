@@ -24,7 +24,7 @@ fn read(registry: &Registry, name: &str) -> Option<Value> {
 }
 
 #[test]
-fn one_reading_of_the_source_is_in_all_instruments() -> Result<(), InstrumentError> {
+fn one_reading_of_the_source_reports_all_instruments() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let idle = gauge(&meter, "idle")?;
     let total = meter.observable_counter_group::<Tenant<'static>, f64>("total").build()?;
@@ -89,7 +89,7 @@ fn instruments_of_another_scope_are_an_error_that_names_both() -> Result<(), Ins
     ];
     for other in &others {
         let refused = meter.register_callback([&own, other], |_| {});
-        let error = refused.expect_err("of another scope");
+        let error = refused.expect_err("an instrument of another scope");
         assert!(matches!(error, InstrumentError::OtherScope { .. }), "{error:?}");
         let text = error.to_string();
         assert!(text.contains("foreign") && text.contains("backstage.plugin.catalog"), "{text}");
@@ -103,13 +103,16 @@ fn instruments_of_another_scope_are_an_error_that_names_both() -> Result<(), Ins
     let refused = meter.register_callback([&own], |_| {});
     assert!(matches!(refused, Err(InstrumentError::Unloaded { .. })), "{refused:?}");
     let again = gauge(&meter, "own")?;
-    assert!(meter.register_callback([&own, &again], |_| {}).is_err(), "the old one is gone");
+    assert!(
+        meter.register_callback([&own, &again], |_| {}).is_err(),
+        "the old instrument was unloaded"
+    );
     assert!(meter.register_callback([&again], |_| {}).is_ok());
     Ok(())
 }
 
 #[test]
-fn prefixed_meters_and_equal_meters_are_of_one_scope() -> Result<(), InstrumentError> {
+fn prefixed_meters_and_equal_meters_have_the_same_scope() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let cache = gauge(&meter.prefixed("cache"), "entries")?;
     let rows = gauge(&registry.scoped("plugin", "backstage.plugin.catalog"), "rows")?;
@@ -136,7 +139,7 @@ fn no_instrument_and_a_bad_scope_are_errors() {
 }
 
 #[test]
-fn an_instrument_that_stands_twice_in_the_list_is_one() -> Result<(), InstrumentError> {
+fn an_instrument_that_is_listed_twice_is_one() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let rows = gauge(&meter, "rows")?;
     let _guard = meter.register_callback([&rows, &rows.clone(), &rows], {
@@ -152,8 +155,7 @@ fn an_instrument_that_stands_twice_in_the_list_is_one() -> Result<(), Instrument
 }
 
 #[test]
-fn what_is_observed_of_an_unnamed_instrument_is_dropped_and_counted() -> Result<(), InstrumentError>
-{
+fn a_value_of_an_unlisted_instrument_is_dropped_and_counted() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let (named, unnamed) = (gauge(&meter, "named")?, gauge(&meter, "unnamed")?);
     let _guard = meter.register_callback([&named], {
@@ -171,8 +173,8 @@ fn what_is_observed_of_an_unnamed_instrument_is_dropped_and_counted() -> Result<
 }
 
 #[test]
-fn an_instrument_that_could_not_be_made_costs_nothing_of_the_others() -> Result<(), InstrumentError>
-{
+fn an_instrument_that_could_not_be_created_does_not_affect_the_others()
+-> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let rows = gauge(&meter, "rows")?;
     let bad = meter.observable_gauge::<u64>("Bad Name").register();
@@ -193,7 +195,8 @@ fn an_instrument_that_could_not_be_made_costs_nothing_of_the_others() -> Result<
 }
 
 #[test]
-fn a_failure_costs_all_instruments_of_the_callback_and_no_others() -> Result<(), InstrumentError> {
+fn a_failure_affects_all_instruments_of_the_callback_and_no_others() -> Result<(), InstrumentError>
+{
     let clock = ManualClock::new();
     let registry = Registry::with_clock(&clock);
     registry.set_callback_budget(Duration::from_secs(60));
@@ -255,7 +258,7 @@ fn several_instruments_may_be_cached_together() -> Result<(), InstrumentError> {
         clock.advance(Duration::from_secs(seconds));
         registry.refresh();
         let expected = [Some(Value::U64(run)); 2];
-        // A collection does not wait for long when it has older values.
+        // A collection does not wait for long if it has older values.
         until("that run", || [read(&registry, "a"), read(&registry, "b")] == expected);
         until("its end", || {
             let points = readings::histogram(&registry, "meterkit.callback.duration").1;

@@ -1,4 +1,4 @@
-//! Threads that come, record a little and end: whatever happens meanwhile, each value counts exactly once.
+//! Threads that start, record a little and end: each value counts exactly once, whatever else happens.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::SeqCst;
@@ -13,9 +13,9 @@ use meterkit_fakes::label_sets::Id;
 use meterkit_fakes::readings::{Rise, histogram, points, total, value};
 use meterkit_fakes::{catalog_with_clock, rounds};
 
-/// Threads that run at the same time.
+/// The number of threads that run at the same time.
 const THREADS: u64 = 8;
-/// What each thread records in each instrument, from 1 to this.
+/// Each thread records the values from 1 to this in each instrument.
 const VALUES: u64 = 200;
 /// The sum of these values.
 const SUM: u64 = VALUES * (VALUES + 1) / 2;
@@ -65,8 +65,8 @@ impl Instruments {
         }
     }
 
-    /// Makes wave after wave of threads record in the series of `id`, while `meanwhile` runs again and again. Returns how
-    /// many threads there were.
+    /// Starts wave after wave of threads that record in the series of `id`, while `meanwhile` runs again and again.
+    /// Returns the number of threads.
     fn record_while(&self, id: u64, mut meanwhile: impl FnMut() + Send) -> u64 {
         let waves = rounds(60, 3_000);
         let is_done = AtomicBool::new(false);
@@ -91,12 +91,13 @@ impl Instruments {
     }
 }
 
-/// What was counted from one reading to the next. Each reading takes all instruments: idle series go in any of them.
+/// The values counted from one reading to the next. Each reading reads all instruments, because idle series may be
+/// removed in any reading.
 #[derive(Default)]
 struct Seen {
     counted: Rise,
     weighed: Rise,
-    /// Start, count and sum of the histogram.
+    /// The start, count and sum of the histogram.
     last_sizes: Option<(SystemTime, u64, f64)>,
     count: u64,
     sum: f64,
@@ -151,7 +152,7 @@ fn each_value_counts_once_while_others_read() -> Result<(), InstrumentError> {
 }
 
 #[test]
-fn each_value_counts_once_while_idle_series_go() -> Result<(), InstrumentError> {
+fn each_value_counts_once_while_idle_series_are_removed() -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
     let idle = Duration::from_secs(1);
     let instruments = Instruments::new(&meter, Some(idle))?;
@@ -167,8 +168,7 @@ fn each_value_counts_once_while_idle_series_go() -> Result<(), InstrumentError> 
 }
 
 #[test]
-fn a_removal_forgets_what_came_before_and_nothing_that_comes_after() -> Result<(), InstrumentError>
-{
+fn a_removal_forgets_earlier_values_and_no_later_ones() -> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog_with_clock();
     let instruments = Instruments::new(&meter, None)?;
     let threads = instruments.record_while(1, || {

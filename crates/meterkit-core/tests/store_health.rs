@@ -1,4 +1,4 @@
-//! The registry tells what is wrong in it, and nothing when all is well.
+//! The registry reports its problems, and reports nothing when there are none.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use meterkit_core::{Registry, StoreHealth};
 use meterkit_fakes::label_sets::Route;
 
 #[test]
-fn a_registry_in_which_all_is_well_has_nothing_to_tell() {
+fn a_registry_without_problems_reports_nothing() {
     let registry = Registry::new();
     let meter = registry.scoped("plugin", "catalog");
     meter.counter_group::<Route, u64>("requests").build().unwrap().with(Route("/")).increment();
@@ -59,7 +59,7 @@ fn a_callback_that_runs_in_the_background_is_named_until_it_is_gone() {
     let registry = Registry::new();
     let rows = registry.scoped("plugin", "catalog").observable_gauge::<u64>("rows");
     let slow = rows.budget(Duration::ZERO).observe(|| 1).unwrap();
-    // Each run takes longer than no time at all; three in a row are what it takes.
+    // Each run exceeds a budget of zero. Three overruns in a row are needed.
     for _ in 0..1000 {
         registry.refresh();
         if !registry.store_health().callbacks_in_background.is_empty() {
@@ -86,5 +86,5 @@ fn a_metric_of_the_library_itself_may_have_a_single_bucket_and_no_limit_stops_it
     assert_eq!((read.len(), read[0].scope.name()), (1, "meterkit"));
     assert_eq!(read[0].metrics[0].data.len(), 3);
     let refused = registry.scoped("plugin", "catalog").histogram::<f64>("took").buckets([]).build();
-    assert!(refused.is_err(), "others need a boundary");
+    assert!(refused.is_err(), "other histograms need a boundary");
 }

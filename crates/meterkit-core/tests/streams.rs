@@ -1,4 +1,4 @@
-//! How an operator has values kept, in place of what the code says.
+//! An operator's settings for the aggregation of values, in place of those in code.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -33,7 +33,7 @@ fn limit(series: usize) -> StreamSettings {
 fn exponential_points(registry: &Registry) -> Vec<ExponentialHistogramPoint> {
     match metric(registry, SIZES).map(|metric| metric.data) {
         Some(Data::ExponentialHistogram { points, .. }) => points,
-        other => panic!("no exponential histogram: {other:?}"),
+        other => panic!("not an exponential histogram: {other:?}"),
     }
 }
 
@@ -69,10 +69,10 @@ fn a_histogram_that_was_recorded_in_before_is_what_it_would_have_been()
 }
 
 #[test]
-fn what_cannot_be_sorted_exactly_any_more_is_still_counted() -> Result<(), InstrumentError> {
+fn values_that_can_no_longer_be_sorted_exactly_are_still_counted() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let sizes = meter.histogram::<f64>("sizes").buckets([1.0, 10.0, 100.0]).build()?;
-    // Nothing waits for OpenTelemetry's copy: there will be none.
+    // Values do not wait for a listener, because there will be none.
     registry.expect_listener(false);
     [0.5, 5.0, 7.0, 50.0, 5000.0].iter().for_each(|value| sizes.record(*value));
     registry.set_streams(explicit(&[20.0, 1000.0]));
@@ -99,7 +99,7 @@ fn histograms_without_values_change_as_well() -> Result<(), InstrumentError> {
         let sizes = meter.histogram_group::<Id, f64>("sizes").exponential().build()?;
         let handle = sizes.with(Id(1)).clone();
         handle.record(3.0);
-        // Empty again, and another one that never had a value.
+        // Empty again, and a second series that never had a value.
         sizes.remove(Id(1));
         let _never = sizes.with(Id(2)).clone();
         registry.set_streams(explicit(if bounds.len() == 1 { &[-1.0] } else { &[1.0, 2.0] }));
@@ -111,7 +111,7 @@ fn histograms_without_values_change_as_well() -> Result<(), InstrumentError> {
 }
 
 #[test]
-fn who_logs_may_count_what_is_logged() -> Result<(), InstrumentError> {
+fn a_log_subscriber_may_count_log_lines() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let sizes = meter.histogram::<f64>("sizes").buckets([1.0]).build()?;
     sizes.record(1.0);
@@ -121,7 +121,7 @@ fn who_logs_may_count_what_is_logged() -> Result<(), InstrumentError> {
     Ok(())
 }
 
-/// Makes an instrument for each line.
+/// Creates an instrument for each log line.
 struct Counting(Registry);
 
 impl tracing::Subscriber for Counting {
@@ -147,7 +147,7 @@ impl tracing::Subscriber for Counting {
 }
 
 #[test]
-fn what_is_asked_for_later_takes_the_place_of_what_was_before() -> Result<(), InstrumentError> {
+fn later_settings_replace_earlier_ones() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let tenants = meter.counter_group::<Id, u64>("tenants").cardinality_limit(4).build()?;
     registry.set_streams(|_| limit(2));
@@ -192,7 +192,7 @@ fn buckets_that_change_while_threads_record_lose_no_value() -> Result<(), Instru
             }
             match round % 2 {
                 0 => registry.set_streams(exponential),
-                // As many buckets, but other ones.
+                // The same number of buckets, but with other bounds.
                 _ => registry.set_streams(explicit(&[3.0, 4.0])),
             }
         });
@@ -211,7 +211,7 @@ fn buckets_that_change_while_threads_record_lose_no_value() -> Result<(), Instru
 }
 
 #[test]
-fn each_instrument_is_told_by_what_it_is_and_what_its_code_says() -> Result<(), InstrumentError> {
+fn each_request_describes_the_instrument_and_its_settings_in_code() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let _plain = meter.histogram::<f64>("plain").unit("s").build()?;
     registry.set_streams(|instrument| {
@@ -232,13 +232,13 @@ fn each_instrument_is_told_by_what_it_is_and_what_its_code_says() -> Result<(), 
     let entries = registry.catalog().entries;
     let plain = entries.iter().find(|entry| entry.name.ends_with(".plain")).expect("an entry");
     assert!(plain.exponential.is_some() && plain.buckets.is_empty(), "{plain:?}");
-    // The code still says what it said.
+    // The code has not changed.
     let _plain = meter.histogram::<f64>("plain").unit("s").build()?;
     Ok(())
 }
 
 #[test]
-fn an_operators_limit_wins_over_that_of_the_code() -> Result<(), InstrumentError> {
+fn an_operators_limit_overrides_that_of_the_code() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let before = meter.counter_group::<Id, u64>("before").cardinality_limit(3).build()?;
     registry.set_streams(|_| limit(5));
@@ -256,13 +256,13 @@ fn an_operators_limit_wins_over_that_of_the_code() -> Result<(), InstrumentError
         let name = format!("backstage.plugin.catalog.{name}");
         assert_eq!((live(&registry, &name), total(&registry, &name)), (5, 10.0), "{name}");
     }
-    // Metrics of the store itself have no limit.
+    // Metrics of the store about itself have no limit.
     assert!(series(&registry, "meterkit.series").len() >= 3);
     Ok(())
 }
 
 #[test]
-fn buckets_that_cannot_be_are_told_of_and_change_nothing() -> Result<(), InstrumentError> {
+fn invalid_buckets_are_logged_and_change_nothing() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let sizes = meter.histogram::<f64>("sizes").buckets([1.0]).build()?;
     let ((), lines) = log_lines::of(|| registry.set_streams(explicit(&[2.0, 1.0])));

@@ -1,4 +1,4 @@
-//! Threads that do anything at all, in an order that no two threads share: nothing panics, nothing waits for ever.
+//! Threads that do any operation, each in an order of its own: nothing panics, and nothing waits forever.
 
 use std::collections::HashMap;
 use std::sync::Barrier;
@@ -20,7 +20,7 @@ const THREADS: u64 = 4;
 const STEPS: u64 = 4_000;
 const LIMIT: usize = 12;
 
-/// Of its values, five get through.
+/// A label that allows five distinct values.
 struct Capped(u64);
 
 impl Labels for Capped {
@@ -79,7 +79,7 @@ fn step(
     Ok(())
 }
 
-/// What is read fits together.
+/// Checks that a reading is consistent.
 fn check(scopes: &[ScopeMetrics]) {
     for metric in scopes.iter().flat_map(|scope| &scope.metrics) {
         let mut attributes = Vec::new();
@@ -128,11 +128,11 @@ fn run(seed: u64) {
             });
         }
     });
-    assert!(!has_failed.into_inner(), "each instrument is the same each time it is asked for");
+    assert!(!has_failed.into_inner(), "each request returns the same instrument");
     finish(&registry);
 }
 
-/// Afterwards all limits are what they were, and each count counts.
+/// Checks that all limits are what they were, and that every count is complete.
 fn finish(registry: &Registry) {
     registry.set_disabled_scopes("".parse().expect("no patterns"));
     registry.set_attributes([]).expect("no keys");
@@ -152,7 +152,7 @@ fn finish(registry: &Registry) {
     }
     let names = ["zero", "one"].map(|name| format!("backstage.plugin.{name}.counters"));
     assert_eq!(live(registry, &names[0]), LIMIT);
-    assert_eq!(live(registry, &names[1]), LIMIT - 5, "room that went is room again");
+    assert_eq!(live(registry, &names[1]), LIMIT - 5, "room that was released can be used again");
     for name in names {
         let total: f64 = series(registry, &name).iter().map(|(_, value)| value).sum();
         assert_eq!(total, 40.0, "{name}");
@@ -167,7 +167,7 @@ fn anything_at_once_neither_panics_nor_hangs() {
             run(seed);
             let _ = sender.send(seed);
         });
-        // Far more than it takes on any machine: a deadlock is to fail, not to hang.
+        // Far longer than needed on any machine: a deadlock should fail the test, not hang it.
         let finished = done.recv_timeout(Duration::from_secs(300));
         assert_eq!(finished, Ok(seed), "a panic above, or a deadlock");
     }

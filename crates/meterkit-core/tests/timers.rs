@@ -1,4 +1,4 @@
-//! Timers: what they record, when, and with which labels. A clock that stands still tells the time.
+//! Timers: what they record, when, and with which labels. Time comes from a manual clock.
 
 use std::future::{Future, pending, poll_fn, ready};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -24,7 +24,7 @@ fn millis(count: u64) -> Duration {
     Duration::from_millis(count)
 }
 
-/// Count and sum of what was recorded.
+/// Returns the count and the sum of the recorded values.
 fn recorded(registry: &Registry) -> (u64, f64) {
     match metric(registry, DURATION) {
         None => (0, 0.0),
@@ -35,7 +35,7 @@ fn recorded(registry: &Registry) -> (u64, f64) {
     }
 }
 
-/// Polls once.
+/// Polls the future once.
 fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
     future.poll(&mut Context::from_waker(Waker::noop()))
 }
@@ -87,7 +87,7 @@ fn timers_that_overlap_each_have_their_own_start() -> Result<(), InstrumentError
 }
 
 #[test]
-fn a_group_timer_is_given_its_labels_at_the_end() -> Result<(), InstrumentError> {
+fn a_group_timer_receives_its_labels_at_the_end() -> Result<(), InstrumentError> {
     struct Build {
         outcome: Outcome,
     }
@@ -114,7 +114,7 @@ fn a_group_timer_is_given_its_labels_at_the_end() -> Result<(), InstrumentError>
         .map(|it| (it.attributes.get("outcome").map(|value| value.to_string()), it.count, it.sum))
         .collect();
     let expected = [(Some("error".to_owned()), 1, 0.5), (Some("ok".to_owned()), 2, 1.0)];
-    assert_eq!(all, expected, "what was dropped without labels is in neither");
+    assert_eq!(all, expected, "a timer dropped without labels is in neither series");
     Ok(())
 }
 
@@ -131,7 +131,7 @@ fn a_timer_of_a_series_that_was_removed_brings_it_back() -> Result<(), Instrumen
 }
 
 #[test]
-fn a_closure_is_timed_and_its_result_handed_on() -> Result<(), InstrumentError> {
+fn a_closure_is_timed_and_its_result_returned() -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
     let duration = seconds(&meter)?;
     let answer = duration.time(|| {
@@ -153,7 +153,11 @@ fn a_closure_that_panics_is_timed_too() -> Result<(), InstrumentError> {
     let panicked = catch_unwind(AssertUnwindSafe(|| {
         duration.time(|| {
             clock.advance(millis(125));
-            assert_eq!(clock.now(), ManualClock::new().now(), "never true, to panic in here");
+            assert_eq!(
+                clock.now(),
+                ManualClock::new().now(),
+                "always fails, so that the closure panics"
+            );
         })
     }));
     assert!(panicked.is_err());
@@ -271,14 +275,14 @@ fn whole_units_are_counted_exactly() -> Result<(), InstrumentError> {
             drop(timer);
             sum += u64::from(count);
             let read = histogram(&registry, &name).1[0].sum;
-            assert_eq!(read, sum as f64, "{count} {unit} were taken for less");
+            assert_eq!(read, sum as f64, "{count} {unit} were rounded down");
         }
     }
     Ok(())
 }
 
 #[test]
-fn what_is_less_than_a_unit_is_rounded() -> Result<(), InstrumentError> {
+fn fractions_of_a_unit_are_rounded() -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
     let whole = meter.histogram::<u64>("duration").unit("ms").build()?;
     let mut sum = 0.0;
@@ -292,7 +296,7 @@ fn what_is_less_than_a_unit_is_rounded() -> Result<(), InstrumentError> {
     Ok(())
 }
 
-/// Returns the lines that timers of these durations log, for a histogram that `build` makes.
+/// Returns the lines that timers of these durations log, for a histogram that `build` creates.
 fn logged<T: HistogramNumber>(
     build: impl FnOnce(InstrumentBuilder<Histogram<T>>) -> InstrumentBuilder<Histogram<T>>,
     durations: &[Duration],

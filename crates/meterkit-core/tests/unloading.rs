@@ -1,4 +1,5 @@
-//! Scopes that are unloaded: all of it gone at once, what is still recorded counted, and a fresh start afterwards.
+//! Unloaded scopes: everything is removed at once, later recordings are counted as dropped, and the scope can start
+//! afresh.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -50,7 +51,7 @@ fn everything_of_the_scope_is_gone_and_the_others_are_untouched() -> Result<(), 
 }
 
 #[test]
-fn a_meter_that_says_less_unloads_all_that_it_could_mean() -> Result<(), InstrumentError> {
+fn a_meter_with_fewer_properties_unloads_all_scopes_that_match() -> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog_with_clock();
     let made = || {
         for meter in [
@@ -77,7 +78,7 @@ fn a_meter_that_says_less_unloads_all_that_it_could_mean() -> Result<(), Instrum
 }
 
 #[test]
-fn a_scope_that_is_not_known_is_not_unloaded() {
+fn an_unknown_scope_is_not_unloaded() {
     let (_, registry, meter) = catalog_with_clock();
     assert!(!meter.clone().unload());
     assert!(!registry.scoped("Bad Kind", "catalog").unload());
@@ -96,7 +97,7 @@ fn a_scope_is_the_same_however_its_name_is_written() -> Result<(), InstrumentErr
 }
 
 #[test]
-fn instruments_that_are_made_again_start_afresh() -> Result<(), InstrumentError> {
+fn instruments_that_are_created_again_start_afresh() -> Result<(), InstrumentError> {
     let (clock, registry, meter) = catalog_with_clock();
     let old = meter.counter::<u64>("requests").build()?;
     let old_group = meter.gauge_group::<Id, u64>("gauges").build()?;
@@ -125,7 +126,7 @@ fn instruments_that_are_made_again_start_afresh() -> Result<(), InstrumentError>
 }
 
 #[test]
-fn what_is_recorded_with_kept_handles_is_dropped_and_counted() -> Result<(), InstrumentError> {
+fn values_recorded_with_kept_handles_are_dropped_and_counted() -> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog_with_clock();
     let counter = meter.counter::<u64>("requests").build()?;
     let gauge = meter.gauge::<i64>("queue").build()?;
@@ -153,7 +154,7 @@ fn what_is_recorded_with_kept_handles_is_dropped_and_counted() -> Result<(), Ins
 }
 
 #[test]
-fn callbacks_go_with_what_they_hold() -> Result<(), InstrumentError> {
+fn callbacks_are_dropped_with_their_captures() -> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog_with_clock();
     let (runs, held) = (Arc::new(AtomicU64::new(0)), Arc::new(()));
     let (counted, weak): (_, Weak<()>) = (runs.clone(), Arc::downgrade(&held));
@@ -166,7 +167,7 @@ fn callbacks_go_with_what_they_hold() -> Result<(), InstrumentError> {
     assert!(meter.clone().unload());
     registry.refresh();
     assert_eq!(runs.load(SeqCst), 1);
-    assert!(weak.upgrade().is_none(), "what the callback held is free");
+    assert!(weak.upgrade().is_none(), "values captured by the callback are dropped");
     let again = meter.observable_gauge::<u64>("rows").observe(|| 9)?;
     registry.refresh();
     assert_eq!(total(&registry, "backstage.plugin.catalog.rows"), 9.0);
@@ -202,7 +203,7 @@ fn an_old_guard_leaves_a_new_callback_alone() -> Result<(), InstrumentError> {
 }
 
 #[test]
-fn an_instrument_is_mirrored_as_long_as_it_is_there() -> Result<(), InstrumentError> {
+fn an_instrument_is_mirrored_as_long_as_it_exists() -> Result<(), InstrumentError> {
     let (_, registry, meter) = catalog_with_clock();
     meter.counter::<u64>("requests").build()?.increment();
     let instruments = registry.instruments();
@@ -250,7 +251,8 @@ fn the_stores_own_scope_stays() -> Result<(), InstrumentError> {
 }
 
 #[test]
-fn an_instrument_that_cannot_be_made_records_nowhere_and_says_so() -> Result<(), InstrumentError> {
+fn an_instrument_that_cannot_be_created_records_nothing_and_logs_it() -> Result<(), InstrumentError>
+{
     let (_, registry, meter) = catalog_with_clock();
     let first = meter.counter::<u64>("requests").register();
     let clash = meter.gauge::<i64>("requests").register();
@@ -273,7 +275,11 @@ fn an_instrument_that_cannot_be_made_records_nowhere_and_says_so() -> Result<(),
     assert_eq!((clash.value(), bad.value(), first.value()), (0, 0, 1));
     assert_eq!(dropped(&registry, "not_made"), 8);
     assert_eq!(series(&registry, REQUESTS), [(String::new(), 1.0)]);
-    assert_eq!(meter.counter::<u64>("requests").register().value(), 1, "the first one goes on");
+    assert_eq!(
+        meter.counter::<u64>("requests").register().value(),
+        1,
+        "the first instrument keeps working"
+    );
     Ok(())
 }
 
@@ -320,7 +326,7 @@ fn unloading_while_four_threads_record_and_register() {
     });
     let _ = meter.clone().unload();
     assert!(metric(&registry, REQUESTS).is_none());
-    // All room was given back.
+    // All room has been released.
     let group = meter.counter_group::<Id, u64>("by_id").build().expect("a good name");
     for id in 0..70 {
         group.with(Id(id)).increment();

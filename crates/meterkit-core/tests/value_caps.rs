@@ -1,4 +1,4 @@
-//! Labels that let only so many different values through: the rest becomes `other`.
+//! Labels that allow a limited number of distinct values: all further values become `other`.
 
 use std::collections::HashSet;
 use std::sync::Barrier;
@@ -10,7 +10,7 @@ use meterkit_fakes::readings::{series, total};
 
 const REQUESTS: &str = "backstage.plugin.catalog.requests";
 
-/// Three tenants, any number of shards, two bools of which one value gets through.
+/// Labels with up to three tenants and any number of shards.
 struct Request<'a> {
     tenant: Option<&'a str>,
     shard: u64,
@@ -120,7 +120,7 @@ impl Labels for NoValues {
 }
 
 #[test]
-fn closed_labels_have_caps_too_and_a_cap_may_be_nothing() -> Result<(), InstrumentError> {
+fn closed_labels_have_caps_too_and_a_cap_may_be_zero() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let flags = meter.counter_group::<Flag, u64>("requests").build()?;
     for flag in [true, false, true, false] {
@@ -137,8 +137,7 @@ fn closed_labels_have_caps_too_and_a_cap_may_be_nothing() -> Result<(), Instrume
 }
 
 #[test]
-fn removing_a_value_that_never_was_leaves_room_for_those_that_come() -> Result<(), InstrumentError>
-{
+fn removing_an_unknown_value_uses_no_room() -> Result<(), InstrumentError> {
     let (registry, meter) = catalog();
     let requests = meter.counter_group::<Port, u64>("requests").build()?;
     for port in 0..10 {
@@ -188,10 +187,10 @@ fn threads_that_race_for_the_last_values_let_no_further_one_through() {
             }
         });
         let series = series(&registry, REQUESTS);
-        assert_eq!(series.len(), 4, "three tenants and the others: {series:?}");
+        assert_eq!(series.len(), 4, "three tenants and `other`: {series:?}");
         assert_eq!(series[0].0, "shard=0,tenant=other");
         for (tenant, value) in &series[1..] {
-            assert_eq!(*value, (THREADS * 3) as f64, "{tenant} is whole: {series:?}");
+            assert_eq!(*value, (THREADS * 3) as f64, "{tenant} is complete: {series:?}");
         }
         assert_eq!(total(&registry, REQUESTS), (THREADS * 30) as f64);
     }
