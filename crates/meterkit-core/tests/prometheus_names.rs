@@ -85,8 +85,8 @@ fn names_of_one_scope_that_meet_are_an_error_that_names_both() {
             let error = second(&meter).unwrap_err();
             assert!(matches!(error, InstrumentError::Meeting { .. }), "{error}");
             let expected = format!(
-                "instrument `backstage.plugin.shop.{asked}` collides with `backstage.plugin.shop.{known}` in Prometheus: \
-                 both would be named `backstage_plugin_shop_{both}`; rename one of them"
+                "instrument `backstage.plugin.shop.{asked}` collides with `backstage.plugin.shop.{known}` in \
+                 Prometheus: both would be named `backstage_plugin_shop_{both}`; rename one of them"
             );
             assert_eq!(error.to_string(), expected);
             assert_eq!(registry.catalog().entries.len(), 1, "nothing is registered");
