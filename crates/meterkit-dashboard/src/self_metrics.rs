@@ -62,8 +62,7 @@ pub(crate) const OVERFLOW: SelfMetric = SelfMetric {
     unit: "{lookup}",
     shape: Shape::Counter,
     labels: &[INSTRUMENT],
-    description: "Look-ups that got the overflow series; those of threads that come at once may \
-                  count as one.",
+    description: "Look-ups that returned the overflow series; simultaneous look-ups may count as one.",
     no_data: "every series has found room.",
 };
 pub(crate) const DROPPED: SelfMetric = SelfMetric {
@@ -79,8 +78,8 @@ pub(crate) const OVERRUNS: SelfMetric = SelfMetric {
     unit: "{collection}",
     shape: Shape::Counter,
     labels: &[INSTRUMENT],
-    description: "Collections that went on without a callback because it, or others before it, \
-                  took too long.",
+    description: "Collections that continued without a callback because it, or a callback before \
+                  it, took too long.",
     no_data: "every callback has kept its budget.",
 };
 pub(crate) const BACKGROUND: SelfMetric = SelfMetric {
@@ -88,7 +87,7 @@ pub(crate) const BACKGROUND: SelfMetric = SelfMetric {
     unit: "{callback}",
     shape: Shape::Level,
     labels: &[INSTRUMENT],
-    description: "Callbacks whose last values collections serve because they are too slow.",
+    description: "Callbacks that are so slow that collections export their last values.",
     no_data: "no callback is in the background.",
 };
 pub(crate) const FAILURES: SelfMetric = SelfMetric {
@@ -120,7 +119,7 @@ const SERIES: SelfMetric = SelfMetric {
     unit: "{series}",
     shape: Shape::Level,
     labels: &[INSTRUMENT],
-    description: "Series that an instrument with labels has.",
+    description: "Number of series of an instrument with labels.",
     no_data: "no instrument has labels.",
 };
 const CALLBACKS: SelfMetric = SelfMetric {
@@ -128,7 +127,7 @@ const CALLBACKS: SelfMetric = SelfMetric {
     unit: "s",
     shape: Shape::Histogram(Buckets::Bounds),
     labels: &[INSTRUMENT],
-    description: "How long callbacks of observable instruments took, of those that have been slow.",
+    description: "Duration of callback runs, for callbacks that have been slow.",
     no_data: "no callback has been slow.",
 };
 

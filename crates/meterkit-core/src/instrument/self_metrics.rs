@@ -54,20 +54,20 @@ impl SelfMetrics {
                 .register_silently(),
             series: registry.self_metric("meterkit.series")
                 .unit("{series}")
-                .description("Series that an instrument with labels has.")
+                .description("Number of series of an instrument with labels.")
                 .register_silently(),
             overflow: registry.self_metric("meterkit.overflow")
                 .unit("{lookup}")
-                .description("Look-ups that got the overflow series; those of threads that come at once may count as one.")
+                .description("Look-ups that returned the overflow series; simultaneous look-ups may count as one.")
                 .register_silently(),
             duration: registry.self_metric::<HistogramGroup<_>>("meterkit.callback.duration")
                 .unit("s")
                 .buckets(DURATIONS)
-                .description("How long callbacks of observable instruments took, of those that have been slow.")
+                .description("Duration of callback runs, for callbacks that have been slow.")
                 .register_silently(),
             overruns: registry.self_metric("meterkit.callback.overruns")
                 .unit("{collection}")
-                .description("Collections that went on without a callback because it, or others before it, took too long.")
+                .description("Collections that continued without a callback because it, or a callback before it, took too long.")
                 .register_silently(),
             failures: registry.self_metric("meterkit.callback.failures")
                 .unit("{run}")
@@ -75,11 +75,11 @@ impl SelfMetrics {
                 .register_silently(),
             background: registry.self_metric("meterkit.callback.background")
                 .unit("{callback}")
-                .description("Callbacks whose last values collections serve because they are too slow.")
+                .description("Callbacks that are so slow that collections export their last values.")
                 .register_silently(),
             name_meetings: registry.self_metric("meterkit.name_meetings")
                 .unit("{name}")
-                .description("Instruments that Prometheus does not see in full, as an older one has the same name there.")
+                .description("Instruments that Prometheus does not see completely, because an older one has the same name there.")
                 .register_silently(),
             suppressed: OnceLock::new(),
             counted: Mutex::default(),
@@ -107,7 +107,7 @@ impl SelfMetrics {
             let counter = own.suppressed.get_or_init(|| {
                 registry.self_metric("meterkit.log.suppressed")
                     .unit("{line}")
-                    .description("Log lines about instruments that were left out, as they repeat earlier ones or are too many.")
+                    .description("Log lines about instruments that were suppressed because they are repeated or too many.")
                     .register_silently()
             });
             let counter = counter.with(NoLabels);
