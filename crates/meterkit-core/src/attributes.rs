@@ -22,7 +22,7 @@ use crate::store::label_set::{HasLabels, LabelSet, LabelValues};
 #[derive(Clone)]
 pub struct Attributes {
     keys: Arc<Keys>,
-    /// May be a series in the store, so that its labels exist only once.
+    /// May be a series of the store, so that its labels are not copied.
     labels: Arc<dyn HasLabels>,
 }
 
@@ -82,7 +82,7 @@ impl Attributes {
 
     /// Returns a value that identifies the keys, if every label is a non-empty text; `None` otherwise. Two sets return
     /// the same value only if they have the same keys and only non-empty texts as labels. Does not read the texts.
-    #[doc(hidden)] // for the crate that models what Prometheus has
+    #[doc(hidden)] // for the crate that models Prometheus' data
     #[inline]
     pub fn texts_alike(&self) -> Option<(usize, usize)> {
         Some((Arc::as_ptr(&self.keys).addr(), self.labels.labels().text_count()?))

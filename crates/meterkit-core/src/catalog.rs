@@ -30,7 +30,7 @@ pub struct CatalogEntry {
     /// The name in a Prometheus scrape with default settings: the name of a counter ends in `_total`; the name of a
     /// histogram comes without `_bucket`, `_sum` or `_count`.
     pub prometheus_name: String,
-    /// `counter`, `up-down counter`, `gauge`, `histogram` or `observable gauge`.
+    /// The kind of the instrument in words, for example `counter`, `up-down counter` or `observable gauge`.
     pub kind: String,
     /// The type of the recorded numbers: `u64`, `i64` or `f64`.
     pub number_type: String,

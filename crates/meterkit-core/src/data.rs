@@ -71,7 +71,7 @@ pub struct Metric {
     pub data: Data,
 }
 
-/// The name and meaning of a metric, as exporters show them.
+/// The name, unit, description and kind of a metric, as exporters show them.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "exporters build them in their tests")]
 pub struct Descriptor {
@@ -376,8 +376,7 @@ pub struct HistogramPoint {
     pub min: Option<f64>,
     /// The largest of the counted values. It may be unknown in deltas.
     pub max: Option<f64>,
-    /// The number of values in each bucket; there is one more bucket than there are bounds. Not added up from bucket to
-    /// bucket.
+    /// The number of values in each bucket, not accumulated over buckets. There is one more bucket than bounds.
     pub buckets: Box<[u64]>,
 }
 

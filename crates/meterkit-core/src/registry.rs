@@ -101,7 +101,7 @@ impl Registry {
         self.inner.scopes.naming()
     }
 
-    /// Changes how scopes and metrics are named. Existing ones are renamed, too.
+    /// Changes how scopes and metrics are named. Existing scopes and metrics are renamed, too.
     ///
     /// # Errors
     ///

@@ -171,8 +171,8 @@ fn compare(
     (gone, new)
 }
 
-/// Returns the metrics of both collections, except for nearly all of them: those that have the same series in the same
-/// order in both.
+/// Returns the metrics of both collections that differ in their series or the order of these. Nearly all metrics do not
+/// differ.
 fn unequal<'a>(before: &'a [ScopeMetrics], now: &'a [ScopeMetrics]) -> (Keyed<'a>, Keyed<'a>) {
     let pairs = || before.iter().zip(now);
     if before.len() != now.len() || !pairs().all(|(one, other)| have_same_descriptors(one, other)) {

@@ -8,8 +8,8 @@ use crate::attributes::Attributes;
 /// The distribution of one series of an exponential histogram.
 ///
 /// Bucket `i` of the positive values holds the values above `base^i` up to and including `base^(i + 1)`, where `base`
-/// is 2^(2^-scale). The buckets of the negative values hold their magnitudes in the same way. Counts are not added up
-/// from bucket to bucket.
+/// is 2^(2^-scale). The buckets of the negative values hold their magnitudes in the same way. Counts are not
+/// accumulated over buckets.
 ///
 /// Follows OpenTelemetry's Metrics Data Model, section ExponentialHistogram.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,9 +35,9 @@ pub struct ExponentialHistogramPoint {
     pub zero_count: u64,
     /// The magnitude up to which values count as zero. It is 0 unless another library sets it.
     pub zero_threshold: f64,
-    /// The numbers of values above zero, by bucket.
+    /// The number of values above zero in each bucket.
     pub positive: ExponentialBuckets,
-    /// The numbers of values below zero, by bucket of their magnitude.
+    /// The number of values below zero in each bucket, by their magnitude.
     pub negative: ExponentialBuckets,
 }
 
@@ -56,7 +56,7 @@ impl ExponentialHistogramPoint {
     }
 }
 
-/// The numbers of values in the buckets of one sign.
+/// The number of values in each bucket of one sign.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "exporters build them in their tests")]
 pub struct ExponentialBuckets {

@@ -1,4 +1,4 @@
-//! What histograms recorded between two collections and cumulative totals do not show.
+//! Values of histograms between two collections, as far as cumulative totals do not show them.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -8,7 +8,7 @@ use foldhash::fast::RandomState;
 use super::addition::{MAX_SIZE, size};
 use super::{ExponentialBuckets, SeriesId};
 
-/// What one histogram series recorded in an interval and its cumulative totals do not show.
+/// The values of one histogram series in an interval, as far as its cumulative totals do not show them.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::exhaustive_structs, reason = "pipelines build them in their tests")]
 pub struct Interval {
@@ -30,13 +30,13 @@ pub struct SignedBuckets {
     pub scale: i32,
     /// The number of values that were zero.
     pub zero_count: u64,
-    /// The numbers of values above zero, by bucket.
+    /// The number of values above zero in each bucket.
     pub positive: ExponentialBuckets,
-    /// The numbers of values below zero, by bucket of their magnitude.
+    /// The number of values below zero in each bucket, by their magnitude.
     pub negative: ExponentialBuckets,
 }
 
-/// What histogram series recorded in an interval. Series that recorded nothing are left out.
+/// The values of all histogram series in an interval. Series that recorded nothing are left out.
 #[derive(Clone, Debug, Default)]
 pub struct Intervals(HashMap<SeriesId, Interval, RandomState>);
 

@@ -23,8 +23,7 @@ pub enum Reading {
 pub struct HistogramReading {
     /// The upper bounds of the buckets, without the last bucket, which has none.
     pub bounds: Arc<[f64]>,
-    /// The number of values in each bucket; there is one more bucket than there are bounds. Not added up from bucket to
-    /// bucket.
+    /// The number of values in each bucket, not accumulated over buckets. There is one more bucket than bounds.
     pub buckets: Box<[u64]>,
     /// The sum of the recorded values.
     pub sum: f64,

@@ -246,7 +246,7 @@ impl Import<'_> {
                 scope = self.scope,
                 family,
                 "an imported registry contains metrics of this library, which are skipped; import from one registry, and \
-                       expose metrics of this library in another one"
+                 expose metrics of this library in another one"
             );
         }
     }

@@ -38,7 +38,7 @@ impl LabelKey {
     }
 
     /// Creates a key from the properties of its value type.
-    #[doc(hidden)] // for `derive(Labels)`: has no bound that the compiler would point out
+    #[doc(hidden)] // for `derive(Labels)`: without a bound that the compiler would mention in errors
     pub const fn of_values(
         name: &'static str,
         cardinality: Option<usize>,
