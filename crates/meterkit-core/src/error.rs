@@ -17,7 +17,7 @@ pub enum InstrumentError {
     Name {
         /// The invalid name, as given.
         name: String,
-        /// What is wrong with it.
+        /// The rule that the name breaks.
         rule: &'static str,
         /// A valid name, if one can be derived.
         suggestion: Option<String>,
@@ -44,7 +44,7 @@ pub enum InstrumentError {
         name: String,
         /// The unit as given.
         unit: String,
-        /// What is wrong with the unit, and what would be right.
+        /// The problem with the unit, and what would be right.
         problem: String,
     },
 
@@ -53,7 +53,7 @@ pub enum InstrumentError {
     Buckets {
         /// The name of the histogram.
         name: String,
-        /// What is wrong with the boundaries, and what would be right.
+        /// The problem with the boundaries, and what would be right.
         problem: String,
     },
 
@@ -62,7 +62,7 @@ pub enum InstrumentError {
     ExponentialBuckets {
         /// The name of the histogram.
         name: String,
-        /// What is wrong with the limits, and what would be right.
+        /// The problem with the limits, and what would be right.
         problem: String,
     },
 
@@ -73,7 +73,7 @@ pub enum InstrumentError {
         name: String,
         /// The invalid key.
         key: String,
-        /// What is wrong with the key.
+        /// The problem with the key.
         problem: &'static str,
     },
 
@@ -84,7 +84,7 @@ pub enum InstrumentError {
         name: String,
         /// The invalid key.
         key: String,
-        /// What is wrong with the key.
+        /// The problem with the key.
         problem: &'static str,
     },
 
@@ -238,7 +238,7 @@ pub enum NamingError {
     Namespace {
         /// The namespace, as given.
         namespace: String,
-        /// What is wrong with it.
+        /// The rule that the name breaks.
         rule: &'static str,
         /// A valid namespace, if one can be derived.
         suggestion: Option<String>,
@@ -251,7 +251,7 @@ pub enum NamingError {
         scope: String,
         /// The name, as given.
         name: String,
-        /// What is wrong with it.
+        /// The rule that the name breaks.
         rule: &'static str,
         /// A valid name, if one can be derived.
         suggestion: Option<String>,
