@@ -32,7 +32,7 @@ use crate::store::shared::{Door, Shared, Switch};
 /// Configures an instrument before it is created. Returned by the methods of [`Meter`](crate::Meter).
 ///
 /// Building the same instrument twice returns the same instrument. If an instrument with the same name but other
-/// properties exists, the error names both properties.
+/// properties exists, the result is an error that names both.
 #[derive(Debug)]
 #[must_use = "a builder creates no instrument until `build` or `register` is called"]
 pub struct InstrumentBuilder<I> {
@@ -315,8 +315,8 @@ impl Request {
 
 impl<I: Instrument> InstrumentBuilder<I> {
     /// Creates the instrument or group, or returns the existing one, which keeps its limit and timeout. Callbacks for
-    /// an observable instrument can be registered later, also one callback for several instruments. Callback options
-    /// set on this builder apply to callbacks that are registered for this instrument alone.
+    /// an observable instrument can be registered later, including one callback for several instruments. Options for
+    /// callbacks set on this builder apply to callbacks that are registered for this instrument alone.
     ///
     /// # Errors
     ///
