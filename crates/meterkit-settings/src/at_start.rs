@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// Logs a warning that an operator must see at the start of a program. A program without a subscriber of `tracing` has
-/// it on standard error; once a subscriber is set, its own settings decide. Fields for the log come first.
+/// Logs a warning that an operator must see when the program starts. Without a `tracing` subscriber, the warning goes
+/// to standard error; once a subscriber is set, its own settings decide. Fields for the log come before the message.
 ///
 /// ```
 /// let port = 9464;

@@ -7,65 +7,68 @@ use crate::quote::quoted;
 use crate::value_type::ValueType;
 use crate::words::Words;
 
-/// What is known of one setting: how it is named, what is accepted, what it does.
+/// The description of one setting: its names, the values it accepts and its effect.
 ///
-/// All declarations of `meterkit` are listed by `meterkit::settings::declarations`.
+/// `meterkit::settings::declarations` lists all declarations of `meterkit`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Declaration {
-    /// The variable, as in `OTEL_SERVICE_NAME`. It wins over [`aliases`](Self::aliases).
+    /// The variable, for example `OTEL_SERVICE_NAME`. It takes precedence over [`aliases`](Self::aliases).
     pub name: &'static str,
-    /// Variables that also set it, the one that wins first.
+    /// Other variables that set it, in order of precedence.
     pub aliases: &'static [&'static str],
-    /// Its key in the target's section of a configuration file, `tls.ca_file` for one inside of a mapping. `None` if it
-    /// has no place there.
+    /// The key in the target's section of a configuration file, for example `tls.ca_file` for a key inside a mapping.
+    /// `None` if the setting cannot be set there.
     pub key: Option<&'static str>,
-    /// What is accepted.
+    /// The values that are accepted.
     pub value_type: ValueType,
-    /// What holds when it is unset or empty, as Markdown: values stand between backticks. Empty if that is nothing.
+    /// What applies when the setting is unset or empty, as Markdown with values in backticks. Empty if there is no
+    /// default.
     pub default: &'static str,
-    /// What it does, as Markdown.
+    /// The effect of the setting, as Markdown.
     pub meaning: &'static str,
-    /// Whether its value is a secret. It is then shown nowhere, and can be read from a file: see
+    /// Whether the value is a secret. A secret is never shown, and can be read from a file: see
     /// [`file_name`](Self::file_name).
     pub is_secret: bool,
-    /// Whether a wrong value in the environment is ignored with a warning, as OpenTelemetry's specification demands of
-    /// its harmless variables. `METERKIT_STRICT=true` makes it an error.
+    /// Whether an invalid value in the environment is ignored with a warning, as OpenTelemetry's specification requires
+    /// for variables whose misuse is harmless. `METERKIT_STRICT=true` makes it an error.
     pub is_lenient: bool,
-    /// Whether the variable counts even if `OTEL_CONFIG_FILE` names a file.
+    /// Whether the variable still applies when `OTEL_CONFIG_FILE` names a file.
     pub counts_beside_file: bool,
-    /// The one target that it is about, as in `OTEL_METRICS_EXPORTER`; `None` if it is about more.
+    /// The target that the setting belongs to, by its name in `OTEL_METRICS_EXPORTER`; `None` if it concerns more than
+    /// one.
     pub target: Option<&'static str>,
 }
 
 impl Declaration {
-    /// Returns all variables that set it, the one that wins first.
+    /// Returns all variables that set this setting, in order of precedence.
     pub fn names(&self) -> impl Iterator<Item = &'static str> + use<> {
         std::iter::once(self.name).chain(self.aliases.iter().copied())
     }
 
-    /// Returns, for a secret, the variable that names a file with its value: `DD_API_KEY_FILE`.
+    /// Returns the variable that names a file with the secret, for example `DD_API_KEY_FILE`; `None` if the setting is
+    /// not a secret.
     pub fn file_name(&self) -> Option<String> {
         self.is_secret.then(|| file_of(self.name))
     }
 
-    /// Returns whether a variable of this name sets it, by itself or as a file.
+    /// Returns whether the variable sets this setting, either directly or through a file.
     pub fn is_set_by(&self, variable: &str) -> bool {
         let value = if self.is_secret { variable.strip_suffix(FILE) } else { None };
         self.names().any(|name| name == variable || Some(name) == value)
     }
 
-    /// Returns what may be shown of a wrong value, if anything.
+    /// Returns the part of an invalid value that is safe to show, if any.
     pub fn shown(&self, value: &str) -> Option<String> {
         quoted(self.value_type, value, String::new()).0.filter(|_| !self.is_secret)
     }
 
-    /// Returns the feature of `meterkit` without which it has no effect.
+    /// Returns the feature of `meterkit` that the setting needs to have an effect.
     pub fn feature(&self) -> Option<&'static str> {
         self.target.filter(|target| *target != "console")
     }
 
-    /// Returns whose name it is: `OpenTelemetry`, `Datadog` or `meterkit`.
+    /// Returns the project that defined the name: `OpenTelemetry`, `Datadog` or `meterkit`.
     pub fn origin(&self) -> &'static str {
         match self.name.split('_').next() {
             Some("OTEL") => "OpenTelemetry",
@@ -82,7 +85,7 @@ pub(crate) fn file_of(variable: &str) -> String {
     format!("{variable}{FILE}")
 }
 
-/// A declared setting whose values are read as `T`. The setting of a list is read word by word.
+/// A declared setting whose values are read as `T`. For a list, `T` is the type of one word.
 #[derive(Debug)]
 pub struct Setting<T> {
     declaration: Declaration,
@@ -90,8 +93,8 @@ pub struct Setting<T> {
 }
 
 impl<T> Setting<T> {
-    /// Declares a setting. `parse` gets a value without white space around it. Its error says what is wrong and what to
-    /// write, and quotes nothing that may be secret.
+    /// Declares a setting. `parse` receives the value without surrounding white space. Its error says what is wrong and
+    /// what to write instead, and must not quote anything that may be secret.
     pub const fn new(
         name: &'static str,
         value_type: ValueType,
@@ -113,49 +116,49 @@ impl<T> Setting<T> {
         Self { declaration, parse }
     }
 
-    /// Adds variables that also set it, the one that wins first.
+    /// Adds other variables that set this setting, in order of precedence.
     pub const fn or(mut self, aliases: &'static [&'static str]) -> Self {
         self.declaration.aliases = aliases;
         self
     }
 
-    /// Sets its key in the section of a configuration file.
+    /// Sets the key in the section of a configuration file.
     pub const fn key(mut self, key: &'static str) -> Self {
         self.declaration.key = Some(key);
         self
     }
 
-    /// Sets what holds when it is unset, as Markdown.
+    /// Sets what applies when the setting is unset, as Markdown.
     pub const fn by_default(mut self, default: &'static str) -> Self {
         self.declaration.default = default;
         self
     }
 
-    /// Sets what it does, as Markdown.
+    /// Sets the description of the effect, as Markdown.
     pub const fn meaning(mut self, meaning: &'static str) -> Self {
         self.declaration.meaning = meaning;
         self
     }
 
-    /// Makes its value a secret, which is shown nowhere and may stand in a file.
+    /// Makes the value a secret, which is never shown and can be read from a file.
     pub const fn secret(mut self) -> Self {
         self.declaration.is_secret = true;
         self
     }
 
-    /// Ignores a wrong value, with a warning.
+    /// Makes an invalid value a warning instead of an error; the value is then ignored.
     pub const fn lenient(mut self) -> Self {
         self.declaration.is_lenient = true;
         self
     }
 
-    /// Makes the variable count even if `OTEL_CONFIG_FILE` names a file.
+    /// Makes the variable apply even when `OTEL_CONFIG_FILE` names a file.
     pub const fn beside_file(mut self) -> Self {
         self.declaration.counts_beside_file = true;
         self
     }
 
-    /// Sets the one target that it is about, if it is about one; [`settings!`](crate::settings) calls this.
+    /// Sets the target that the setting belongs to, if `target` is `Some`. [`settings!`](crate::settings) calls this.
     pub const fn of_target(mut self, target: Option<&'static str>) -> Self {
         if target.is_some() {
             self.declaration.target = target;
@@ -168,18 +171,17 @@ impl<T> Setting<T> {
         self.declaration
     }
 
-    /// Parses a value.
     pub(crate) fn parse(&self, text: &str) -> Result<T, String> {
         (self.parse)(text)
     }
 
-    /// Returns what parses a value.
+    /// Returns the function that parses a value.
     pub(crate) fn parser(&self) -> fn(&str) -> Result<T, String> {
         self.parse
     }
 }
 
-/// So that a setting can be passed where its type does not matter.
+/// Lets a setting be passed where only its declaration matters.
 impl<T> std::ops::Deref for Setting<T> {
     type Target = Declaration;
 
@@ -188,8 +190,8 @@ impl<T> std::ops::Deref for Setting<T> {
     }
 }
 
-/// Declares settings as constants, and all of them as one table, so that none can be left out of it. The table is of
-/// one target, or says of each setting which one it is about.
+/// Declares settings as constants, together with a table of all of them, so that the table is never incomplete. The
+/// table names one target for all its settings, or each setting names its own.
 ///
 /// ```
 /// use meterkit_settings::{Setting, ValueType, interval, settings};
@@ -217,22 +219,22 @@ pub const fn boolean(name: &'static str) -> Setting<bool> {
     Setting::new(name, ValueType::Boolean, parse::boolean)
 }
 
-/// Declares a setting that is a whole number, 1 or more.
+/// Declares a setting that is a whole number of at least 1.
 pub const fn count(name: &'static str) -> Setting<usize> {
     Setting::new(name, ValueType::Count, parse::count)
 }
 
-/// Declares a setting that is a time span, which may be nothing.
+/// Declares a setting that is a duration in milliseconds, which may be zero.
 pub const fn milliseconds(name: &'static str) -> Setting<Duration> {
     Setting::new(name, ValueType::Milliseconds, parse::milliseconds)
 }
 
-/// Declares a setting that is a time span, at least a millisecond.
+/// Declares a setting that is a duration of at least one millisecond.
 pub const fn interval(name: &'static str) -> Setting<Duration> {
     Setting::new(name, ValueType::Interval, parse::interval)
 }
 
-/// Declares the setting of the time between two exports of one target.
+/// Declares the export interval of one target.
 pub const fn export_interval(name: &'static str, target: &'static str) -> Setting<Duration> {
     interval(name)
         .of_target(Some(target))
@@ -240,7 +242,7 @@ pub const fn export_interval(name: &'static str, target: &'static str) -> Settin
         .meaning("the time between two exports of this target")
 }
 
-/// Declares a setting that is the time something may take. 0 is no limit, [`Duration::MAX`].
+/// Declares a setting that is a timeout in milliseconds. 0 means no limit and reads as [`Duration::MAX`].
 pub const fn timeout(name: &'static str) -> Setting<Duration> {
     Setting::new(name, ValueType::Timeout, parse::timeout)
 }
@@ -260,7 +262,7 @@ pub const fn file(name: &'static str) -> Setting<String> {
     Setting::new(name, ValueType::File, parse::text)
 }
 
-/// Declares a setting that is a host to listen on or to talk to. [`bare_host`](crate::bare_host) checks it.
+/// Declares a setting that is a host to listen on or to connect to. [`bare_host`](crate::bare_host) checks it.
 pub const fn host(name: &'static str) -> Setting<String> {
     Setting::new(name, ValueType::Host, parse::text)
 }
@@ -270,12 +272,12 @@ pub const fn port(name: &'static str) -> Setting<u16> {
     Setting::new(name, ValueType::Port, parse::port)
 }
 
-/// Declares a setting that is the name for a password in a header.
+/// Declares a setting that is the username that goes with a password in a header.
 pub const fn username(name: &'static str) -> Setting<String> {
     Setting::new(name, ValueType::Username, |text| parse::checked(text, parse::username_problem))
 }
 
-/// Declares a setting that is a password for a header. Blanks may be part of one.
+/// Declares a setting that is a password for a header. Leading and trailing spaces are part of it.
 pub const fn password(name: &'static str) -> Setting<String> {
     Setting::new(name, ValueType::Password, |text| parse::checked(text, parse::password_problem))
 }
@@ -285,12 +287,12 @@ pub const fn token(name: &'static str) -> Setting<String> {
     Setting::new(name, ValueType::Token, |text| parse::checked(text, parse::token_problem))
 }
 
-/// Declares a setting that is a list of `key=value`.
+/// Declares a setting that is a list of `key=value` pairs.
 pub const fn pairs_of_text(name: &'static str) -> Setting<Vec<(String, String)>> {
     Setting::new(name, ValueType::Pairs, parse::pairs)
 }
 
-/// Declares a setting that is one word of several.
+/// Declares a setting that is one word out of a fixed set.
 pub const fn word<T: Words>(name: &'static str) -> Setting<T> {
     Setting::new(name, ValueType::Word(T::WORDS), parse::word)
 }

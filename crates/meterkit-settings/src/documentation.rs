@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use crate::declaration::{Declaration, file_of};
 
-/// Renders settings as Markdown: a table for each run of settings with the same target.
+/// Renders settings as Markdown, with one table for each run of settings that share a target.
 pub fn documentation<'a>(settings: impl IntoIterator<Item = &'a Declaration>) -> String {
     let all: Vec<_> = settings.into_iter().collect();
     let mut out = String::new();

@@ -11,27 +11,27 @@ use crate::quote::quoted;
 use crate::reader::Reader;
 use crate::small_file;
 
-/// The variables that a process was given. Empty means unset. A variable is looked at when someone asks for it: one that
-/// nobody needs is no problem, whatever it holds.
+/// The environment variables of a process. An empty variable counts as unset. A variable is checked only when it is
+/// read, so an invalid value in a variable that nobody reads is not a problem.
 #[derive(Default)]
 pub struct Environment {
     variables: BTreeMap<String, OsString>,
-    /// The secrets that were read from files: each is read once.
+    /// Secrets that were read from files, so that each file is read once.
     files: RefCell<HashMap<String, Result<String, String>>>,
 }
 
-/// How a setting is set.
+/// How a setting is set in the environment.
 pub(crate) enum SetBy<'a> {
-    /// By the value of this variable.
+    /// By the value of the variable `name`.
     Value { name: &'static str, value: &'a OsStr },
-    /// By the file that this variable names.
+    /// By the file that the variable `file_name` names.
     File { name: &'static str, file_name: String, path: &'a OsStr },
-    /// By both.
+    /// By a value and by a file, which is an error.
     Twice { name: &'static str, file_name: String },
 }
 
 impl Environment {
-    /// Creates an environment of these variables.
+    /// Creates an environment of the given variables.
     pub fn of(
         variables: impl IntoIterator<Item = (impl Into<OsString>, impl Into<OsString>)>,
     ) -> Self {
@@ -47,18 +47,18 @@ impl Environment {
         Self::of(std::env::vars_os())
     }
 
-    /// Reads settings of their own. What would be a warning is an error here.
+    /// Reads settings on their own, outside a start of `meterkit`. Warnings become errors here.
     ///
     /// # Errors
     ///
-    /// All that is wrong with what was read.
+    /// Returns everything that is wrong with the settings that were read.
     pub fn read<T>(&self, read: impl FnOnce(&Reader<'_>) -> T) -> Result<T, SettingsError> {
         let problems = Problems::new(true);
         let value = read(&self.reader(&problems));
         problems.finish(value).map(|(value, _)| value)
     }
 
-    /// Returns a reader of these variables, which reports to `problems`.
+    /// Returns a reader of these variables that reports to `problems`.
     pub fn reader<'a>(&'a self, problems: &'a Problems) -> Reader<'a> {
         Reader::of_environment(self, problems)
     }
@@ -68,7 +68,7 @@ impl Environment {
         self.variables.keys().map(String::as_str)
     }
 
-    /// Removes the variables whose names `keeps` refuses, and returns those names.
+    /// Removes the variables whose names `keeps` rejects, and returns their names.
     pub fn retain(&mut self, keeps: impl Fn(&str) -> bool) -> Vec<String> {
         let variables = std::mem::take(&mut self.variables);
         let (kept, removed): (BTreeMap<_, _>, BTreeMap<_, _>) =
@@ -82,7 +82,7 @@ impl Environment {
         self.variables.get(name).map(OsString::as_os_str)
     }
 
-    /// Returns how a setting is set, if it is: by the first of its names.
+    /// Returns how the setting is set, by the first of its names that is set; `None` if it is unset.
     pub(crate) fn set_by(&self, setting: &Declaration) -> Option<SetBy<'_>> {
         setting.names().find_map(|name| {
             let value = self.value(name);
@@ -97,7 +97,7 @@ impl Environment {
         })
     }
 
-    /// Returns the text of a setting. `None` if it is unset, or has a problem, which is then reported.
+    /// Returns the text of a setting, or `None` if the setting is unset or has a problem, which is then reported.
     pub(crate) fn text(&self, setting: &Declaration, problems: &Problems) -> Option<String> {
         let problem = match self.set_by(setting)? {
             SetBy::Value { name, value } => match value.to_str() {
@@ -126,7 +126,7 @@ impl Environment {
         None
     }
 
-    /// Returns what is wrong with a setting, named as it is set.
+    /// Creates a problem with the setting, under the name by which it is set.
     pub(crate) fn problem(&self, setting: &Declaration, reason: String) -> Problem {
         match self.set_by(setting) {
             None => Problem::new(setting.name, None, reason),
@@ -148,7 +148,7 @@ fn shown(path: &OsStr) -> String {
     path.to_string_lossy().into_owned()
 }
 
-/// Names only: values may be secret.
+/// Shows only the names, because values may be secret.
 impl std::fmt::Debug for Environment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_set().entries(self.names()).finish()

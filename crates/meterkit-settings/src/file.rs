@@ -1,23 +1,24 @@
 //! OpenTelemetry's declarative configuration, for `meterkit`: the file that `OTEL_CONFIG_FILE` names.
 //!
-//! [`ConfigFile`] is what such a file says about metrics: `disabled`, `resource` and `meter_provider`, by version 1.1
-//! of OpenTelemetry's schema. Variables of the environment stand in it as `${NAME}`, `${env:NAME}` or
-//! `${NAME:-default}`, and `$$` is a dollar sign.
+//! [`ConfigFile`] holds what such a file says about metrics: `disabled`, `resource` and `meter_provider`, in version
+//! 1.1 of OpenTelemetry's schema. The file refers to environment variables as `${NAME}`, `${env:NAME}` or
+//! `${NAME:-default}`, and writes a dollar sign as `$$`.
 //!
-//! - **Wrong** is whatever breaks the schema: a property that it does not have, a value of another type, a reference
-//!   that names no variable. All of it is reported together, each with line and path. Where the schema promises to take
-//!   anything, or the file is written for a later version than this one knows, nothing is wrong.
-//! - **Not used** is what the schema has, and metrics or this library have no use for: it is listed, see
+//! - **Errors** are violations of the schema: an unknown property, a value of the wrong type, a reference that names no
+//!   variable. All errors are reported together, each with its line and path. Where the schema accepts anything, or the
+//!   file is written for a later version than this library knows, unknown properties are not errors.
+//! - **Unused parts** are valid by the schema, but mean nothing to metrics or to this library: see
 //!   [`ConfigFile::unused`].
-//! - **Plug-ins** are exporters that another crate reads, such as `otlp_http` and `datadog`. They are kept as they stand
-//!   in the file, see [`Plugin`].
+//! - **Plug-ins** are exporters that another crate reads, such as `otlp_http` and `datadog`. Their properties are kept
+//!   unchanged: see [`Plugin`].
 //!
-//! Text without quotes means what YAML 1.2 says: `yes` and `no` are text, `1` is a number, and a number is no text.
-//! After substitution the same holds, so a variable that may look like a number stands in quotes: `"${API_KEY}"`.
+//! Text without quotes has the meaning that YAML 1.2 gives it: `yes` and `no` are text, `1` is a number, and a number
+//! is not accepted as text. This also applies after substitution, so quote a variable that may look like a number:
+//! `"${API_KEY}"`.
 //!
-//! A file has at most 1 MiB, 64 levels and 100,000 values, with aliases written out.
+//! A file may have at most 1 MiB, 64 levels and 100,000 values, counted with its aliases expanded.
 //!
-//! By OpenTelemetry's specification, sections Configuration Data Model and Configuration SDK.
+//! Specification: OpenTelemetry, sections Configuration Data Model and Configuration SDK.
 
 mod config_file;
 mod error;

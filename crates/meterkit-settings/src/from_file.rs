@@ -1,4 +1,4 @@
-//! Values of settings that stand in files, and that are read again when these change.
+//! Values of settings that come from files, and are read again when the files change.
 
 use std::fmt;
 use std::fs::Metadata;
@@ -8,10 +8,11 @@ use std::time::SystemTime;
 
 use crate::problem::Problem;
 
-/// How to read a value again from the file that a setting names.
+/// Rereads a value from the file that a setting names.
 ///
-/// Kubernetes and other tools replace secrets and certificates while a process runs. [`version`](Self::version) tells
-/// cheaply whether to [`read`](Self::read) the file again. Links are followed each time.
+/// Kubernetes and other tools replace secrets and certificates while a process runs. Comparing
+/// [`version`](Self::version) is a cheap way to find out whether to [`read`](Self::read) the file again. Links are
+/// followed each time.
 pub struct FromFile<T> {
     setting: String,
     path: PathBuf,
@@ -29,7 +30,7 @@ impl<T: 'static> FromFile<T> {
         Self { setting: setting.into(), path: path.into(), read: Arc::new(read) }
     }
 
-    /// Returns what names the file, such as `DD_API_KEY_FILE`.
+    /// Returns the variable or key that names the file, such as `DD_API_KEY_FILE`.
     pub fn setting(&self) -> &str {
         &self.setting
     }
@@ -38,7 +39,8 @@ impl<T: 'static> FromFile<T> {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read, or its content would be refused at the start. Holds nothing of the content.
+    /// Returns an error if the file cannot be read, or if its content would be refused at startup. The error quotes
+    /// nothing of the content.
     pub fn read(&self) -> Result<T, Problem> {
         (self.read)(&self.path).map_err(|reason| {
             let path = self.path.display().to_string();
@@ -46,12 +48,13 @@ impl<T: 'static> FromFile<T> {
         })
     }
 
-    /// Returns the version of the file as it is now, or `None` if the file does not exist.
+    /// Returns the current version of the file, or `None` if the file does not exist.
     pub fn version(&self) -> Option<FileVersion> {
         FileVersion::of(&self.path)
     }
 
-    /// Returns how to read what `make` makes of the value. An error of `make` quotes nothing that may be secret.
+    /// Returns a `FromFile` that applies `make` to each value it reads. An error of `make` must not quote anything that
+    /// may be secret.
     #[must_use]
     pub fn map<U: 'static>(
         &self,
@@ -83,17 +86,17 @@ impl<T> fmt::Debug for FromFile<T> {
     }
 }
 
-/// What changes when a file is written to or replaced, as the file system knows it.
+/// The file's metadata that changes when the file is written to or replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileVersion {
     length: u64,
     modified: Option<SystemTime>,
-    /// The number of the file, and when anything about it changed.
+    /// The inode, the device and the time of the last change to the file or its metadata.
     identity: Option<(u64, u64, i64, i64)>,
 }
 
 impl FileVersion {
-    /// Returns the version of the file at `path`, with all links followed, or `None` if the file does not exist.
+    /// Returns the version of the file at `path`, following all links, or `None` if the file does not exist.
     pub fn of(path: &Path) -> Option<Self> {
         let found = std::fs::metadata(path).ok()?;
         let (length, modified) = (found.len(), found.modified().ok());

@@ -1,12 +1,12 @@
-//! How `meterkit` and its targets declare settings, and how they read them.
+//! The declaration of settings in `meterkit` and its targets, and their reading.
 //!
 //! A [`Setting`] is declared once, as a constant in a table of [`settings!`]: its variable, its key in a configuration
 //! file, its type, default and meaning. Everything else follows from the table: a [`Reader`] reads values from the
 //! environment or from a section of a configuration file, [`documentation`] renders the table as Markdown, and
-//! `testing` checks that every setting of a table behaves like all others.
+//! `testing` checks that all settings of a table behave alike.
 //!
-//! Whatever is wrong goes to one collector, [`Problems`], so that a single start reports all problems at once. No
-//! [`Problem`] shows what may be a credential.
+//! All problems go to one collector, [`Problems`], so that a single start reports them together. A [`Problem`] never
+//! shows anything that may be a credential.
 //!
 //! ```
 //! use meterkit_settings::{Environment, Setting, count, settings, token};

@@ -1,4 +1,4 @@
-//! Values of settings. Each error says what is accepted, in the words of the setting's type.
+//! Parsers of setting values. Each error says what is accepted, in the words of the setting's type.
 
 use std::net::Ipv6Addr;
 use std::time::Duration;
@@ -12,18 +12,18 @@ pub(crate) fn boolean(text: &str) -> Result<bool, String> {
     text.to_ascii_lowercase().parse().map_err(|_| write(ValueType::Boolean))
 }
 
-/// Parses a duration that may be nothing.
+/// Parses a duration that may be zero.
 pub(crate) fn milliseconds(text: &str) -> Result<Duration, String> {
     text.parse().map(Duration::from_millis).map_err(|_| write(ValueType::Milliseconds))
 }
 
-/// Parses the time between two exports, or that something may take.
+/// Parses a duration of at least one millisecond, such as an export interval.
 pub(crate) fn interval(text: &str) -> Result<Duration, String> {
     let interval = milliseconds(text).ok().filter(|interval| *interval > Duration::ZERO);
     interval.ok_or_else(|| write(ValueType::Interval))
 }
 
-/// Parses the time that something may take; by OpenTelemetry's definition, 0 is no limit.
+/// Parses a timeout. As OpenTelemetry defines it, 0 means no limit.
 pub(crate) fn timeout(text: &str) -> Result<Duration, String> {
     match milliseconds(text) {
         Ok(Duration::ZERO) => Ok(Duration::MAX),
@@ -41,12 +41,12 @@ pub(crate) fn port(text: &str) -> Result<u16, String> {
     text.parse().map_err(|_| write(ValueType::Port))
 }
 
-/// Parses a host name or an address, for [`host`](crate::host). An IPv6 address may come in brackets, as in a URL.
-/// `port` is what the setting for the port is called.
+/// Parses a host name or an address, for a setting of [`host`](crate::host). An IPv6 address may be in brackets, as in
+/// a URL. `port` is the name of the setting for the port.
 ///
 /// # Errors
 ///
-/// When there is more than a host.
+/// Returns an error if the text holds more than a host.
 pub fn bare_host(text: &str, port: &str) -> Result<String, String> {
     let is_port = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
     if let Some((host, _)) = text.split_once(':').filter(|(_, number)| is_port(number)) {
@@ -69,7 +69,7 @@ pub(crate) fn word<T: Words>(text: &str) -> Result<T, String> {
     T::find(text).ok_or_else(|| format!("is unknown; {}", write(ValueType::Word(T::WORDS))))
 }
 
-/// Returns the text itself, unless there is a problem with it.
+/// Returns the text itself, or the problem that `problem` finds in it.
 pub(crate) fn checked(
     text: &str,
     problem: fn(&str) -> Option<&'static str>,
@@ -80,10 +80,10 @@ pub(crate) fn checked(
     }
 }
 
-/// Parses `key=value` pairs between commas, keys and values percent-encoded. The error names an entry by its number: its
-/// text may be secret.
+/// Parses comma-separated `key=value` pairs with percent-encoded keys and values. Errors refer to an entry by its
+/// number, because its text may be secret.
 ///
-/// By OpenTelemetry's Resource SDK, section "Specifying resource information via an environment variable".
+/// Specification: OpenTelemetry's Resource SDK, section "Specifying resource information via an environment variable".
 ///
 /// ```
 /// let pairs = meterkit_settings::pairs("team=a%2Cb, %7Azone=eu,").unwrap();
@@ -93,7 +93,7 @@ pub(crate) fn checked(
 ///
 /// # Errors
 ///
-/// When an entry has no `=` or no key, a `%` that begins no escape, or decodes to what is no UTF-8.
+/// Returns an error if an entry has no `=` or no key, has an invalid percent-encoding, or does not decode to UTF-8.
 pub fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
     let entries = text.split(',').map(str::trim).enumerate().filter(|(_, entry)| !entry.is_empty());
     entries
@@ -119,7 +119,7 @@ fn decoded(text: &str) -> Result<String, &'static str> {
     decoded.map(|text| text.into_owned()).map_err(|_| "is not UTF-8 when percent-decoded")
 }
 
-/// Returns why a text cannot be a user name in a header; a `:` would end it too early, by RFC 7617.
+/// Returns why a text cannot be a username in a header, if it cannot. By RFC 7617, a `:` would end the username early.
 pub fn username_problem(name: &str) -> Option<&'static str> {
     if name.is_empty() {
         Some("is empty; write one")
@@ -130,7 +130,7 @@ pub fn username_problem(name: &str) -> Option<&'static str> {
     }
 }
 
-/// Returns why a text cannot be a password in a header.
+/// Returns why a text cannot be a password in a header, if it cannot.
 pub fn password_problem(password: &str) -> Option<&'static str> {
     if password.is_empty() {
         Some("is empty; write one")
@@ -141,7 +141,7 @@ pub fn password_problem(password: &str) -> Option<&'static str> {
     }
 }
 
-/// Returns why a text cannot be a token in a header.
+/// Returns why a text cannot be a token in a header, if it cannot.
 pub fn token_problem(token: &str) -> Option<&'static str> {
     if token.is_empty() {
         Some("is empty; write one")

@@ -1,4 +1,4 @@
-//! What is wrong with settings. No text holds the value of a secret.
+//! Problems with settings. Their texts never contain the value of a secret.
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -8,7 +8,7 @@ use std::fmt;
 /// The variable that names a configuration file.
 const CONFIG_FILE: &str = "OTEL_CONFIG_FILE";
 
-/// A setting that cannot be used, or that is missing. `Debug` shows the same text as `Display`.
+/// A setting that is invalid or missing. `Debug` shows the same text as `Display`.
 ///
 /// ```
 /// use meterkit_settings::Problem;
@@ -19,18 +19,18 @@ const CONFIG_FILE: &str = "OTEL_CONFIG_FILE";
 #[derive(Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Problem {
-    /// The variable; `OTEL_CONFIG_FILE` for what stands in the configuration file.
+    /// The variable; `OTEL_CONFIG_FILE` for a problem in the configuration file.
     pub variable: Cow<'static, str>,
-    /// Its value, as far as it can be shown; `None` if it is a secret, or unset.
+    /// The value, as far as it can be shown; `None` if the setting is a secret or unset.
     pub value: Option<String>,
-    /// Where in the configuration file; `None` for a variable.
+    /// The position in the configuration file; `None` for a variable.
     pub position: Option<Position>,
     /// What is wrong, and what would be right.
     pub reason: String,
 }
 
 impl Problem {
-    /// Creates a problem with a variable. `value` is what may be shown of its value.
+    /// Creates a problem with a variable. `value` is the part of its value that may be shown.
     pub fn new(
         variable: impl Into<Cow<'static, str>>,
         value: Option<String>,
@@ -39,7 +39,7 @@ impl Problem {
         Self { variable: variable.into(), value, position: None, reason: reason.into() }
     }
 
-    /// Creates a problem with what stands in the configuration file.
+    /// Creates a problem at a position in the configuration file.
     pub fn in_file(position: Position, reason: impl Into<String>) -> Self {
         let (variable, reason) = (CONFIG_FILE.into(), reason.into());
         Self { variable, value: None, position: Some(position), reason }
@@ -66,7 +66,7 @@ meterkit_rules::debug_as_text!(Problem);
 pub struct Position {
     /// The line, counted from 1.
     pub line: usize,
-    /// The path of keys, `meter_provider.readers[0].periodic.interval`; empty for the file as a whole.
+    /// The path of keys, for example `meter_provider.readers[0].periodic.interval`; empty for the file as a whole.
     pub path: String,
 }
 
@@ -77,29 +77,29 @@ impl fmt::Display for Position {
     }
 }
 
-/// Collects what is wrong with all settings of a start, wherever they are read.
+/// Collects the problems with all settings of one start, wherever they are read.
 #[derive(Debug, Default)]
 pub struct Problems {
     errors: RefCell<Vec<Problem>>,
     warnings: RefCell<Vec<Problem>>,
-    /// All of both.
+    /// All errors and warnings so far, to drop duplicates.
     known: RefCell<HashSet<Problem>>,
     /// The path of the configuration file.
     file: RefCell<Option<String>>,
-    /// Whether the file may have what only a later version of its schema has.
+    /// Whether the file may have properties that only a later version of the schema defines.
     is_newer: Cell<bool>,
-    /// What stands in the file and has no effect.
+    /// Parts of the file that have no effect.
     unused: RefCell<Vec<Position>>,
     is_strict: bool,
 }
 
 impl Problems {
-    /// Creates a collector. If `is_strict`, what would be a warning is an error.
+    /// Creates a collector. If `is_strict`, warnings become errors.
     pub fn new(is_strict: bool) -> Self {
         Self { is_strict, ..Self::default() }
     }
 
-    /// Names the configuration file in problems with what stands in it.
+    /// Sets the path of the configuration file, which problems in the file then show.
     pub fn name_file(&self, path: impl Into<String>) {
         *self.file.borrow_mut() = Some(path.into());
     }
@@ -113,24 +113,24 @@ impl Problems {
         self.is_newer.get()
     }
 
-    /// Adds what stands in the configuration file and has no effect.
+    /// Records a part of the configuration file that has no effect.
     pub fn unused(&self, position: Position) {
         self.unused.borrow_mut().push(position);
     }
 
-    /// Returns what stands in the configuration file and has no effect.
+    /// Takes the recorded parts of the configuration file that have no effect.
     pub fn take_unused(&self) -> Vec<Position> {
         self.unused.take()
     }
 
-    /// Adds an error. The same error counts once.
+    /// Adds an error, unless the same error was added before.
     pub fn add(&self, mut problem: Problem) {
         self.name_file_in(&mut problem);
         self.add_once(&self.errors, problem);
     }
 
-    /// Adds a problem that is merely a warning, unless the start is strict. A warning also says what `holds` until it is
-    /// heeded.
+    /// Adds a problem as a warning, or as an error if the start is strict. `holds` says what applies until the problem
+    /// is fixed, and ends the warning.
     pub fn warn(&self, mut problem: Problem, holds: &str) {
         if self.is_strict {
             return self.add(problem);
@@ -152,17 +152,16 @@ impl Problems {
         }
     }
 
-    /// Returns how many errors there are so far.
+    /// Returns the number of errors so far.
     pub fn errors(&self) -> usize {
         self.errors.borrow().len()
     }
 
-    /// Returns `value` and all warnings, unless there were errors.
+    /// Returns `value` and all warnings, if there are no errors.
     ///
     /// # Errors
     ///
-    /// All errors, in the order in which they were found. What stands in the configuration file comes in the order of
-    /// its lines.
+    /// Returns all errors, in the order in which they were found. Errors in the configuration file are ordered by line.
     pub fn finish<T>(self, value: T) -> Result<(T, Vec<Problem>), SettingsError> {
         if self.errors() > 0 {
             return Err(self.into_error());
@@ -184,14 +183,14 @@ impl Problems {
     }
 }
 
-/// All that is wrong with the settings of a start. `Debug` shows the same text as `Display`.
+/// All problems with the settings of one start. `Debug` shows the same text as `Display`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SettingsError {
     problems: Vec<Problem>,
 }
 
 impl SettingsError {
-    /// Returns each problem by itself.
+    /// Returns the individual problems.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }

@@ -1,9 +1,10 @@
-//! What of a wrong value may be shown. An operator who mixed up two variables must not find a password in the log.
+//! Decides how much of an invalid value may be shown: an operator who mixed up two variables must not find a password
+//! in the log.
 
 use crate::value_type::ValueType;
 
-/// Returns what may be shown of a wrong value, if anything, and what may be said of it: a reason may quote a part of the
-/// value, so it is replaced where the value looks like a credential.
+/// Returns the part of an invalid value that may be shown, if any, and the reason to show with it. The reason is
+/// replaced where the value looks like a credential, because it may quote a part of the value.
 pub(crate) fn quoted(
     value_type: ValueType,
     value: &str,
@@ -11,7 +12,7 @@ pub(crate) fn quoted(
 ) -> (Option<String>, String) {
     match value_type {
         _ if value.contains("-----BEGIN") => {
-            // Perhaps a key, where its path belongs.
+            // This may be a private key in place of its path.
             let remedy = match value_type {
                 ValueType::File => reason,
                 _ => format!("write {value_type}"),
@@ -33,7 +34,7 @@ pub(crate) fn quoted(
         _ if may_hold_credentials(value_type, value) => {
             (None, format!("looks like a credential, which is not shown; write {value_type}"))
         }
-        // What it is about is told by its place.
+        // The reason names the entry by its number.
         ValueType::Pairs => (None, reason),
         _ => (Some(value.to_owned()), reason),
     }
@@ -44,15 +45,15 @@ fn may_hold_credentials(value_type: ValueType, value: &str) -> bool {
     const WORDS: [&str; 8] =
         ["@", "%40", "authorization", "basic ", "bearer ", "password", "secret", "token"];
     let lower = value.to_ascii_lowercase();
-    // `user:password` where a host belongs: what follows a colon should be a port, or a part of an IPv6 address.
+    // `user:password` in place of a host. In a valid value, only a port or a part of an IPv6 address follows a colon.
     let is_pair = matches!(value_type, ValueType::Host | ValueType::Hosts | ValueType::Networks)
         && value.split(':').skip(1).any(|part| !part.chars().all(|c| c.is_ascii_hexdigit()));
-    // Base64 that is padded is hardly ever something else.
+    // Text that ends like padded Base64 is rarely anything else.
     is_pair || lower.ends_with("==") || WORDS.iter().any(|word| lower.contains(word))
 }
 
-/// Returns a URL without what may be secret in it: user and password, also where they were encoded or lack their host,
-/// and what follows `?` or `#`.
+/// Returns a URL without the parts that may be secret: the user and password, even if they are percent-encoded or the
+/// host is missing, and everything after `?` or `#`.
 ///
 /// ```
 /// use meterkit_settings::url_without_secrets;
@@ -75,7 +76,7 @@ pub fn url_without_secrets(text: &str) -> String {
     }
 }
 
-/// Returns whether what follows the scheme has a colon with letters behind it, and is no IPv6 address.
+/// Returns whether the text after the scheme has a colon followed by letters, and is not an IPv6 address.
 fn has_password(rest: &str) -> bool {
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     let Some((_, port)) = authority.rsplit(']').next().unwrap_or_default().split_once(':') else {

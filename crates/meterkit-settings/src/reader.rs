@@ -14,11 +14,11 @@ use crate::small_file;
 use crate::spelling::nearest;
 use crate::value_type::ValueType;
 
-/// Reads the settings of a target, from the environment or from its section of the configuration file. Whatever is wrong
-/// is reported to the collector of the start, named as the operator wrote it.
+/// Reads the settings of a target, from the environment or from its section of the configuration file. Problems are
+/// reported to the collector of the start, under the name that the operator wrote.
 ///
-/// A setting that is unset reads as `None`, and so does one with a problem. Checks of several settings therefore ask
-/// [`is_set`](Self::is_set), so that one mistake is one problem.
+/// A setting that is unset reads as `None`, and so does one with a problem. Checks across several settings therefore
+/// use [`is_set`](Self::is_set), so that one mistake is reported once.
 ///
 /// ```
 /// use meterkit_settings::{Environment, Reader, Setting, password, username};
@@ -38,9 +38,9 @@ use crate::value_type::ValueType;
 #[derive(Clone, Copy)]
 pub struct Reader<'a> {
     environment: &'a Environment,
-    /// `None` for a reader of the environment itself.
+    /// `None` for a reader of the environment.
     section: Option<&'a Section>,
-    /// Whether the section follows OpenTelemetry's schema, in which a number is no text.
+    /// Whether the section follows OpenTelemetry's schema, in which a number is not accepted as text.
     has_schema: bool,
     problems: &'a Problems,
 }
@@ -50,7 +50,7 @@ impl<'a> Reader<'a> {
         Self { environment, section: None, has_schema: false, problems }
     }
 
-    /// Creates a reader of a section. Settings that every program reads, such as `HTTPS_PROXY`, still come from the
+    /// Creates a reader of a section. Variables that all programs share, such as `HTTPS_PROXY`, are still read from the
     /// environment.
     pub fn of_section(
         section: &'a Section,
@@ -60,23 +60,23 @@ impl<'a> Reader<'a> {
         Self { environment, section: Some(section), has_schema: false, problems }
     }
 
-    /// Returns the same reader for a section that follows OpenTelemetry's schema: a value of another type is a problem,
-    /// and what a later version of the schema may have is not.
+    /// Returns the same reader for a section that follows OpenTelemetry's schema: a value of the wrong type is a
+    /// problem, and a property that a later version of the schema may define is not.
     pub fn with_schema(self) -> Self {
         Self { has_schema: true, ..self }
     }
 
-    /// Returns the reader of the environment, for settings that have no place in a file.
+    /// Returns the reader of the environment, for settings that cannot be set in a file.
     pub fn environment(&self) -> Self {
         Self { section: None, has_schema: false, ..*self }
     }
 
-    /// Returns the value of a setting.
+    /// Returns the value of a setting, or `None` if it is unset or invalid.
     pub fn get<T>(&self, setting: &Setting<T>) -> Option<T> {
         self.get_with(setting, |text| setting.parse(text))
     }
 
-    /// Returns what `parse` makes of the value. Its error is reported.
+    /// Returns the value of a setting as parsed by `parse`, whose error is reported.
     pub fn get_with<T, E: fmt::Display>(
         &self,
         setting: &Declaration,
@@ -86,8 +86,8 @@ impl<'a> Reader<'a> {
         parse(&text).map_err(|reason| self.refuse(setting, reason)).ok()
     }
 
-    /// Returns the words of a comma list, each read by the setting; blanks and duplicates fall away. `None` if it is
-    /// unset; a list that says `none` is empty.
+    /// Returns the words of a comma-separated list, each parsed by the setting. Empty words and duplicates are dropped.
+    /// Returns `None` if the setting is unset, and an empty list for `none`.
     pub fn list<T: PartialEq>(&self, setting: &Setting<T>) -> Option<Vec<T>> {
         let list = self.text(setting)?;
         let words = list.split(',').map(str::trim).filter(|word| !word.is_empty());
@@ -116,7 +116,7 @@ impl<'a> Reader<'a> {
         self.get_with(setting, |path| small_file::pem(path.as_ref(), check))
     }
 
-    /// Returns how to read the value of a secret again, if a file holds it.
+    /// Returns a way to reread the value of a secret, if it comes from a file.
     pub fn secret_file<T: 'static>(&self, setting: &Setting<T>) -> Option<FromFile<T>> {
         let SetBy::File { file_name, path, .. } =
             self.environment.set_by(setting).filter(|_| self.section.is_none())?
@@ -128,7 +128,7 @@ impl<'a> Reader<'a> {
         Some(FromFile::new(file_name, path, read))
     }
 
-    /// Returns how to read the PEM file that the setting names again.
+    /// Returns a way to reread the PEM file that the setting names.
     pub fn pem_file<E: fmt::Display + 'static>(
         &self,
         setting: &Declaration,
@@ -139,7 +139,7 @@ impl<'a> Reader<'a> {
         Some(FromFile::new(self.name(setting), path, read))
     }
 
-    /// Returns whether the setting is set, to whatever.
+    /// Returns whether the setting is set, even if its value is invalid.
     pub fn is_set(&self, setting: &Declaration) -> bool {
         match self.section {
             None => self.environment.set_by(setting).is_some(),
@@ -161,7 +161,7 @@ impl<'a> Reader<'a> {
         settings.iter().copied().find(|setting| self.is_set(setting))
     }
 
-    /// Returns the alias by which the setting is set, if not by its own name.
+    /// Returns the alias by which the setting is set; `None` if it is set by its own name.
     pub fn alias(&self, setting: &Declaration) -> Option<&'static str> {
         let name = match self.section {
             Some(_) => return None,
@@ -174,8 +174,8 @@ impl<'a> Reader<'a> {
         (name != setting.name).then_some(name)
     }
 
-    /// Returns what the setting is called where it is set, or would be: `GRAFANA_REMOTE_WRITE_URL`, or
-    /// `remote_write_url` between backticks.
+    /// Returns the name under which the setting is set, or would be: the variable, such as `GRAFANA_REMOTE_WRITE_URL`,
+    /// or the key in backticks, such as `remote_write_url`.
     pub fn name(&self, setting: &Declaration) -> Cow<'static, str> {
         match (self.section, setting.key) {
             (Some(_), Some(key)) => format!("`{key}`").into(),
@@ -183,7 +183,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reports that the value of a setting cannot be used.
+    /// Reports that the value of a setting is invalid.
     pub fn refuse(&self, setting: &Declaration, reason: impl fmt::Display) {
         let problem = self.problem(setting, reason.to_string());
         if setting.is_lenient && self.section.is_none() {
@@ -193,12 +193,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reports that `missing` is unset beside `present`, if only the latter is set. `remedy` says what to write.
+    /// Reports that `missing` is unset although `present` is set. `remedy` says what to write.
     pub fn needs(&self, missing: &Declaration, present: &Declaration, remedy: &str) {
         if !self.is_set(present) || self.is_set(missing) {
             return;
         }
-        // Where one of two has the name for all signals, the other one should.
+        // If one of the two is set by its general alias, suggest the general alias of the other.
         let beside = self.alias(present).and_then(|alias| {
             let at = present.aliases.iter().position(|known| *known == alias)?;
             missing.aliases.get(at).copied()
@@ -211,7 +211,7 @@ impl<'a> Reader<'a> {
         self.problems.add(problem);
     }
 
-    /// Warns of each of `settings` that is set, because it has no effect. `why` is the reason, and what to do.
+    /// Warns about each of `settings` that is set, because it has no effect. `why` gives the reason and the remedy.
     pub fn in_vain(&self, settings: &[&Declaration], why: &str) {
         for setting in settings.iter().filter(|setting| self.is_set(setting)) {
             let problem = self.problem(setting, why.to_owned());
@@ -219,16 +219,16 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reports that two settings are set although one is enough. `remedy` says which one to keep.
+    /// Reports that two settings are set where one is enough. `remedy` says which one to keep.
     pub fn conflict(&self, setting: &Declaration, other: &Declaration, remedy: &str) {
         let reason = format!("is set, and {} too; {remedy}", self.name(other));
         let problem = self.problem(setting, reason);
-        // The values do not matter.
+        // The values make no difference.
         let value = problem.value.filter(|_| problem.position.is_some());
         self.problems.add(Problem { value, ..problem });
     }
 
-    /// Returns the `name` and `value` of each item of a list in the section, and where it stands.
+    /// Returns the `name` and `value` of each item of a list in the section, together with the item's section.
     pub fn pairs(&self, key: &str) -> Vec<(String, String, &'a Section)> {
         let Some(list) = self.section.and_then(|section| section.get(key)) else {
             return Vec::new();
@@ -268,14 +268,14 @@ impl<'a> Reader<'a> {
         self.problems.add(section.problem(reason.to_string()));
     }
 
-    /// Reports what stands in the section and is not among `known`. What is among `unused` has no effect.
+    /// Reports keys of the section that are not among `known`. Keys among `unused` are reported as having no effect.
     pub fn refuse_unknown(&self, known: &[&str], unused: &[&str]) {
         if let Some(section) = self.section {
             self.refuse_others(section, "", known, unused);
         }
     }
 
-    /// Reports what stands in the section and is none of `settings`.
+    /// Reports keys of the section that belong to none of `settings`.
     pub fn refuse_others_than(&self, settings: &[Declaration]) {
         let known: Vec<_> = settings.iter().filter_map(|setting| setting.key).collect();
         self.refuse_unknown(&known, &[]);
@@ -313,7 +313,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Returns text of a section that follows the schema; `None` for nothing, and for what is no text.
+    /// Returns the text of a section that follows the schema; `None` for null and for values that are not text.
     fn schema_text(&self, section: &Section) -> Option<String> {
         let reason = match &section.value {
             SectionValue::Text(text) => return Some(text.clone()),
@@ -327,12 +327,12 @@ impl<'a> Reader<'a> {
         None
     }
 
-    /// Returns the text of a value by the schema, for a setting of this type.
+    /// Returns the value as text, for a setting of this type in a section that follows the schema.
     fn schema_value(&self, section: &Section, value_type: ValueType) -> Option<String> {
         use ValueType::{Boolean, Count, File, Interval, Milliseconds, Timeout};
         let number = match &section.value {
             SectionValue::Int(value) => Some(value.to_string()),
-            // To JSON schema, 1.0 is whole.
+            // In JSON schema, 1.0 is an integer.
             SectionValue::Float(value) if value.fract() == 0.0 => Some(format!("{value:.0}")),
             _ => None,
         };
@@ -362,7 +362,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Returns the text of a setting, without white space around it. `None` if it is unset or a problem.
+    /// Returns the text of a setting without surrounding white space; `None` if the setting is unset or has a problem.
     fn text(&self, setting: &Declaration) -> Option<String> {
         let text = match self.section {
             None => self.environment.text(setting, self.problems)?,
@@ -388,7 +388,7 @@ impl<'a> Reader<'a> {
             return self.environment.problem(setting, reason);
         };
         if let Some(found) = section.get(key) {
-            // A value is never shown: the file may have it from a variable.
+            // Never show the value: it may come from a variable.
             let text = found.text().unwrap_or_default();
             let is_shown_nowhere = setting.is_secret || text.is_empty();
             return found.problem(match is_shown_nowhere {
@@ -404,7 +404,7 @@ impl<'a> Reader<'a> {
 
 fn trimmed(text: &str, value_type: ValueType) -> &str {
     match value_type {
-        // A file has a line end; blanks may be part of a password.
+        // A file ends with a line end, but spaces may be part of a password.
         ValueType::Password => text.trim_end_matches(['\r', '\n']),
         _ => text.trim(),
     }

@@ -1,38 +1,38 @@
-//! A section of a configuration file that a target reads by itself.
+//! A section of a configuration file that a target reads itself.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::problem::{Position, Problem};
 
-/// What stands in a section of a configuration file, or below it. `Debug` shows no text and no numbers: they may be
+/// A section of a configuration file, or a value below it. `Debug` shows no text and no numbers, because they may be
 /// secret.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Section {
-    /// Where it stands.
+    /// The position in the file.
     pub position: Position,
-    /// What stands there, with the values of variables.
+    /// The value, with variables substituted.
     pub value: SectionValue,
 }
 
-/// What stands in a file.
+/// A value in a configuration file.
 #[derive(Clone, PartialEq)]
 #[non_exhaustive]
 pub enum SectionValue {
-    /// Nothing.
+    /// Null, or no value.
     Null,
-    /// A truth value.
+    /// A boolean.
     Bool(bool),
     /// A whole number.
     Int(i128),
-    /// Another number.
+    /// Any other number.
     Float(f64),
     /// Text.
     Text(String),
-    /// Several values.
+    /// A list.
     List(Vec<Section>),
-    /// Values with keys.
+    /// A mapping.
     Mapping(BTreeMap<String, Section>),
 }
 
@@ -42,7 +42,7 @@ impl Section {
         Self { position, value }
     }
 
-    /// Returns what stands under `key`, `tls.ca_file` for what is inside of a mapping.
+    /// Returns the value under `key`. `tls.ca_file` reaches into a mapping.
     pub fn get(&self, key: &str) -> Option<&Self> {
         let SectionValue::Mapping(entries) = &self.value else {
             return None;
@@ -53,12 +53,12 @@ impl Section {
         }
     }
 
-    /// Returns what is wrong with it, as a problem.
+    /// Creates a problem with this section.
     pub fn problem(&self, reason: impl Into<String>) -> Problem {
         Problem::in_file(self.position.clone(), reason)
     }
 
-    /// Returns what kind of value stands here, which may be shown.
+    /// Returns the kind of the value, which is safe to show.
     pub(crate) fn kind(&self) -> &'static str {
         match self.value {
             SectionValue::Null => "nothing",
@@ -70,7 +70,7 @@ impl Section {
         }
     }
 
-    /// Returns what stands here as a variable would have it; `None` for what no variable can hold.
+    /// Returns the value as an environment variable would hold it; `None` for a value that a variable cannot hold.
     pub(crate) fn text(&self) -> Option<String> {
         match &self.value {
             SectionValue::Null => Some(String::new()),

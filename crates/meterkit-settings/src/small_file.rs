@@ -1,18 +1,18 @@
-//! Files that a setting names: secrets, certificates, configuration.
+//! Files that settings name: secrets, certificates and configuration.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Reads a file of at most `limit` bytes. Follows links: secrets that are mounted into a container are links.
+/// Reads a file of at most `limit` bytes. Follows links, because secrets are mounted into containers as links.
 ///
 /// # Errors
 ///
-/// When it is no regular file, so that a pipe or a device without end cannot hold up the start; when it is longer than
-/// `limit`; when it cannot be read.
+/// Returns an error if `path` is not a regular file (so that a pipe or an endless device cannot block the start), if
+/// the file is longer than `limit`, or if it cannot be read.
 pub fn read_small_file(path: &Path, limit: usize) -> Result<Vec<u8>, SmallFileError> {
-    // Opening a device may already do something.
+    // Check first, because merely opening a device may have side effects.
     check(&std::fs::metadata(path)?)?;
     read(open(path, File::options().read(true), 0)?, limit)
 }
@@ -21,17 +21,17 @@ pub fn read_small_file(path: &Path, limit: usize) -> Result<Vec<u8>, SmallFileEr
 ///
 /// # Errors
 ///
-/// Fails as [`read_small_file`] does, and also if `path` is a link.
+/// Returns an error in the same cases as [`read_small_file`], and also if `path` is a link.
 pub fn read_own_file(path: &Path, limit: usize) -> Result<Vec<u8>, SmallFileError> {
     read(open_own_file(path, File::options().read(true))?, limit)
 }
 
-/// Opens a file that only this program writes. If `options` create it, then for this user alone.
+/// Opens a file that only this program writes. If `options` create it, only the current user can access it.
 ///
 /// # Errors
 ///
-/// When it cannot be opened, or is a link, a pipe or anything else but a regular file. Never waits for the other end of
-/// a pipe.
+/// Returns an error if the file cannot be opened, or is a link, a pipe or anything else but a regular file. Never waits
+/// for the other end of a pipe.
 pub fn open_own_file(path: &Path, options: &mut OpenOptions) -> Result<File, SmallFileError> {
     open(path, options, NO_LINKS)
 }
@@ -40,7 +40,7 @@ fn open(path: &Path, options: &mut OpenOptions, flags: i32) -> Result<File, Smal
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt;
-        // Without it, opening a pipe waits for its other end.
+        // Without `O_NONBLOCK`, opening a pipe waits for its other end.
         options.mode(0o600).custom_flags(flags | libc::O_NONBLOCK);
     }
     #[cfg(not(unix))]
@@ -65,7 +65,8 @@ fn check(found: &std::fs::Metadata) -> Result<(), SmallFileError> {
 }
 
 fn read(file: File, limit: usize) -> Result<Vec<u8>, SmallFileError> {
-    // Files that the system makes up have no length, but a sparse one that is too long need not be read.
+    // Virtual files report a length of 0, so a small length proves nothing; a large one, even of a sparse file, saves
+    // reading.
     let length = file.metadata()?.len();
     let mut bytes = Vec::new();
     if length <= limit as u64 {
@@ -78,18 +79,18 @@ fn read(file: File, limit: usize) -> Result<Vec<u8>, SmallFileError> {
     Ok(bytes)
 }
 
-/// Why a file cannot be used. Holds nothing of its content.
+/// The reason why a file cannot be used. Contains nothing of the file's content.
 pub enum SmallFileError {
-    /// It cannot be read.
+    /// The file cannot be read.
     Read(io::Error),
-    /// It is a directory, a pipe, a socket or a device.
+    /// The path is a directory, a pipe, a socket or a device.
     NoFile {
         /// Whether it is a directory.
         is_directory: bool,
     },
-    /// It is longer than any that someone wrote on purpose.
+    /// The file is longer than the limit.
     TooLong {
-        /// How many bytes it may have.
+        /// The maximum number of bytes.
         limit: usize,
     },
 }
@@ -128,16 +129,16 @@ impl fmt::Display for SmallFileError {
     }
 }
 
-/// No secret is longer.
+/// The maximum size of a secret in bytes.
 const MAX_SECRET: usize = 64 * 1024;
 
-/// No list of certificates is longer.
+/// The maximum size of a PEM file in bytes, enough for any list of certificates.
 pub(crate) const MAX_PEM: usize = 1 << 20;
 
-/// What some editors put in front of a text.
+/// The mark that some editors put in front of a text.
 pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// What to do about it.
+/// The error for a file that begins with the mark.
 pub(crate) const HAS_BYTE_ORDER_MARK: &str =
     "begins with a byte-order mark; save it as UTF-8 without one";
 
@@ -157,7 +158,7 @@ pub(crate) fn pem<E: fmt::Display>(
     Ok(pem)
 }
 
-/// Reads a secret from a file, without the line end at its end. The error does not quote it.
+/// Reads a secret from a file, without a line end at the end. Errors do not quote the secret.
 pub(crate) fn secret(path: &Path) -> Result<String, String> {
     let bytes = read_small_file(path, MAX_SECRET).map_err(|error| match error {
         SmallFileError::TooLong { .. } => {
@@ -172,7 +173,7 @@ pub(crate) fn secret(path: &Path) -> Result<String, String> {
     let text = text.strip_suffix('\n').unwrap_or(&text);
     let text = text.strip_suffix('\r').unwrap_or(text);
     if text.trim().is_empty() {
-        // A secret that was not mounted would otherwise be a metric that goes nowhere.
+        // An empty secret, for example one that was not mounted, would otherwise mean that metrics silently go nowhere.
         return Err("the file is empty; write the secret into it, or unset the variable".to_owned());
     }
     Ok(text.to_owned())

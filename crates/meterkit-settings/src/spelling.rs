@@ -1,6 +1,6 @@
 //! Hints for misspelled names.
 
-/// Returns the candidate that takes the fewest changes to get from `text`, unless more than half of it would be changed.
+/// Returns the candidate with the fewest changes from `text`, unless more than half of the characters would change.
 pub fn nearest<'a>(text: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let with_changes =
         candidates.map(|candidate| (strsim::osa_distance(text, candidate), candidate));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::declaration::{Declaration, Setting};
 use crate::reader::Reader;
 
-/// What `meterkit` knows of a push target that an operator can select. The crate of the target declares it; `T` is what
+/// The declaration of a push target that an operator can select, made by the crate of the target. `T` is the type that
 /// the target is made from.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_structs, reason = "crates with targets make it")]
@@ -18,9 +18,9 @@ pub struct TargetDeclaration<T: 'static> {
     pub interval: &'static Setting<Duration>,
     /// The names below `exporter` in a configuration file.
     pub sections: &'static [&'static str],
-    /// Reads the settings from the environment. Reports what is wrong to the reader, and returns `None` if no target can
-    /// be made then.
+    /// Reads the settings from the environment. Reports problems to the reader, and returns `None` if they prevent the
+    /// target.
     pub read: fn(&Reader<'_>) -> Option<T>,
-    /// Reads the section of this name in a configuration file, and reports what is wrong or unknown in it.
+    /// Reads the section of this name in a configuration file, and reports invalid and unknown properties.
     pub read_section: fn(&str, &Reader<'_>) -> Option<T>,
 }

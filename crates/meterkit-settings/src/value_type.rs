@@ -1,48 +1,48 @@
-//! What is accepted as a value.
+//! The types of setting values.
 
 use std::fmt;
 
-/// What is accepted as the value of a setting; `Display` says it in words.
+/// The type of a setting's value. `Display` describes the accepted values in words.
 ///
-/// White space around a value does not count.
+/// White space around a value is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ValueType {
-    /// Yes or no, in any case.
+    /// `true` or `false`, in any case.
     Boolean,
     /// Any text.
     Text,
-    /// A part of names.
+    /// A name component: words in lower case with `_` between them.
     Name,
-    /// The name that goes with a password.
+    /// The username that goes with a password.
     Username,
-    /// A password. Blanks may be part of it.
+    /// A password. Spaces may be part of it.
     Password,
     /// A token or key.
     Token,
-    /// How many of something there may be.
+    /// A number of things, 1 or more.
     Count,
     /// A number that identifies something.
     Number,
-    /// A time span that may be nothing.
+    /// A duration that may be zero.
     Milliseconds,
-    /// A time span that is something.
+    /// A duration greater than zero.
     Interval,
-    /// A time span that may be without end.
+    /// A timeout, which may be unlimited.
     Timeout,
     /// A port to listen on.
     Port,
-    /// A port on which the other side listens.
+    /// A port to connect to.
     PeerPort,
-    /// A host to listen on, or to talk to.
+    /// A host to listen on or to connect to.
     Host,
-    /// Hosts that others ask for.
+    /// Host names and addresses by which clients address this process.
     Hosts,
-    /// Networks that others are in.
+    /// Networks that clients are in.
     Networks,
     /// The path of a URL that this library serves.
     UrlPath,
-    /// Patterns of names or keys that are kept, and of those that are left out.
+    /// Patterns of names or keys to keep, and of those to leave out.
     NamePatterns,
     /// A URL to send to.
     Url,
@@ -50,13 +50,13 @@ pub enum ValueType {
     File,
     /// One of these words, in any case.
     Word(&'static [&'static str]),
-    /// Some of these words, in any case; each counts once.
+    /// Some of these words, in any case; duplicates count once.
     Words(&'static [&'static str]),
     /// Scopes.
     Scopes,
-    /// Pairs by OpenTelemetry's rules.
+    /// Pairs in OpenTelemetry's format.
     Pairs,
-    /// Tags by Datadog's rules.
+    /// Tags in Datadog's format.
     Tags,
 }
 

@@ -1,16 +1,16 @@
-//! Enumerations whose values are words in settings, each word declared once.
+//! Enumerations whose values are words in settings, where each word is declared once.
 
 use std::fmt;
 
 use crate::value_type::ValueType;
 
-/// An enumeration whose values are words in settings: implemented by [`words!`](crate::words).
+/// An enumeration whose values are words in settings. Implemented by [`words!`](crate::words).
 pub trait Words: Copy + 'static {
     /// The word of each value.
     const WORDS: &'static [&'static str];
     /// The values, in the order of their words.
     const VALUES: &'static [Self];
-    /// Further words that are read, and the values that they stand for.
+    /// Further words that are accepted, with the values that they stand for.
     const ALSO: &'static [(&'static str, Self)];
 
     /// Returns the value of a word, in upper or lower case.
@@ -22,7 +22,7 @@ pub trait Words: Copy + 'static {
     }
 }
 
-/// A word that an enumeration does not have.
+/// The error for a word that an enumeration does not have.
 #[derive(Clone, PartialEq, Eq)]
 pub struct UnknownWord {
     word: String,
@@ -46,7 +46,7 @@ impl fmt::Display for UnknownWord {
     }
 }
 
-/// Declares the words of an enumeration, from which come [`Words`], `as_str`, `Display` and `FromStr`.
+/// Declares the words of an enumeration, and implements [`Words`], `as_str`, `Display` and `FromStr` with them.
 ///
 /// ```
 /// use meterkit_settings::words;
@@ -79,7 +79,7 @@ macro_rules! words {
         }
 
         impl $type {
-            /// Returns the word that settings have for it.
+            /// Returns the word that settings use for this value.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$value => $word),*
@@ -93,7 +93,7 @@ macro_rules! words {
             }
         }
 
-        /// In upper or lower case.
+        /// Accepts words in upper or lower case.
         impl ::std::str::FromStr for $type {
             type Err = $crate::UnknownWord;
 

@@ -14,29 +14,30 @@ use crate::file::schema::At;
 use crate::file::yaml;
 use crate::problem::Position;
 
-/// What a file of OpenTelemetry's declarative configuration says about metrics.
+/// The part of a declarative OpenTelemetry configuration file that concerns metrics.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ConfigFile {
-    /// The version of the schema that it is written for.
+    /// The version of the schema that the file is written for.
     pub file_format: FileFormat,
-    /// The line that says so.
+    /// The line of `file_format`.
     pub file_format_line: usize,
     /// Whether all telemetry is off.
     pub is_disabled: bool,
-    /// What is being measured.
+    /// The entity that produces the telemetry.
     pub resource: Resource,
-    /// What becomes of metrics; `None` when the file does not say, which by the schema means that they go nowhere.
+    /// Readers and views; `None` if the file has no `meter_provider`, which by the schema means that metrics are not
+    /// exported.
     pub meter_provider: Option<MeterProvider>,
-    /// What else stands in the file and has no effect, ordered by line.
+    /// Other parts of the file, which have no effect, ordered by line.
     pub unused: Vec<Position>,
 }
 
 impl ConfigFile {
-    /// How many bytes a file may have: 1 MiB.
+    /// The maximum size of a file in bytes: 1 MiB.
     pub const MAX_BYTES: usize = 1 << 20;
 
-    /// Reads a file, with `lookup` for the variables of the environment that it names.
+    /// Reads a file. `lookup` returns the values of the environment variables that the file refers to.
     ///
     /// ```no_run
     /// use meterkit_settings::file::ConfigFile;
@@ -50,8 +51,8 @@ impl ConfigFile {
     ///
     /// # Errors
     ///
-    /// When the file cannot be read, is larger than [`MAX_BYTES`](Self::MAX_BYTES), or does not follow the schema. All
-    /// problems are reported together.
+    /// Returns an error if the file cannot be read, is larger than [`MAX_BYTES`](Self::MAX_BYTES), or violates the
+    /// schema. All problems are reported together.
     pub fn read(
         path: impl AsRef<Path>,
         lookup: impl Fn(&str) -> Option<OsString>,
@@ -66,7 +67,7 @@ impl ConfigFile {
         Self::from_bytes(&bytes, &lookup).map_err(|error| error.of_file(path))
     }
 
-    /// Reads the text of a file, with `lookup` for the variables of the environment that it names.
+    /// Parses the text of a file. `lookup` returns the values of the environment variables that the text refers to.
     ///
     /// ```
     /// use meterkit_settings::file::{ConfigFile, ReaderConfig};
@@ -88,8 +89,8 @@ impl ConfigFile {
     ///
     /// # Errors
     ///
-    /// When the text is longer than [`MAX_BYTES`](Self::MAX_BYTES), or does not follow the schema. All problems are
-    /// reported together.
+    /// Returns an error if the text is longer than [`MAX_BYTES`](Self::MAX_BYTES) or violates the schema. All problems
+    /// are reported together.
     pub fn parse(
         text: &str,
         lookup: impl Fn(&str) -> Option<OsString>,
@@ -123,7 +124,7 @@ impl ConfigFile {
         }
     }
 
-    /// What is right in the file. Whatever is missing in it has been reported.
+    /// Returns the valid part of the file. Everything that is missing from it has been reported.
     fn from_text(text: &str, lookup: yaml::Lookup<'_>, report: &mut Report) -> Option<Self> {
         let root = yaml::read(text, lookup, report);
         let Some(root) = root else {
@@ -138,7 +139,7 @@ impl ConfigFile {
         let file_format = fields.need("file_format", report);
         let file_format_line = file_format.as_ref().map_or(1, |at| at.line);
         let file_format = file_format.and_then(|at| format::read(&at, report));
-        // When the version is wrong, the rest is likely to be as well: that would hide what matters.
+        // A file of the wrong version is likely to have many other errors, which would hide the one that matters.
         let file_format = file_format?;
         report.is_newer = file_format.is_newer();
         let is_disabled = fields.take("disabled").and_then(|at| at.boolean(report));

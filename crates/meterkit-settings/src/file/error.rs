@@ -8,39 +8,39 @@ use crate::SmallFileError;
 use crate::file::config_file::ConfigFile;
 use crate::problem::Problem;
 
-/// Why a file cannot be used. No value of a variable, and nothing of headers or plug-ins, is shown.
+/// The reason why a file cannot be used. Values of variables and the contents of headers and plug-ins are never shown.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// The file cannot be read.
     #[error("config file `{}` {source}; set OTEL_CONFIG_FILE to a file that this process may read", path.display())]
     Read {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: SmallFileError,
     },
 
-    /// The file is larger than any that someone wrote on purpose.
+    /// The file is larger than the limit.
     #[error(
         "config file{} has more than {limit} bytes; write less, or set OTEL_CONFIG_FILE to another file",
         Named(path)
     )]
     TooLarge {
-        /// The file; `None` for text that was given.
+        /// The path of the file; `None` for text that was passed directly.
         path: Option<PathBuf>,
-        /// How many bytes it may have.
+        /// The maximum number of bytes.
         limit: usize,
     },
 
-    /// What the file says is wrong.
+    /// The content of the file is invalid.
     #[error("config file{}{}", Named(path), All(problems))]
     Invalid {
-        /// The file; `None` for text that was given.
+        /// The path of the file; `None` for text that was passed directly.
         path: Option<PathBuf>,
-        /// All that is wrong with it, ordered by line.
+        /// All problems, ordered by line.
         problems: Vec<Problem>,
-        /// What could be read nevertheless, to look for what else is wrong.
+        /// The valid part of the file, which the caller can check for further problems.
         readable: Option<Box<ConfigFile>>,
     },
 }
@@ -48,7 +48,7 @@ pub enum ConfigError {
 meterkit_rules::debug_as_text!(ConfigError);
 
 impl ConfigError {
-    /// Each thing that is wrong with what the file says.
+    /// Returns every problem with the content of the file.
     pub fn problems(&self) -> &[Problem] {
         match self {
             Self::Invalid { problems, .. } => problems,
@@ -56,7 +56,7 @@ impl ConfigError {
         }
     }
 
-    /// The same error about a file.
+    /// Returns the same error with the path of the file.
     pub(crate) fn of_file(self, file: &Path) -> Self {
         let path = Some(file.to_owned());
         match self {

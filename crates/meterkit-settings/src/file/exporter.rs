@@ -1,4 +1,4 @@
-//! `exporter`: where metrics go.
+//! `exporter`: the destination of metrics.
 
 mod plugin;
 mod prometheus;
@@ -11,33 +11,33 @@ use crate::file::schema::At;
 pub use self::plugin::Plugin;
 pub use self::prometheus::PrometheusExporter;
 
-/// Where a periodic reader sends metrics.
+/// The exporter of a periodic reader.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum PushExporter {
     /// `console`: standard output.
     Console(ConsoleExporter),
-    /// Anything else, `otlp_http` or `datadog` for example, as the file has it.
+    /// Any other exporter, for example `otlp_http` or `datadog`, as it is written in the file.
     Plugin(Plugin),
 }
 
-/// How metrics are fetched from a pull reader.
+/// The exporter of a pull reader.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum PullExporter {
-    /// `prometheus/development`, or `prometheus`: a scrape endpoint.
+    /// `prometheus/development` or `prometheus`: a scrape endpoint.
     Prometheus(PrometheusExporter),
-    /// Anything else, as the file has it.
+    /// Any other exporter, as it is written in the file.
     Plugin(Plugin),
 }
 
-/// What is printed.
+/// The settings of the console exporter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConsoleExporter {
-    /// Whether values are totals or deltas; `None` for totals.
+    /// Whether values are cumulative or deltas; `None` for cumulative.
     pub temporality: Option<Temporality>,
-    /// Whether the values of observable counters are totals or deltas; `None` for those of all other sums.
+    /// The temporality of observable counters, where it differs from `temporality`; `None` if it is the same.
     pub observed_temporality: Option<Temporality>,
 }
 
@@ -79,7 +79,7 @@ fn console(at: At<'_>, report: &mut Report) -> Option<ConsoleExporter> {
     let temporality = fields.take("temporality_preference");
     let temporality = temporality.and_then(|at| at.choice(&preferences, report));
     if let Some(at) = fields.take("default_histogram_aggregation") {
-        // Which buckets are shown has no meaning for a console.
+        // The kind of histogram buckets makes no difference to the console.
         if at.choice(&aggregations, report) == Some(true) {
             at.unused(report);
         }

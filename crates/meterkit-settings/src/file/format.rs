@@ -9,17 +9,17 @@ use crate::file::schema::At;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FileFormat {
-    /// Another one is another format.
+    /// The major version. Files of another major version are not supported.
     pub major: u32,
-    /// A higher one may have more properties.
+    /// The minor version. A higher version may add properties.
     pub minor: u32,
 }
 
 impl FileFormat {
-    /// The version that this reads.
+    /// The version that this library reads.
     pub const KNOWN: Self = Self { major: 1, minor: 1 };
 
-    /// Whether the file may say things that this version does not know: those have no effect.
+    /// Returns whether the file may have properties that this library does not know. Such properties have no effect.
     pub fn is_newer(self) -> bool {
         self.minor > Self::KNOWN.minor
     }
@@ -32,7 +32,7 @@ impl fmt::Display for FileFormat {
 }
 
 pub(crate) fn read(at: &At<'_>, report: &mut Report) -> Option<FileFormat> {
-    // Without quotes it looks like a number, and everyone forgets them.
+    // Users often forget the quotes, and without them the version is a number.
     let text = at.raw_text();
     let format = text.and_then(parse);
     match format {
@@ -52,7 +52,7 @@ pub(crate) fn read(at: &At<'_>, report: &mut Report) -> Option<FileFormat> {
     }
 }
 
-/// `1.0`, `1.1-rc.2`.
+/// Parses a version such as `1.0` or `1.1-rc.2`.
 fn parse(text: &str) -> Option<FileFormat> {
     let (version, tag) = text.split_once('-').unwrap_or((text, "stable"));
     let (major, minor) = version.split_once('.')?;

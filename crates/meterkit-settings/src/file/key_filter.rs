@@ -1,4 +1,4 @@
-//! `included` and `excluded`: which keys are kept.
+//! `included` and `excluded`: filters for keys.
 
 use meterkit_pipeline::{KeyFilter, NamePattern};
 

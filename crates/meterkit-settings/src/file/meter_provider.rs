@@ -11,65 +11,65 @@ use crate::file::report::Report;
 use crate::file::schema::At;
 use crate::file::view;
 
-/// What becomes of metrics.
+/// The readers and views of a file.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct MeterProvider {
-    /// Who takes them.
+    /// The readers.
     pub readers: Vec<ReaderConfig>,
-    /// What is changed on their way.
+    /// The views, which change metrics before the readers receive them.
     pub views: Views,
-    /// Which measurements may become exemplars; `None` for the default.
+    /// The measurements that may become exemplars; `None` for the default.
     pub exemplar_filter: Option<ExemplarFilter>,
 }
 
-/// Who takes metrics.
+/// A reader of metrics.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum ReaderConfig {
-    /// Sends them at intervals.
+    /// Exports metrics at an interval.
     Periodic(PeriodicReader),
-    /// Metrics are pulled.
+    /// Waits for metrics to be pulled.
     Pull(PullReader),
 }
 
-/// Sends metrics at intervals.
+/// A reader that exports metrics at an interval.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PeriodicReader {
-    /// Its line in the file.
+    /// The line in the file.
     pub line: usize,
-    /// Its path in the file.
+    /// The path in the file.
     pub path: String,
-    /// The time between two exports; `None` for a minute.
+    /// The time between two exports; `None` for one minute.
     pub interval: Option<Duration>,
-    /// How long one export may take; `None` for 30 seconds, `Duration::MAX` for ever.
+    /// The time that one export may take; `None` for 30 seconds, `Duration::MAX` for no limit.
     pub timeout: Option<Duration>,
-    /// Where they go.
+    /// The exporter.
     pub exporter: PushExporter,
-    /// What the exporter receives; `None` for everything.
+    /// The metrics and labels that the exporter receives; `None` for everything.
     pub filter: Option<TargetFilter>,
-    /// How many series instruments may have.
+    /// The maximum number of series per instrument.
     pub cardinality_limits: CardinalityLimits,
 }
 
-/// A reader whose metrics are pulled.
+/// A reader whose metrics are pulled, for example by scrapes.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PullReader {
-    /// Its line in the file.
+    /// The line in the file.
     pub line: usize,
-    /// Its path in the file.
+    /// The path in the file.
     pub path: String,
-    /// How they are fetched.
+    /// The exporter.
     pub exporter: PullExporter,
-    /// What the exporter receives; `None` for everything.
+    /// The metrics and labels that the exporter receives; `None` for everything.
     pub filter: Option<TargetFilter>,
-    /// How many series instruments may have.
+    /// The maximum number of series per instrument.
     pub cardinality_limits: CardinalityLimits,
 }
 
-/// How many series an instrument may have, by its kind.
+/// The maximum number of series per instrument, by instrument kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CardinalityLimits {
     default: Option<usize>,
@@ -77,19 +77,19 @@ pub struct CardinalityLimits {
 }
 
 impl CardinalityLimits {
-    /// For instruments that the file does not mention.
+    /// Returns the limit for kinds that the file does not mention.
     pub fn default_limit(&self) -> Option<usize> {
         self.default
     }
 
-    /// For instruments of this kind.
+    /// Returns the limit for instruments of this kind.
     pub fn of(&self, kind: Kind) -> Option<usize> {
         let own = self.kinds.iter().find(|(known, _)| *known == kind);
         own.map(|(_, limit)| *limit).or(self.default)
     }
 }
 
-/// The kinds of instruments, as the file names them.
+/// The instrument kinds by their names in the file.
 pub(crate) const KINDS: [(&str, Kind); 7] = [
     ("counter", Kind::Counter),
     ("gauge", Kind::Gauge),
@@ -160,7 +160,7 @@ fn pull(at: At<'_>, report: &mut Report) -> Option<PullReader> {
     Some(PullReader { line, path, exporter: exporter?, filter, cardinality_limits })
 }
 
-/// Not in OpenTelemetry's schema, which knows only views.
+/// Reads a filter, which is an extension: OpenTelemetry's schema has only views.
 fn filter(at: At<'_>, report: &mut Report) -> Option<TargetFilter> {
     let mut fields = at.fields(report)?;
     let mut keys = |key, report: &mut Report| {

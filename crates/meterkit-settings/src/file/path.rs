@@ -1,7 +1,7 @@
 //! Paths into the file: `meter_provider.readers[0].periodic`.
 
 pub(crate) fn key(at: &str, key: &str) -> String {
-    // Long keys are nobody's on purpose.
+    // Limit the length: a very long key is a mistake and would make the error unreadable.
     let key: String = key.chars().take(100).collect();
     if at.is_empty() { key } else { format!("{at}.{key}") }
 }

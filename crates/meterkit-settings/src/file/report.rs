@@ -1,13 +1,13 @@
-//! Problems that are found while a file is read, and the parts of it that have no effect.
+//! Problems and unused parts that are found while a file is read.
 
 use crate::problem::{Position, Problem};
 
-/// All of that, in the order in which it was found.
+/// The problems and unused parts, in the order in which they were found.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     pub(crate) problems: Vec<Problem>,
     pub(crate) unused: Vec<Position>,
-    /// Whether the file may have properties that only a later version of the schema knows.
+    /// Whether the file may have properties that only a later version of the schema defines.
     pub(crate) is_newer: bool,
 }
 

@@ -1,4 +1,4 @@
-//! `resource`: what is being measured.
+//! `resource`: the entity that produces the telemetry.
 
 use std::collections::HashSet;
 
@@ -10,38 +10,39 @@ use crate::file::report::Report;
 use crate::file::schema::At;
 use crate::file::{key_filter, pairs};
 
-/// What is being measured, as the file says.
+/// The `resource` section of a file.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Resource {
-    /// Its attributes: those of `attributes`, and those of `attributes_list` that are not among them. A list has become
-    /// its JSON text, as everywhere in a snapshot.
+    /// The attributes: the entries of `attributes`, and the entries of `attributes_list` whose keys are not among them.
+    /// A list is stored as JSON text, as everywhere in a snapshot.
     pub attributes: Vec<(String, AttributeValue)>,
-    /// The schema URL of its attributes.
+    /// The schema URL of the attributes.
     pub schema_url: Option<String>,
-    /// What is to be found out by itself; `None` for nothing.
+    /// Which attributes to detect; `None` for no detection.
     pub detection: Option<Detection>,
 }
 
-/// Which attributes are to be found out.
+/// The settings of resource detection.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Detection {
-    /// By whom, in this order.
+    /// The detectors, in the order in which they run.
     pub detectors: Vec<Detector>,
-    /// Which of theirs are kept; `None` for all.
+    /// The detected attributes to keep; `None` for all.
     pub attributes: Option<KeyFilter>,
 }
 
-/// Who finds attributes out.
+/// A detector of resource attributes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Detector {
-    /// `service`, `host`, `process`, `container` by OpenTelemetry's schema; others may have others.
+    /// The name: `service`, `host`, `process` or `container` in OpenTelemetry's schema. Other libraries may define
+    /// more.
     pub name: String,
-    /// Its line in the file.
+    /// The line in the file.
     pub line: usize,
-    /// Its path in the file.
+    /// The path in the file.
     pub path: String,
 }
 
@@ -70,7 +71,7 @@ pub(crate) fn read(at: At<'_>, report: &mut Report) -> Option<Resource> {
     Some(resource)
 }
 
-/// Removes what has a key that is `known`. Of a key that comes twice, the last value counts.
+/// Removes attributes whose keys are in `known`. If a key occurs twice, the last value is kept.
 fn keep_last(attributes: &mut Vec<(String, AttributeValue)>, mut known: HashSet<String>) {
     attributes.reverse();
     attributes.retain(|(key, _)| known.insert(key.clone()));
@@ -115,7 +116,7 @@ fn attribute(at: At<'_>, report: &mut Report) -> Option<(String, AttributeValue)
         name_at.problem(report, "is empty; write for example `service.name`");
         return None;
     }
-    // An attribute without a value is none.
+    // An attribute without a value is left out.
     let value = value.filter(|at| !at.is_null())?;
     let value = match type_? {
         Type::String => string(&value, report)?.into(),
@@ -142,7 +143,7 @@ fn int(at: &At<'_>, report: &mut Report) -> Option<i64> {
     i64::try_from(value).ok()
 }
 
-/// A list as OpenTelemetry writes it where lists cannot be kept.
+/// Formats a list as JSON text, as OpenTelemetry does where lists are not supported.
 fn list<T>(
     at: &At<'_>,
     report: &mut Report,

@@ -1,4 +1,4 @@
-//! Reading by a schema: each part of a file with its path, and whatever does not fit reported.
+//! Reads a file by its schema, and reports whatever does not match, with its path.
 
 mod fields;
 mod value;
@@ -9,14 +9,14 @@ use crate::file::yaml::{Content, Entry, Meaning, Node, Scalar};
 
 pub(crate) use self::fields::Fields;
 
-/// A part of the file, and where it stands.
+/// A part of the file and its position.
 #[derive(Clone)]
 pub(crate) struct At<'n> {
     pub(crate) node: &'n Node,
-    /// Of the key where there is one: a value that is left out has no line of its own.
+    /// The line of the key, if there is a key: a value that is left out has no line of its own.
     pub(crate) line: usize,
     pub(crate) path: String,
-    /// Whether errors must not show what stands here.
+    /// Whether errors must not show this value.
     is_secret: bool,
 }
 
@@ -25,7 +25,7 @@ impl<'n> At<'n> {
         Self { node, line: node.line, path: String::new(), is_secret: false }
     }
 
-    /// Returns the same value, but errors do not show it or anything below it.
+    /// Returns the same value, marked so that errors show neither it nor anything below it.
     pub(crate) fn secret(mut self) -> Self {
         self.is_secret = true;
         self
@@ -40,7 +40,7 @@ impl<'n> At<'n> {
         self.node.is_null()
     }
 
-    /// Reports what is wrong here, unless something has been reported already.
+    /// Reports a problem with this value, unless a problem with it has been reported already.
     pub(crate) fn problem(&self, report: &mut Report, reason: impl Into<String>) {
         if !matches!(self.node.content, Content::Scalar(Scalar { meaning: Meaning::Broken, .. })) {
             report.problem(self.line, self.path.clone(), reason);
@@ -51,7 +51,7 @@ impl<'n> At<'n> {
         report.unused(self.line, self.path.clone());
     }
 
-    /// Describes the value here, as far as it may be shown.
+    /// Describes the value for an error, without showing what may be secret.
     pub(crate) fn shown(&self) -> String {
         match &self.node.content {
             Content::Sequence(_) => "a list".to_owned(),
@@ -60,7 +60,7 @@ impl<'n> At<'n> {
                 "nothing".to_owned()
             }
             Content::Scalar(_) if self.is_secret => "what stands here".to_owned(),
-            // What a variable holds may be secret wherever it is used by mistake.
+            // A variable may hold a secret even if it is used in the wrong place.
             Content::Scalar(Scalar { written: Some(written), .. }) => {
                 format!("what {} stands for", quoted(written))
             }

@@ -1,4 +1,4 @@
-//! `views`: which instruments, and what becomes of them.
+//! `views`: which instruments are selected, and how their streams change.
 
 use meterkit_pipeline::{Aggregation, NamePattern, View, ViewSelector, ViewStream};
 
@@ -17,7 +17,7 @@ pub(crate) fn read(at: At<'_>, report: &mut Report) -> Option<View> {
     fields.end(report);
     let view = View { selector: selector?, stream: stream? };
     if view.stream.name.is_some() && view.selector.is_wide() {
-        // The specification allows to refuse this: all that is selected would have one name.
+        // The specification allows refusing this: all selected instruments would have the same name.
         name_at?.problem(
             report,
             "has a `name`, but the selector may choose several instruments; write an `instrument_name` without wildcards",
@@ -49,7 +49,7 @@ fn stream_of(at: At<'_>, report: &mut Report) -> Option<ViewStream> {
     let mut fields = at.fields(report)?;
     let name = fields.take("name");
     let description = fields.take("description");
-    // Not in OpenTelemetry's schema, where a view cannot change the unit.
+    // An extension: in OpenTelemetry's schema, a view cannot change the unit.
     let unit = fields.take("unit");
     let aggregation = fields.take("aggregation");
     let limit = fields.take("aggregation_cardinality_limit");

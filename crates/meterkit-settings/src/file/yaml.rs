@@ -1,4 +1,4 @@
-//! YAML as a tree, in which everything knows its line.
+//! YAML as a tree whose nodes know their lines.
 
 mod build;
 mod scalar;
@@ -10,13 +10,13 @@ pub(crate) use self::build::read;
 pub(crate) use self::scalar::Meaning;
 pub(crate) use self::substitute::Lookup;
 
-/// A part of the file. What an alias stands for is shared.
+/// A node of the tree. An alias shares the node that it refers to.
 pub(crate) struct Node {
-    /// Counted from 1.
+    /// The line, counted from 1.
     pub(crate) line: usize,
-    /// How many nodes it has when aliases are written out, itself included.
+    /// The number of nodes with aliases expanded, including this node.
     size: usize,
-    /// How deep it goes: 1 for a scalar.
+    /// The depth: 1 for a scalar.
     depth: usize,
     pub(crate) content: Content,
 }
@@ -29,9 +29,9 @@ pub(crate) enum Content {
 
 pub(crate) struct Scalar {
     pub(crate) meaning: Meaning,
-    /// Its text, with the values of variables.
+    /// The text with variables substituted.
     pub(crate) text: String,
-    /// Its text in the file, where that differs.
+    /// The text as written in the file, if it differs.
     pub(crate) written: Option<String>,
 }
 

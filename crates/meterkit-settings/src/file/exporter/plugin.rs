@@ -1,4 +1,4 @@
-//! Exporters that OpenTelemetry does not define: their part of the file, as it stands there.
+//! Exporters that OpenTelemetry does not define, with their part of the file unchanged.
 
 use crate::{Position, Section, SectionValue};
 
@@ -6,13 +6,14 @@ use crate::file::report::Report;
 use crate::file::schema::At;
 use crate::file::yaml::{Content, Meaning};
 
-/// An exporter of another name, with its properties. Whoever has it reads them; errors can name line and path.
+/// An exporter of another name, with its properties. The crate that implements it reads them; each property knows its
+/// line and path for errors.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Plugin {
-    /// Its name, `datadog` for example.
+    /// The name, for example `datadog`.
     pub name: String,
-    /// What stands below it.
+    /// The properties below the name.
     pub properties: Section,
 }
 

@@ -7,25 +7,25 @@ use crate::file::key_filter;
 use crate::file::report::Report;
 use crate::file::schema::At;
 
-/// A scrape endpoint.
+/// The settings of a scrape endpoint.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PrometheusExporter {
-    /// On which name or address it listens; `None` for `localhost`.
+    /// The host name or address to listen on; `None` for `localhost`.
     pub host: Option<String>,
-    /// On which port; `None` for 9464.
+    /// The port to listen on; `None` for 9464.
     pub port: Option<u16>,
-    /// How names become those of Prometheus; `None` for `underscore_escaping_with_suffixes`.
+    /// How metric names are translated for Prometheus; `None` for `underscore_escaping_with_suffixes`.
     pub translation: Option<Translation>,
-    /// Whether series have the labels of their scope; `None` if they have.
+    /// Whether series carry the labels of their scope; `None` means `true`.
     pub scope_info: Option<bool>,
-    /// Whether the resource is a metric; `None` if it is.
+    /// Whether the resource is exposed as the metric `target_info`; `None` means `true`.
     pub target_info: Option<bool>,
-    /// Which attributes of the resource are labels of all series; `None` for none.
+    /// The resource attributes that become labels of every series; `None` means no attributes.
     pub resource_constant_labels: Option<KeyFilter>,
 }
 
-/// The words of the schema.
+/// The translation strategies by their names in the schema.
 const STRATEGIES: [(&str, Translation); 4] = [
     ("underscore_escaping_with_suffixes", Translation::UnderscoreEscapingWithSuffixes),
     (
@@ -43,7 +43,7 @@ pub(super) fn read(at: At<'_>, report: &mut Report) -> Option<PrometheusExporter
         let port = at.integer(0..=65_535, "a port from 0 to 65535", report)?;
         u16::try_from(port).ok()
     });
-    // The names that have `with` and `without` are those of version 1.0.
+    // Version 1.0 of the schema has the keys `without_*`.
     let mut switch = |key, without| {
         let with = fields.take(key).and_then(|at| at.boolean(report));
         let without = fields.take(without).and_then(|at| at.boolean(report));

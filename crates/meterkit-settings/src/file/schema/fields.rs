@@ -1,19 +1,19 @@
-//! Mappings, whose keys the schema lists.
+//! Mappings whose keys are defined by the schema.
 
 use super::At;
 use crate::file::report::Report;
 use crate::file::yaml::{Content, Entry};
 
-/// A mapping that is being read: what nobody takes is unknown.
+/// A mapping that is being read. Keys that are not taken are reported as unknown.
 pub(crate) struct Fields<'n> {
     pub(crate) at: At<'n>,
     left: Vec<&'n Entry>,
-    /// All keys that were asked for.
+    /// All keys that were asked for, for hints in errors.
     known: Vec<&'static str>,
 }
 
 impl<'n> At<'n> {
-    /// A mapping.
+    /// Returns the value as a mapping.
     pub(crate) fn fields(self, report: &mut Report) -> Option<Fields<'n>> {
         let Content::Mapping(entries) = &self.node.content else {
             let reason = format!("is {}; write a mapping, or remove it", self.shown());
@@ -23,7 +23,7 @@ impl<'n> At<'n> {
         Some(Fields { at: self, left: entries.iter().collect(), known: Vec::new() })
     }
 
-    /// A mapping, or nothing, which is the same as an empty one.
+    /// Returns the value as a mapping, or an empty mapping for null.
     pub(crate) fn fields_or_nothing(self, report: &mut Report) -> Option<Fields<'n>> {
         if self.is_null() {
             return Some(Fields { at: self, left: Vec::new(), known: Vec::new() });
@@ -31,7 +31,7 @@ impl<'n> At<'n> {
         self.fields(report)
     }
 
-    /// The only entry of a mapping with one: what is chosen, and how it is set up.
+    /// Returns the key and value of a mapping with exactly one entry.
     pub(crate) fn only(self, example: &str, report: &mut Report) -> Option<(&'n str, Self)> {
         let fields = self.fields(report)?;
         match &*fields.left {
@@ -47,7 +47,7 @@ impl<'n> At<'n> {
 }
 
 impl<'n> Fields<'n> {
-    /// What stands under `key`.
+    /// Returns the value under `key`, and marks the key as known.
     pub(crate) fn take(&mut self, key: &'static str) -> Option<At<'n>> {
         self.known.push(key);
         let place = self.left.iter().position(|entry| entry.key == key)?;
@@ -55,7 +55,7 @@ impl<'n> Fields<'n> {
         Some(self.at.entry(entry))
     }
 
-    /// What stands under `key`, which must be there.
+    /// Returns the value under `key`, and reports a problem if it is missing.
     pub(crate) fn need(&mut self, key: &'static str, report: &mut Report) -> Option<At<'n>> {
         let found = self.take(key);
         if found.is_none() {
@@ -64,7 +64,7 @@ impl<'n> Fields<'n> {
         found
     }
 
-    /// Reports that what stands under these has no effect.
+    /// Reports that the values under these keys have no effect.
     pub(crate) fn ignore(&mut self, keys: &[&'static str], report: &mut Report) {
         for key in keys {
             if let Some(at) = self.take(key) {
@@ -73,14 +73,15 @@ impl<'n> Fields<'n> {
         }
     }
 
-    /// Reports that everything else has no effect.
+    /// Reports that all remaining values have no effect.
     pub(crate) fn ignore_others(self, report: &mut Report) {
         for entry in &self.left {
             self.at.entry(entry).unused(report);
         }
     }
 
-    /// Reports everything else as unknown. What is experimental, or may be from a later version, merely has no effect.
+    /// Reports all remaining keys as unknown. Experimental keys, and keys that may be from a later version of the
+    /// schema, are merely reported as having no effect.
     pub(crate) fn end(self, report: &mut Report) {
         for entry in &self.left {
             let at = self.at.entry(entry);

@@ -21,7 +21,7 @@ impl<'n> At<'n> {
         self.scalar().map(|scalar| scalar.meaning)
     }
 
-    /// The text of a scalar, whatever it means.
+    /// Returns the text of a scalar of any type.
     pub(crate) fn raw_text(&self) -> Option<&'n str> {
         match self.scalar() {
             Some(Scalar { meaning: Meaning::Null | Meaning::Broken, .. }) | None => None,
@@ -29,12 +29,12 @@ impl<'n> At<'n> {
         }
     }
 
-    /// Text, or nothing.
+    /// Returns text, or `None` for null.
     pub(crate) fn text(&self, report: &mut Report) -> Option<&'n str> {
         if self.is_null() { None } else { self.some_text(report) }
     }
 
-    /// Text.
+    /// Returns text. Null is a problem.
     pub(crate) fn some_text(&self, report: &mut Report) -> Option<&'n str> {
         match self.scalar() {
             Some(Scalar { meaning: Meaning::Text, text, .. }) => Some(text),
@@ -54,7 +54,7 @@ impl<'n> At<'n> {
         }
     }
 
-    /// Text that is not empty, or nothing.
+    /// Returns text that is not empty, or `None` for null.
     pub(crate) fn filled_text(&self, report: &mut Report) -> Option<&'n str> {
         let text = self.text(report)?;
         if text.trim().is_empty() {
@@ -78,7 +78,7 @@ impl<'n> At<'n> {
         }
     }
 
-    /// A whole number in `range`, or nothing. `example` ends the error: what to write.
+    /// Returns a whole number in `range`, or `None` for null. `example` says what to write and ends the error.
     pub(crate) fn integer(
         &self,
         range: RangeInclusive<i128>,
@@ -88,7 +88,7 @@ impl<'n> At<'n> {
         let value = match self.meaning() {
             Some(Meaning::Null) => return None,
             Some(Meaning::Int(value)) => Some(value),
-            // To JSON schema, 1.0 is whole.
+            // In JSON schema, 1.0 is an integer.
             Some(Meaning::Float(value)) if value.fract() == 0.0 => Some(value as i128),
             _ => None,
         };
@@ -102,14 +102,14 @@ impl<'n> At<'n> {
         }
     }
 
-    /// A whole number, 1 or more, or nothing.
+    /// Returns a whole number of at least 1, or `None` for null.
     pub(crate) fn count(&self, report: &mut Report) -> Option<usize> {
         let largest = i128::try_from(usize::MAX).unwrap_or(i128::MAX);
         let count = self.integer(1..=largest, "a whole number, 1 or more", report)?;
         usize::try_from(count).ok()
     }
 
-    /// Milliseconds, `least` or more.
+    /// Returns a duration of at least `least` milliseconds.
     pub(crate) fn milliseconds(&self, least: i128, report: &mut Report) -> Option<Duration> {
         let example = match least {
             0 => "a whole number of milliseconds, `1000` for a second",
@@ -119,7 +119,7 @@ impl<'n> At<'n> {
         u64::try_from(milliseconds).ok().map(Duration::from_millis)
     }
 
-    /// The time that something may take; 0 is no limit.
+    /// Returns a timeout. 0 means no limit.
     pub(crate) fn timeout(&self, report: &mut Report) -> Option<Duration> {
         match self.milliseconds(0, report)? {
             Duration::ZERO => Some(Duration::MAX),
@@ -127,7 +127,6 @@ impl<'n> At<'n> {
         }
     }
 
-    /// A number.
     pub(crate) fn number(&self, report: &mut Report) -> Option<f64> {
         match self.meaning() {
             Some(Meaning::Float(value)) => Some(value),
@@ -139,7 +138,7 @@ impl<'n> At<'n> {
         }
     }
 
-    /// One of these words, or nothing.
+    /// Returns the value of one of these words, or `None` for null.
     pub(crate) fn choice<T: Clone>(&self, choices: &[(&str, T)], report: &mut Report) -> Option<T> {
         if self.is_null() {
             return None;
@@ -157,7 +156,7 @@ impl<'n> At<'n> {
         found.map(|(_, value)| value.clone())
     }
 
-    /// The items of a list that has at least `least`.
+    /// Returns the items of a list that has at least `least` items.
     pub(crate) fn items(&self, least: usize, report: &mut Report) -> Vec<Self> {
         let Content::Sequence(items) = &self.node.content else {
             let reason = format!("is {}; write a list, or remove it", self.shown());
@@ -176,7 +175,7 @@ impl<'n> At<'n> {
         items.iter().enumerate().map(item).collect()
     }
 
-    /// The items of a list of text.
+    /// Returns the items of a list of text.
     pub(crate) fn texts(&self, report: &mut Report) -> Vec<&'n str> {
         let items = self.items(1, report);
         items.iter().filter_map(|item| item.some_text(report)).collect()

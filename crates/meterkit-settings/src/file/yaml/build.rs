@@ -1,4 +1,4 @@
-//! From text to the tree: aliases, tags, variables, and the limits that keep a bad file from doing harm.
+//! Builds the tree from text: aliases, tags, variables, and the limits that keep a malicious file from doing harm.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -12,18 +12,18 @@ use super::{Content, Entry, Node, Scalar};
 use crate::file::path;
 use crate::file::report::Report;
 
-/// How many nodes a file may have once its aliases are written out.
+/// The maximum number of nodes in a file, counted with its aliases expanded.
 const MAX_NODES: usize = 100_000;
 
-/// How deep it may go.
+/// The maximum depth of a file.
 const MAX_DEPTH: usize = 64;
 
-/// How many bytes all scalars with variables may have together.
+/// The maximum number of bytes of all scalars with variables together.
 const MAX_SUBSTITUTED: usize = 1 << 20;
 
-/// The root of the file. `None` when it is no YAML, or more than one would have on purpose.
+/// Returns the root of the file, or `None` if the text is not valid YAML or exceeds a limit.
 ///
-/// Variables are put in after YAML has been parsed, so that no value of one can add structure.
+/// Variables are substituted after YAML has been parsed, so that their values cannot add structure.
 pub(crate) fn read(text: &str, lookup: Lookup<'_>, report: &mut Report) -> Option<Arc<Node>> {
     let mut builder = Builder {
         lookup,
@@ -51,7 +51,7 @@ pub(crate) fn read(text: &str, lookup: Lookup<'_>, report: &mut Report) -> Optio
 struct Builder<'a> {
     lookup: Lookup<'a>,
     report: &'a mut Report,
-    /// Sequences and mappings that have not ended.
+    /// Sequences and mappings that have not ended yet.
     open: Vec<Open>,
     anchors: HashMap<usize, Arc<Node>>,
     root: Option<Arc<Node>>,
@@ -69,14 +69,14 @@ enum Open {
         anchor: usize,
         line: usize,
         entries: Vec<Entry>,
-        /// Where each key stands.
+        /// The line of each key.
         lines: HashMap<String, usize>,
         /// The key whose value comes next.
         key: Option<(String, usize)>,
     },
 }
 
-/// Why nothing more can be read.
+/// A problem after which nothing more can be read.
 struct Fatal {
     line: usize,
     reason: String,
@@ -175,7 +175,7 @@ impl Builder<'_> {
         }
     }
 
-    /// Puts a node where it belongs: into what is open.
+    /// Adds a finished node to the open sequence or mapping, or makes it the root.
     fn place(&mut self, node: Arc<Node>) -> Result<(), Fatal> {
         self.check_depth(node.depth, node.line)?;
         if node.size > MAX_NODES {
@@ -286,7 +286,7 @@ impl Builder<'_> {
         self.report.problem(line, at, format!("tag `{name}` does not fit here; remove it"));
     }
 
-    /// Where the next value belongs.
+    /// Returns the path of the next value.
     fn path(&self) -> String {
         self.open.iter().fold(String::new(), |at, open| match open {
             Open::Sequence { items, .. } => path::item(&at, items.len()),
@@ -300,7 +300,7 @@ fn text_scalar(text: String) -> Scalar {
     Scalar { meaning: Meaning::Text, text, written: None }
 }
 
-/// The name of a tag of YAML's core schema, empty for `!`.
+/// Returns the name of a tag of YAML's core schema; empty for `!`.
 fn core_tag(tag: &Tag) -> Option<&str> {
     if tag.is_yaml_core_schema() || tag.suffix.is_empty() || tag.suffix == "!" {
         return Some(tag.suffix.trim_start_matches('!'));

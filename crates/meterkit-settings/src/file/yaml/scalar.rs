@@ -1,4 +1,4 @@
-//! What plain text means: null, truth values, numbers, or text.
+//! The meaning of plain text: null, a boolean, a number, or text.
 
 /// The value of one scalar.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -8,13 +8,13 @@ pub(crate) enum Meaning {
     Int(i128),
     Float(f64),
     Text,
-    /// It has a problem, which has been reported: there is nothing more to say about it.
+    /// The scalar has a problem, which has already been reported.
     Broken,
 }
 
-/// What `text` means where it stands without quotes.
+/// Returns the meaning of text without quotes.
 ///
-/// By YAML 1.2.2, section 10.3 Core Schema: `yes`, `no`, `on` and `off` are text, and so are dates.
+/// By YAML 1.2.2, section 10.3 Core Schema, `yes`, `no`, `on` and `off` are text, and so are dates.
 pub(super) fn plain(text: &str) -> Meaning {
     match text {
         "" | "~" | "null" | "Null" | "NULL" => Meaning::Null,
@@ -28,7 +28,8 @@ pub(super) fn plain(text: &str) -> Meaning {
 fn number(text: &str) -> Option<Meaning> {
     let based = |digits: &str, base| {
         let is_number = !digits.is_empty() && digits.chars().all(|c| c.is_digit(base));
-        // What does not fit is a number all the same, and too large for every use.
+        // A number that does not fit is still a number. The largest one stands for it, because no setting accepts
+        // either.
         is_number.then(|| Meaning::Int(i128::from_str_radix(digits, base).unwrap_or(i128::MAX)))
     };
     if let Some(digits) = text.strip_prefix("0x") {
@@ -42,7 +43,7 @@ fn number(text: &str) -> Option<Meaning> {
         let sign = if text.starts_with('-') { -1.0 } else { 1.0 };
         return Some(Meaning::Float(sign * f64::INFINITY));
     }
-    // Rust reads `inf` and `nan` as numbers too, YAML does not.
+    // Unlike YAML, Rust also parses `inf` and `nan` as numbers.
     let is_number = unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.')
         && unsigned.contains(|c: char| c.is_ascii_digit())
         && unsigned.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-'));

@@ -1,19 +1,20 @@
-//! Variables of the environment in the file.
+//! Substitution of environment variables in the file.
 
 use std::borrow::Cow;
 use std::ffi::OsString;
 
-/// Looks a variable up.
+/// Returns the value of a variable.
 pub(crate) type Lookup<'a> = &'a dyn Fn(&str) -> Option<OsString>;
 
-/// `text` with the values of the variables that it names.
+/// Returns `text` with references replaced by the values of the variables they name.
 ///
-/// `${NAME}`, `${env:NAME}` and `${NAME:-text for when it is unset or empty}`; `$$` is a dollar sign. What a variable
-/// holds is taken as it is. By OpenTelemetry's configuration data model, section Environment variable substitution.
+/// References are `${NAME}`, `${env:NAME}` and `${NAME:-text to use if it is unset or empty}`; `$$` is a dollar sign.
+/// Values are not substituted again. Specification: OpenTelemetry's configuration data model, section Environment
+/// variable substitution.
 ///
 /// # Errors
 ///
-/// What is no reference, and what has more than `limit` bytes in the end.
+/// Returns an error for an invalid reference, and if the result has more than `limit` bytes.
 pub(super) fn substitute<'t>(
     text: &'t str,
     lookup: Lookup<'_>,
@@ -23,7 +24,7 @@ pub(super) fn substitute<'t>(
         return Ok(Cow::Borrowed(text));
     }
     let mut whole = String::with_capacity(text.len());
-    // What stands between escapes is looked at by itself: a reference does not reach over one.
+    // Each part between escapes is processed separately, because a reference cannot span an escape.
     for (at, part) in text.split("$$").enumerate() {
         if at > 0 {
             whole.push('$');
@@ -33,12 +34,12 @@ pub(super) fn substitute<'t>(
     Ok(Cow::Owned(whole))
 }
 
-/// Why variables cannot be put in.
+/// The reason why variables cannot be substituted.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum SubstitutionError {
-    /// For the reason given.
+    /// A reference is invalid, for the given reason.
     Reference(String),
-    /// They hold too much.
+    /// The result is too long.
     TooLong,
 }
 
@@ -52,11 +53,11 @@ fn substitute_part(
     while let Some(start) = rest.find("${") {
         let inside = &rest[start + 2..];
         let Some(end) = inside.find('}') else {
-            // Nor does any later reference end.
+            // No later reference is closed either.
             break;
         };
         if end == 0 {
-            // Nothing that has the form of a reference.
+            // This does not have the form of a reference.
             whole.push_str(&rest[..start + 2]);
             rest = inside;
             continue;
@@ -83,7 +84,7 @@ fn value(reference: &str, lookup: Lookup<'_>) -> Result<String, String> {
     Ok(if value.is_empty() { default.to_owned() } else { value })
 }
 
-/// Name and default of `NAME`, `NAME:-default`, `env:NAME` or `env:NAME:-default`.
+/// Splits `NAME`, `NAME:-default`, `env:NAME` or `env:NAME:-default` into name and default.
 fn parse(reference: &str) -> Result<(&str, &str), String> {
     if let Some(parsed) = name_and_default(reference) {
         return Ok(parsed);
@@ -93,7 +94,7 @@ fn parse(reference: &str) -> Result<(&str, &str), String> {
         _ => None,
     }
     .ok_or_else(|| {
-        // A default may be secret.
+        // The default may be secret, so it is not shown.
         let shown = reference.split_once(":-").map_or(reference, |(name, _)| name);
         let shown: String = shown.chars().take(60).collect();
         format!(
