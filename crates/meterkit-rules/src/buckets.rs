@@ -1,6 +1,6 @@
 //! Bucket boundaries of histograms.
 
-/// What is wrong with `bounds`, and what would be right, or `None` when they are fine.
+/// Returns what is wrong with `bounds` and what would be right, or `None` if they are valid.
 pub fn problem(bounds: &[f64]) -> Option<String> {
     if bounds.is_empty() {
         return Some("is empty; give at least one boundary, or none to get the default".to_owned());

@@ -1,30 +1,31 @@
-//! Why an export failed.
+//! The cause of a failed export.
 
 use std::borrow::Cow;
 use std::fmt;
 
-/// Why an export or a request failed, as OpenTelemetry's attribute `error.type` names it.
+/// The cause of a failed export or request, as OpenTelemetry's attribute `error.type` names it.
 ///
-/// The attribute has a value for each way in which a request can stay without an answer, and the status of the answer
-/// otherwise. By OpenTelemetry's Semantic Conventions 1.44, "Recording errors" and "SDK metrics".
+/// A failure without an answer has one of the named causes; an answer is named by its status. Specification:
+/// OpenTelemetry's Semantic Conventions 1.44, "Recording errors" and "SDK metrics".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Cause {
-    /// There was no connection, or it broke.
+    /// No connection could be made, or the connection broke.
     Connect,
-    /// The name of the receiver was not found.
+    /// The host name of the receiver could not be resolved.
     Dns,
-    /// The connection could not be encrypted: a certificate was refused, or one side does not speak TLS.
+    /// The connection could not be encrypted: a certificate was rejected, or one side does not speak TLS.
     Tls,
-    /// The proxy did not make a connection.
+    /// The proxy did not establish a connection.
     Proxy,
-    /// There was no answer in time.
+    /// No answer arrived in time.
     Timeout,
     /// The receiver answered with this HTTP status.
     Http(u16),
-    /// The receiver answered with this status of gRPC.
+    /// The receiver answered with this gRPC status.
     Grpc(u8),
-    /// The receiver took the export, but not all of its points. Of the last one, it may have refused all in the end.
+    /// The receiver accepted the export but rejected some of its points. It may have rejected all points of the last
+    /// request.
     Rejected,
     /// The target panicked.
     Panic,
@@ -36,16 +37,16 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// The status of gRPC for credentials that are missing or wrong.
+    /// The gRPC status for missing or wrong credentials.
     pub const UNAUTHENTICATED: Self = Self::Grpc(16);
-    /// The status of gRPC for credentials that do not suffice.
+    /// The gRPC status for credentials that lack a permission.
     pub const PERMISSION_DENIED: Self = Self::Grpc(7);
-    /// The status of gRPC for a call that the server does not have.
+    /// The gRPC status for a method that the server does not implement.
     pub const UNIMPLEMENTED: Self = Self::Grpc(12);
-    /// The status of gRPC for something that the server does not find.
+    /// The gRPC status for an entity that the server cannot find.
     pub const NOT_FOUND: Self = Self::Grpc(5);
 
-    /// Returns the value of `error.type`: `connect`, `401` or `UNAVAILABLE`, for example.
+    /// Returns the value of `error.type`, for example `connect`, `401` or `UNAVAILABLE`.
     pub fn error_type(self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::Connect => "connect",
@@ -78,8 +79,8 @@ impl Cause {
         matches!(self, Self::Grpc(_)).then(|| self.error_type())
     }
 
-    /// Returns whether the receiver refuses the sender rather than what it sent: its credentials, the URL, or its
-    /// certificate. Whatever is sent then is refused until somebody changes a setting.
+    /// Returns whether the receiver rejects the sender rather than the data: its credentials, the URL, or its
+    /// certificate. Everything sent is then rejected until somebody changes a setting.
     ///
     /// ```
     /// use meterkit_rules::Cause;
@@ -107,7 +108,7 @@ impl fmt::Display for Cause {
     }
 }
 
-/// The names of gRPC's codes, as OpenTelemetry's conventions for gRPC write them.
+/// The names of the gRPC status codes, as OpenTelemetry's conventions for gRPC write them.
 const GRPC: [&str; 17] = [
     "OK",
     "CANCELLED",

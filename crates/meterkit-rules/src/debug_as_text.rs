@@ -1,6 +1,6 @@
-//! How errors print.
+//! The `Debug` output of errors.
 
-/// Implements `Debug` for errors with the text of `Display`, because that is what a failing `main` and `unwrap` print.
+/// Implements `Debug` for errors with the text of `Display`, because a failing `main` and `unwrap` print `Debug`.
 #[macro_export]
 macro_rules! debug_as_text {
     ($($error:ty),+ $(,)?) => {$(

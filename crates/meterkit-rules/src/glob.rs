@@ -1,11 +1,11 @@
 //! Patterns with wildcards.
 
-/// Returns whether `text` is what `pattern` says, in which `*` stands for any text, also none, and `?` for any one
-/// character.
+/// Returns whether `text` matches `pattern`, where `*` matches any text including the empty one, and `?` matches any
+/// single character.
 pub fn matches(pattern: &str, text: &str) -> bool {
     let mut pattern = pattern.chars();
     let mut rest = text.chars();
-    // Where to go on when what follows the last `*` does not fit: it takes one character more.
+    // Where to resume when the text after the last `*` does not match: the `*` then takes one more character.
     let mut retry = None;
     loop {
         let before = pattern.clone();

@@ -1,29 +1,29 @@
 //! The kinds of instruments.
 
-/// What an instrument is.
+/// The kind of an instrument.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Kind {
-    /// A sum that only rises.
+    /// A sum that only increases.
     Counter,
-    /// A sum that rises and falls.
+    /// A sum that increases and decreases.
     UpDownCounter,
-    /// A value that is set.
+    /// A value that can be set.
     Gauge,
     /// A distribution of values.
     Histogram,
-    /// A total that only rises, which callbacks report.
+    /// A total that only increases, reported by callbacks.
     ObservableCounter,
-    /// A total that rises and falls, which callbacks report.
+    /// A total that increases and decreases, reported by callbacks.
     ObservableUpDownCounter,
-    /// A value that callbacks report.
+    /// A value reported by callbacks.
     ObservableGauge,
-    /// Quantiles that another library computes. No instrument of this library is one.
+    /// Quantiles that another library computes. This library has no such instrument.
     Summary,
 }
 
 impl Kind {
-    /// The kind in words, `up-down counter` for example.
+    /// Returns the kind in words, for example `up-down counter`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Counter => "counter",

@@ -1,6 +1,6 @@
 //! Keys of labels and attributes.
 
-/// Why `key` cannot be a label key, or `None` when it can.
+/// Returns why `key` cannot be a label key, or `None` if it can.
 pub fn problem(key: &str) -> Option<&'static str> {
     let legal = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
     if key.is_empty() {

@@ -1,9 +1,9 @@
-//! The kinds of instruments, the rules for names, units, bucket lists and label keys of `meterkit`, and their names in
-//! Prometheus.
+//! The instrument kinds, the rules for names, units, bucket boundaries and label keys of `meterkit`, and the names of
+//! metrics in Prometheus.
 //!
-//! Text in, text out: the derive macros check declared metrics at compile time, the registry checks all others when they
-//! are created, and catalog, dashboards and exporters name them, so one place keeps all of them in agreement. Not
-//! meant for use on its own; the texts are fragments of other crates' messages.
+//! All functions map text to text. The derive macros use them to check declared metrics at compile time, the registry
+//! to check all others when they are created, and catalog, dashboards and exporters to name them, so that all of them
+//! agree. Not meant for use on its own: the texts are fragments of other crates' messages.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -1,16 +1,16 @@
-//! Names of metrics and scopes: OpenTelemetry's grammar, then the house style.
+//! Names of metrics and scopes: OpenTelemetry's grammar, and on top of it the house style.
 
 use std::cmp::Ordering;
 
-/// Longest instrument name in OpenTelemetry, prefix included.
+/// The maximum length of an instrument name in OpenTelemetry, including the prefix.
 pub const MAX_LENGTH: usize = 255;
 
 /// What is wrong with a name, and what would be right.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The rule that it breaks, as the end of a sentence.
+    /// The rule that the name breaks, as the end of a sentence.
     pub rule: &'static str,
-    /// A name that would do.
+    /// A valid name that is close to this one.
     pub suggestion: Option<String>,
 }
 
@@ -20,15 +20,15 @@ impl Problem {
     }
 }
 
-/// The rule that a name breaks if another one is [alike](folded).
+/// The rule that a name breaks if an existing name has the same [`folded`] form.
 pub const ALIKE: &str = "differs from a name that exists only in case, `-` or `_`";
 
-/// Returns `name` without what must not tell two names apart: case, `-` and `_`.
+/// Returns `name` without the differences that must not distinguish two names: case, `-` and `_`.
 pub fn folded(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '-' | '_')).map(|c| c.to_ascii_lowercase()).collect()
 }
 
-/// Compares two names as their [folded] forms compare.
+/// Compares two names by their [`folded`] forms.
 pub fn cmp_folded(a: &str, b: &str) -> Ordering {
     fn bytes(name: &str) -> impl Iterator<Item = u8> {
         let kept = name.bytes().filter(|byte| !matches!(byte, b'-' | b'_'));
@@ -37,7 +37,7 @@ pub fn cmp_folded(a: &str, b: &str) -> Ordering {
     bytes(a).cmp(bytes(b))
 }
 
-/// Checks a name of ours: words in snake_case or camelCase, dots between levels.
+/// Checks a name in the house style: words in snake_case or camelCase, with dots between levels.
 pub fn check(name: &str) -> Result<(), Problem> {
     check_grammar(name)?;
     let is_capitalized = |word: &str| word.starts_with(|c: char| c.is_ascii_uppercase());
@@ -55,7 +55,7 @@ pub fn check(name: &str) -> Result<(), Problem> {
     Err(Problem::new(name, rule))
 }
 
-/// Checks what OpenTelemetry demands of every instrument, and nothing more.
+/// Checks only what OpenTelemetry requires of every instrument name.
 pub fn check_grammar(name: &str) -> Result<(), Problem> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '/');
     let rule = if name.is_empty() {
@@ -76,7 +76,8 @@ pub fn check_grammar(name: &str) -> Result<(), Problem> {
     Err(Problem::new(name, rule))
 }
 
-/// Checks a name that stays as it is written: one of OpenTelemetry's, or one of Prometheus', with `:` and a leading `_`.
+/// Checks a name that is kept as written: a name of OpenTelemetry, or a name of Prometheus, which may contain `:` and
+/// begin with `_`.
 pub fn check_plain(name: &str) -> Result<(), Problem> {
     let Err(problem) = check_grammar(name) else { return Ok(()) };
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '/' | ':');
@@ -94,7 +95,7 @@ pub fn check_plain(name: &str) -> Result<(), Problem> {
     Err(Problem { rule, ..problem })
 }
 
-/// The name that the house style makes of `name`, if anything of it can be kept.
+/// Returns the name in house style that is closest to `name`, unless nothing of `name` can be kept.
 fn suggest(name: &str) -> Option<String> {
     let mut words = String::new();
     let mut after_lower = false;

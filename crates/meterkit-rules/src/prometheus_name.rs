@@ -1,12 +1,12 @@
-//! Names of metrics and labels in Prometheus, by OpenTelemetry's "Prometheus and OpenMetrics Compatibility".
+//! Names of metrics and labels in Prometheus, as defined by OpenTelemetry's "Prometheus and OpenMetrics Compatibility".
 //!
 //! The functions follow the translation strategy `UnderscoreEscapingWithSuffixes`: illegal characters become `_`; the
 //! unit and `_total` are added unless the name already ends with them. [`Names`] follows any [`Translation`].
 //!
 //! # Differences from the Go implementation
 //!
-//! Where `otlptranslator`, or what uses it in OpenTelemetry's Collector and Go SDK, differs from the specification, the
-//! specification decides:
+//! Where `otlptranslator`, or its use in OpenTelemetry's Collector and Go SDK, differs from the specification, this
+//! module follows the specification:
 //!
 //! | case | here | in Go | what the specification says |
 //! |---|---|---|---|
@@ -19,14 +19,14 @@
 //! | attribute `otel_scope_name` of a point | joined with the name of the scope | replaced by it, or an error | "This conversion, or other labels (e.g. `otel_scope_name`) added by this specification, may cause different OpenTelemetry keys to map to the same Prometheus key.", and the sentence above |
 //! | metric or label of `_` alone | kept | an error | nothing |
 //!
-//! [`UnitSuffixes::Known`] names metrics like the older exporter for Rust where that left out a unit.
+//! [`UnitSuffixes::Known`] names metrics like the older Rust exporter, which leaves out some units.
 //!
-//! The specification does not say what becomes of a digit in first place; as in Go, metrics get `_` before it and labels
-//! `key_`. It has no rule for `_ratio` either; as in Go, gauges in `1` alone get it.
+//! The specification does not cover names that begin with a digit; as in Go, metrics get the prefix `_` and labels the
+//! prefix `key_`. It has no rule for `_ratio` either; as in Go, only gauges in `1` get this suffix.
 //!
-//! [Escaping schemes](Escaping) are those of Prometheus' `EscapeName`, with lower-case numbers in `values` and `__` for
-//! further characters in `dots`, where its documentation has upper-case ones and `_`. As the documentation says, `dots`
-//! applies to legal names too, which Go's exposition leaves as they are; and `:` is escaped in labels.
+//! [Escaping schemes](Escaping) follow Prometheus' `EscapeName`, with lower-case hexadecimal digits in `values` and
+//! `__` for other characters in `dots`, where its documentation has upper-case digits and `_`. As documented, `dots`
+//! also applies to legal names, which Go's exposition leaves unchanged; and `:` is escaped in labels.
 
 mod escaping;
 mod meeting;
@@ -44,27 +44,27 @@ pub use self::translation::{
 use self::translation::{is_label_as_it_stands, is_legal_in_label};
 pub use self::unit::{UnitSuffixes, is_unit_suffix};
 
-/// The name of the metric that carries the resource.
+/// The name of the metric that carries the resource attributes.
 pub const TARGET_INFO: &str = "target_info";
 
 /// The type of a metric family in Prometheus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum FamilyType {
-    /// A sum that only rises.
+    /// A sum that only increases.
     Counter,
-    /// A value that rises and falls.
+    /// A value that increases and decreases.
     Gauge,
     /// A distribution over buckets.
     Histogram,
     /// Quantiles of a distribution.
     Summary,
-    /// A value of a type that the format cannot tell.
+    /// A value of unknown type.
     Unknown,
 }
 
 impl FamilyType {
-    /// Returns the type as `# TYPE` spells it in OpenMetrics.
+    /// Returns the type as written in `# TYPE` lines of OpenMetrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Counter => "counter",
@@ -75,7 +75,7 @@ impl FamilyType {
         }
     }
 
-    /// Returns the label that samples of this type carry beside those of their series.
+    /// Returns the label that samples of this type carry in addition to the labels of their series.
     const fn own_label(self) -> Option<&'static str> {
         match self {
             Self::Histogram => Some("le"),
@@ -86,7 +86,7 @@ impl FamilyType {
 }
 
 impl From<Kind> for FamilyType {
-    /// Returns the type of what an instrument of this kind records.
+    /// Returns the family type of an instrument of this kind.
     fn from(kind: Kind) -> Self {
         match kind {
             Kind::Counter | Kind::ObservableCounter => Self::Counter,
@@ -100,8 +100,8 @@ impl From<Kind> for FamilyType {
     }
 }
 
-/// Returns the family name of a metric, as `# TYPE` has it: a counter's with `_total`, a histogram's without `_bucket`,
-/// `_sum` or `_count`.
+/// Returns the family name of a metric, as written in `# TYPE`: with `_total` for a counter, without `_bucket`, `_sum`
+/// or `_count` for a histogram.
 ///
 /// ```
 /// use meterkit_rules::Kind;
@@ -114,8 +114,8 @@ pub fn family(name: &str, unit: &str, kind: Kind) -> String {
     Names::default().family(name, unit, kind)
 }
 
-/// Returns the words for `unit` that end a family's name: `bytes` for `By`, an empty string for no unit. Only gauges
-/// are ratios: an up-down counter in `1` counts something.
+/// Returns the words for `unit` at the end of a family's name: `bytes` for `By`, an empty string for no unit. `1` is a
+/// ratio only for gauges, because an up-down counter in `1` counts something.
 ///
 /// ```
 /// use meterkit_rules::Kind;
@@ -147,18 +147,18 @@ pub fn label(key: &str) -> Cow<'_, str> {
 }
 
 /// Returns the label name for an attribute key of a series of this type. The label that samples of the type carry
-/// themselves is reserved: an attribute `le` of a histogram becomes `exported_le`.
+/// themselves is reserved: the attribute `le` of a histogram becomes `exported_le`.
 pub fn series_label(key: &str, of: FamilyType) -> Cow<'_, str> {
     Names::default().series_label(key, of)
 }
 
-/// Returns the label name for an attribute key of a series, as Prometheus stores it: `job` and `instance` identify the
-/// target, so that keys called so get the prefix `exported_` too.
+/// Returns the label name for an attribute key of a series, as Prometheus stores it. `job` and `instance` identify the
+/// target, so attributes with these keys get the prefix `exported_` too.
 pub fn stored_label(key: &str, of: FamilyType) -> Cow<'_, str> {
     Names::default().stored_label(key, of)
 }
 
-/// Returns whether `name` is `word`, or ends with `word` after a `_` or a character that would become one.
+/// Returns whether `name` is `word`, or ends with `word` after `_` or after a character that becomes `_`.
 fn ends_with_word(name: &str, word: &str) -> bool {
     let is_between = |c: char| !c.is_alphanumeric() && c != ':';
     match name.strip_suffix(word) {

@@ -1,14 +1,14 @@
 //! Units: UCUM symbols, as OpenTelemetry writes them.
 
-/// Longest unit that OpenTelemetry's specification asks back ends to take.
+/// The maximum length of a unit that OpenTelemetry's specification asks back ends to accept.
 const MAX_LENGTH: usize = 63;
 
-/// Words that Backstage's plugins write, and the UCUM symbols that they stand for. A count has an annotation instead of
-/// `1`, which is a ratio in Prometheus.
+/// Words that Backstage's plugins use, and their UCUM symbols. A count becomes an annotation rather than `1`, which is
+/// a ratio in Prometheus.
 const ACCEPTED: [(&str, &str); 4] =
     [("seconds", "s"), ("milliseconds", "ms"), ("bytes", "By"), ("count", "{count}")];
 
-/// Words and symbols that people write where UCUM has another symbol, in lower case.
+/// UCUM symbols, each with the words and symbols that people write instead, in lower case.
 const WORDS: [(&str, &[&str]); 13] = [
     ("s", &["second", "seconds", "sec", "secs"]),
     ("ms", &["millisecond", "milliseconds", "millis", "msec", "msecs"]),
@@ -25,7 +25,7 @@ const WORDS: [(&str, &[&str]); 13] = [
     ("1", &["ratio", "fraction"]),
 ];
 
-/// Multiples of bytes as people write them; in UCUM, `B` is the bel.
+/// Multiples of bytes as people write them. In UCUM, `B` is the bel.
 const BYTES: [(&str, &str); 6] = [
     ("MB", "MBy"),
     ("GB", "GBy"),
@@ -35,15 +35,15 @@ const BYTES: [(&str, &str); 6] = [
     ("GiB", "GiBy"),
 ];
 
-/// Symbols of UCUM with prefixes have four letters at most, but for multiples of `bit`: what is longer is a word.
+/// A longer unit is a word: UCUM symbols with prefixes have at most four letters, except for multiples of `bit`.
 const LONGEST_SYMBOL: usize = 4;
 
-/// Returns the UCUM symbol of a word that is accepted as a unit; any other unit unchanged.
+/// Returns the UCUM symbol of a word that is accepted as a unit, or any other unit unchanged.
 pub fn symbol(unit: &str) -> &str {
     ACCEPTED.iter().find(|(word, _)| *word == unit).map_or(unit, |(_, symbol)| symbol)
 }
 
-/// What is wrong with `unit`, and what to write, or `None` when it is fine. No unit is fine.
+/// Returns what is wrong with `unit` and what to write instead, or `None` if the unit is valid or empty.
 pub fn problem(unit: &str) -> Option<String> {
     let unit = symbol(unit);
     if unit.len() > MAX_LENGTH {
@@ -77,7 +77,7 @@ pub fn problem(unit: &str) -> Option<String> {
     None
 }
 
-/// How many of `unit` a second has, when it is a unit of time.
+/// Returns how many of `unit` make one second, if it is a unit of time.
 pub fn per_second(unit: &str) -> Option<f64> {
     match unit {
         "ns" => Some(1e9),
@@ -91,12 +91,12 @@ pub fn per_second(unit: &str) -> Option<f64> {
     }
 }
 
-/// The symbol that is meant by `unit`, when that is something else.
+/// Returns the symbol that `unit` stands for, if `unit` itself is not that symbol.
 fn symbol_for(unit: &str) -> Option<&'static str> {
     let lower = unit.to_ascii_lowercase();
     let words = WORDS.iter().map(|(symbol, words)| (*symbol, words.contains(&&*lower)));
     let bytes = BYTES.iter().map(|(written, symbol)| (*symbol, *written == unit));
-    // `b` is the barn: only the capital is meant as bytes.
+    // `b` is the barn, so only the capital letter is taken for bytes.
     words.chain(bytes).find(|(_, is_meant)| *is_meant && unit != "b").map(|(symbol, _)| symbol)
 }
 

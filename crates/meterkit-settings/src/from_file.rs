@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use crate::problem::Problem;
 
-/// Rereads a value from the file that a setting names.
+/// A value that can be read again from the file that a setting names.
 ///
 /// Kubernetes and other tools replace secrets and certificates while a process runs. Comparing
 /// [`version`](Self::version) is a cheap way to find out whether to [`read`](Self::read) the file again. Links are
@@ -91,7 +91,7 @@ impl<T> fmt::Debug for FromFile<T> {
 pub struct FileVersion {
     length: u64,
     modified: Option<SystemTime>,
-    /// The inode, the device and the time of the last change to the file or its metadata.
+    /// The device, the inode and the time of the last change to the file or its metadata.
     identity: Option<(u64, u64, i64, i64)>,
 }
 

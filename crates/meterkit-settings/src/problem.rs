@@ -77,7 +77,7 @@ impl fmt::Display for Position {
     }
 }
 
-/// Collects the problems with all settings of one start, wherever they are read.
+/// A collector of the problems with all settings of one start, wherever they are read.
 #[derive(Debug, Default)]
 pub struct Problems {
     errors: RefCell<Vec<Problem>>,

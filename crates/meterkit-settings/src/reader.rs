@@ -14,7 +14,7 @@ use crate::small_file;
 use crate::spelling::nearest;
 use crate::value_type::ValueType;
 
-/// Reads the settings of a target, from the environment or from its section of the configuration file. Problems are
+/// A reader of a target's settings, from the environment or from its section of the configuration file. Problems are
 /// reported to the collector of the start, under the name that the operator wrote.
 ///
 /// A setting that is unset reads as `None`, and so does one with a problem. Checks across several settings therefore

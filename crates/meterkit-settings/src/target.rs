@@ -14,7 +14,7 @@ pub struct TargetDeclaration<T: 'static> {
     pub name: &'static str,
     /// The settings of the target.
     pub settings: &'static [Declaration],
-    /// The setting of the time between two exports, for this target alone.
+    /// The setting for the export interval of this target.
     pub interval: &'static Setting<Duration>,
     /// The names below `exporter` in a configuration file.
     pub sections: &'static [&'static str],

@@ -1,4 +1,4 @@
-//! Files that nobody wrote on purpose, or that somebody wrote to do harm.
+//! Files that are broken by accident, or made to do harm.
 
 use std::fs;
 
@@ -71,7 +71,7 @@ fn depth_is_limited_with_and_without_aliases() {
     );
     let twice = bad(&text);
     assert!(twice.to_string().contains("more than 64 levels deep"), "{twice}");
-    // The parser has a limit too.
+    // The parser has its own limit as well.
     bad(&format!("file_format: \"1.1\"\na: {}\n", "[".repeat(500_000)));
     bad(&format!("file_format: \"1.1\"\na:\n{}\n", "- ".repeat(500_000)));
 }
@@ -137,7 +137,7 @@ fn no_text_makes_it_panic() {
         "0x",
         "~",
     ];
-    // A generator of our own, so that every run has the same texts.
+    // A deterministic generator, so that every run tests the same texts.
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut next = move |below: usize| {
         state ^= state << 13;

@@ -1,4 +1,4 @@
-//! Readers and their exporters, as files have them.
+//! Readers and their exporters in files.
 
 use std::time::Duration;
 

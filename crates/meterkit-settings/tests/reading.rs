@@ -1,4 +1,4 @@
-//! Reading files in tests.
+//! Helpers that parse files in tests.
 
 use std::ffi::OsString;
 
@@ -6,17 +6,17 @@ use meterkit_settings::file::{
     ConfigError, ConfigFile, MeterProvider, PeriodicReader, PushExporter, ReaderConfig,
 };
 
-/// No variable is set.
+/// A lookup without any variables.
 pub(crate) fn no_variables(_: &str) -> Option<OsString> {
     None
 }
 
-/// A file that is right.
+/// Parses a valid file.
 pub(crate) fn good(text: &str) -> ConfigFile {
     good_with(text, &[])
 }
 
-/// A file that is right, with these variables.
+/// Parses a valid file with these variables.
 pub(crate) fn good_with(text: &str, variables: &[(&str, &str)]) -> ConfigFile {
     match ConfigFile::parse(text, lookup(variables)) {
         Ok(file) => file,
@@ -24,7 +24,7 @@ pub(crate) fn good_with(text: &str, variables: &[(&str, &str)]) -> ConfigFile {
     }
 }
 
-/// Looks variables up in a list.
+/// Returns a lookup of these variables.
 pub(crate) fn lookup<'a>(variables: &'a [(&str, &str)]) -> impl Fn(&str) -> Option<OsString> + 'a {
     move |name| {
         let found = variables.iter().find(|(known, _)| *known == name);
@@ -32,12 +32,12 @@ pub(crate) fn lookup<'a>(variables: &'a [(&str, &str)]) -> impl Fn(&str) -> Opti
     }
 }
 
-/// Why a file is wrong.
+/// Returns the error of an invalid file.
 pub(crate) fn bad(text: &str) -> ConfigError {
     bad_with(text, &[])
 }
 
-/// Why a file is wrong, with these variables.
+/// Returns the error of an invalid file with these variables.
 pub(crate) fn bad_with(text: &str, variables: &[(&str, &str)]) -> ConfigError {
     match ConfigFile::parse(text, lookup(variables)) {
         Ok(file) => panic!("is right: {file:?}\n{text}"),
@@ -45,38 +45,38 @@ pub(crate) fn bad_with(text: &str, variables: &[(&str, &str)]) -> ConfigError {
     }
 }
 
-/// Line and path of each problem.
+/// Returns the line and path of each problem.
 pub(crate) fn places(error: &ConfigError) -> Vec<(usize, &str)> {
     let positions = error.problems().iter().filter_map(|problem| problem.position.as_ref());
     positions.map(|position| (position.line, &*position.path)).collect()
 }
 
-/// The paths that have no effect.
+/// Returns the line and path of each part that has no effect.
 pub(crate) fn unused(file: &ConfigFile) -> Vec<(usize, &str)> {
     file.unused.iter().map(|unused| (unused.line, &*unused.path)).collect()
 }
 
-/// A file with this below `meter_provider`, indented by two.
+/// Returns a file with `text` below `meter_provider`, indented by two.
 pub(crate) fn provider(text: &str) -> String {
     format!("file_format: \"1.1\"\nmeter_provider:\n{text}")
 }
 
-/// A file with a periodic reader that has this exporter, indented by ten.
+/// Returns a file with a periodic reader that has this exporter, indented by ten.
 pub(crate) fn exporter(text: &str) -> String {
     provider(&format!("  readers:\n    - periodic:\n        exporter:\n{text}"))
 }
 
-/// A file with a console and these views, indented by four.
+/// Returns a file with a console exporter and these views, indented by four.
 pub(crate) fn views(text: &str) -> String {
     exporter(&format!("          console:\n  views:\n{text}"))
 }
 
-/// What the file says of metrics.
+/// Returns the meter provider of a file.
 pub(crate) fn meter_provider(file: ConfigFile) -> MeterProvider {
     file.meter_provider.expect("the file has a meter provider")
 }
 
-/// The only reader of a file.
+/// Returns the only reader of a file.
 pub(crate) fn periodic(file: ConfigFile) -> PeriodicReader {
     let mut readers = meter_provider(file).readers;
     match (readers.pop(), readers.len()) {
@@ -85,7 +85,7 @@ pub(crate) fn periodic(file: ConfigFile) -> PeriodicReader {
     }
 }
 
-/// The exporter of the only reader of a file.
+/// Returns the exporter of the only reader of a file.
 pub(crate) fn pushed(file: ConfigFile) -> PushExporter {
     periodic(file).exporter
 }

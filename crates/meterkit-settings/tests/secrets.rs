@@ -1,4 +1,4 @@
-//! Secrets of files and variables are nowhere to be seen.
+//! Secrets from files and variables are never shown.
 
 use crate::reading::{bad_with, exporter, good_with};
 
@@ -37,7 +37,7 @@ fn errors_show_neither_variables_nor_headers_nor_plug_ins() {
     }
 }
 
-/// A number where text belongs is the one mistake that everyone makes with keys.
+/// A number in place of text is the most common mistake with keys.
 #[test]
 fn a_secret_that_looks_like_a_number_is_not_shown_either() {
     let files = ["          datadog: 8675309\n", "          otlp_http: 8675309\n"];

@@ -1,11 +1,11 @@
-//! Variables in files: what they are in the end is decided after they have been put in.
+//! Variables in files: types are determined after substitution.
 
 use meterkit_settings::SectionValue;
 use meterkit_settings::file::PushExporter;
 
 use crate::reading::{bad_with, exporter, good_with, places, pushed};
 
-/// The variables of the specification's own table, with another map that is no map.
+/// The variables of the specification's table, and a variable whose value looks like a mapping.
 const VARIABLES: [(&str, &str); 8] = [
     ("STRING_VALUE", "value"),
     ("BOOL_VALUE", "true"),

@@ -1,4 +1,4 @@
-//! Views, as files have them.
+//! Views in files.
 
 use meterkit_core::Kind;
 use meterkit_pipeline::{Aggregation, View};

@@ -1,4 +1,4 @@
-//! Whole files: what they say of the resource, what has no effect, and what an operator would really write.
+//! Whole files: their resources, their unused parts, and files as an operator would write them.
 
 use std::fs;
 use std::time::Duration;
@@ -196,7 +196,7 @@ meter_provider:
     assert_eq!(bad(&text("1.1")).problems().len(), 6, "each of them is an error otherwise");
 }
 
-/// What OpenTelemetry shows to begin with, said again.
+/// A rewording of the first example in OpenTelemetry's documentation.
 #[test]
 fn a_service_that_sends_everything_to_a_collector() {
     let text = "
@@ -234,7 +234,7 @@ logger_provider:
     assert_eq!(endpoint(pushed(elsewhere)), "https://otel:4318/v1/metrics");
 }
 
-/// The endpoint of an OTLP exporter.
+/// Returns the endpoint of an OTLP exporter.
 fn endpoint(exporter: PushExporter) -> String {
     let PushExporter::Plugin(plugin) = exporter else {
         panic!("OTLP");

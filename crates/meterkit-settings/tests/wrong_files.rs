@@ -1,8 +1,8 @@
-//! What is wrong with files: each problem with its line and path, all of them together.
+//! Invalid files: all problems are reported together, each with its line and path.
 
 use crate::reading::{bad, exporter, places, provider, views};
 
-/// A file with one problem: its line, its path below `prefix`, and words of its reason.
+/// Asserts that a file has exactly one problem, with this line, this path below `prefix` and these words in its reason.
 fn assert_one(file: &str, line: usize, path: &str, words: &str) {
     let error = bad(file);
     assert_eq!(places(&error), [(line, path)], "{error}\nin\n{file}");

@@ -1,4 +1,4 @@
-//! Prometheus' escaping schemes: what readers get in place of characters that they cannot read.
+//! Prometheus' escaping schemes: how names are written for readers that cannot read all characters.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -6,23 +6,23 @@ use std::fmt::Write;
 use super::translation::{is_legal_in_family, is_legal_in_label};
 use super::{is_legal_family, is_legal_label};
 
-/// How names with characters beyond Prometheus' legacy ones are written for a reader: the parameter `escaping` of
-/// `Accept` and `Content-Type`.
+/// How names with characters beyond Prometheus' legacy character set are written for a reader: the parameter `escaping`
+/// of `Accept` and `Content-Type`.
 ///
-/// By Prometheus' "UTF-8 Escaping Schemes". A [`Translation`](super::Translation) is applied first; the scheme then
-/// applies to the names that it makes.
+/// Specification: Prometheus' "UTF-8 Escaping Schemes". A [`Translation`](super::Translation) is applied first; the
+/// scheme then applies to the translated names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Escaping {
-    /// `allow-utf-8`: names stay as they are, between quotes where they need them.
+    /// `allow-utf-8`: names stay unchanged, in quotes where necessary.
     AllowUtf8,
-    /// `underscores`: illegal characters become `_`. The scheme of readers that ask for none.
+    /// `underscores`: illegal characters become `_`. Used for readers that ask for no scheme.
     #[default]
     Underscores,
     /// `dots`: `.` becomes `_dot_`, `_` becomes `__`, and all other illegal characters become `__`.
     Dots,
-    /// `values`: an illegal name gets the prefix `U__`, and its illegal characters become their numbers, as in
-    /// `U__http_2e_requests`.
+    /// `values`: an illegal name gets the prefix `U__`, and its illegal characters become their code points in
+    /// hexadecimal, as in `U__http_2e_requests`.
     Values,
 }
 
@@ -40,12 +40,12 @@ impl Escaping {
         }
     }
 
-    /// Returns the name of a family as this scheme writes it. Borrows a name that stays as it is.
+    /// Returns the name of a family in this scheme. Borrows a name that does not change.
     pub(super) fn family(self, name: &str) -> Cow<'_, str> {
         self.escape(name, is_legal_family(name), is_legal_in_family)
     }
 
-    /// Returns the name of a label as this scheme writes it. Borrows a name that stays as it is.
+    /// Returns the name of a label in this scheme. Borrows a name that does not change.
     #[inline]
     pub(super) fn label(self, name: &str) -> Cow<'_, str> {
         if self == Self::AllowUtf8 {

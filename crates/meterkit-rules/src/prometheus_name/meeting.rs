@@ -1,8 +1,8 @@
-//! Names that meet: two families that cannot stand side by side in one exposition.
+//! Name conflicts between families: two families that cannot both be in one exposition.
 
 use super::{FamilyType, Names, TARGET_INFO};
 
-/// A family by its name and its type.
+/// A family's name and type.
 type Named<'a> = (&'a str, FamilyType);
 
 const TYPES: [FamilyType; 5] = [
@@ -14,10 +14,10 @@ const TYPES: [FamilyType; 5] = [
 ];
 
 impl Names {
-    /// Returns a name that both families take, if there is one.
+    /// Returns a name that both families use, if there is one.
     ///
-    /// A family takes its own name and those of its samples. In [OpenMetrics](Self::open_metrics), that is the name
-    /// without `_total` of counters too, and `_created` beside them and histograms.
+    /// A family uses its own name and the names of its samples. In [OpenMetrics](Self::open_metrics), counters also use
+    /// their name without `_total`, and counters and histograms also use the name with `_created`.
     ///
     /// ```
     /// use meterkit_rules::prometheus_name::{FamilyType, Names};
@@ -45,8 +45,8 @@ impl Names {
         }
     }
 
-    /// Returns whether only one of two families can be exported. Of other ones that [meet](Self::meeting), counters
-    /// are exported as of unknown type.
+    /// Returns whether only one of the two families can be exported. If two families [meet](Self::meeting) but do not
+    /// exclude each other, the counters among them are exported as type `unknown`.
     pub fn exclude(self, one: Named<'_>, other: Named<'_>) -> bool {
         let mut tolerant = self;
         tolerant.is_open_metrics = false;
@@ -56,7 +56,7 @@ impl Names {
         }
     }
 
-    /// Returns all families that [meet](Self::meeting) this one, itself included.
+    /// Returns all families that [meet](Self::meeting) this one, including itself.
     pub fn neighbors(self, family: Named<'_>) -> impl Iterator<Item = (String, FamilyType)> {
         let base = self.base(family);
         let own = [""].iter().chain(self.parts(family)).map(move |part| format!("{base}{part}"));
@@ -70,7 +70,7 @@ impl Names {
         near.filter(move |(name, of)| self.meeting(family, (name, *of)).is_some())
     }
 
-    /// Returns the [bases](Self::base) and types of families that would have `base` as the name of a sample.
+    /// Returns the [bases](Self::base) and types of families that have a sample named `base`.
     pub fn wholes(self, base: &str) -> impl Iterator<Item = Named<'_>> {
         let parts = TYPES.into_iter().flat_map(move |of| {
             let parts = if self.is_open_metrics { of.strict_parts() } else { of.parts() };
@@ -79,8 +79,7 @@ impl Names {
         parts.filter_map(move |(part, of)| Some((base.strip_suffix(part)?, of)))
     }
 
-    /// Returns the name in the metadata of a family: that of counters has no `_total` in
-    /// [OpenMetrics](Self::open_metrics).
+    /// Returns the family's name in metadata, which for counters in [OpenMetrics](Self::open_metrics) lacks `_total`.
     pub fn base<'n>(self, (name, of): Named<'n>) -> &'n str {
         match of {
             FamilyType::Counter if self.is_open_metrics => without_total(name).unwrap_or(name),
@@ -88,14 +87,14 @@ impl Names {
         }
     }
 
-    /// Returns whether the samples of a family have a name that its type allows.
+    /// Returns whether the samples of the family have names that its type allows.
     pub fn allow(self, (name, of): Named<'_>) -> bool {
         !self.is_open_metrics || of != FamilyType::Counter || without_total(name).is_some()
     }
 
-    /// Returns whether a family cannot stand beside the resource's metric, `target_info`: it has the same name, or in
-    /// OpenMetrics, where that one is called `target` too, it is a counter of that name. Such counters are exported as
-    /// of unknown type, and other families are left out.
+    /// Returns whether the family conflicts with the resource's metric, `target_info`. This is the case for a family of
+    /// the same name, and in OpenMetrics, where the resource's metric is also called `target`, for a counter of that
+    /// name. Such a counter is exported as type `unknown`; any other family is left out.
     pub fn meets_resource(self, family: Named<'_>) -> bool {
         let base = self.base(family);
         base == TARGET_INFO || base == "target" && self.is_open_metrics && self.is_counter(family)
@@ -105,7 +104,7 @@ impl Names {
         family.1 == FamilyType::Counter && self.allow(family)
     }
 
-    /// Returns what the names of samples add to the one in the metadata.
+    /// Returns the suffixes that sample names add to the name in metadata.
     fn parts(self, family: Named<'_>) -> &'static [&'static str] {
         match self.is_open_metrics && self.allow(family) {
             true => family.1.strict_parts(),

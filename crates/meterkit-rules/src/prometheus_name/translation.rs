@@ -1,4 +1,5 @@
-//! OpenTelemetry's translation strategies, and the names that each produces for readers with and without UTF-8.
+//! OpenTelemetry's translation strategies, and the names that each strategy produces for readers with and without
+//! UTF-8.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -11,11 +12,11 @@ use crate::Kind;
 /// How OpenTelemetry names become Prometheus names: `translation_strategy` of OpenTelemetry's Prometheus exporter.
 ///
 /// A counter `foo.bar` in bytes becomes `foo_bar_bytes_total`, `foo_bar`, `foo.bar_bytes_total` or `foo.bar`, in the
-/// order of the variants. No strategy changes `_bucket`, `_sum` and `_count` of histograms, `target_info` or
-/// `otel_scope_*`.
+/// order of the variants. No strategy changes the `_bucket`, `_sum` and `_count` suffixes of histograms, `target_info`
+/// or `otel_scope_*`.
 ///
 /// `Display` writes the word of the declarative configuration, such as `no_translation`. `FromStr` accepts that word
-/// and the specification's own spelling, `NoTranslation`, both in any case.
+/// and the specification's spelling, `NoTranslation`, both in any case.
 ///
 /// ```
 /// use meterkit_rules::prometheus_name::Translation;
@@ -27,14 +28,14 @@ use crate::Kind;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Translation {
-    /// Illegal characters become `_`; the unit and `_total` are added. The default.
+    /// Illegal characters become `_`; the unit and `_total` are appended. The default.
     #[default]
     UnderscoreEscapingWithSuffixes,
-    /// Illegal characters become `_`; nothing is added.
+    /// Illegal characters become `_`; nothing is appended.
     UnderscoreEscapingWithoutSuffixes,
-    /// All characters stay; the unit and `_total` are added.
+    /// All characters are kept; the unit and `_total` are appended.
     NoUtf8EscapingWithSuffixes,
-    /// Names stay as they are.
+    /// Names are kept unchanged.
     NoTranslation,
 }
 
@@ -62,7 +63,7 @@ impl Translation {
         matches!(self, Self::NoUtf8EscapingWithSuffixes | Self::NoTranslation)
     }
 
-    /// Returns the names for readers that asked for this escaping scheme.
+    /// Returns the names for readers that ask for this escaping scheme.
     pub const fn escaped_by(self, escaping: Escaping) -> Names {
         let names = Names { translation: self, ..Names::DEFAULT };
         names.escaped_by(escaping)
@@ -82,7 +83,7 @@ impl Translation {
         matches!(self, Self::UnderscoreEscapingWithSuffixes | Self::NoUtf8EscapingWithSuffixes)
     }
 
-    /// Returns the specification's own spelling.
+    /// Returns the specification's spelling.
     const fn in_the_specification(self) -> &'static str {
         match self {
             Self::UnderscoreEscapingWithSuffixes => "UnderscoreEscapingWithSuffixes",
@@ -111,7 +112,7 @@ impl FromStr for Translation {
     }
 }
 
-/// A text that names no translation strategy.
+/// The error for a text that is not a translation strategy.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TranslationError(String);
 
@@ -140,9 +141,9 @@ pub struct Names {
     translation: Translation,
     escaping: Escaping,
     pub(super) is_open_metrics: bool,
-    /// Which units a strategy with suffixes appends.
+    /// The units that a strategy with suffixes appends.
     unit_suffixes: UnitSuffixes,
-    /// Whether the names of a strategy with suffixes lack `_total`.
+    /// Whether a strategy with suffixes omits `_total`.
     without_total: bool,
 }
 
@@ -155,21 +156,21 @@ impl Names {
         without_total: false,
     };
 
-    /// Returns the same names for readers that asked for this escaping scheme.
+    /// Returns these names with another escaping scheme.
     #[must_use]
     pub const fn escaped_by(mut self, escaping: Escaping) -> Self {
         self.escaping = escaping;
         self
     }
 
-    /// Returns the same names by another strategy.
+    /// Returns these names with another translation strategy.
     #[must_use]
     pub const fn translated_by(mut self, translation: Translation) -> Self {
         self.translation = translation;
         self
     }
 
-    /// Returns the same names with these units at the end. Only strategies with suffixes append any.
+    /// Returns these names with other unit suffixes. Only strategies with suffixes append units.
     ///
     /// ```
     /// use meterkit_rules::Kind;
@@ -184,7 +185,7 @@ impl Names {
         self
     }
 
-    /// Returns the same names with or without `_total` behind those of counters. Only strategies with suffixes have it.
+    /// Returns these names with or without `_total` for counters. Only strategies with suffixes append `_total`.
     ///
     /// ```
     /// use meterkit_rules::Kind;
@@ -199,17 +200,17 @@ impl Names {
         self
     }
 
-    /// Returns the strategy of these names.
+    /// Returns the translation strategy.
     pub const fn translation(self) -> Translation {
         self.translation
     }
 
-    /// Returns the same names for OpenMetrics, where families that stand side by side in other formats
-    /// [meet](Self::meeting).
+    /// Returns these names for OpenMetrics, where some families [meet](Self::meeting) that do not conflict in other
+    /// formats.
     ///
-    /// Of two families that meet in OpenMetrics only, counters are exported as of unknown type, under their full name:
-    /// series have the same names in every format. So are counters that do not end with `_total`, as OpenMetrics demands
-    /// of them. If neither is a counter, the younger one is left out.
+    /// If two families meet only in OpenMetrics, the counters among them are exported as type `unknown` under their
+    /// full name, so that series have the same names in every format. The same applies to counters whose names do not
+    /// end with `_total`, which OpenMetrics requires. If neither family is a counter, the younger one is left out.
     #[must_use]
     pub const fn open_metrics(mut self) -> Self {
         self.is_open_metrics = true;
@@ -226,18 +227,18 @@ impl Names {
         self.translation.is_utf8() && matches!(self.escaping, Escaping::AllowUtf8)
     }
 
-    /// Returns the names of what has a name of Prometheus already: only the escaping of the reader applies to it.
+    /// Returns the names for families that already have Prometheus names, to which only the reader's escaping applies.
     #[must_use]
     pub const fn untranslated(self) -> Self {
         let escaping = match self.escaping {
-            // A name that is not legal would need quotes, which this reader may not know.
+            // An illegal name would need quotes, which this reader may not understand.
             Escaping::AllowUtf8 if !self.may_be_quoted() => Escaping::Underscores,
             escaping => escaping,
         };
         Self { translation: Translation::NoTranslation, escaping, ..self }
     }
 
-    /// Returns the family name of a metric; like [`family`](super::family).
+    /// Returns the family name of a metric, like [`family`](super::family).
     pub fn family(self, name: &str, unit: &str, kind: Kind) -> String {
         let translation = self.translation;
         let mut name = match translation.is_utf8() {
@@ -256,13 +257,13 @@ impl Names {
         }
     }
 
-    /// Adds the unit and `_total`, unless the name already ends with them.
+    /// Appends the unit and `_total`, unless the name already ends with them.
     fn add_suffixes(self, name: &mut String, unit_of_metric: &str, kind: Kind) {
         let is_counter = FamilyType::from(kind) == FamilyType::Counter;
         let has_total = is_counter && name.len() > "_total".len() && ends_with_word(name, "total");
         if has_total {
             name.truncate(name.len() - "total".len());
-            // The separator, which may take several bytes.
+            // Removes the separator, which may have several bytes.
             name.pop();
         }
         let unit = unit_in(unit_of_metric, kind, self.unit_suffixes);
@@ -276,13 +277,13 @@ impl Names {
         }
     }
 
-    /// Returns the label name for an attribute key; like [`label`](super::label). Names that start with `__` belong to
-    /// Prometheus: those get the prefix `exported_`.
+    /// Returns the label name for an attribute key, like [`label`](super::label). Names that start with `__` belong to
+    /// Prometheus, so they get the prefix `exported_`.
     #[inline]
     pub fn label(self, key: &str) -> Cow<'_, str> {
         let label = match self.translation.is_utf8() {
             false => super::label(key),
-            // Borrowed, it would say that the key stands as it is.
+            // A borrowed result would mean that the key is unchanged.
             true if key.is_empty() => Cow::Owned("_".to_owned()),
             true => Cow::Borrowed(key),
         };
@@ -293,14 +294,14 @@ impl Names {
         if label.starts_with("__") { exported(&label) } else { label }
     }
 
-    /// Returns the label name for an attribute key of a series; like [`series_label`](super::series_label).
+    /// Returns the label name for an attribute key of a series, like [`series_label`](super::series_label).
     #[inline]
     pub fn series_label(self, key: &str, of: FamilyType) -> Cow<'_, str> {
         let label = self.label(key);
         if of.own_label() == Some(&*label) { exported(&label) } else { label }
     }
 
-    /// Returns the label name for an attribute key of a series, as Prometheus stores it; like
+    /// Returns the label name for an attribute key of a series, as Prometheus stores it, like
     /// [`stored_label`](super::stored_label).
     pub fn stored_label(self, key: &str, of: FamilyType) -> Cow<'_, str> {
         let label = self.series_label(key, of);
@@ -346,7 +347,7 @@ pub(super) fn is_label_as_it_stands(name: &str) -> bool {
     starts_legally(name) && name.bytes().all(stays)
 }
 
-/// Which bytes are legal in labels. A table, because a scrape checks each label of each series.
+/// The bytes that are legal in labels. A table, because every scrape checks every label of every series.
 const IN_LABELS: [bool; 256] = {
     let mut legal = [false; 256];
     let mut byte = 0_u8;
@@ -361,7 +362,7 @@ fn starts_legally(name: &str) -> bool {
     name.bytes().next().is_some_and(|first| !first.is_ascii_digit())
 }
 
-/// Also correct for single bytes: those of multi-byte characters are never ASCII.
+/// Also correct for single bytes, because the bytes of multi-byte characters are never ASCII.
 pub(super) fn is_legal_in_family(c: char) -> bool {
     is_legal_in_label(c) || c == ':'
 }

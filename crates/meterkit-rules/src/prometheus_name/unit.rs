@@ -1,14 +1,14 @@
 //! Units in metric names: UCUM symbols as words.
 //!
-//! By OpenTelemetry's "Prometheus and OpenMetrics Compatibility", section Metric Metadata. Where the Go reference
-//! implementation differs from the specification's table (`TiBy`, `kBy`), the table wins.
+//! Specification: OpenTelemetry's "Prometheus and OpenMetrics Compatibility", section Metric Metadata. Where the Go
+//! reference implementation differs from the specification's table (`TiBy`, `kBy`), this module follows the table.
 
 use std::borrow::Cow;
 
-/// Which units a translation with suffixes appends to the names of metrics.
+/// The units that a translation with suffixes appends to metric names.
 ///
 /// `opentelemetry-prometheus` for Rust leaves out units that are not in its table, such as `bytes` or `page`. The
-/// specification, the Collector and Prometheus' own OTLP receiver append these as they are written.
+/// specification, the Collector and Prometheus' own OTLP receiver append such units unchanged.
 ///
 /// ```
 /// use meterkit_rules::Kind;
@@ -21,17 +21,17 @@ use std::borrow::Cow;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum UnitSuffixes {
-    /// All units, by the specification. The default.
+    /// All units, as specified. The default.
     #[default]
     All,
-    /// Only those that `opentelemetry-prometheus` translates: the units of the specification's table, and `B`, `KB`,
-    /// `MB`, `GB` and `TB`. `foo/s` becomes `per_second`, and `By/foo` is left out.
+    /// Only the units that `opentelemetry-prometheus` translates: the units of the specification's table, and `B`,
+    /// `KB`, `MB`, `GB` and `TB`. `foo/s` becomes `per_second`, and `By/foo` is left out.
     Known,
     /// No units.
     None,
 }
 
-/// Returns the words for `unit` that end a metric's name, empty for no unit. Only gauges are ratios.
+/// Returns the words for `unit` at the end of a metric name; empty for no unit. `1` is a ratio only for gauges.
 pub(super) fn suffix(unit: &str, is_gauge: bool, units: UnitSuffixes) -> String {
     if units == UnitSuffixes::None {
         return String::new();
@@ -61,9 +61,9 @@ pub(super) fn suffix(unit: &str, is_gauge: bool, units: UnitSuffixes) -> String 
     }
 }
 
-/// Returns whether these words may be what a unit appended to a name: `seconds`, `bytes_per_second`, `ratio`.
+/// Returns whether these words may be a unit that was appended to a name: `seconds`, `bytes_per_second`, `ratio`.
 ///
-/// A unit that is not in the specification's table is appended as it is written, so words that are not in the table can be units as well.
+/// A unit that is not in the specification's table is appended unchanged, so other words can be units as well.
 ///
 /// ```
 /// use meterkit_rules::prometheus_name::is_unit_suffix;
@@ -81,7 +81,7 @@ pub fn is_unit_suffix(words: &str) -> bool {
     }
 }
 
-/// Removes annotations in braces: `{request}/s` is a count per second.
+/// Removes annotations in braces: `{request}/s` means per second.
 fn without_annotations(unit: &str) -> Cow<'_, str> {
     if !unit.contains('{') {
         return Cow::Borrowed(unit.trim());
@@ -99,13 +99,13 @@ fn without_annotations(unit: &str) -> Cow<'_, str> {
     Cow::Owned(plain.trim().to_owned())
 }
 
-/// A symbol for each word of the table.
+/// One symbol for each word of the table.
 const SYMBOLS: [&str; 25] = [
     "d", "h", "min", "s", "ms", "us", "ns", "By", "KiBy", "MiBy", "GiBy", "TiBy", "KBy", "MBy",
     "GBy", "TBy", "m", "V", "A", "J", "W", "g", "Cel", "Hz", "%",
 ];
 
-/// A symbol for each word behind `per`.
+/// One symbol for each word after `per`.
 const PER_SYMBOLS: [&str; 7] = ["s", "m", "h", "d", "w", "mo", "y"];
 
 fn word(symbol: &str) -> Option<&'static str> {
@@ -144,7 +144,7 @@ fn word(symbol: &str) -> Option<&'static str> {
     })
 }
 
-/// Returns the word for a unit that `opentelemetry-prometheus` translates, and the specification does not.
+/// Returns the word for a unit that `opentelemetry-prometheus` translates but the specification does not.
 fn short_word(symbol: &str) -> Option<&'static str> {
     Some(match symbol {
         "B" => "bytes",
@@ -170,7 +170,7 @@ fn per_word(symbol: &str) -> Option<&'static str> {
     })
 }
 
-/// Reduces a unit that the table lacks to characters that a name may contain.
+/// Reduces a unit that is not in the table to characters that are legal in a name.
 fn clean(unit: &str) -> Cow<'_, str> {
     if unit.chars().all(|c| c.is_ascii_alphanumeric()) {
         return Cow::Borrowed(unit);

@@ -43,7 +43,7 @@ pub(super) fn read(at: At<'_>, report: &mut Report) -> Option<PrometheusExporter
         let port = at.integer(0..=65_535, "a port from 0 to 65535", report)?;
         u16::try_from(port).ok()
     });
-    // Version 1.0 of the schema has the keys `without_*`.
+    // Version 1.0 of the schema has a `without_*` key for each of these switches.
     let mut switch = |key, without| {
         let with = fields.take(key).and_then(|at| at.boolean(report));
         let without = fields.take(without).and_then(|at| at.boolean(report));
