@@ -1,4 +1,4 @@
-//! How metrics are installed.
+//! The builder that installs metrics.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -29,9 +29,9 @@ use crate::telemetry::Telemetry;
 mod check;
 mod start;
 
-/// Configures where metrics go, and how. Created by [`Telemetry::from_env`] or [`Telemetry::builder`].
+/// Configures where metrics go and how they get there. Created by [`Telemetry::from_env`] or [`Telemetry::builder`].
 ///
-/// Settings in code win over those of the environment. Targets of both are used.
+/// Settings in code take precedence over the environment. Targets from both are used.
 #[must_use = "nothing runs until `install`"]
 pub struct TelemetryBuilder {
     registry: Registry,
@@ -48,11 +48,11 @@ pub struct TelemetryBuilder {
     pub(crate) resource: Vec<(String, AttributeValue)>,
     pub(crate) detectors: Vec<ResourceDetector>,
     schedule: Schedule,
-    /// Of targets that have one of their own, by name.
+    /// The export intervals of targets that have their own, by target name.
     intervals: BTreeMap<&'static str, Duration>,
     #[cfg(feature = "prometheus")]
     pub(crate) prometheus: Option<PrometheusServer>,
-    /// Of variables, for an endpoint that has none of its own.
+    /// Credentials and TLS from variables, for an endpoint without its own.
     #[cfg(feature = "prometheus")]
     protection: Result<Protection, SettingsError>,
     /// The options that variables set, for a scrape without an endpoint and for an endpoint from a file.
@@ -61,7 +61,7 @@ pub struct TelemetryBuilder {
     #[cfg(all(feature = "dashboard", feature = "grafana"))]
     publish: Option<PublishConfig>,
     pub(crate) targets: Vec<ConfiguredTarget>,
-    /// Of targets that do not receive everything, by name.
+    /// The filters of targets, by target name.
     pub(crate) filters: BTreeMap<String, TargetFilter>,
     #[cfg(feature = "sdk")]
     mirror: Mirror,
@@ -70,18 +70,18 @@ pub struct TelemetryBuilder {
     pub(crate) runtime_metrics: RuntimeMetrics,
     pub(crate) views: Views,
     pub(crate) stream_defaults: StreamDefaults,
-    /// Which buckets all histograms have, if someone says so.
+    /// The bucket type of all histograms, if a setting overrides it.
     pub(crate) histograms: Option<HistogramAggregation>,
-    /// What is kept of what the detectors find.
+    /// Which detected attributes are kept.
     pub(crate) detected: Option<KeyFilter>,
-    /// What a configuration file says in vain.
+    /// Parts of the configuration file that have no effect.
     pub(crate) unused_in_file: Vec<String>,
     is_global: bool,
-    /// Who says so.
+    /// The setting that disables metrics, if one does.
     pub(crate) disabled_by: Option<&'static str>,
 }
 
-/// A push target, with a schedule and a filter of its own if it has them.
+/// A push target, with its own schedule and filter if it has them.
 pub(crate) type ConfiguredTarget = (Box<dyn IntoTarget>, Option<Schedule>, Option<TargetFilter>);
 
 impl TelemetryBuilder {
@@ -174,12 +174,12 @@ impl TelemetryBuilder {
         self
     }
 
-    /// Sets the service's name, `unknown_service:<program>` by default. `OTEL_SERVICE_NAME` sets it too.
+    /// Sets the service's name, `unknown_service:<program>` by default. Environment variable: `OTEL_SERVICE_NAME`.
     pub fn service_name(self, name: impl Into<String>) -> Self {
         self.resource_attribute("service.name", AttributeValue::from(name.into()))
     }
 
-    /// Adds an attribute to the resource. `OTEL_RESOURCE_ATTRIBUTES` adds some too.
+    /// Adds an attribute to the resource, in addition to those of `OTEL_RESOURCE_ATTRIBUTES`.
     pub fn resource_attribute(
         mut self,
         key: impl Into<String>,
@@ -189,36 +189,37 @@ impl TelemetryBuilder {
         self
     }
 
-    /// Sets the root namespace, `backstage` by default. `METERKIT_NAMESPACE` sets it too. Checked by
-    /// [`install`](Self::install).
+    /// Sets the root namespace, `backstage` by default. [`install`](Self::install) checks it. Environment variable:
+    /// `METERKIT_NAMESPACE`.
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
         self.namespace = Some(namespace.into());
         self
     }
 
     /// Sets the root namespace, and whether metric names begin with it and their scope. By default they do, and the
-    /// namespace is `backstage`. `METERKIT_NAMESPACE` and `METERKIT_NAMING` set these too.
+    /// namespace is `backstage`. Environment variables: `METERKIT_NAMESPACE` and `METERKIT_NAMING`.
     pub fn naming(mut self, naming: Naming) -> Self {
         self.naming = Some(naming);
         self
     }
 
-    /// Sets how many series an instrument without its own limit may have, 2000 by default. `METERKIT_CARDINALITY_LIMIT`
-    /// sets it too.
+    /// Sets the maximum number of series of an instrument without its own limit, 2000 by default. Environment variable:
+    /// `METERKIT_CARDINALITY_LIMIT`.
     pub fn cardinality_limit(mut self, series: usize) -> Self {
         self.cardinality_limit = Some(series);
         self
     }
 
-    /// Sets how many series all labeled instruments may have together, 1,000,000 by default. Recordings with further
-    /// label sets go to the overflow series of their instruments. `METERKIT_SERIES_LIMIT` sets it too.
+    /// Sets the maximum number of series of all labeled instruments together, 1,000,000 by default. Recordings with
+    /// further label sets go to the overflow series of their instruments. Environment variable:
+    /// `METERKIT_SERIES_LIMIT`.
     pub fn series_limit(mut self, series: usize) -> Self {
         self.series_limit = Some(series);
         self
     }
 
-    /// Disables scopes: their instruments record and export nothing. None by default. `METERKIT_DISABLED_SCOPES` sets
-    /// them too.
+    /// Disables scopes, whose instruments then record and export nothing. No scope is disabled by default. Environment
+    /// variable: `METERKIT_DISABLED_SCOPES`.
     pub fn disabled_scopes(mut self, scopes: ScopePatterns) -> Self {
         self.disabled_scopes = Some(scopes);
         self
@@ -226,9 +227,9 @@ impl TelemetryBuilder {
 
     /// Adds an attribute to every series of every instrument, including those of other libraries.
     ///
-    /// If attributes have the same key, the later in this order wins: resource, these, those of a
-    /// [scope](meterkit_core::Meter::attribute), those of an [instrument](meterkit_core::InstrumentBuilder::attribute),
-    /// labels. Checked by [`install`](Self::install).
+    /// If attributes have the same key, the later in this order takes precedence: resource, these attributes,
+    /// attributes of a [scope](meterkit_core::Meter::attribute), attributes of an
+    /// [instrument](meterkit_core::InstrumentBuilder::attribute), labels. [`install`](Self::install) checks the key.
     pub fn attribute(
         mut self,
         key: impl Into<Cow<'static, str>>,
@@ -238,43 +239,43 @@ impl TelemetryBuilder {
         self
     }
 
-    /// Sets how old the values may be that a scrape or an export shares with others, 100 ms by default: more spares
-    /// expensive callbacks. `METERKIT_SNAPSHOT_MAX_AGE`, in milliseconds, sets it too. A push target never gets the
-    /// same values for two exports.
+    /// Sets the maximum age of the values that a scrape or an export shares with others, 100 ms by default. A higher
+    /// age runs expensive callbacks less often. A push target never gets the same values for two exports. Environment
+    /// variable: `METERKIT_SNAPSHOT_MAX_AGE`, in milliseconds.
     pub fn snapshot_max_age(mut self, age: Duration) -> Self {
         self.snapshot_max_age = Some(age);
         self
     }
 
     /// Sets how long a scrape or an export waits for a callback without its own
-    /// [budget](meterkit_core::CallbackBuilder::budget), 1 s by default. `METERKIT_CALLBACK_BUDGET`, in milliseconds,
-    /// sets it too.
+    /// [budget](meterkit_core::CallbackBuilder::budget), 1 s by default. Environment variable:
+    /// `METERKIT_CALLBACK_BUDGET`, in milliseconds.
     pub fn callback_budget(mut self, budget: Duration) -> Self {
         self.callback_budget = Some(budget);
         self
     }
 
-    /// Sets whether `meterkit.callback.duration` has the runs of each callback. By default it has those of callbacks that
-    /// are slow: from the first run on that takes a tenth of the callback's budget. `METERKIT_CALLBACK_DURATIONS` sets it
-    /// too.
+    /// Sets whether `meterkit.callback.duration` covers every callback. By default it covers only slow callbacks, from
+    /// the first run that takes at least a tenth of the callback's budget. Environment variable:
+    /// `METERKIT_CALLBACK_DURATIONS`.
     pub fn callback_durations(mut self, of_all: bool) -> Self {
         self.callback_durations = Some(of_all);
         self
     }
 
-    /// Sets which measurements of counters and histograms may become exemplars, in builds with the feature `exemplars`:
-    /// those in a sampled span by default. `OTEL_METRICS_EXEMPLAR_FILTER` sets it too.
+    /// Sets which measurements of counters and histograms may become exemplars in builds with the feature `exemplars`.
+    /// By default these are measurements in a sampled span. Environment variable: `OTEL_METRICS_EXEMPLAR_FILTER`.
     ///
-    /// None are recorded while no target can send them. Scrapes in OpenMetrics and in protobuf, OTLP, and remote write 2.0
-    /// can.
+    /// Exemplars are recorded only while a target can send them: scrapes in OpenMetrics and in protobuf, OTLP, and
+    /// remote write 2.0.
     pub fn exemplar_filter(mut self, filter: ExemplarFilter) -> Self {
         self.exemplar_filter = filter;
         self
     }
 
     /// Changes metrics on their way to the targets: renames or drops them, removes attributes, or chooses other
-    /// buckets. Applies to metrics of other libraries and to targets added with `exporter` too. Readers added with
-    /// `reader` see names and attributes unchanged. `views` in the file of `OTEL_CONFIG_FILE` sets views too.
+    /// buckets. Also applies to metrics of other libraries and to targets added with `exporter`. Readers added with
+    /// `reader` see names and attributes unchanged. Configuration file: `views`.
     ///
     /// ```
     /// use meterkit::view::{Aggregation, View, ViewSelector, ViewStream, Views};
@@ -297,16 +298,16 @@ impl TelemetryBuilder {
     }
 
     /// Sets the schedule of push targets without their own. By default they export every 60 s, and each attempt may
-    /// take 30 s. `OTEL_METRIC_EXPORT_INTERVAL` and `OTEL_METRIC_EXPORT_TIMEOUT` set it too.
+    /// take 30 s. Environment variables: `OTEL_METRIC_EXPORT_INTERVAL` and `OTEL_METRIC_EXPORT_TIMEOUT`.
     pub fn schedule(mut self, schedule: Schedule) -> Self {
         self.schedule = schedule;
         self
     }
 
-    /// Serves `/metrics` for Prometheus, as `OTEL_METRICS_EXPORTER=prometheus` does. After
+    /// Serves `/metrics` for Prometheus, like `OTEL_METRICS_EXPORTER=prometheus`. After
     /// [`from_env`](Telemetry::from_env), an endpoint without its own credentials and TLS uses those of the
-    /// environment. [`install`](Self::install) warns of an endpoint that asks for credentials without TLS on an address
-    /// that other machines can reach.
+    /// environment. [`install`](Self::install) warns about an endpoint that asks for credentials without TLS on an
+    /// address that other machines can reach.
     #[cfg(feature = "prometheus")]
     pub fn prometheus(mut self, server: PrometheusServer) -> Self {
         self.prometheus = Some(server);
@@ -314,40 +315,41 @@ impl TelemetryBuilder {
     }
 
     /// Publishes a dashboard of all instruments, named after the service, to a Grafana: 15 s after the start, and again
-    /// when the instruments change. `GRAFANA_URL` and `GRAFANA_SERVICE_ACCOUNT_TOKEN` do so too, and
-    /// `GRAFANA_FOLDER` names a folder.
+    /// when the instruments change. Environment variables: `GRAFANA_URL` and `GRAFANA_SERVICE_ACCOUNT_TOKEN`, and
+    /// `GRAFANA_FOLDER` for a folder.
     ///
     /// The dashboard shows what the targets receive, after [views](Self::views). It queries exponential histograms as
     /// native histograms if there is a target `otlp` or `grafana`, and otherwise by the counts and sums of scrapes.
     ///
-    /// A dashboard that a person has changed is left alone. Since instruments may be created on first use, a process in
-    /// its first hour also leaves a published dashboard alone that already has all of its panels and more; later it
-    /// replaces that too. A Grafana that does not answer is only logged as a warning.
+    /// A dashboard that a person has changed is never overwritten. Instruments may be created on first use, so a
+    /// process in its first hour also keeps a published dashboard that already has all of its panels and more; later it
+    /// replaces that one too. If Grafana does not answer, a warning is logged and nothing else happens.
     #[cfg(all(feature = "dashboard", feature = "grafana"))]
     pub fn publish_dashboard(mut self, config: PublishConfig) -> Self {
         self.publish = Some(config);
         self
     }
 
-    /// Makes all histograms exponential, whatever the code asks for, and for all targets: values are recorded once.
-    /// [Views](Self::views) that name buckets win. A scrape has the counts and sums of such histograms, but no buckets.
-    /// `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION=base2_exponential_bucket_histogram` does so too.
+    /// Makes all histograms exponential for all targets, whatever the code asks for, because each value is recorded
+    /// only once. [Views](Self::views) that name buckets take precedence. A scrape has the counts and sums of such
+    /// histograms, but no buckets. Environment variable:
+    /// `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION=base2_exponential_bucket_histogram`.
     pub fn exponential_histograms(mut self) -> Self {
         self.histograms = Some(HistogramAggregation::Exponential);
         self
     }
 
-    /// Keeps the buckets that the code asks for also where Datadog is the only target. By default histograms are
-    /// exponential there: Datadog has no buckets, and its percentiles are within 2 % then.
-    /// `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION=explicit_bucket_histogram` does so too.
+    /// Keeps the buckets that the code asks for even if Datadog is the only target. By default histograms are
+    /// exponential in that case: Datadog has no buckets, and its percentiles are then accurate within 2 %. Environment
+    /// variable: `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION=explicit_bucket_histogram`.
     pub fn explicit_histograms(mut self) -> Self {
         self.histograms = Some(HistogramAggregation::Explicit);
         self
     }
 
     /// Adds a push target: the settings of a receiver, such as [`OtlpConfig`](crate::otlp::OtlpConfig), a
-    /// [`ConsoleTarget`](crate::target::ConsoleTarget), or a [target](crate::target::Target) of your own. Call this once
-    /// for each; each has its own settings and credentials.
+    /// [`ConsoleTarget`](crate::target::ConsoleTarget), or your own [target](crate::target::Target). Call this once per
+    /// target; each has its own settings and credentials.
     ///
     /// The target uses the interval that the environment sets for its name, such as `METERKIT_OTLP_INTERVAL`, or the
     /// common [schedule](Self::schedule). [`install`](Self::install) fails if the target could never send.
@@ -362,15 +364,15 @@ impl TelemetryBuilder {
         self
     }
 
-    /// Sets which instruments the targets of this name receive, and which labels their series have there. A target
-    /// receives everything by default. `METERKIT_<TARGET>_INSTRUMENTS` and `METERKIT_<TARGET>_LABELS` set these too, and
-    /// so does `filter` of a reader in the file of `OTEL_CONFIG_FILE`.
+    /// Sets which instruments the targets of this name receive, and which labels their series keep. A target receives
+    /// everything by default. Environment variables: `METERKIT_<TARGET>_INSTRUMENTS` and `METERKIT_<TARGET>_LABELS`.
+    /// Configuration file: `filter` of a reader.
     ///
-    /// The name is that of the target in `OTEL_METRICS_EXPORTER`, or the one that its configuration sets. The filter of
+    /// The name is the target's name in `OTEL_METRICS_EXPORTER`, or the name set in its configuration. The filter of
     /// `prometheus` also applies to `Telemetry::scrape` and `Telemetry::prometheus_collector`.
     ///
-    /// Exporters of OpenTelemetry's SDK cannot be filtered; [`install`](Self::install) fails for those. Use
-    /// [views](Self::views), which apply to all targets.
+    /// Exporters of OpenTelemetry's SDK cannot be filtered; [`install`](Self::install) fails for them. Use
+    /// [views](Self::views) instead, which apply to all targets.
     ///
     /// ```
     /// use meterkit::target::TargetFilter;
@@ -392,7 +394,7 @@ impl TelemetryBuilder {
     /// Adds a reader of OpenTelemetry's SDK, which has its own schedule. The reader sees every instrument, including
     /// those of other libraries, without [views](Self::views). Needs the feature `sdk`.
     ///
-    /// As long as there is a reader, the SDK holds a copy of each instrument, and each value of a histogram is recorded
+    /// While there is a reader, the SDK keeps a copy of each instrument, and each value of a histogram is recorded
     /// twice.
     ///
     /// The exporter of `opentelemetry-prometheus` is such a reader. It adds all metrics to a `prometheus::Registry`,
@@ -418,8 +420,8 @@ impl TelemetryBuilder {
     /// timeout, [views](Self::views) and [`health`](Telemetry::health) apply to it as to any other target. Needs the
     /// feature `sdk`.
     ///
-    /// A batch that the exporter refuses is offered again, unchanged, at later intervals. After ten offers or an hour
-    /// the batch is dropped, counted in `meterkit.target.queue.dropped`, and logged as an error. Nothing else is
+    /// A batch that the exporter rejects is offered again, unchanged, at increasing intervals. After ten attempts or an
+    /// hour the batch is dropped, counted in `meterkit.target.queue.dropped`, and logged as an error. Nothing else is
     /// collected for the exporter meanwhile, so that deltas survive an outage.
     ///
     /// ```no_run
@@ -433,8 +435,8 @@ impl TelemetryBuilder {
     /// # }
     /// ```
     ///
-    /// The exporter may block: it runs on a thread of its own, within a tokio runtime. As OpenTelemetry's specification
-    /// demands of delta temporality, up-down counters are exported as totals.
+    /// The exporter may block, because it runs on its own thread, within a tokio runtime. As OpenTelemetry's
+    /// specification requires for delta temporality, up-down counters are exported as cumulative values.
     #[cfg(feature = "sdk")]
     pub fn exporter(mut self, exporter: impl PushMetricExporter) -> Self {
         let target = self.mirror.exporter(exporter);
@@ -448,12 +450,13 @@ impl TelemetryBuilder {
     /// the provider earlier: see [`MeterProvider`](crate::otel::MeterProvider). If cargo runs the program, a warning
     /// points out a second version of `opentelemetry` in `Cargo.lock`.
     ///
-    /// With `OTEL_SDK_DISABLED=true` nothing is collected and nothing is sent.
+    /// With `OTEL_SDK_DISABLED=true`, nothing is collected or sent.
     ///
     /// # Errors
     ///
-    /// Fails if a port is in use, a certificate cannot be used, the namespace makes a name too long, the registry is
-    /// already installed, or metrics of a tokio runtime are requested outside of one. Nothing is running then.
+    /// Returns an error if a port is in use, a certificate cannot be used, the namespace makes a name too long, the
+    /// registry is already installed, or metrics of a tokio runtime are requested outside of a runtime. Nothing runs
+    /// after an error.
     pub fn install(mut self) -> Result<Telemetry, InstallError> {
         if let Some(by) = self.disabled_by {
             return self.install_disabled(by);
@@ -480,7 +483,7 @@ impl TelemetryBuilder {
 
 impl fmt::Debug for TelemetryBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Their names only: a target may hold secrets that its own `Debug` shows.
+        // Show only the names: a target's own `Debug` output may contain secrets.
         let targets: Vec<_> = self.targets.iter().map(|(it, ..)| it.target_name()).collect();
         f.debug_struct("TelemetryBuilder")
             .field("targets", &targets)

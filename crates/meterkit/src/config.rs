@@ -1,7 +1,6 @@
-//! OpenTelemetry's declarative configuration: what a file of `OTEL_CONFIG_FILE` says about metrics.
+//! OpenTelemetry's declarative configuration: the part of an `OTEL_CONFIG_FILE` that concerns metrics.
 //!
-//! [`Telemetry::from_env`](crate::Telemetry::from_env) reads and installs such a file. This module reads one without
-//! installing it.
+//! [`Telemetry::from_env`](crate::Telemetry::from_env) reads and installs such a file. This module only reads it.
 //!
 //! ```
 //! use meterkit::config::ConfigFile;

@@ -1,4 +1,4 @@
-//! What a configuration file has installed.
+//! Applies a configuration file to a builder.
 
 #[cfg(feature = "prometheus")]
 use meterkit_prometheus::{ExpositionOptions, PrometheusServer};
@@ -8,13 +8,13 @@ use crate::resource::ResourceDetector;
 use crate::settings::Configured;
 
 impl TelemetryBuilder {
-    /// Takes over what a file asks for.
+    /// Applies the settings of a configuration file.
     pub(crate) fn configured(mut self, configured: Configured) -> Self {
         let by = "`disabled` in the file of OTEL_CONFIG_FILE";
         self.disabled_by = configured.is_disabled.then_some(by);
         self.resource = configured.resource;
         self.detectors = match configured.detectors {
-            // The schema has none by default, which must not make processes indistinguishable.
+            // The schema enables no detectors by default, but without an instance id, processes cannot be told apart.
             none if none.is_empty() => vec![ResourceDetector::ServiceInstance],
             detectors => detectors,
         };
@@ -24,7 +24,7 @@ impl TelemetryBuilder {
         self.exemplar_filter = configured.exemplar_filter.unwrap_or_default();
         #[cfg(feature = "prometheus")]
         if let Some(exporter) = configured.prometheus {
-            // What the schema has no place for comes from variables.
+            // Settings that the schema does not have come from variables.
             let server = self.scrape.clone();
             let server = exporter.host.into_iter().fold(server, PrometheusServer::host);
             let server = exporter.port.into_iter().fold(server, PrometheusServer::port);

@@ -1,4 +1,4 @@
-//! What a collection reads: scopes, metrics, points and their attributes.
+//! The data of a collection: scopes, metrics, points and their attributes.
 //!
 //! [`Registry::read`](crate::Registry::read) returns this data, and a [`Snapshot`] carries it to every
 //! [target](crate::target). Tests rarely need it: [`testing`](crate::testing) has assertions.

@@ -1,28 +1,28 @@
-//! The one error type for programs that use `?` everywhere.
+//! One error type for all operations, for programs that use `?` everywhere.
 
 use meterkit_core::{AttributeError, InstrumentError, NamingError, ScopePatternError};
 use meterkit_pipeline::{Closed, FlushError, StartError};
 use meterkit_settings::SettingsError;
 
-/// Whatever went wrong in this library, for `fn main() -> Result<(), meterkit::Error>`.
+/// Any error of this library, for `fn main() -> Result<(), meterkit::Error>`.
 ///
-/// Shows its text also through `Debug`, which is what a failing `main` prints.
+/// `Debug` shows the same text as `Display`, because a failing `main` prints `Debug`.
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Settings cannot be used.
+    /// Settings are invalid.
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// The pipeline could not be installed.
     #[error(transparent)]
     Install(#[from] std::sync::Arc<InstallError>),
-    /// An instrument could not be made.
+    /// An instrument could not be created.
     #[error(transparent)]
     Instrument(#[from] InstrumentError),
-    /// An attribute of every series has a key that cannot be used.
+    /// An attribute of every series has an invalid key.
     #[error(transparent)]
     Attribute(#[from] AttributeError),
-    /// A list of scopes cannot be read.
+    /// A list of scopes is invalid.
     #[error(transparent)]
     Scopes(#[from] ScopePatternError),
     /// The recorder of the crate `metrics` could not be installed.
@@ -32,7 +32,7 @@ pub enum Error {
     /// The last snapshot did not reach every target.
     #[error(transparent)]
     Flush(#[from] FlushError),
-    /// The pipeline has shut down already.
+    /// The pipeline is already shut down.
     #[error(transparent)]
     Closed(#[from] Closed),
 }
@@ -45,38 +45,38 @@ impl From<InstallError> for Error {
     }
 }
 
-/// Why [`TelemetryBuilder::install`](crate::TelemetryBuilder::install) failed. Nothing runs then.
+/// The reason why [`TelemetryBuilder::install`](crate::TelemetryBuilder::install) failed. Nothing runs after an error.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum InstallError {
-    /// Another pipeline collects from this registry.
+    /// Another pipeline already collects from this registry.
     #[error(
         "metrics are installed already: install once per registry, and shut down before installing again"
     )]
     AlreadyInstalled,
-    /// An endpoint that comes from code is to be protected, by variables that cannot be used.
+    /// The variables that protect an endpoint added in code are invalid.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// The namespace cannot be used with the instruments that exist.
+    /// The namespace is invalid for the existing instruments.
     #[error(transparent)]
     Naming(#[from] NamingError),
-    /// An attribute of every series has a key that cannot be used.
+    /// An attribute of every series has an invalid key.
     #[error(transparent)]
     Attribute(#[from] AttributeError),
-    /// Metrics of the process or of the runtime clash with ones that the program has made.
+    /// Metrics of the process or of the runtime conflict with metrics of the program.
     #[error(transparent)]
     Instrument(#[from] InstrumentError),
-    /// A target could never send with its settings. The source is the error of the target's crate.
+    /// The settings of a target make delivery impossible. The source is the error of the target's crate.
     #[error("{0}")]
     Target(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Metrics of a tokio runtime were requested, but no runtime was named.
+    /// Metrics of a tokio runtime were requested outside of a runtime.
     #[cfg(feature = "tokio")]
     #[error(
         "{asked_by} observes the tokio runtime in which `install` is called, and it is called outside of one: \
          call it in an async function, or name the runtime with `with_tokio_metrics_of`"
     )]
     NoTokioRuntime {
-        /// The variable or the method that asked for them.
+        /// The variable or method that requested the metrics.
         asked_by: &'static str,
     },
     /// The pipeline's thread could not be started.

@@ -1,4 +1,4 @@
-//! What instruments are made with and made of: builders, groups, timers, number types.
+//! The types around instruments: builders, groups, timers, number types.
 //!
 //! [`Meter`](crate::Meter) creates instruments, and the instruments themselves are in the [root](crate) of this crate.
 //! You need the types in this module to name what their methods take and return, such as the [`Timer`] that a
@@ -8,7 +8,7 @@
 //! use meterkit::instrument::Timer;
 //! use meterkit::{Histogram, Registry};
 //!
-//! /// A task that is running; ends when dropped.
+//! /// A running task, which ends when dropped.
 //! struct Task {
 //!     _timer: Timer,
 //! }

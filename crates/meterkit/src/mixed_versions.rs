@@ -1,25 +1,25 @@
-//! Two versions of `opentelemetry` in one program: each has globals of its own, and what is recorded in the other one
-//! arrives nowhere.
+//! Detects two versions of `opentelemetry` in one program. Each version has its own globals, so metrics recorded with
+//! the other version are not exported.
 //!
-//! A program cannot see the globals of a version that it was not built with. But one that cargo runs is told where its
-//! manifest is, and the `Cargo.lock` beside it names all versions: so `cargo run` and `cargo test` show the mistake to
-//! whoever makes it. Elsewhere nothing is looked at.
+//! A program cannot see the globals of a version that it was not built with. But cargo tells the programs that it runs
+//! where their manifest is, and the `Cargo.lock` beside the manifest lists all versions, so `cargo run` and `cargo
+//! test` can show the mistake to the developer. A program that cargo does not run reads no files for this.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use meterkit_settings::{read_small_file, warn_at_start};
 
-/// No `Cargo.lock` is longer.
+/// The maximum size of a `Cargo.lock` in bytes.
 const MOST_BYTES: usize = 16 << 20;
 
-/// The crate that has the global provider.
+/// The crate that owns the global provider.
 const SHARED: &str = "opentelemetry";
 
-/// The crate that tells which version is ours.
+/// The crate whose dependencies determine our version.
 const OURS: &str = "meterkit-core";
 
-/// Warns of versions besides ours, where they can be seen.
+/// Logs a warning for each version other than ours, if `Cargo.lock` is available.
 pub(crate) fn warn() {
     let (Ok(directory), Ok(program)) =
         (std::env::var("CARGO_MANIFEST_DIR"), std::env::var("CARGO_PKG_NAME"))
@@ -38,17 +38,17 @@ pub(crate) fn warn() {
     }
 }
 
-/// The lock file of the workspace that has this package.
+/// Returns the lock file of the workspace that contains the package.
 fn lock_of(package: &Path) -> Option<String> {
     let read = |folder: &Path| read_small_file(&folder.join("Cargo.lock"), MOST_BYTES).ok();
     package.ancestors().find_map(|folder| String::from_utf8(read(folder)?).ok())
 }
 
-/// A version that is not ours.
+/// A version other than ours.
 #[derive(Debug, PartialEq, Eq)]
 struct Other<'a> {
     version: &'a str,
-    /// Packages that depend on it, with their versions.
+    /// The packages that depend on this version, with their own versions.
     used_by: Vec<String>,
 }
 
@@ -57,11 +57,11 @@ struct Other<'a> {
 struct Package<'a> {
     name: &'a str,
     version: &'a str,
-    /// `name`, or `name version` where there are several.
+    /// Dependencies, each as `name`, or as `name version` where a name has several versions.
     dependencies: Vec<&'a str>,
 }
 
-/// The versions besides ours that `program` is built with; none when it is not built with us.
+/// Returns the versions other than ours that `program` is built with; empty if it is not built with this crate.
 fn others<'a>(lock: &'a str, program: &str) -> Vec<Other<'a>> {
     let packages = packages(lock);
     let built_with = built_with(&packages, program);
@@ -93,7 +93,7 @@ fn others<'a>(lock: &'a str, program: &str) -> Vec<Other<'a>> {
         .collect()
 }
 
-/// Places of the packages that `program` depends on, directly or not, and its own.
+/// Returns the indices of `program` and the packages that it depends on, directly or indirectly.
 fn built_with(packages: &[Package<'_>], program: &str) -> BTreeSet<usize> {
     let found = packages.iter().position(|package| package.name == program);
     let mut todo: Vec<usize> = found.into_iter().collect();
@@ -110,13 +110,13 @@ fn built_with(packages: &[Package<'_>], program: &str) -> BTreeSet<usize> {
     reached
 }
 
-/// Whether an entry of a list of dependencies means this package.
+/// Returns whether an entry of a dependency list refers to this package.
 fn is_entry(entry: &str, name: &str, version: &str) -> bool {
     let mut words = entry.split(' ');
     words.next() == Some(name) && words.next().is_none_or(|named| named == version)
 }
 
-/// The packages in a lock file, as cargo writes it: one key or one entry of a list per line.
+/// Returns the packages in a lock file, in cargo's format: one key or one list entry per line.
 fn packages(lock: &str) -> Vec<Package<'_>> {
     let mut packages: Vec<Package<'_>> = Vec::new();
     for line in lock.lines().map(str::trim) {
@@ -141,7 +141,7 @@ fn packages(lock: &str) -> Vec<Package<'_>> {
 mod tests {
     use super::*;
 
-    /// A package as cargo writes it.
+    /// Formats a package as cargo does.
     fn package(name: &str, version: &str, dependencies: &[&str]) -> String {
         let entries: String = dependencies.iter().map(|entry| format!(" \"{entry}\",\n")).collect();
         let source = "source = \"registry+https://github.com/rust-lang/crates.io-index\"";

@@ -1,4 +1,4 @@
-//! Observable instruments: their values are not recorded, but reported by callbacks.
+//! Observable instruments, whose values are reported by callbacks instead of being recorded.
 //!
 //! A callback runs when a scrape or an export is due, and within a budget. It is registered until its
 //! [`CallbackGuard`](crate::CallbackGuard) is dropped. A [`CallbackBuilder`] configures how it runs: cached, in the

@@ -1,8 +1,8 @@
-//! OpenTelemetry's side: its API over the same store.
+//! OpenTelemetry's API on top of the same store.
 //!
-//! [`install`](crate::TelemetryBuilder::install) makes a [`MeterProvider`] OpenTelemetry's global one, so that metrics of other
-//! libraries have the same guarantees and reach the same targets. [`OtelMeter`] returns OpenTelemetry's meter of a scope
-//! of yours.
+//! [`install`](crate::TelemetryBuilder::install) makes a [`MeterProvider`] OpenTelemetry's global one, so that metrics
+//! of other libraries have the same guarantees and reach the same targets. [`OtelMeter`] returns OpenTelemetry's meter
+//! for one of your scopes.
 //!
 //! ```
 //! use meterkit::Registry;

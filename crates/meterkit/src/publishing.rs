@@ -1,4 +1,4 @@
-//! The dashboard in Grafana: drawn from the catalog while the service runs, and kept up to date there.
+//! Publishes a dashboard to Grafana: draws it from the catalog while the service runs, and keeps it up to date.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,15 +9,15 @@ use meterkit_dashboard::{Dashboard, Histograms};
 use meterkit_grafana::{DashboardPublisher, PublishError, Published};
 use meterkit_pipeline::{Source, Stop, Views};
 
-/// When the dashboard is drawn.
+/// The schedule on which the dashboard is drawn.
 #[derive(Clone, Copy)]
 struct Pace {
-    /// Instruments come when the program's parts do: after this time most of them are here. Then the dashboard is drawn
-    /// again at longer and longer intervals, for those that come later.
+    /// The delay before the first drawing, by which time most instruments exist. The dashboard is then drawn again at
+    /// increasing intervals, up to `longest`, for instruments that are created later.
     first: Duration,
     longest: Duration,
-    /// Instruments may also come when they are first used: before this age, a process leaves a dashboard that shows
-    /// more.
+    /// The age below which a process keeps a dashboard that shows more metrics, because some of its own instruments may
+    /// be created only when they are first used.
     young: Duration,
 }
 
@@ -29,17 +29,17 @@ const PACE: Pace = Pace {
 
 type Publishing = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// What the dashboard shows, and how.
+/// The content of the dashboard.
 pub(crate) struct Drawing {
     pub(crate) registry: Registry,
-    /// What the targets get is what Grafana has.
+    /// The views of the targets, because Grafana shows what the targets receive.
     pub(crate) views: Views,
     pub(crate) histograms: Histograms,
     pub(crate) title: String,
 }
 
-/// Publishes the dashboard whenever the catalog draws another one. Runs beside the targets, and harms none when it
-/// fails.
+/// Publishes the dashboard whenever the catalog changes it. Runs independently of the targets, which are not affected
+/// if it fails.
 pub(crate) fn publish(
     drawing: Drawing,
     publisher: DashboardPublisher,
@@ -113,8 +113,8 @@ fn tell(title: &str, published: Published) {
     }
 }
 
-/// Returns how dashboards query exponential histograms: as native ones if OTLP or remote write delivers them. Scrapes have
-/// only their counts and sums.
+/// Returns how dashboards query exponential histograms: as native histograms if OTLP or remote write delivers them.
+/// Scrapes have only their counts and sums.
 pub(crate) fn histograms<'a>(mut targets: impl Iterator<Item = &'a str>) -> Histograms {
     match targets.any(|name| ["otlp", "grafana"].contains(&name)) {
         true => Histograms::ByInstrument,
@@ -136,12 +136,12 @@ mod tests {
 
     use super::*;
 
-    /// A server to which every dashboard is new. Gives what it is asked.
+    /// Starts a Grafana without dashboards. Returns its URL and the requests that it receives.
     fn grafana() -> (String, mpsc::Receiver<String>) {
         grafana_with(None)
     }
 
-    /// A server that has this dashboard, and it is one of ours.
+    /// Starts a Grafana that has this dashboard, published by meterkit.
     fn grafana_with(there: Option<String>) -> (String, mpsc::Receiver<String>) {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -183,7 +183,7 @@ mod tests {
         (url, all)
     }
 
-    /// The next dashboard that is saved, and how often it was asked something else before.
+    /// Returns the next request that saves a dashboard, and the number of other requests before it.
     fn next_post(asked: &mpsc::Receiver<String>) -> (String, usize) {
         for before in 0..1000 {
             let request = asked.recv_timeout(Duration::from_secs(60)).expect("another dashboard");
@@ -282,7 +282,7 @@ mod tests {
         let meter = more.scoped("plugin", "catalog");
         let _both = ["first", "on_use"].map(|name| meter.counter::<u64>(name).build());
         let there = Drawing { registry: more, ..drawing() }.draw();
-        // Each time it looks for the dashboard and at its versions.
+        // Each attempt makes two requests: for the dashboard and for its versions.
         for (milliseconds, looks) in [(0, 1), (4, 4)] {
             let (url, asked) = grafana_with(Some(there.clone()));
             let config = PublishConfig::new(&url, Secret::new("s3cret")).expect("a URL");

@@ -1,4 +1,4 @@
-//! What is found out about the program's surroundings, for the resource.
+//! Detection of the program's surroundings, for the resource.
 
 mod clouds;
 mod container;
@@ -16,8 +16,8 @@ use meterkit_core::AttributeValue;
 use self::surroundings::Surroundings;
 use crate::builder::TelemetryBuilder;
 
-/// Finds out a part of the resource by itself: from files and variables of this machine. Only
-/// [`Cloud`](Self::Cloud) asks a server, where it finds that there is one.
+/// A detector of resource attributes, which reads files and variables of this machine. Only [`Cloud`](Self::Cloud) asks
+/// a server, and only if there is evidence of one.
 ///
 /// | name | attributes | by default |
 /// |---|---|---|
@@ -29,17 +29,17 @@ use crate::builder::TelemetryBuilder;
 /// | `process` | `process.pid`, `process.executable.name` | no |
 /// | `service_instance` | `service.instance.id`: a random UUID | yes |
 ///
-/// What differs after each start is off by default, since back ends that put the resource on every series begin all
-/// series anew. Only the instance is on: without it, two processes of one service write the same series, each over the
-/// values of the other. Where there is never more than one process, you can leave it out.
-/// `METERKIT_RESOURCE_DETECTORS` selects by name: a comma list, `all` or `none`.
+/// Detectors whose values change with each start are off by default, because back ends that put the resource on every
+/// series would start new series each time. The exception is the instance: without it, two processes of one service
+/// write the same series and overwrite each other's values. You can leave it out if there is never more than one
+/// process. `METERKIT_RESOURCE_DETECTORS` selects detectors by name: a comma-separated list, `all` or `none`.
 ///
 /// Names and values follow OpenTelemetry's Semantic Conventions for resources. Arguments and paths of the process are
-/// left out: they may hold secrets.
+/// left out, because they may contain secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum ResourceDetector {
-    /// The cloud, by version 1.42 of the conventions:
+    /// Attributes of the cloud, by version 1.42 of the conventions:
     ///
     /// | where | known by | attributes |
     /// |---|---|---|
@@ -51,15 +51,16 @@ pub enum ResourceDetector {
     /// | GKE | the machine's product; the metadata server | `cloud.*`, `k8s.cluster.name`, `host.id` |
     /// | Compute Engine | the machine's product; the metadata server | `cloud.*`, `host.*`, `gcp.gce.*` |
     ///
-    /// Where variables and firmware name no cloud, nothing is asked. All answers together may take one and a half
-    /// seconds; what is not answered by then is left out. It was tested with made-up answers, not in the clouds themselves.
+    /// If variables and firmware indicate no cloud, no server is asked. All answers together may take one and a half
+    /// seconds; attributes without an answer by then are left out. Tested with simulated answers, not in the clouds
+    /// themselves.
     Cloud,
-    /// `container.id`. Docker, Podman, containerd and CRI-O, with control groups of version 1, and of version 2 where
-    /// the container has files of its runtime mounted.
+    /// `container.id`. Supports Docker, Podman, containerd and CRI-O: with version 1 of control groups, and with
+    /// version 2 if the container has files of its runtime mounted.
     Container,
-    /// `host.name` and `host.arch`. In a container the name is the container's.
+    /// `host.name` and `host.arch`. In a container, the name is that of the container.
     Host,
-    /// Attributes of the pod, for which its manifest sets variables:
+    /// Attributes of the pod, from variables that its manifest sets:
     ///
     /// | attribute | the first of these that is set |
     /// |---|---|
@@ -71,8 +72,8 @@ pub enum ResourceDetector {
     /// | `k8s.deployment.name` | `K8S_DEPLOYMENT_NAME` |
     /// | `k8s.cluster.name` | `K8S_CLUSTER_NAME` |
     ///
-    /// Those with `OTEL_` are set by OpenTelemetry's operator. Those that other software uses too, without `K8S_` or
-    /// `OTEL_` before them, count only where `KUBERNETES_SERVICE_HOST` is set, as it is in every pod. In a manifest:
+    /// OpenTelemetry's operator sets the variables with `OTEL_`. Variables without `K8S_` or `OTEL_` are also used by
+    /// other software, so they count only if `KUBERNETES_SERVICE_HOST` is set, as it is in every pod. In a manifest:
     ///
     /// ```yaml
     /// env:
@@ -84,13 +85,13 @@ pub enum ResourceDetector {
     Os,
     /// `process.pid` and `process.executable.name`.
     Process,
-    /// `service.instance.id`: a random UUID, the same as long as the process runs. Set the attribute yourself where an
-    /// instance has a name that stays, such as that of a pod of a stateful set.
+    /// `service.instance.id`: a random UUID that is fixed for the life of the process. Set the attribute yourself if an
+    /// instance has a permanent name, such as a pod of a stateful set.
     ServiceInstance,
 }
 
 impl ResourceDetector {
-    /// All there are.
+    /// All detectors.
     pub const ALL: &'static [Self] = &[
         Self::Cloud,
         Self::Container,
@@ -101,11 +102,11 @@ impl ResourceDetector {
         Self::ServiceInstance,
     ];
 
-    /// Those that run unless something else is said.
+    /// The detectors that run unless others are selected.
     pub const DEFAULT: &'static [Self] =
         &[Self::Container, Self::Host, Self::Kubernetes, Self::Os, Self::ServiceInstance];
 
-    /// The name, as in `METERKIT_RESOURCE_DETECTORS`.
+    /// Returns the name, as in `METERKIT_RESOURCE_DETECTORS`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Cloud => "cloud",
@@ -138,13 +139,13 @@ impl fmt::Display for ResourceDetector {
 }
 
 impl TelemetryBuilder {
-    /// Makes these detectors find a part of the resource when [`install`](Self::install) is called, in place of those that
-    /// were set before. [`Telemetry::from_env`](crate::Telemetry::from_env) uses those of `METERKIT_RESOURCE_DETECTORS`, or
-    /// [`ResourceDetector::DEFAULT`]; [`Telemetry::builder`](crate::Telemetry::builder) uses
-    /// [`ServiceInstance`](ResourceDetector::ServiceInstance) alone.
+    /// Sets the detectors that run when [`install`](Self::install) is called, in place of those set before.
+    /// [`Telemetry::from_env`](crate::Telemetry::from_env) uses those of `METERKIT_RESOURCE_DETECTORS`, or
+    /// [`ResourceDetector::DEFAULT`]; [`Telemetry::builder`](crate::Telemetry::builder) uses only
+    /// [`ServiceInstance`](ResourceDetector::ServiceInstance).
     ///
-    /// Of attributes with one key, the later in this order wins: detected ones, `OTEL_RESOURCE_ATTRIBUTES`,
-    /// `OTEL_SERVICE_NAME`, [`resource_attribute`](Self::resource_attribute).
+    /// If attributes have the same key, the later in this order takes precedence: detected attributes,
+    /// `OTEL_RESOURCE_ATTRIBUTES`, `OTEL_SERVICE_NAME`, [`resource_attribute`](Self::resource_attribute).
     ///
     /// ```
     /// use meterkit::settings::ResourceDetector;
@@ -166,13 +167,13 @@ impl TelemetryBuilder {
     }
 }
 
-/// What tells processes of one service apart.
+/// The attribute that distinguishes processes of one service.
 pub(crate) const SERVICE_INSTANCE_ID: &str = "service.instance.id";
 
-/// Key and value of an attribute of the resource.
+/// The key and value of a resource attribute.
 pub(crate) type Attribute = (String, AttributeValue);
 
-/// What these find out about this process and its machine.
+/// Returns what the detectors find out about this process and its machine.
 pub(crate) fn detect(detectors: &[ResourceDetector]) -> Vec<Attribute> {
     let around = Surroundings::real();
     detectors.iter().flat_map(|detector| detector.detect(&around)).collect()

@@ -1,5 +1,4 @@
-//! Metrics of the program itself, and of registries of other libraries in it: how they are switched on, and until when
-//! they are observed.
+//! Switches on metrics of the program itself and of registries of other libraries, and ends them with the pipeline.
 
 use std::sync::Mutex;
 
@@ -14,8 +13,8 @@ use crate::error::InstallError;
 use crate::settings;
 
 impl TelemetryBuilder {
-    /// Observes the process: CPU time, memory, threads, open files, page faults, disk bytes and uptime, by
-    /// OpenTelemetry's semantic conventions. Off by default; `METERKIT_RUNTIME_METRICS=process` does it too.
+    /// Observes the process by OpenTelemetry's semantic conventions: CPU time, memory, threads, open files, page
+    /// faults, disk bytes and uptime. Off by default. Environment variable: `METERKIT_RUNTIME_METRICS=process`.
     ///
     /// [`meterkit_runtime::process`] lists the metrics.
     ///
@@ -36,16 +35,16 @@ impl TelemetryBuilder {
     }
 
     /// Observes the tokio runtime in which [`install`](Self::install) is called: workers, their load, tasks and the
-    /// queue. Off by default; `METERKIT_RUNTIME_METRICS=tokio` does it too.
+    /// queue. Off by default. Environment variable: `METERKIT_RUNTIME_METRICS=tokio`.
     ///
-    /// [`meterkit_runtime::tokio`] lists the metrics. Outside of a runtime, `install` fails.
+    /// [`meterkit_runtime::tokio`] lists the metrics. `install` fails if it is called outside of a runtime.
     #[cfg(feature = "tokio")]
     pub fn with_tokio_metrics(self) -> Self {
         self.with_metrics_of_current("`with_tokio_metrics()`")
     }
 
-    /// Observes the runtime that `handle` is of. The last of this and [`with_tokio_metrics`](Self::with_tokio_metrics)
-    /// counts: one runtime is observed.
+    /// Observes the tokio runtime of `handle`. Only one runtime is observed: the last call of this method or
+    /// [`with_tokio_metrics`](Self::with_tokio_metrics) counts.
     #[cfg(feature = "tokio")]
     pub fn with_tokio_metrics_of(mut self, handle: Handle) -> Self {
         let observe =
@@ -54,7 +53,7 @@ impl TelemetryBuilder {
         self
     }
 
-    /// Observes the memory of jemalloc, for programs whose allocator that is. Off by default.
+    /// Observes the memory of jemalloc, for programs that use it as their allocator. Off by default.
     ///
     /// [`meterkit_runtime::jemalloc`] lists the metrics.
     #[cfg(feature = "jemalloc")]
@@ -64,7 +63,7 @@ impl TelemetryBuilder {
         self
     }
 
-    /// Observes the memory of mimalloc, for programs whose allocator that is. Off by default.
+    /// Observes the memory of mimalloc, for programs that use it as their allocator. Off by default.
     ///
     /// [`meterkit_runtime::mimalloc`] lists the metrics.
     #[cfg(feature = "mimalloc")]
@@ -74,8 +73,8 @@ impl TelemetryBuilder {
         self
     }
 
-    /// Brings what the application records with the crate `prometheus` into the scrape and to every push target, until
-    /// the shutdown. May be called for several registries. See
+    /// Includes the metrics that the application records with the crate `prometheus` in scrapes and exports, until
+    /// shutdown. May be called for several registries. See
     /// [`prometheus_registry::import`](crate::prometheus_registry::import).
     ///
     /// ```
@@ -100,8 +99,8 @@ impl TelemetryBuilder {
         self
     }
 
-    /// Brings what the application records with the crate `prometheus-client` into the scrape and to every push target,
-    /// until the shutdown. May be called for several registries. See
+    /// Includes the metrics that the application records with the crate `prometheus-client` in scrapes and exports,
+    /// until shutdown. May be called for several registries. See
     /// [`prometheus_client::import`](crate::prometheus_client::import).
     ///
     /// ```
@@ -144,7 +143,7 @@ impl TelemetryBuilder {
         self
     }
 
-    /// What the environment names, which is compiled in.
+    /// Adds the metrics that the environment selects, as far as they are compiled in.
     pub(crate) fn with_runtime_metrics(self, names: &[settings::RuntimeMetrics]) -> Self {
         names.iter().fold(self, |builder, name| match name {
             #[cfg(feature = "process")]
@@ -159,16 +158,16 @@ impl TelemetryBuilder {
     }
 }
 
-/// What is to be observed of the program itself.
+/// The metrics of the program itself to observe.
 #[derive(Default)]
 pub(crate) struct RuntimeMetrics {
     process: Option<Observe>,
     tokio: Option<Observe>,
-    /// Allocators, and registries of other libraries.
+    /// Metrics of allocators, and of registries of other libraries.
     others: Vec<Observe>,
 }
 
-/// Makes a registry report it from now on.
+/// Registers callbacks that report the metrics to a registry.
 type Observe = Box<dyn FnOnce(&Registry) -> Result<CallbackGuard, InstallError> + Send>;
 
 impl RuntimeMetrics {
@@ -179,12 +178,12 @@ impl RuntimeMetrics {
     }
 }
 
-/// Callbacks that go with the pipeline.
+/// The callbacks that are registered as long as the pipeline runs.
 #[derive(Debug, Default)]
 pub(crate) struct Observations(Mutex<Vec<CallbackGuard>>);
 
 impl Observations {
-    /// From now on nothing is observed.
+    /// Unregisters all callbacks.
     pub(crate) fn end(&self) {
         self.0.lock().unpoisoned().clear();
     }

@@ -1,10 +1,11 @@
-//! Settings: how scopes are named, what is detected, and the variables of the environment.
+//! Settings: the names of scopes, the detected resource, and the environment variables.
 //!
-//! An operator decides with variables where metrics go; [`Telemetry::from_env`](crate::Telemetry::from_env) reads them.
-//! Each is declared once: [`declarations`] returns the declarations as values, [`documentation`] as Markdown. An empty
-//! variable counts as unset. All variables are read before an error is returned, so one start shows every problem.
+//! Operators use variables to decide where metrics go; [`Telemetry::from_env`](crate::Telemetry::from_env) reads them.
+//! Each variable is declared once: [`declarations`] returns the declarations as values, [`documentation`] as Markdown.
+//! An empty variable counts as unset. All variables are read before an error is returned, so a single start shows every
+//! problem.
 //!
-//! A crate with a target of its own declares and reads its settings in the same way: see [`Setting`], [`Reader`] and
+//! A crate with its own target declares and reads its settings in the same way: see [`Setting`], [`Reader`] and
 //! [`Environment`].
 //!
 //! ```
@@ -50,7 +51,7 @@ pub(crate) use self::table::RuntimeMetrics;
 use self::targets::Known;
 pub use crate::resource::ResourceDetector;
 
-/// Returns every setting that this library reads: those about all targets first, then those of each target that is
+/// Returns every setting that this library reads: first the general settings, then those of each target that is
 /// compiled in.
 ///
 /// ```
@@ -61,9 +62,9 @@ pub fn declarations() -> impl Iterator<Item = &'static Declaration> {
     table::SETTINGS.iter().chain(Known::all().flat_map(Known::settings))
 }
 
-/// Returns all settings as Markdown: a table of those about all targets, then one for each target that is compiled in.
+/// Returns all settings as Markdown: one table of general settings, then one for each target that is compiled in.
 ///
-/// For programs that print what they can be told, and for documentation of your own.
+/// Use it to print help, or in your own documentation.
 ///
 /// ```
 /// let markdown = meterkit::settings::documentation();
@@ -90,43 +91,44 @@ pub(crate) struct Settings {
     pub(crate) callback_durations: Option<bool>,
     pub(crate) exemplar_filter: ExemplarFilter,
     pub(crate) schedule: Schedule,
-    /// Of push targets that have one of their own, by the target's name.
+    /// The export intervals of push targets that have their own, by target name.
     pub(crate) intervals: BTreeMap<&'static str, Duration>,
-    /// Of targets that do not receive everything, by the target's name.
+    /// The filters of targets, by target name.
     pub(crate) filters: BTreeMap<String, TargetFilter>,
-    /// Which buckets all histograms have.
+    /// The bucket type of all histograms.
     pub(crate) histograms: Option<HistogramAggregation>,
-    /// The push targets that are selected.
+    /// The selected push targets.
     pub(crate) targets: Vec<Box<dyn IntoTarget>>,
     /// The scrape endpoint, if it is selected.
     #[cfg(feature = "prometheus")]
     pub(crate) prometheus: Option<PrometheusServer>,
-    /// The endpoint as variables set it, whether it is selected or not.
+    /// The endpoint with the settings of the variables, whether it is selected or not.
     #[cfg(feature = "prometheus")]
     pub(crate) scrape: PrometheusServer,
-    /// Whom a scrape endpoint serves. If there is none here, what is wrong with it matters to one that comes from code.
+    /// The protection of a scrape endpoint. Without an endpoint here, its errors matter only to an endpoint that is
+    /// added in code.
     #[cfg(feature = "prometheus")]
     pub(crate) protection: Result<Protection, SettingsError>,
-    /// The Grafana that gets a dashboard.
+    /// The Grafana to which a dashboard is published.
     #[cfg(all(feature = "dashboard", feature = "grafana"))]
     pub(crate) publish: Option<PublishConfig>,
-    /// What a file says, in place of all but our own variables.
+    /// The configuration file, which replaces all variables except `METERKIT_*` variables that count beside it.
     #[cfg(feature = "config")]
     pub(crate) configured: Option<Configured>,
-    /// Variables that are set in vain; reported when the process starts.
+    /// Variables without effect, reported when the process starts.
     pub(crate) ignored: Vec<Ignored>,
-    /// Settings with a wrong value, for which the default holds; reported when the process starts.
+    /// Settings with invalid values, for which the default applies; reported when the process starts.
     pub(crate) warnings: Vec<Problem>,
 }
 
 impl Settings {
-    /// Reads everything from the environment.
+    /// Reads all settings from the environment.
     pub(crate) fn read(environment: Environment) -> Result<Self, SettingsError> {
         let strict = environment.read(|reader| reader.get(&table::STRICT));
         let problems = Problems::new(strict.ok().flatten().unwrap_or(false));
         let (environment, file) = with_file(environment, &problems);
         let selection = select::selection(&environment, &problems);
-        // Once is enough.
+        // Each variable is reported only once.
         let ignored = ignored::ignored(&environment, &selection).into_iter();
         let ignored = ignored.filter(|it| !selection.unserved.contains(it)).chain(file.replaced);
         let ignored = ignored.collect();
@@ -191,25 +193,25 @@ impl Settings {
     }
 }
 
-/// What `OTEL_CONFIG_FILE` makes of a start.
+/// The effect of `OTEL_CONFIG_FILE`.
 #[derive(Default)]
 struct File {
     #[cfg(feature = "config")]
     configured: Option<Configured>,
     /// Whether the file has a scrape endpoint.
     has_endpoint: bool,
-    /// Variables that have no effect beside it.
+    /// Variables that have no effect because of the file.
     replaced: Vec<Ignored>,
 }
 
-/// Reads the file, if the environment names one, and returns the variables that count beside it.
+/// Reads the file, if the environment names one, and returns the variables that still count.
 fn with_file(mut environment: Environment, problems: &Problems) -> (Environment, File) {
     let mut file = File::default();
     let reader = environment.reader(problems);
     if !reader.is_set(&table::CONFIG_FILE) {
         return (environment, file);
     }
-    // What a file asks for does have an effect.
+    // Variables that the file refers to do have an effect.
     let in_file = RefCell::new(BTreeSet::<String>::new());
     #[cfg(feature = "config")]
     {
@@ -223,11 +225,11 @@ fn with_file(mut environment: Environment, problems: &Problems) -> (Environment,
     reader.refuse(&table::CONFIG_FILE, table::not_compiled_in("reading files", "config"));
     let has_endpoint = file.has_endpoint;
     let counts = |name: &str| match declarations().find(|setting| setting.is_set_by(name)) {
-        // What protects an endpoint needs one.
+        // The protection of an endpoint is useless without an endpoint.
         Some(known) => {
             known.counts_beside_file && (known.target != Some("prometheus") || has_endpoint)
         }
-        // Reported as unknown, if it looks like one of ours.
+        // Kept, because `METERKIT_*` variables that are unknown are reported.
         None => name.starts_with("METERKIT_"),
     };
     let in_file = in_file.into_inner();
@@ -245,7 +247,7 @@ pub(crate) fn is_known_target(name: &str) -> bool {
     Known::all().any(|known| known.name == name)
 }
 
-/// Returns what the settings about names say together; `None` if all are unset.
+/// Returns the naming that the settings describe together; `None` if all of them are unset.
 fn naming(reader: &Reader<'_>) -> Option<Naming> {
     let (policy, namespace) = (reader.get(&table::NAMING), reader.get(&table::NAMESPACE));
     let scopes = reader.get(&table::SCOPE_OPTIONS);
@@ -253,13 +255,13 @@ fn naming(reader: &Reader<'_>) -> Option<Naming> {
         return None;
     }
     let namespace = namespace.unwrap_or_default();
-    // Each has been checked: nothing can fail here.
+    // Cannot fail, because each setting has been checked.
     let naming = Naming::new(namespace.namespace(), policy.unwrap_or_default()).ok()?;
     let mut scopes = scopes.unwrap_or_default().into_iter();
     scopes.try_fold(naming, |naming, (scope, options)| naming.with_scope(&scope, options).ok())
 }
 
-/// Returns the intervals of all targets, whether they are selected or not: a bad value is a problem in any case.
+/// Returns the intervals of all targets, selected or not, because an invalid value is always a problem.
 fn intervals(reader: &Reader<'_>) -> BTreeMap<&'static str, Duration> {
     let declared = Known::all().filter_map(|target| target.declaration);
     declared.filter_map(|it| Some((it.name, reader.get(it.interval)?))).collect()

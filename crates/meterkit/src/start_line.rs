@@ -1,9 +1,9 @@
-//! The lines that say where metrics go.
+//! The log lines at startup that name the targets.
 
 use meterkit_core::Temporality;
 use meterkit_pipeline::{Schedule, Target, TargetHealth, TargetKind};
 
-/// How a push target is served, as far as it does not show in its health.
+/// The part of a push target's configuration that its health does not show.
 pub(crate) struct StartLine {
     interval_ms: u64,
     temporality: &'static str,
@@ -22,7 +22,7 @@ impl StartLine {
     }
 }
 
-/// Logs one line per target. `pushed` describes those among them that push, in the same order.
+/// Logs one line per target. `pushed` describes the push targets among them, in the same order.
 pub(crate) fn log(targets: &[TargetHealth], pushed: Vec<StartLine>) {
     let mut pushed = pushed.into_iter();
     for TargetHealth { component: exporter, endpoint, kind, .. } in targets {

@@ -1,7 +1,7 @@
-//! Targets: where metrics are delivered, when, and whether that works.
+//! Targets: where metrics are delivered, when, and whether delivery works.
 //!
-//! Each backend has a module of its own, such as [`prometheus`](crate::prometheus); the [console](ConsoleTarget) is
-//! here. To deliver metrics somewhere else, implement [`Target`] and add it with
+//! Each backend has its own module, such as [`prometheus`](crate::prometheus); the [console](ConsoleTarget) is here. To
+//! deliver metrics to another destination, implement [`Target`] and add it with
 //! [`TelemetryBuilder::target`](crate::TelemetryBuilder::target): it gets a [`Snapshot`](crate::data::Snapshot) per
 //! interval, and appears in [`Health`] and in the self-metrics like any other target.
 //!

@@ -1,4 +1,4 @@
-//! Metrics of tokio tasks by name, as monitors of the crate `tokio-metrics` measure them.
+//! Metrics of tokio tasks by name, as measured by monitors of the crate `tokio-metrics`.
 //!
 //! ```ignore
 //! let monitor = tokio_metrics::TaskMonitor::new();

@@ -1,4 +1,4 @@
-//! Installed metrics.
+//! The handle to installed metrics.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use crate::builder::TelemetryBuilder;
 use crate::runtime_metrics::Observations;
 use crate::settings::{Environment, Problem, SettingsError};
 
-/// How long [`Telemetry::flush`] and [`Telemetry::shutdown`] take at most.
+/// The default deadline of [`Telemetry::flush`] and [`Telemetry::shutdown`].
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Running collection and delivery of metrics, until [`shutdown`](Self::shutdown).
+/// The running collection and delivery of metrics, until [`shutdown`](Self::shutdown).
 ///
-/// Keep it for the life of the program. Dropping it flushes too, but takes one second at most, and logs what did not
+/// Keep it for the life of the program. Dropping it also flushes, but for at most one second, and logs what did not
 /// finish in time.
 ///
 /// ```no_run
@@ -30,9 +30,9 @@ const DEADLINE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 #[must_use = "dropped at once, it stops delivering"]
 pub struct Telemetry {
-    /// Before the observations: dropped first, so that its last export has them.
+    /// Declared before the observations, so that it is dropped first and its last export still contains them.
     pub(crate) pipeline: Pipeline,
-    /// What was wrong with settings at the start.
+    /// Problems with settings that were ignored at startup.
     pub(crate) warnings: Vec<Problem>,
     pub(crate) provider: MeterProvider,
     pub(crate) observations: Observations,
@@ -40,32 +40,32 @@ pub struct Telemetry {
     pub(crate) prometheus_address: Option<std::net::SocketAddr>,
     #[cfg(feature = "prometheus")]
     pub(crate) prometheus_url: Option<String>,
-    /// That of the scrape endpoint, if there is one.
+    /// The options of the scrape endpoint, if there is one.
     #[cfg(feature = "prometheus")]
     pub(crate) options: meterkit_prometheus::ExpositionOptions,
-    /// What scrapes receive.
+    /// The filter of scrapes.
     #[cfg(feature = "prometheus")]
     pub(crate) scrape_filter: meterkit_pipeline::TargetFilter,
 }
 
 impl Telemetry {
-    /// Returns a builder with the settings of the environment. Without any, metrics are served at
+    /// Returns a builder with the settings of the environment. If no variable is set, metrics are served at
     /// `http://localhost:9464/metrics`. An empty variable counts as unset.
     ///
     #[doc = include_str!("settings/variables.md")]
     ///
-    /// [`install`](TelemetryBuilder::install) warns of variables that have no effect: misspelled names, those of a target
-    /// that is not compiled in, and those of OTLP without an endpoint. If the program has no subscriber of `tracing`, the
-    /// warnings go to standard error. [`settings::declarations`](crate::settings::declarations) returns this list as
-    /// values.
+    /// [`install`](TelemetryBuilder::install) warns about variables that have no effect: misspelled names, variables of
+    /// a target that is not compiled in, and variables of OTLP without an endpoint. If the program has no `tracing`
+    /// subscriber, the warnings go to standard error. [`settings::declarations`](crate::settings::declarations) returns
+    /// this list as values.
     ///
-    /// Follows OpenTelemetry's Environment Variable Specification with two exceptions. An unusable value is an error if
-    /// it decides whether, where, to whom or how protected data goes; other `OTEL_*` variables are ignored with a
-    /// warning. The default target is `prometheus`, which sends nothing anywhere.
+    /// Follows OpenTelemetry's Environment Variable Specification with two exceptions. An invalid value is an error if
+    /// it affects whether metrics are sent, their destination, or their protection; other invalid `OTEL_*` variables
+    /// are ignored with a warning. The default target is `prometheus`, which sends nothing anywhere.
     ///
     /// # Errors
     ///
-    /// Lists every variable with an unusable value, with that value and what is accepted.
+    /// Returns an error that lists every variable with an invalid value, together with that value and what is accepted.
     pub fn from_env() -> Result<TelemetryBuilder, SettingsError> {
         Self::from_environment(Environment::of_process())
     }
@@ -74,7 +74,7 @@ impl Telemetry {
     ///
     /// # Errors
     ///
-    /// As [`from_env`](Self::from_env).
+    /// Returns an error in the same cases as [`from_env`](Self::from_env).
     pub fn from_environment(environment: Environment) -> Result<TelemetryBuilder, SettingsError> {
         TelemetryBuilder::from_environment(environment)
     }
@@ -102,7 +102,7 @@ impl Telemetry {
         self.pipeline.flush(deadline).await
     }
 
-    /// Like [`flush`](Self::flush), for programs without a runtime.
+    /// Like [`flush`](Self::flush), for programs without an async runtime.
     ///
     /// # Errors
     ///
@@ -120,13 +120,13 @@ impl Telemetry {
         self.pipeline.flush_blocking(deadline)
     }
 
-    /// Exports once more and stops, within 10 s. Recording stays safe and cheap afterwards.
+    /// Exports once more and stops, within 10 s. Recording remains safe and cheap afterwards.
     ///
-    /// There is one shutdown, with one outcome: it goes on if this future is dropped, and whoever calls this again, at
-    /// the same time or later, waits for it and gets its outcome.
+    /// There is only one shutdown, with one outcome. It continues if this future is dropped, and later or concurrent
+    /// calls wait for it and return its outcome.
     ///
-    /// Orchestrators end a program with SIGTERM, which by default kills it at once. Wait for the signal, so that what
-    /// was recorded last still arrives:
+    /// Orchestrators end a program with SIGTERM, which by default kills it at once. Wait for the signal, so that the
+    /// last recordings are still delivered:
     ///
     /// ```no_run
     /// use meterkit::Telemetry;
@@ -136,7 +136,7 @@ impl Telemetry {
     /// # #[cfg(unix)]
     /// #[tokio::main]
     /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    ///     // First of all: from here on the signal no longer kills.
+    ///     // First of all: from here on, the signal no longer kills the program.
     ///     let (mut terminate, mut interrupt) =
     ///         (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     ///     let telemetry = Telemetry::from_env()?.install()?;
@@ -147,8 +147,8 @@ impl Telemetry {
     ///         _ = terminate.recv() => {}
     ///         _ = interrupt.recv() => {}
     ///     }
-    ///     // While what callbacks look at is still there; the service is stopped afterwards. That a receiver is away is no
-    ///     // reason to exit with an error: the log says what was not delivered.
+    ///     // Shut down before stopping the service, while the data that callbacks read still exists. A receiver that is
+    ///     // down is no reason to exit with an error: the log says what was not delivered.
     ///     let _ = telemetry.shutdown().await;
     ///     Ok(())
     /// }
@@ -156,12 +156,12 @@ impl Telemetry {
     /// # fn main() {}
     /// ```
     ///
-    /// Works on any runtime, and does not block the task's thread: the waiting happens on a separate thread.
+    /// Works on any runtime and does not block the task's thread, because a separate thread waits.
     ///
     /// # Errors
     ///
-    /// Returns an error that names the targets that failed and why, or says that the time ran out. Delivery has stopped
-    /// all the same.
+    /// Returns an error that names the targets that failed and why, or says that the time ran out. Delivery stops in
+    /// either case.
     pub async fn shutdown(&self) -> Result<(), FlushError> {
         self.shutdown_within(DEADLINE).await
     }
@@ -170,18 +170,18 @@ impl Telemetry {
     ///
     /// # Errors
     ///
-    /// Returns an error that names the targets that failed and why, or says that the deadline passed. Delivery has stopped
-    /// all the same.
+    /// Returns an error that names the targets that failed and why, or says that the deadline passed. Delivery stops in
+    /// either case.
     pub async fn shutdown_within(&self, deadline: Duration) -> Result<(), FlushError> {
         self.ended(self.pipeline.shutdown(deadline).await)
     }
 
-    /// Like [`shutdown`](Self::shutdown), for programs without a runtime.
+    /// Like [`shutdown`](Self::shutdown), for programs without an async runtime.
     ///
     /// # Errors
     ///
-    /// Returns an error that names the targets that failed and why, or says that the time ran out. Delivery has stopped
-    /// all the same.
+    /// Returns an error that names the targets that failed and why, or says that the time ran out. Delivery stops in
+    /// either case.
     pub fn shutdown_blocking(&self) -> Result<(), FlushError> {
         self.shutdown_blocking_within(DEADLINE)
     }
@@ -190,14 +190,15 @@ impl Telemetry {
     ///
     /// # Errors
     ///
-    /// Returns an error that names the targets that failed and why, or says that the deadline passed. Delivery has stopped
-    /// all the same.
+    /// Returns an error that names the targets that failed and why, or says that the deadline passed. Delivery stops in
+    /// either case.
     pub fn shutdown_blocking_within(&self, deadline: Duration) -> Result<(), FlushError> {
         self.ended(self.pipeline.shutdown_blocking(deadline))
     }
 
     fn ended(&self, outcome: Result<(), FlushError>) -> Result<(), FlushError> {
-        // The last export, which is still to come if another caller gave the shutdown more time, has the observations.
+        // If the deadline passed, another caller may have given the shutdown more time, and the last export still needs
+        // the observations.
         if !matches!(outcome, Err(FlushError::Deadline(_))) {
             self.observations.end();
         }
@@ -206,13 +207,13 @@ impl Telemetry {
 
     /// Returns the state of collection and delivery, for an admin page ([`Health::to_json`]) or a line in a log.
     ///
-    /// Do not wire it to a readiness or liveness check: a service that serves well must not be restarted, or cut off from its
-    /// clients, because a collector is away. Alert on the self-metrics instead.
+    /// Do not use it for a readiness or liveness check: a service that works must not be restarted or cut off from its
+    /// clients because a collector is down. Alert on the self-metrics instead.
     ///
-    /// For each target, [`Health`] has the last success, the last error, the number of failures since, and what became
-    /// of its points; beside the targets, it has what is wrong in the store. The same is exported as metrics:
+    /// For each target, [`Health`] contains the last success, the last error, the number of failures since, and the
+    /// outcome of its points; it also contains problems of the store. The same data is exported as metrics:
     /// `meterkit.target.last_success` and `otel.sdk.exporter.*`, by OpenTelemetry's Semantic Conventions for SDK
-    /// metrics. Contains no secrets. Visits every instrument, and works after shutdown too.
+    /// metrics. Contains no secrets. This method visits every instrument, and also works after shutdown.
     ///
     /// ```
     /// use meterkit::target::ConsoleTarget;
@@ -239,31 +240,31 @@ impl Telemetry {
         health
     }
 
-    /// Returns the address of the scrape endpoint, with the port that the system chose for port 0. `None` if there is
+    /// Returns the address of the scrape endpoint, with the port that the system chose for port 0; `None` if there is
     /// no endpoint.
     #[cfg(feature = "prometheus")]
     pub fn prometheus_address(&self) -> Option<std::net::SocketAddr> {
         self.prometheus_address
     }
 
-    /// Returns the URL of the scrape endpoint, such as `http://127.0.0.1:9464/metrics`. `None` if there is no endpoint.
+    /// Returns the URL of the scrape endpoint, such as `http://127.0.0.1:9464/metrics`; `None` if there is no endpoint.
     #[cfg(feature = "prometheus")]
     pub fn prometheus_url(&self) -> Option<&str> {
         self.prometheus_url.as_deref()
     }
 
-    /// Returns the scrape for an application's own server, as a function and as a `tower::Service`. Names, labels and the
-    /// [filter](TelemetryBuilder::filter) are those of the scrape endpoint or, without an endpoint, those that variables
-    /// such as `METERKIT_PROMETHEUS_TRANSLATION` set.
+    /// Returns the scrape for an application's own server, as a function and as a `tower::Service`. Names, labels and
+    /// the [filter](TelemetryBuilder::filter) are those of the scrape endpoint. Without an endpoint, variables such as
+    /// `METERKIT_PROMETHEUS_TRANSLATION` set them.
     #[cfg(feature = "prometheus")]
     pub fn scrape(&self) -> meterkit_prometheus::Scrape {
         let source = self.source().filtered(self.scrape_filter.clone());
         meterkit_prometheus::Scrape::new(source).options(self.options.clone())
     }
 
-    /// Returns the page that shows metrics and health in a browser, for an application's own server: a `tower::Service`,
-    /// to mount behind authentication. The [filter](TelemetryBuilder::filter) is that of the scrape endpoint, which has
-    /// this page at `/`.
+    /// Returns the page that shows metrics and health in a browser, for an application's own server: a
+    /// `tower::Service`, to be mounted behind authentication. It uses the [filter](TelemetryBuilder::filter) of the
+    /// scrape endpoint, which serves this page at `/`.
     #[cfg(feature = "prometheus")]
     pub fn page(&self) -> meterkit_prometheus::LivePage {
         let source = self.source().filtered(self.scrape_filter.clone());
@@ -295,7 +296,7 @@ impl Telemetry {
         collector
     }
 
-    /// Returns a source of snapshots with all metrics, for your own pull target.
+    /// Returns a source of snapshots of all metrics, for your own pull target.
     pub fn source(&self) -> Source {
         self.pipeline.source()
     }

@@ -1,9 +1,9 @@
-//! For tests of code that records metrics: a registry of its own, a clock that is moved by hand, and assertions whose
-//! failures say what there is instead.
+//! Support for testing code that records metrics: a separate registry, a manual clock, and assertions whose failures
+//! show the actual metrics.
 //!
-//! No server, no global, no waiting. Code under test takes a [`Registry`](crate::Registry) or a [`Meter`](crate::Meter)
-//! and is given the kit's, or is [redirected](TestKit::redirect) to it; tests that run in parallel then see nothing of each
-//! other.
+//! Tests need no server, no global state and no waiting. The code under test takes a [`Registry`](crate::Registry) or a
+//! [`Meter`](crate::Meter) and receives the kit's, or is [redirected](TestKit::redirect) to the kit; tests that run in
+//! parallel then do not affect each other.
 //!
 //! ```
 //! use std::time::Duration;
@@ -41,15 +41,15 @@
 //! # Ok::<(), meterkit::InstrumentError>(())
 //! ```
 //!
-//! - [`TestKit`] makes meters and [collects](TestKit::collect).
-//! - [`Seen`] is what any target would see: look-ups, and a stable text to compare with one that is checked in.
+//! - [`TestKit`] creates meters and [collects](TestKit::collect) their metrics.
+//! - [`Seen`] is the view of any target: it has look-ups, and a stable text form to compare with a file that is checked
+//!   in.
 //! - [`assert_catalog`] compares the metrics that a program declares with those in a file that is checked in.
-//! - [`assert_metric!`] and [`assert_no_metric!`] compare, on a kit or on what was seen.
+//! - [`assert_metric!`] and [`assert_no_metric!`] make assertions about a kit or about collected metrics.
+//! - For code that records through statics, [`TestKit::redirect`] redirects one thread or task to a kit, and
+//!   [`Seen::of`] collects from any registry.
 //!
-//! - For code that records through statics, [`TestKit::redirect`] has one thread or task record in a kit, and [`Seen::of`]
-//!   looks at any registry.
-//!
-//! Nothing here changes what the library does: it is the same store, read as targets read it.
+//! Nothing here changes the behavior of the library: the store is the same, and is read as targets read it.
 
 mod assert;
 mod catalog;
@@ -70,7 +70,7 @@ pub use self::series::Series;
 pub use crate::{assert_metric, assert_no_metric};
 pub use meterkit_core::{ManualClock, Redirect};
 
-/// What the macros expand to.
+/// The expansion of the macros.
 #[doc(hidden)]
 pub mod macros {
     pub use super::assert::{assert_metric, assert_no_metric};

@@ -1,4 +1,4 @@
-//! Patterns of disabled scopes and of filters that match nothing: spelling mistakes, perhaps.
+//! Reports patterns of disabled scopes and of filters that match nothing, which may be misspelled.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,22 +7,22 @@ use std::time::Duration;
 use meterkit_core::{Catalog, Registry};
 use meterkit_pipeline::{NamePattern, Snapshot, Source, Stop, TargetFilter, Views};
 
-/// Scopes and instruments appear as the parts of the program start. After this time, or at the end of a shorter run, they
-/// exist.
+/// The time after which scopes and instruments should exist; they appear as the parts of the program start. A shorter
+/// run is checked at its end.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 type Watching = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Where patterns are looked for that may be misspelled.
+/// The patterns to check, and the places to look for matches.
 pub(crate) struct Patterns {
     pub(crate) registry: Registry,
     pub(crate) views: Views,
-    /// The filters of targets, with the targets' names.
+    /// The filters of targets, with the names of the targets.
     pub(crate) filters: Vec<(String, TargetFilter)>,
 }
 
 impl Patterns {
-    /// Logs once which patterns have matched nothing. Runs beside the targets.
+    /// Logs once which patterns have matched nothing. Runs independently of the targets.
     pub(crate) fn watch(self) -> impl FnOnce(Source, Stop) -> Watching + Send {
         move |source, mut stop| {
             Box::pin(async move {
@@ -46,7 +46,7 @@ impl Patterns {
         if unmatched.is_empty() {
             return;
         }
-        // What other libraries count, and labels that only recordings know, are in no catalog.
+        // The catalog lacks metrics of other libraries, and labels that are known only once they are recorded.
         let Ok(snapshot) = source.snapshot().await else { return };
         unmatched.retain(|pattern| !pattern.is_in_snapshot(&snapshot));
         for Pattern { target, pattern, is_label } in unmatched {
@@ -79,7 +79,7 @@ impl Patterns {
 struct Pattern<'a> {
     target: &'a str,
     pattern: &'a NamePattern,
-    /// Whether it is one of labels, not of instruments.
+    /// Whether the pattern is for labels rather than instruments.
     is_label: bool,
 }
 

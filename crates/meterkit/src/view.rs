@@ -1,7 +1,8 @@
-//! Views: rename or drop metrics, remove attributes, or choose other buckets, without changing the code that records.
+//! Views rename or drop metrics, remove attributes, or choose other buckets, without changing the code that records.
 //!
-//! A [`View`] has a selector, which instruments it applies to, and a stream, what becomes of them. Views apply on the way
-//! to the targets; see [`TelemetryBuilder::views`](crate::TelemetryBuilder::views) for what they leave out.
+//! A [`View`] has a selector, which determines the instruments that it applies to, and a stream, which determines how
+//! they change. Views apply on the way to the targets; see [`TelemetryBuilder::views`](crate::TelemetryBuilder::views)
+//! for exceptions.
 //!
 //! ```
 //! use meterkit::view::{Aggregation, View, ViewSelector, ViewStream, Views};

@@ -9,16 +9,16 @@ use meterkit_pipeline::{
 
 use super::TelemetryBuilder;
 
-/// How long the check of one target may take.
+/// The time that the check of one target may take.
 const LIMIT: Duration = Duration::from_secs(15);
 
 impl TelemetryBuilder {
-    /// Asks each target whether it would accept an export, and returns what came back. Nothing is installed.
+    /// Asks each target whether it would accept an export, and returns the answers. Nothing is installed.
     ///
-    /// With [`Probe::Empty`], no metrics are sent: OTLP and remote write get an empty request, Datadog is asked about the
-    /// API key, and a push gateway whether it is ready. With [`Probe::Point`], all but a push gateway get a point named
-    /// `meterkit.check`, which stays there. The scrape endpoint is opened and scraped once. If metrics are disabled, there
-    /// is nothing to check.
+    /// With [`Probe::Empty`], no metrics are sent: OTLP and remote write get an empty request, Datadog is asked to
+    /// validate the API key, and a push gateway is asked whether it is ready. With [`Probe::Point`], every target
+    /// except a push gateway receives a point named `meterkit.check`, which stays there. The scrape endpoint is opened
+    /// and scraped once. If metrics are disabled, the result is empty.
     ///
     /// ```no_run
     /// use meterkit::Telemetry;
@@ -34,16 +34,17 @@ impl TelemetryBuilder {
     ///
     /// # Errors
     ///
-    /// Returns an error if the system gives no thread. What is wrong with a target is part of its [`TargetCheck`].
+    /// Returns an error if the operating system cannot start a thread. A problem with a target is part of its
+    /// [`TargetCheck`].
     pub async fn check(self, probe: Probe) -> Result<Vec<TargetCheck>, StartError> {
         run_checks_async(self.checks(probe)).await.map_err(StartError::Thread)
     }
 
-    /// Like [`check`](Self::check), for programs without a runtime.
+    /// Like [`check`](Self::check), for programs without an async runtime.
     ///
     /// # Errors
     ///
-    /// As [`check`](Self::check).
+    /// Returns an error in the same cases as [`check`](Self::check).
     pub fn check_blocking(self, probe: Probe) -> Result<Vec<TargetCheck>, StartError> {
         run_checks(self.checks(probe)).map_err(StartError::Thread)
     }
@@ -67,7 +68,7 @@ impl TelemetryBuilder {
             let name = target.target_name().to_owned();
             checks.push(match target.into_target() {
                 Ok(target) => {
-                    // A push replaces the metrics of the job.
+                    // A push replaces all metrics of the job.
                     let is_replacing = target.name() == "pushgateway";
                     let probe = if is_replacing { Probe::Empty } else { probe };
                     check_target(target, probe, LIMIT)

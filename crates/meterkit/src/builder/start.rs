@@ -28,7 +28,7 @@ use crate::unmatched::Patterns;
 const NO_BUCKETS: &str = "histograms are exponential, which are recorded once for all targets: the scrape endpoint has \
                           their counts and sums, but no buckets";
 
-/// Targets whose receivers tell processes apart by the resource alone.
+/// Targets whose receivers distinguish processes only by the resource.
 const SHARED: [&str; 2] = ["otlp", "grafana"];
 
 const NO_INSTANCE: &str = "the resource has no `service.instance.id`: processes of this service write the same series; set \
@@ -45,7 +45,7 @@ const NO_FILTER_FOR_EXPORTERS: &str = "exporters of OpenTelemetry's SDK cannot b
                                        `exporter`, or use views, which apply to all targets";
 
 impl TelemetryBuilder {
-    /// Returns whether nothing but Datadog receives metrics, as far as is known at the start.
+    /// Returns whether Datadog is the only target, as far as is known at startup.
     fn is_datadog_alone(&self) -> bool {
         #[cfg(feature = "sdk")]
         if self.mirror.has_readers() {
@@ -59,12 +59,12 @@ impl TelemetryBuilder {
         !self.targets.is_empty() && names.all(|name| name == "datadog")
     }
 
-    /// Starts the pipeline with all settings of the builder.
+    /// Starts the pipeline with the settings of the builder.
     pub(super) fn start(self) -> Result<Telemetry, InstallError> {
         let is_datadog_alone = self.is_datadog_alone();
         let pipeline = Pipeline::builder(self.registry.clone());
         let pipeline = pipeline.ok_or(InstallError::AlreadyInstalled)?;
-        // If a key is set more than once, the last value wins.
+        // If a key is set more than once, the last value is used.
         let keeps = |key: &str| self.detected.as_ref().is_none_or(|filter| filter.keeps(key));
         let detected = resource::detect(&self.detectors);
         let detected: Vec<_> = detected.into_iter().filter(|(key, _)| keeps(key)).collect();
@@ -199,7 +199,7 @@ impl TelemetryBuilder {
         let pipeline = pipeline.start()?;
         #[cfg(feature = "prometheus")]
         if let Some((_, url)) = &prometheus {
-            // The endpoint appears in `health()` from now on, not only once it is first scraped.
+            // Registers the endpoint in `health()` now rather than at its first scrape.
             meterkit_prometheus::endpoint(&pipeline.source(), url);
         }
         start_line::log(&pipeline.health().targets, lines);
@@ -219,7 +219,7 @@ impl TelemetryBuilder {
         })
     }
 
-    /// Returns a `Telemetry` that collects from an empty registry. Tells the real registry that nothing will read it.
+    /// Returns a `Telemetry` that collects from an empty registry. Marks the real registry as one that nothing reads.
     pub(super) fn install_disabled(self, by: &str) -> Result<Telemetry, InstallError> {
         self.registry.expect_listener(false);
         tracing::info!("metrics are disabled by {by}");
@@ -246,19 +246,19 @@ struct Filters(BTreeMap<String, TargetFilter>);
 
 impl Filters {
     fn new(filters: BTreeMap<String, TargetFilter>) -> Result<Self, InstallError> {
-        // The SDK aggregates their histograms itself.
+        // The SDK aggregates the exporter's metrics itself.
         match cfg!(feature = "sdk") && filters.contains_key("exporter") {
             true => Err(InstallError::Target(NO_FILTER_FOR_EXPORTERS.into())),
             false => Ok(Self(filters)),
         }
     }
 
-    /// Returns the filter of the target with this name, which may have `own`. What the code says wins.
+    /// Returns the filter of the target with this name: the one set in code, or else `own`.
     fn of(&self, name: &str, own: Option<TargetFilter>) -> TargetFilter {
         self.0.get(name).cloned().or(own).unwrap_or_default()
     }
 
-    /// Warns of filters whose targets can only be misspelled, since a target without its filter receives everything.
+    /// Warns about filters whose target names must be misspelled. A target that lacks its filter receives everything.
     fn warn_of_unknown<'a>(&self, running: impl Iterator<Item = &'a str> + Clone) {
         let is_unknown = |name: &&String| {
             !settings::is_known_target(name) && !running.clone().any(|it| it == **name)

@@ -1,6 +1,6 @@
-//! The cloud: its service, its region, and what the program is there.
+//! The cloud: its platform, its region, and the program's place in it.
 //!
-//! Variables and files say which cloud it is. Only then its metadata server is asked, which is on this machine.
+//! Variables and files show which cloud it is. Only then is its metadata server asked, which runs on this machine.
 
 mod aws;
 mod gcp;
@@ -18,18 +18,18 @@ pub(super) fn detect(around: &Surroundings<'_>) -> Vec<Attribute> {
 /// The manufacturer of the machine, as its firmware states it.
 const VENDOR_FILE: &str = "/sys/class/dmi/id/sys_vendor";
 
-/// The product that the machine is.
+/// The product name of the machine, as its firmware states it.
 const PRODUCT_FILE: &str = "/sys/class/dmi/id/product_name";
 
-/// Kubernetes sets it in every pod.
+/// The variable that Kubernetes sets in every pod.
 const IN_A_POD: &str = "KUBERNETES_SERVICE_HOST";
 
-/// Returns whether `file` has this text alone.
+/// Returns whether `file` contains exactly this text.
 fn is(around: &Surroundings<'_>, file: &str, text: &str) -> bool {
     around.file(file).is_some_and(|found| found.trim() == text)
 }
 
-/// Collects attributes whose values may be unknown.
+/// The attributes found so far. Attributes with unknown values are skipped.
 struct Found(Vec<Attribute>);
 
 impl Found {
@@ -44,12 +44,12 @@ impl Found {
     }
 }
 
-/// Returns the text of a field in JSON whose name is unique there.
+/// Returns the text of a JSON field whose name occurs only once.
 fn field(json: &str, name: &str) -> Option<String> {
     let (_, rest) = json.split_once(&format!("\"{name}\""))?;
     let rest = rest.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
     let (value, _) = rest.split_once('"')?;
-    // No id and no name of a cloud has an escape.
+    // Ids and names in clouds never contain an escape.
     (!value.contains('\\')).then(|| value.to_owned())
 }
 

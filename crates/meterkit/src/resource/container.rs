@@ -1,9 +1,9 @@
-//! The container: its id, from what Linux says of control groups and mounts.
+//! The id of the container, from Linux's control groups and mounts.
 
 use super::surroundings::Surroundings;
 use super::{Attribute, attribute};
 
-/// Files that container runtimes keep per container and mount into it.
+/// Files that container runtimes create per container and mount into it.
 const MOUNTED: [&str; 3] = ["/etc/hostname", "/etc/hosts", "/etc/resolv.conf"];
 
 pub(super) fn detect(around: &Surroundings<'_>) -> Vec<Attribute> {
@@ -13,30 +13,30 @@ pub(super) fn detect(around: &Surroundings<'_>) -> Vec<Attribute> {
     id.map(|id| attribute("container.id", id)).into_iter().collect()
 }
 
-/// The id in `/proc/self/cgroup`: one line per hierarchy, `number:controllers:path`. Control groups of version 2 have
-/// one line, whose path says something only outside of a namespace of their own.
+/// Returns the id in `/proc/self/cgroup`, which has one line per hierarchy, `number:controllers:path`. Version 2 of
+/// control groups has a single line, whose path is meaningful only without a cgroup namespace.
 fn id_in_groups(text: &str) -> Option<String> {
     let paths = text.lines().filter_map(|line| line.splitn(3, ':').nth(2));
-    // The innermost container is the one that the process runs in.
+    // The process runs in the innermost container.
     let mut ids = paths.filter_map(|path| path.rsplit('/').find_map(id_in_group));
     ids.next().map(str::to_owned)
 }
 
-/// The id in one part of a path: `<id>`, `docker-<id>.scope`, `….slice:cri-containerd:<id>`.
+/// Returns the id in one component of a path: `<id>`, `docker-<id>.scope`, `….slice:cri-containerd:<id>`.
 fn id_in_group(part: &str) -> Option<&str> {
     let part = part.rsplit(':').next().unwrap_or(part);
     let unit = part.strip_suffix(".scope").unwrap_or(part);
-    // Amazon's ECS has a task before the container: both are the id.
+    // Amazon's ECS writes task and container, and both together are the id.
     if unit.split_once('-').is_some_and(|(task, number)| is_hex(task, 32) && is_number(number)) {
         return Some(unit);
     }
-    // Podman's monitor of a container is not the container.
+    // The cgroup of Podman's monitor is not the container's.
     let id = unit.rsplit('-').next().filter(|_| !unit.contains("-conmon-"))?;
     is_hex(id, 64).then_some(id)
 }
 
-/// The id in `/proc/self/mountinfo`: the directory on the host out of which the runtime mounts its files. That of a
-/// pod's sandbox is not the container's.
+/// Returns the id in `/proc/self/mountinfo`: the host directory from which the runtime mounts its files. The directory
+/// of a pod's sandbox is ignored.
 fn id_in_mounts(text: &str) -> Option<String> {
     text.lines().find_map(|line| {
         let mut fields = line.split(' ').skip(3);
@@ -140,7 +140,7 @@ mod tests {
             (Some(format!("1:cpu:/docker/{short}")), None),
             (Some(format!("1:cpu:/docker/{}", ID.to_uppercase())), None),
             (Some("nonsense\n::\n\n".to_owned()), Some("too few fields".to_owned())),
-            // Of a pod's sandbox, of a directory that someone mounted, and of a mount elsewhere.
+            // The directories of a pod's sandbox, of a user's mount, and of a mount at another path.
             (
                 None,
                 Some(format!("1 2 0:3 /cri/sandboxes/{ID}/hostname /etc/hostname rw - ext4 a b")),

@@ -25,7 +25,7 @@ fn name(around: &Surroundings<'_>) -> Option<String> {
     around.variable("COMPUTERNAME")
 }
 
-/// As the semantic conventions call it; what they have no name for is called as Rust does.
+/// Returns the name of the architecture in the semantic conventions, or Rust's name if they do not define one.
 fn architecture(rust: &'static str) -> &'static str {
     match rust {
         "x86_64" => "amd64",

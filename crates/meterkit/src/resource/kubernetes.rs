@@ -1,22 +1,22 @@
-//! The pod, by what its manifest says of it in variables.
+//! Attributes of the pod, from variables that its manifest sets.
 
 use super::surroundings::Surroundings;
 use super::{Attribute, attribute};
 
-/// Kubernetes sets it in every pod.
+/// The variable that Kubernetes sets in every pod.
 const IN_A_POD: &str = "KUBERNETES_SERVICE_HOST";
 
-/// Kubernetes mounts it where the pod has a service account.
+/// The file that Kubernetes mounts if the pod has a service account.
 const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
 
 const NAMESPACE: &str = "k8s.namespace.name";
 
-/// An attribute, and the variables that may have it: the first counts.
+/// An attribute and the variables that may hold it. The first one that is set counts.
 struct Source {
     key: &'static str,
-    /// Mean this attribute wherever they are set.
+    /// Variables that refer to this attribute wherever they are set.
     ours: &'static [&'static str],
-    /// Mean something else outside of a pod.
+    /// Variables that have other meanings outside of a pod.
     common: &'static [&'static str],
 }
 

@@ -6,7 +6,7 @@ pub(super) fn detect() -> Vec<Attribute> {
     kind(std::env::consts::OS).map(|kind| attribute("os.type", kind)).into_iter().collect()
 }
 
-/// As the semantic conventions call it; `None` for what they have no name for.
+/// Returns the name of the operating system in the semantic conventions; `None` if they do not define one.
 fn kind(rust: &str) -> Option<&'static str> {
     Some(match rust {
         "aix" => "aix",

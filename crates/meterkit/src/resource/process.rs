@@ -1,4 +1,5 @@
-//! The process. Its arguments and paths are left out, as they may hold secrets, and a runtime, as Rust has none.
+//! The process. Arguments and paths are left out, because they may contain secrets; the runtime is left out, because
+//! Rust has none.
 
 use super::{Attribute, attribute};
 

@@ -13,13 +13,14 @@ pub(super) fn detect() -> Vec<Attribute> {
 }
 
 fn random() -> String {
-    // The keys of the standard library's hash come from the system, as random as can be had without a dependency.
+    // The hash keys of the standard library come from the system's random source, the best randomness available without
+    // a dependency.
     let random = RandomState::new();
     let words = ["first", "second"].map(|half| random.hash_one((half, std::process::id())));
     uuid(words)
 }
 
-/// The text of a UUID of version 4 with these bits.
+/// Formats these bits as a UUID of version 4.
 fn uuid([high, low]: [u64; 2]) -> String {
     let bits = (u128::from(high) << 64) | u128::from(low);
     let version = (bits & !(0xf << 76)) | (0x4 << 76);

@@ -1,4 +1,4 @@
-//! Where detectors look.
+//! The sources that detectors read.
 
 use std::cell::OnceCell;
 use std::path::Path;
@@ -8,13 +8,13 @@ use meterkit_settings::read_small_file;
 
 use super::clouds::{Question, ask};
 
-/// No file that a detector reads is longer: the mounts of a large host take the most.
+/// The maximum size of a file in bytes. The mounts of a large host are the longest.
 const MOST_BYTES: usize = 4 << 20;
 
-/// How long metadata servers are asked, all questions together: a program waits for them at its start.
+/// The total time for asking metadata servers, because the program waits for them at startup.
 pub(super) const ASKING: Duration = Duration::from_secs(1);
 
-/// Variables, files and metadata servers, which tests make up.
+/// Variables, files and metadata servers, which tests can replace.
 pub(super) struct Surroundings<'a> {
     variable: &'a dyn Fn(&str) -> Option<String>,
     file: &'a dyn Fn(&Path) -> Option<String>,
@@ -32,7 +32,7 @@ impl<'a> Surroundings<'a> {
         Self { variable, file, answer, asking_since: OnceCell::new() }
     }
 
-    /// Those of this process.
+    /// Returns the surroundings of this process.
     pub(super) fn real() -> Self {
         Self {
             variable: &|name| std::env::var(name).ok(),
@@ -42,19 +42,19 @@ impl<'a> Surroundings<'a> {
         }
     }
 
-    /// The variable's value, unless it is unset, empty or no text.
+    /// Returns the value of a variable, unless it is unset, empty or not UTF-8.
     pub(super) fn variable(&self, name: &str) -> Option<String> {
         let value = (self.variable)(name)?;
         let value = value.trim();
         (!value.is_empty()).then(|| value.to_owned())
     }
 
-    /// What the file holds, unless it cannot be read or holds nothing.
+    /// Returns the content of a file, unless it cannot be read or is empty.
     pub(super) fn file(&self, path: &str) -> Option<String> {
         (self.file)(Path::new(path)).filter(|text| !text.trim().is_empty())
     }
 
-    /// What a metadata server answers, unless it does not within half a second, or the time for all answers is over.
+    /// Returns the answer of a metadata server, unless it takes more than half a second or the total time is over.
     pub(super) fn answer(&self, question: &Question) -> Option<String> {
         let since = self.asking_since.get_or_init(Instant::now);
         if since.elapsed() >= ASKING { None } else { (self.answer)(question) }

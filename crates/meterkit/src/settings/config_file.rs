@@ -1,6 +1,6 @@
-//! What a file of OpenTelemetry's declarative configuration asks for: `OTEL_CONFIG_FILE`.
+//! Applies the file of `OTEL_CONFIG_FILE`, in OpenTelemetry's declarative configuration format.
 //!
-//! By OpenTelemetry's specification, section Configuration SDK.
+//! Specification: OpenTelemetry, section Configuration SDK.
 
 use std::ffi::OsString;
 
@@ -25,30 +25,30 @@ use crate::resource::ResourceDetector;
 #[cfg(test)]
 mod tests;
 
-/// What a file asks for, as `install()` takes it.
+/// The settings of a file, as `install()` needs them.
 #[derive(Debug, Default)]
 pub(crate) struct Configured {
     pub(crate) is_disabled: bool,
     pub(crate) resource: Vec<(String, AttributeValue)>,
     pub(crate) detectors: Vec<ResourceDetector>,
-    /// Which attributes of theirs are kept.
+    /// Which detected attributes are kept.
     pub(crate) detected: Option<KeyFilter>,
     pub(crate) views: Views,
     pub(crate) stream_defaults: StreamDefaults,
     pub(crate) exemplar_filter: Option<ExemplarFilter>,
     /// The push targets.
     pub(crate) targets: Vec<ConfiguredTarget>,
-    /// Which buckets all histograms have.
+    /// The bucket type of all histograms.
     pub(crate) histograms: Option<HistogramAggregation>,
     /// The scrape endpoint.
     pub(crate) prometheus: Option<PrometheusExporter>,
-    /// What it receives.
+    /// The filter of the scrape endpoint.
     pub(crate) prometheus_filter: Option<TargetFilter>,
-    /// What stands in the file and has no effect.
+    /// Parts of the file that have no effect.
     pub(crate) unused: Vec<String>,
 }
 
-/// Returns what the file asks for that the environment names. `lookup` is for the variables that the file names.
+/// Reads the file that the environment names. `lookup` returns the variables that the file refers to.
 pub(super) fn read(
     environment: &Environment,
     problems: &Problems,
@@ -61,7 +61,7 @@ pub(super) fn read(
         Ok(file) => file,
         Err(ConfigError::Invalid { problems: found, readable, .. }) => {
             found.into_iter().for_each(|problem| problems.add(problem));
-            // What breaks the schema hides nothing else that is wrong.
+            // The part that follows the schema is still checked, so that all problems are reported together.
             *readable?
         }
         Err(ConfigError::Read { source, .. }) => {
@@ -77,7 +77,7 @@ pub(super) fn read(
     Some(Start { environment, problems, configured: Configured::default() }.configured(file))
 }
 
-/// What a file makes of a start.
+/// The state of applying a file.
 struct Start<'a> {
     environment: &'a Environment,
     problems: &'a Problems,
@@ -85,7 +85,7 @@ struct Start<'a> {
 }
 
 impl Start<'_> {
-    /// Takes over a file that follows the schema.
+    /// Applies a file that follows the schema.
     fn configured(mut self, file: ConfigFile) -> Configured {
         if file.file_format.is_newer() {
             let (format, known) = (file.file_format, FileFormat::KNOWN);
@@ -151,7 +151,8 @@ impl Start<'_> {
         self.configured.targets.extend(target.map(|it| (it, Some(schedule), reader.filter)));
     }
 
-    /// Reads the section of a target. What could never be sent is a mistake in the file, so the target is made now.
+    /// Reads the section of a target. Creates the target now, so that settings that make delivery impossible are
+    /// reported as mistakes in the file.
     fn plugin(&mut self, plugin: &Plugin) -> Option<Box<dyn IntoTarget>> {
         let Some(target) = Known::of_section(&plugin.name).and_then(|known| known.declaration)
         else {
@@ -203,7 +204,8 @@ impl Start<'_> {
 fn detect(detection: Detection, configured: &mut Configured) {
     configured.detected = detection.attributes;
     for detector in detection.detectors {
-        // The schema's `service` is what we call an instance: the name comes with the file's own attributes.
+        // The schema's detector `service` corresponds to our `service_instance`; the service name comes from the file's
+        // attributes.
         let name = if detector.name == "service" { "service_instance" } else { &*detector.name };
         match ResourceDetector::ALL.iter().find(|known| known.name() == name) {
             Some(known) if configured.detectors.contains(known) => {}
@@ -223,8 +225,8 @@ fn unknown(plugin: &Plugin) -> Problem {
     plugin.properties.problem(format!("exporter `{name}` is none of meterkit's; {accepted}"))
 }
 
-/// How many series there may be where a reader says it: values are recorded once for all readers, so that the largest
-/// limit counts.
+/// Returns the cardinality limits of the readers. Values are recorded once for all readers, so the largest limit
+/// applies.
 fn limits(readers: &[ReaderConfig]) -> StreamDefaults {
     let of = |reader: &ReaderConfig| match reader {
         ReaderConfig::Periodic(reader) => reader.cardinality_limits.clone(),
@@ -242,7 +244,7 @@ fn limits(readers: &[ReaderConfig]) -> StreamDefaults {
     })
 }
 
-/// By the schema, of a reader that says nothing.
+/// The schema's limit for a reader that does not set one.
 const DEFAULT_LIMIT: usize = 2000;
 
 const KINDS: [Kind; 7] = [

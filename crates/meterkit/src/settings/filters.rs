@@ -1,4 +1,4 @@
-//! The settings of what one target receives, which each target has.
+//! The settings for a target's filter, which every target has.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ pub(crate) struct FilterSettings {
     labels: Setting<KeyFilter>,
 }
 
-/// Returns the settings of the filter of a target, whose variables begin with this prefix.
+/// Returns the filter settings of a target whose variables begin with this prefix.
 macro_rules! filter_settings {
     ($target:tt, $prefix:tt) => {
         $crate::settings::filters::FilterSettings::new(
@@ -44,7 +44,7 @@ impl FilterSettings {
         [&*self.instruments, &*self.labels].into_iter()
     }
 
-    /// Returns the filter; `None` if nothing is set.
+    /// Returns the filter; `None` if it is unset.
     fn read(&self, reader: &Reader<'_>) -> Option<TargetFilter> {
         let (instruments, labels) = (reader.get(&self.instruments), reader.get(&self.labels));
         let is_set = instruments.is_some() || labels.is_some();
@@ -64,7 +64,7 @@ fn patterns(text: &str) -> Result<KeyFilter, String> {
     KeyFilter::parse(text).ok_or_else(|| format!("write {}", ValueType::NamePatterns))
 }
 
-/// Returns the filters of all targets, whether they are selected or not: a bad value is a problem in any case.
+/// Returns the filters of all targets, selected or not, because an invalid value is always a problem.
 pub(super) fn filters(reader: &Reader<'_>) -> BTreeMap<String, TargetFilter> {
     let declared = Known::all().filter_map(|target| Some((target.name, target.filter?)));
     declared.filter_map(|(name, it)| Some((name.to_owned(), it.read(reader)?))).collect()

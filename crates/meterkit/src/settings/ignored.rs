@@ -1,4 +1,4 @@
-//! Variables that are set and have no effect: someone who set them would otherwise wait in vain.
+//! Variables that are set without having an effect. Without a warning, an operator would not notice.
 
 use std::borrow::Cow;
 
@@ -8,21 +8,21 @@ use super::declarations;
 use super::select::Selection;
 use super::targets::Known;
 
-/// What all our own variables begin with. Others may be meant for another library.
+/// The prefix of all our own variables. Other variables may belong to another library.
 const PREFIX: &str = "METERKIT_";
 
-/// Ours, and read elsewhere: by `meterkit::testing`.
+/// Variables of ours that `meterkit::testing` reads.
 const ELSEWHERE: [&str; 1] = ["METERKIT_UPDATE_CATALOG"];
 
-/// A variable that is set in vain.
+/// A variable without effect.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Ignored {
     pub(crate) variable: Cow<'static, str>,
     pub(crate) reason: String,
 }
 
-/// Returns variables that nobody knows, that are for a target which is not compiled in, or that have no effect as they
-/// are set.
+/// Returns variables that are unknown, that belong to a target which is not compiled in, or that have no effect in this
+/// combination.
 pub(super) fn ignored(environment: &Environment, selection: &Selection) -> Vec<Ignored> {
     let names = environment.names().filter(|name| !ELSEWHERE.contains(name));
     let reasons = names.filter_map(|name| {
@@ -60,7 +60,7 @@ fn is_only_of_otlp(name: &str) -> bool {
     })
 }
 
-/// Returns why variables of OTLP have no effect, if no variable asks for the target.
+/// Returns why variables of OTLP have no effect, if no variable selects the target.
 fn no_endpoint(selection: &Selection) -> Option<String> {
     if selection.has("otlp") || !selection.unserved.is_empty() {
         return None;
@@ -72,8 +72,8 @@ fn no_endpoint(selection: &Selection) -> Option<String> {
     })
 }
 
-/// Returns a suggestion for a variable of OpenTelemetry or Datadog whose name differs from a known one in one letter.
-/// Names that differ in more may be meant for other libraries.
+/// Returns a suggestion for a variable of OpenTelemetry or Datadog whose name differs from a known one in a single
+/// letter. Names with more differences may belong to other libraries.
 fn misspelled(name: &str) -> Option<String> {
     let is_theirs = name.starts_with("OTEL_") || name.starts_with("DD_");
     if !is_theirs || name == "DD_APP_KEY" || declarations().any(|it| it.is_set_by(name)) {
@@ -84,7 +84,7 @@ fn misspelled(name: &str) -> Option<String> {
     Some(format!("it is unknown; did you mean `{near}`?"))
 }
 
-/// Returns whether one letter too many, too few or wrong makes the difference.
+/// Returns whether the names differ in one letter that is added, missing or different.
 fn is_one_change(a: &str, b: &str) -> bool {
     let begin = a.bytes().zip(b.bytes()).take_while(|(a, b)| a == b).count();
     let (a, b) = (&a.as_bytes()[begin..], &b.as_bytes()[begin..]);
@@ -92,7 +92,7 @@ fn is_one_change(a: &str, b: &str) -> bool {
     a.len().max(b.len()) - end <= 1
 }
 
-/// Returns why a variable of ours has no effect, if it has none.
+/// Returns why one of our variables has no effect, if it has none.
 fn reason(name: &str) -> Option<String> {
     if declarations().any(|setting| setting.is_set_by(name)) {
         return None;

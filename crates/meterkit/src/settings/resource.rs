@@ -1,4 +1,4 @@
-//! The resource: what is being measured.
+//! The resource: the entity that produces the metrics.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,10 +11,10 @@ use crate::resource::SERVICE_INSTANCE_ID;
 
 const NAME: &str = "service.name";
 
-/// Returns attributes that the environment names. `OTEL_SERVICE_NAME` wins over `service.name` in
+/// Returns the attributes that the environment sets. `OTEL_SERVICE_NAME` takes precedence over `service.name` in
 /// `OTEL_RESOURCE_ATTRIBUTES`.
 ///
-/// By OpenTelemetry's Resource SDK, section Specifying resource information via an environment variable.
+/// Specification: OpenTelemetry's Resource SDK, section Specifying resource information via an environment variable.
 pub(super) fn from_env(reader: &Reader<'_>) -> Vec<(String, AttributeValue)> {
     let attributes = reader.get(&RESOURCE_ATTRIBUTES).unwrap_or_default().into_iter();
     let mut attributes: Vec<_> =
@@ -26,7 +26,8 @@ pub(super) fn from_env(reader: &Reader<'_>) -> Vec<(String, AttributeValue)> {
     attributes
 }
 
-/// Returns the complete resource: this library, a service name (always present), and the `given` attributes, which win.
+/// Returns the complete resource: this library, a service name (always present), and the `given` attributes, which take
+/// precedence.
 ///
 /// `telemetry.sdk.*` names this library, as OpenTelemetry's semantic conventions require of SDKs other than
 /// OpenTelemetry's own.
@@ -42,7 +43,7 @@ pub(crate) fn resource(given: Vec<(String, AttributeValue)>) -> Attributes {
     ] {
         attributes.insert(key.to_owned(), value.into());
     }
-    // An instance without a name would be like all others.
+    // Processes with an empty instance id could not be told apart.
     let says_nothing = |(key, value): &(String, AttributeValue)| {
         key == SERVICE_INSTANCE_ID && value.to_string().trim().is_empty()
     };
@@ -50,7 +51,7 @@ pub(crate) fn resource(given: Vec<(String, AttributeValue)>) -> Attributes {
     Attributes::from_pairs(attributes.into_iter().map(|(key, value)| (Cow::Owned(key), value)))
 }
 
-/// Returns what the specification asks for when nobody named the service.
+/// Returns the service name that the specification requires when no name is set.
 fn unknown_service() -> String {
     let program = std::env::current_exe().ok();
     let name = program.as_deref().and_then(|path| path.file_name());

@@ -1,4 +1,4 @@
-//! Which targets run: `OTEL_METRICS_EXPORTER`.
+//! Selects the targets to run: `OTEL_METRICS_EXPORTER`.
 
 use meterkit_settings::{Environment, Problems, Reader};
 
@@ -6,21 +6,22 @@ use super::ignored::Ignored;
 use super::table::{CONFIG_FILE, EXPORTER, unknown};
 use super::targets::Known;
 
-/// What the environment selects.
+/// The targets that the environment selects.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Selection {
     pub(super) targets: Vec<&'static Known>,
-    /// Whether no variable selects targets, so that what asks for one decides.
+    /// Whether `OTEL_METRICS_EXPORTER` is unset, so that a target runs if one of its own variables asks for it.
     pub(super) is_by_default: bool,
-    /// Whether the selection itself is wrong: any target may have been meant.
+    /// Whether the selection itself is invalid, so that any target may have been meant.
     pub(super) is_wrong: bool,
-    /// Variables that ask for a target which cannot run; reported when the process starts.
+    /// Variables that ask for a target which is not compiled in; reported when the process starts.
     pub(crate) unserved: Vec<Ignored>,
 }
 
 impl Selection {
-    /// Returns what `read` makes of the settings of a target, if it is selected. If only the selection is wrong, what is
-    /// wrong with the target is reported with it; what it lacks is not, unless it was asked for.
+    /// Returns the result of `read` for the settings of a target, if the target is selected. If the selection itself is
+    /// invalid, also reports problems with the target's settings; missing settings are reported only if a variable asks
+    /// for the target.
     pub(super) fn read<T>(
         &self,
         target: &'static Known,
@@ -49,13 +50,13 @@ impl Selection {
     }
 }
 
-/// Returns what the environment selects: by default the scrape endpoint, which bothers nobody, and each target that is
-/// told where to send to.
+/// Returns the targets that the environment selects. The default is the scrape endpoint, which sends nothing anywhere,
+/// and each target that has a destination.
 pub(super) fn selection(environment: &Environment, problems: &Problems) -> Selection {
     let mut selection = Selection::default();
     let reader = environment.reader(problems);
     if reader.is_set(&CONFIG_FILE) {
-        // The file has the readers.
+        // The file defines the readers.
         return selection;
     }
     if reader.is_set(&EXPORTER) {

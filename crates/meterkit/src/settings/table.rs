@@ -1,4 +1,4 @@
-//! Settings about all targets, or none.
+//! General settings, and settings of no particular target.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -157,7 +157,7 @@ settings! {
         );
 }
 
-/// Which buckets histograms have.
+/// The bucket type of histograms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HistogramAggregation {
     Explicit,
@@ -171,7 +171,7 @@ words! {
     }
 }
 
-/// Metrics that need no line of the program.
+/// Metrics that are available without any code in the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RuntimeMetrics {
     Process,
@@ -194,7 +194,7 @@ fn runtime_metrics(name: &str) -> Result<RuntimeMetrics, String> {
     name.parse().map_err(|_| unknown(name, &RUNTIME_METRICS))
 }
 
-/// Returns the detectors that one word of the list stands for: one, or all.
+/// Returns the detectors that a word of the list stands for: one detector, or all.
 fn detectors(name: &str) -> Result<&'static [ResourceDetector], String> {
     if name == "all" {
         return Ok(ResourceDetector::ALL);
@@ -217,11 +217,11 @@ fn policy(text: &str) -> Result<NamingPolicy, String> {
     text.parse().map_err(|error: meterkit_core::NamingError| error.to_string())
 }
 
-/// Returns the options of each scope. A key is the scope, a dot, and the option.
+/// Returns the options of each scope. A key consists of the scope, a dot, and the option.
 fn scope_options(text: &str) -> Result<BTreeMap<String, ScopeOptions>, String> {
     let mut scopes = BTreeMap::<String, ScopeOptions>::new();
     for (at, (key, value)) in pairs(text)?.into_iter().enumerate() {
-        // Texts are not quoted: a credential may be in the wrong variable.
+        // Values are not quoted in errors, because a credential may be in the wrong variable.
         let problem = |what: &str| format!("entry {} {what}", at + 1);
         let parts = key.rsplit_once('.').filter(|(scope, _)| !scope.is_empty());
         let (scope, option) = parts.unwrap_or_default();
@@ -246,12 +246,12 @@ fn scopes(text: &str) -> Result<ScopePatterns, String> {
     text.parse().map_err(|error: meterkit_core::ScopePatternError| error.to_string())
 }
 
-/// Returns why a word of a list cannot be used.
+/// Returns why a word of a list is invalid.
 pub(super) fn unknown(word: &str, setting: &Declaration) -> String {
     format!("`{word}` is unknown; accepted: {}", setting.value_type)
 }
 
-/// Returns why something is missing in this build.
+/// Returns why a part of the library is missing in this build.
 pub(super) fn not_compiled_in(what: &str, feature: &str) -> String {
     format!("{what} is not compiled in: switch on the feature `{feature}` of meterkit")
 }

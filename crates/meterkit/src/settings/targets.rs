@@ -1,4 +1,4 @@
-//! The targets that an operator can select, also those that are not compiled in.
+//! The targets that an operator can select, including those that are not compiled in.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use super::table::not_compiled_in;
 /// A push target that an operator can select.
 pub(super) type Pushed = TargetDeclaration<Box<dyn IntoTarget>>;
 
-/// Returns a target from a crate that may not be compiled in: one that is pushed to, or the scrape endpoint.
+/// Returns a target from a crate that may not be compiled in: a push target, or the scrape endpoint.
 macro_rules! known {
     ($feature:tt, $prefix:tt, $target:path, $asked_for_by:expr) => {{
         #[cfg(feature = $feature)]
@@ -32,7 +32,7 @@ macro_rules! known {
     }};
 }
 
-/// All targets, in the order of the documentation. A new target is a crate and a line here.
+/// All targets, in the order of the documentation. To add a target, add its crate and a line here.
 const TARGETS: &[Known] = &[
     known!("prometheus", "METERKIT_PROMETHEUS", scraped meterkit_prometheus::SETTINGS),
     Known::pushed(&CONSOLE, &[], &filter_settings!("console", "METERKIT_CONSOLE")),
@@ -49,7 +49,7 @@ const TARGETS: &[Known] = &[
     known!("gcp", "METERKIT_GCP", meterkit_gcp::TARGET, GCP),
 ];
 
-/// Writes metrics to standard output.
+/// The target that writes metrics to standard output.
 const CONSOLE: Pushed = Pushed {
     name: "console",
     settings: &[],
@@ -59,8 +59,8 @@ const CONSOLE: Pushed = Pushed {
     read_section: |_, _| None,
 };
 
-// The variables that each ask for a target: it then runs without being selected. What says where to, or how, asks for it
-// even if something is missing beside it: its error then says what, at the start.
+// The variables that ask for a target, which then runs without being selected. A variable with a destination or a mode
+// asks for its target even if other settings are missing; the error at startup then names them.
 const OTLP: &[&str] = &["OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
 const DATADOG: &[&str] = &[
     "DD_API_KEY",
@@ -78,7 +78,7 @@ const GRAFANA: &[&str] = &[
     "GRAFANA_CLOUD_INSTANCE_ID",
 ];
 
-// Not `AWS_REGION` and `GOOGLE_CLOUD_PROJECT`, which say where the program runs.
+// `AWS_REGION` and `GOOGLE_CLOUD_PROJECT` are not listed, because they describe where the program runs.
 const CLOUDWATCH: &[&str] = &["METERKIT_CLOUDWATCH_REGION", "METERKIT_CLOUDWATCH_ENDPOINT"];
 const GCP: &[&str] = &["METERKIT_GCP_PROJECT", "METERKIT_GCP_ENDPOINT"];
 
@@ -97,13 +97,14 @@ pub(super) const NAMES: &[&str] = &{
 #[derive(Clone, Copy)]
 pub(crate) struct Known {
     pub(crate) name: &'static str,
-    /// The settings of the target itself; `None` if it is not compiled in.
+    /// The target's own settings; `None` if the target is not compiled in.
     settings: Option<&'static [Declaration]>,
-    /// How it is made; `None` also for the scrape endpoint, which a program has once.
+    /// The target's declaration; `None` if it is not compiled in, and for the scrape endpoint, of which a program has
+    /// only one.
     pub(super) declaration: Option<&'static Pushed>,
-    /// The settings of what it receives; `None` if it is not compiled in.
+    /// The settings of the target's filter; `None` if the target is not compiled in.
     pub(super) filter: Option<&'static FilterSettings>,
-    /// The variables that each ask for it.
+    /// The variables that ask for this target.
     pub(super) asked_for_by: &'static [&'static str],
 }
 
@@ -132,12 +133,12 @@ impl Known {
         TARGETS.iter().chain(of_tests)
     }
 
-    /// Returns the target of a name.
+    /// Returns the target with this name.
     pub(super) fn find(name: &str) -> Option<&'static Self> {
         Self::all().find(|known| known.name.eq_ignore_ascii_case(name))
     }
 
-    /// Returns the target that has a section of this name in a configuration file.
+    /// Returns the target that has a section with this name in a configuration file.
     #[cfg_attr(not(feature = "config"), allow(dead_code, reason = "there is no file"))]
     pub(super) fn of_section(name: &str) -> Option<&'static Self> {
         let has_section = |known: &&Self| match known.declaration {
@@ -147,7 +148,7 @@ impl Known {
         Self::all().find(has_section)
     }
 
-    /// Returns all settings about the target, in the order of the documentation.
+    /// Returns all settings of the target, in the order of the documentation.
     pub(super) fn settings(&self) -> impl Iterator<Item = &'static Declaration> + use<> {
         let interval = self.declaration.map(|it| &**it.interval);
         let filter = self.filter.into_iter().flat_map(FilterSettings::declarations);
@@ -160,12 +161,12 @@ impl Known {
         self.settings.is_none().then(|| not_compiled_in(&what, self.name))
     }
 
-    /// Returns the first variable that is set and asks for the target.
+    /// Returns the first variable that asks for the target and is set.
     pub(super) fn asked_for(&self, environment: &Environment) -> Option<&'static str> {
         self.asked_for_by.iter().copied().find(|name| environment.value(name).is_some())
     }
 
-    /// Returns the target whose own variables have names like this one, if it is not compiled in.
+    /// Returns the target to which a variable with this name belongs, if that target is not compiled in.
     pub(super) fn missing_for(variable: &str) -> Option<&'static Self> {
         let rest = variable.strip_prefix("METERKIT_")?;
         let is_its = |known: &&Self| {

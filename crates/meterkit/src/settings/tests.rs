@@ -1,4 +1,4 @@
-//! What is declared, next to what is read and what is documented.
+//! Compares what is declared with what is read and documented.
 
 mod declarations;
 #[cfg(all(feature = "datadog", feature = "grafana", feature = "otlp", feature = "prometheus"))]
@@ -24,7 +24,7 @@ fn settings(variables: &[(&str, &str)]) -> Settings {
     read(variables).unwrap_or_else(|error| panic!("{variables:?}: {error}"))
 }
 
-/// The one problem that there is.
+/// Returns the only problem.
 #[allow(dead_code, reason = "most features have one")]
 fn problem(variables: &[(&str, &str)]) -> String {
     let error = read(variables).expect_err("a problem");
@@ -32,12 +32,12 @@ fn problem(variables: &[(&str, &str)]) -> String {
     error.to_string()
 }
 
-/// The declaration of which this is a variable.
+/// Returns the declaration that this variable belongs to.
 fn declared(name: &str) -> Option<&'static Declaration> {
     declarations().find(|setting| setting.names().any(|known| known == name))
 }
 
-/// The settings of the target whose configuration has this type.
+/// Returns the settings of the target whose configuration has this type.
 #[cfg(any(feature = "datadog", feature = "grafana", feature = "otlp"))]
 fn target(settings: &Settings, of_type: &str) -> Option<String> {
     let shown = settings.targets.iter().map(|target| format!("{target:?}"));

@@ -5,33 +5,33 @@ use super::failure::{Failure, Found};
 use super::seen::Visible;
 use super::series::Wanted;
 
-/// Asserts that a metric has a series, and what its value is.
+/// Asserts that a metric has a series, and makes assertions about its value.
 ///
 /// `assert_metric!(what, name {labels} checks)`: `what` is a [`TestKit`](crate::testing::TestKit) or a
-/// [`Registry`](crate::Registry), which collect, or what was [`Seen`](crate::testing::Seen); `name` is the full name: a
-/// literal, a constant, or an expression in parentheses.
+/// [`Registry`](crate::Registry), from which metrics are collected, or a [`Seen`](crate::testing::Seen) that was
+/// collected before; `name` is the full name: a literal, a constant, or an expression in parentheses.
 ///
 /// | labels | the series that |
 /// |---|---|
 /// | none | has no attributes |
 /// | `{ kind = "create", success = true }` | has these attributes and no others |
-/// | `{ kind = "create", .. }` | has these attributes, and perhaps others: there has to be one of them |
+/// | `{ kind = "create", .. }` | has these attributes and possibly others; exactly one series must match |
 /// | `{ http.route = "/entities" }` | has the attribute `http.route` |
 ///
-/// A label's value is whatever a label can be: text, `bool`, an integer, an enum that derives
-/// [`LabelValue`](macro@crate::LabelValue), an `Option` of those. Values are compared as text, which is what most
-/// targets make of them.
+/// A label's value can be anything that a label accepts: text, `bool`, an integer, an enum that derives
+/// [`LabelValue`](macro@crate::LabelValue), or an `Option` of these. Values are compared as text, because most targets
+/// convert them to text.
 ///
-/// | check | of | |
+/// | check | metric | asserts |
 /// |---|---|---|
-/// | none | any metric | there is such a series |
+/// | none | any metric | the series exists |
 /// | `== 3`, also `!=`, `<`, `<=`, `>`, `>=` | counter, gauge | its value |
 /// | `in 2..=4` | counter, gauge | its value, in a range |
 /// | `count == 2`, `sum in 0.4..0.6`, `min`, `max` | histogram | one of its numbers |
-/// | `buckets == [1, 0, 1]` | histogram that is not exponential | how many values each bucket has, not cumulative |
+/// | `buckets == [1, 0, 1]` | histogram that is not exponential | the number of values in each bucket, not cumulative |
 ///
-/// Several checks stand behind each other with commas. Numbers compare by size, whatever their type, and exactly: for a
-/// sum of floats that is rounded, give a range.
+/// Separate several checks with commas. Numbers are compared by value, whatever their type, and exactly: give a range
+/// for a sum of floats that may be rounded.
 ///
 /// ```
 /// use meterkit::Labels;
@@ -62,7 +62,8 @@ use super::series::Wanted;
 ///
 /// # Panics
 ///
-/// There is no such series, more than one, or it is not as expected. The text says what there is instead:
+/// Panics if the series does not exist, if several series match, or if a check fails. The message shows the actual
+/// metrics:
 ///
 /// ```text
 /// metric `backstage.core.http.requests{http.route="/entities",status="200"}` is not as expected
@@ -90,10 +91,10 @@ macro_rules! assert_metric {
     };
 }
 
-/// Asserts that a metric has no series at all, or none with these labels.
+/// Asserts that a metric has no series at all, or no series with these labels.
 ///
-/// Labels are written as for [`assert_metric!`](crate::testing::assert_metric); without braces, no series may be there
-/// whatever its labels.
+/// Labels are written as for [`assert_metric!`](crate::testing::assert_metric); without braces, the metric must have no
+/// series with any labels.
 ///
 /// ```
 /// use meterkit::testing::{TestKit, assert_no_metric};
@@ -106,7 +107,7 @@ macro_rules! assert_metric {
 ///
 /// # Panics
 ///
-/// There is one. The text shows it.
+/// Panics if there is such a series. The message shows it.
 #[macro_export]
 #[doc(hidden)]
 macro_rules! assert_no_metric {
@@ -126,7 +127,7 @@ macro_rules! assert_no_metric {
     };
 }
 
-/// The labels between the braces, one after the other.
+/// Collects the labels between the braces, one at a time.
 #[macro_export]
 #[doc(hidden)]
 macro_rules! __metric_labels {
@@ -148,12 +149,12 @@ macro_rules! __metric_labels {
     };
 }
 
-/// The checks behind the braces, one after the other.
+/// Collects the checks after the braces, one at a time.
 #[macro_export]
 #[doc(hidden)]
 macro_rules! __metric_checks {
     ([$($done:tt)*] $(,)?) => { $crate::testing::macros::Check::list([$($done)*]) };
-    // Before the arm that takes any word: `in` is one.
+    // Must precede the arm that takes any word, because `in` is a word too.
     ([$($done:tt)*] in $range:expr $(, $($rest:tt)*)?) => {
         $crate::__metric_checks!([$($done)*] value in $range $(, $($rest)*)?)
     };
@@ -186,7 +187,7 @@ macro_rules! __metric_checks {
     };
 }
 
-/// A number of a series, by its name.
+/// Maps the name of a number to its `Part`.
 #[macro_export]
 #[doc(hidden)]
 macro_rules! __metric_part {
@@ -202,7 +203,7 @@ macro_rules! __metric_part {
     };
 }
 
-/// How a number is to compare, by its sign.
+/// Maps an operator to its `Comparison`.
 #[macro_export]
 #[doc(hidden)]
 macro_rules! __metric_comparison {
@@ -229,7 +230,7 @@ macro_rules! __metric_comparison {
     };
 }
 
-/// What `assert_metric!` becomes.
+/// The expansion of `assert_metric!`.
 #[track_caller]
 pub fn assert_metric(
     what: &(impl Visible + ?Sized),
@@ -256,7 +257,7 @@ pub fn assert_metric(
     panic!("{}", Failure { seen: &seen, name, wanted, found });
 }
 
-/// What `assert_no_metric!` becomes.
+/// The expansion of `assert_no_metric!`.
 #[track_caller]
 pub fn assert_no_metric(
     what: &(impl Visible + ?Sized),

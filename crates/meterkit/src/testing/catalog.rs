@@ -1,4 +1,4 @@
-//! The metrics that a program declares, next to those in a file that is checked in.
+//! Compares the metrics that a program declares with those in a file that is checked in.
 
 #[cfg(feature = "catalog-json")]
 mod entries;
@@ -9,21 +9,22 @@ use std::{env, fs};
 
 use crate::catalog::Catalog;
 
-/// Has the file written instead of compared, unless it is empty or `0`.
+/// If this variable is set to anything but `0` or an empty text, the file is written instead of compared.
 const UPDATE: &str = "METERKIT_UPDATE_CATALOG";
 
-/// Compares a catalog with the one in `file`, so that nobody renames a metric by accident: dashboards and alerts that
-/// use it would show nothing, and say nothing.
+/// Asserts that a catalog equals the one in `file`, so that nobody renames a metric by accident: dashboards and alerts
+/// that use the old name would silently stop working.
 ///
-/// A `file` that ends in `.json` holds `Catalog::to_json`, which needs the feature `catalog-json`; any other one holds
-/// [`Catalog::to_markdown`]. A relative path begins at the package, where `cargo test` runs. With `METERKIT_UPDATE_CATALOG=1` in the environment the file
-/// is written instead: to begin with, and to accept a change.
+/// A `file` that ends in `.json` contains `Catalog::to_json`, which needs the feature `catalog-json`; any other file
+/// contains [`Catalog::to_markdown`]. A relative path is relative to the package, where `cargo test` runs. If the
+/// environment has `METERKIT_UPDATE_CATALOG=1`, the file is written instead: use this to create the file, and to accept
+/// a change.
 ///
 /// ```no_run
 /// use meterkit::Registry;
 /// use meterkit::testing::assert_catalog;
 ///
-/// // In a test. The program's own function makes the metrics, with a registry of the test's.
+/// // In a test. The program's own function creates the metrics, with a registry of the test.
 /// let registry = Registry::new();
 /// let _requests = registry.scoped("plugin", "catalog").counter::<u64>("requests").build()?;
 ///
@@ -33,8 +34,8 @@ const UPDATE: &str = "METERKIT_UPDATE_CATALOG";
 ///
 /// # Panics
 ///
-/// When they differ. The message names each metric that is gone, new or changed, and how to accept it. Also when the
-/// file cannot be read, or written.
+/// Panics if the catalogs differ. The message names each metric that is gone, new or changed, and says how to accept
+/// the change. Also panics if the file cannot be read or written.
 #[track_caller]
 pub fn assert_catalog(catalog: &Catalog, file: impl AsRef<Path>) {
     let file = file.as_ref();
@@ -47,7 +48,7 @@ pub fn assert_catalog(catalog: &Catalog, file: impl AsRef<Path>) {
 
 fn write(catalog: &Catalog, file: &Path) -> Result<(), String> {
     let text = text(catalog, file)?;
-    // A file that is right already keeps its time: nothing is built again for it.
+    // Do not touch a file that is already correct, so that its time stamp triggers no rebuild.
     if fs::read_to_string(file).is_ok_and(|known| known == text) {
         return Ok(());
     }
@@ -83,7 +84,7 @@ fn compare(catalog: &Catalog, file: &Path) -> Result<(), String> {
     ))
 }
 
-/// Returns the catalog as `file` has it.
+/// Returns the catalog in the format of `file`.
 fn text(catalog: &Catalog, file: &Path) -> Result<String, String> {
     if !is_json(file) {
         return Ok(catalog.to_markdown());

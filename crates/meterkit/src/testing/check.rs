@@ -1,4 +1,4 @@
-//! What is expected of a series.
+//! Assertions about one series.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -9,33 +9,33 @@ use meterkit_core::Value;
 use super::number::{Figure, compare, number};
 use super::series::Series;
 
-/// One thing that is expected of a series.
+/// An assertion about a series.
 #[derive(Debug)]
 pub enum Check {
-    /// A number, `== 3`.
+    /// A number compares as expected, `== 3`.
     Compares(Part, Comparison, Value),
-    /// A number, `in 1..3`.
+    /// A number lies in a range, `in 1..3`.
     Lies(Part, Bound<Value>, Bound<Value>),
-    /// All counts of a histogram's buckets.
+    /// All bucket counts of a histogram are as expected.
     Buckets(Vec<u64>),
 }
 
 /// A number of a series.
 #[derive(Clone, Copy, Debug)]
 pub enum Part {
-    /// That of a counter or gauge.
+    /// The value of a counter or gauge.
     Value,
-    /// How many values a histogram has.
+    /// The number of values of a histogram.
     Count,
-    /// Their sum.
+    /// The sum of the values.
     Sum,
-    /// The smallest.
+    /// The smallest value.
     Min,
-    /// The largest.
+    /// The largest value.
     Max,
 }
 
-/// How a number is to compare.
+/// A comparison operator.
 #[derive(Clone, Copy, Debug)]
 pub enum Comparison {
     /// `==`
@@ -53,28 +53,28 @@ pub enum Comparison {
 }
 
 impl Check {
-    /// Checks as a macro writes them: says of which type they are when there are none.
+    /// Returns the checks of a macro. Gives an empty list its type.
     pub fn list<const N: usize>(checks: [Self; N]) -> [Self; N] {
         checks
     }
 
-    /// `count == 2`
+    /// Creates the check `count == 2`.
     pub fn compares(part: Part, comparison: Comparison, expected: impl Figure) -> Self {
         Self::Compares(part, comparison, expected.figure())
     }
 
-    /// `sum in 0.4..0.6`
+    /// Creates the check `sum in 0.4..0.6`.
     pub fn lies<F: Figure>(part: Part, range: impl RangeBounds<F>) -> Self {
         let figure = |bound: Bound<&F>| bound.map(|bound| bound.figure());
         Self::Lies(part, figure(range.start_bound()), figure(range.end_bound()))
     }
 
-    /// `buckets == [0, 1, 2]`
+    /// Creates the check `buckets == [0, 1, 2]`.
     pub fn buckets(counts: impl IntoIterator<Item = u64>) -> Self {
         Self::Buckets(counts.into_iter().collect())
     }
 
-    /// What there is instead, unless `series` is as expected.
+    /// Returns the actual value if `series` does not meet the check.
     pub(super) fn unmet_by(&self, series: &Series<'_>) -> Option<String> {
         let (part, holds): (_, &dyn Fn(Value) -> bool) = match self {
             Self::Compares(part, comparison, expected) => {
@@ -120,7 +120,7 @@ impl fmt::Display for Check {
     }
 }
 
-/// Its name and a space; nothing for the value itself.
+/// Writes the name and a space; nothing for the value itself.
 impl fmt::Display for Part {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -134,7 +134,7 @@ impl fmt::Display for Part {
 }
 
 impl Part {
-    /// This number of `series`, or why it has none.
+    /// Returns this number of `series`, or the reason why it has none.
     fn of(self, series: &Series<'_>) -> Result<Value, String> {
         let distribution = series.distribution();
         let part = match (self, series.value(), distribution) {
@@ -168,7 +168,7 @@ fn part_missing(series: &Series<'_>) -> String {
 
 impl Comparison {
     fn holds(self, ordering: Option<Ordering>) -> bool {
-        // NaN is unequal to everything and compares with nothing.
+        // NaN is unequal to everything and has no order.
         let Some(ordering) = ordering else {
             return matches!(self, Self::Unequal);
         };

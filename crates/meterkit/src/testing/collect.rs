@@ -1,17 +1,17 @@
-//! A collection without a pipeline.
+//! Collects without a pipeline.
 
 use meterkit_core::{Attributes, Registry};
 use meterkit_pipeline::{RefreshError, Snapshot, run_due_refreshes, run_due_refreshes_async};
 
 use super::seen::Seen;
 
-/// Runs all callbacks that are due, and returns what a target would see then.
+/// Runs all callbacks that are due, and returns what a target would then see.
 pub(super) fn collect(registry: &Registry) -> Seen {
     expect_ended(run_due_refreshes(registry));
     read(registry)
 }
 
-/// Returns the same, while the runtime of the caller goes on.
+/// Like `collect`, but lets the tasks of the caller's runtime continue.
 pub(super) async fn collect_async(registry: &Registry) -> Seen {
     expect_ended(run_due_refreshes_async(registry).await);
     read(registry)

@@ -1,4 +1,4 @@
-//! What a failed assertion says: what was expected, what there is instead, and what may have been meant.
+//! The message of a failed assertion: what was expected, what there is instead, and what may have been meant.
 
 use std::fmt;
 
@@ -8,13 +8,13 @@ use super::check::Check;
 use super::seen::Seen;
 use super::series::{Series, Wanted};
 
-/// How many series or names are shown.
+/// The maximum number of series or names in a message.
 const SHOWN: usize = 20;
 
-/// How many names that come near are shown.
+/// The maximum number of similar names in a message.
 const NEAREST: usize = 5;
 
-/// Why an assertion about `name` with the labels `wanted` failed.
+/// A failed assertion about `name` with the labels `wanted`.
 pub(super) struct Failure<'a> {
     pub(super) seen: &'a Seen,
     pub(super) name: &'a str,
@@ -23,13 +23,13 @@ pub(super) struct Failure<'a> {
 }
 
 pub(super) enum Found<'a> {
-    /// The series, and each check that it does not meet, with what there is instead.
+    /// The series does not meet some checks. Each comes with the actual value.
     Unmet(&'a Series<'a>, Vec<(&'a Check, String)>),
-    /// None, which the checks could have been made on.
+    /// No series matches. The checks could not be made.
     Nothing(&'a [Check]),
-    /// Too many.
+    /// Several series match.
     Several(Vec<&'a Series<'a>>),
-    /// What should not be there.
+    /// A series exists that should not.
     Unwanted(Vec<&'a Series<'a>>),
 }
 
@@ -90,7 +90,7 @@ impl Failure<'_> {
         Ok(())
     }
 
-    /// Names that may have been meant; all, when none comes near.
+    /// Writes names that may have been meant; all names if none is similar.
     fn nearest(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let is_own = self.name.starts_with("meterkit.");
         let seen = if is_own { self.seen.clone() } else { self.seen.without_self_metrics() };
@@ -111,14 +111,14 @@ impl Failure<'_> {
     }
 }
 
-/// One line each, the chosen ones marked.
+/// Writes one line per item, with marks on the chosen ones.
 fn list(
     f: &mut fmt::Formatter<'_>,
     lines: impl Iterator<Item = (bool, impl fmt::Display)>,
 ) -> fmt::Result {
     let mut beyond = 0;
     for (at, (is_chosen, line)) in lines.enumerate() {
-        // The chosen ones are shown, however far down they are.
+        // Chosen items are shown regardless of their position.
         if at < SHOWN || is_chosen {
             write!(f, "\n  {} {line}", if is_chosen { '>' } else { ' ' })?;
         } else {
@@ -128,7 +128,7 @@ fn list(
     if beyond > 0 { write!(f, "\n    and {beyond} more") } else { Ok(()) }
 }
 
-/// The labels, or that there are none.
+/// Shows the labels, or says that there are none.
 struct OrWithout<'a>(&'a Wanted);
 
 impl fmt::Display for OrWithout<'_> {
@@ -140,7 +140,7 @@ impl fmt::Display for OrWithout<'_> {
     }
 }
 
-/// A series and what tells it apart from one with the same labels.
+/// A series together with its scope, to distinguish series with the same labels.
 struct WithScope<'a>(&'a Series<'a>);
 
 impl fmt::Display for WithScope<'_> {
@@ -151,19 +151,19 @@ impl fmt::Display for WithScope<'_> {
     }
 }
 
-/// How far `known` is from what was asked for; `None` when it is something else.
+/// Returns the edit distance between the names; `None` if they are not similar.
 fn distance(asked: &str, known: &str) -> Option<usize> {
-    // The scope left out.
+    // The scope was left out.
     if known.strip_suffix(asked).is_some_and(|scope| scope.ends_with('.')) {
         return Some(0);
     }
-    // Names of one scope are alike to begin with: what is behind it counts.
+    // Names of one scope share a prefix, so only the rest is compared.
     let levels = asked.split('.').zip(known.split('.'));
     let common: usize = levels.take_while(|(a, b)| a == b).map(|(level, _)| level.len() + 1).sum();
     let rest = |name: &str| name.get(common..).unwrap_or_default().len();
     let edits = strsim::levenshtein(asked, known);
     let is_near = edits <= rest(asked).max(rest(known)) / 3;
-    // Another scope.
+    // The last component is the same, in another scope.
     let last_level = |name: &str| name.rsplit('.').next().map(str::to_owned);
     (is_near || last_level(asked) == last_level(known)).then_some(edits)
 }

@@ -9,9 +9,9 @@ use meterkit_core::{ManualClock, Meter, Redirect, Registry, ScopeKind};
 use super::collect::{collect, collect_async};
 use super::seen::Seen;
 
-/// A registry of its own with a clock that is moved by hand, for one test.
+/// A separate registry with a manual clock, for one test.
 ///
-/// Two kits see nothing of each other, nor of the global registry. Cloning gives another handle on the same kit.
+/// Kits are isolated from each other and from the global registry. A clone is another handle to the same kit.
 ///
 /// ```
 /// use meterkit::testing::{TestKit, assert_metric};
@@ -27,11 +27,11 @@ pub struct TestKit {
     clock: ManualClock,
 }
 
-/// Budgets of callbacks are real time: a machine that is busy must not look like a callback that is slow.
+/// The budget of callbacks. Budgets are real time, and a busy machine must not make a callback look slow.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 impl TestKit {
-    /// A kit without instruments, whose clock stands still. Callbacks have a budget of a minute.
+    /// Creates a kit without instruments, whose clock stands still. Callbacks have a budget of one minute.
     pub fn new() -> Self {
         let clock = ManualClock::new();
         let registry = Registry::with_clock(&clock);
@@ -39,17 +39,17 @@ impl TestKit {
         Self { registry, clock }
     }
 
-    /// The registry: for code that makes its own meters, and to change namespace, limits and attributes.
+    /// Returns the registry, for code that creates its own meters, and to change the namespace, limits and attributes.
     pub fn registry(&self) -> &Registry {
         &self.registry
     }
 
-    /// The clock by which timers, start times and idle timeouts go.
+    /// Returns the clock that timers, start times and idle timeouts use.
     pub fn clock(&self) -> &ManualClock {
         &self.clock
     }
 
-    /// Moves the clock on.
+    /// Advances the clock.
     pub fn advance(&self, by: Duration) {
         self.clock.advance(by);
     }
@@ -64,22 +64,22 @@ impl TestKit {
         self.registry.core()
     }
 
-    /// Returns a meter of this kit whose metric names are left alone; see [`Meter::semconv`].
+    /// Returns a meter of this kit whose metric names are kept unchanged; see [`Meter::semconv`].
     pub fn semconv(&self, scope: &str) -> Meter {
         self.registry.semconv(scope)
     }
 
-    /// Returns the meter of this kit whose metric names are used as they are written; see [`Meter::plain`].
+    /// Returns the meter of this kit whose metric names are used as written; see [`Meter::plain`].
     pub fn plain(&self) -> Meter {
         self.registry.plain()
     }
 
-    /// Runs a collection, callbacks included, and returns what every target would see.
+    /// Runs a collection including callbacks, and returns what every target would see.
     ///
-    /// Callbacks of [`refresh_every`](crate::observable::CallbackBuilder::refresh_every) that are due by the kit's clock
-    /// run first, to their ends, on a runtime of their own. Those with
-    /// [`spawn_with`](crate::observable::CallbackBuilder::spawn_with) are started without waiting for them. So the first
-    /// collection runs these callbacks, and so does each one after an [`advance`](Self::advance) by their period:
+    /// First runs the callbacks of [`refresh_every`](crate::observable::CallbackBuilder::refresh_every) that are due by
+    /// the kit's clock to completion, on a separate runtime. Callbacks with
+    /// [`spawn_with`](crate::observable::CallbackBuilder::spawn_with) are started without waiting for them. So these
+    /// callbacks run in the first collection, and again after an [`advance`](Self::advance) by their period:
     ///
     /// ```
     /// # use std::time::Duration;
@@ -100,19 +100,19 @@ impl TestKit {
     /// # Ok::<(), meterkit::InstrumentError>(())
     /// ```
     ///
-    /// Real time passes while they run: the kit's clock says when they are due, not how long they sleep.
+    /// The callbacks run in real time: the kit's clock determines when they are due, not how long they sleep.
     ///
-    /// Without a resource, which belongs to the process and not to the kit.
+    /// The result has no resource, because the resource belongs to the process and not to the kit.
     ///
     /// # Panics
     ///
-    /// They have not ended after 10 s. In an async test with one thread, where they wait for a task of the test, use
-    /// [`collect_async`](Self::collect_async).
+    /// Panics if the callbacks have not finished after 10 s. If they wait for a task of an async test with a single
+    /// thread, use [`collect_async`](Self::collect_async).
     pub fn collect(&self) -> Seen {
         collect(&self.registry)
     }
 
-    /// Like [`collect`](Self::collect), while the tasks of an async test go on.
+    /// Like [`collect`](Self::collect), but lets the tasks of an async test continue.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -143,20 +143,20 @@ impl TestKit {
     ///
     /// # Panics
     ///
-    /// As [`collect`](Self::collect).
+    /// Panics in the same cases as [`collect`](Self::collect).
     pub async fn collect_async(&self) -> Seen {
         collect_async(&self.registry).await
     }
 }
 
 impl TestKit {
-    /// Redirects what this thread records in instruments of the [global registry](Registry::global) to this kit, until the
-    /// guard is dropped: for code that records through statics, in tests that run in parallel.
+    /// Redirects what this thread records in instruments of the [global registry](Registry::global) to this kit, until
+    /// the guard is dropped. Use it for code that records through statics, in tests that run in parallel.
     ///
-    /// Recordings, timers, removals and `value()` use the instrument of the same scope and name in this kit, with the kit's
-    /// clock and default limits. The instruments themselves stay in the global registry, and so do instruments and series
-    /// that are created meanwhile, without values. Not redirected are values that callbacks report, and recordings of other
-    /// threads and of spawned tasks; see [`redirecting`](Self::redirecting) for tasks.
+    /// Recordings, timers, removals and `value()` use the instrument with the same scope and name in this kit, with the
+    /// kit's clock and default limits. The instruments themselves stay in the global registry, and so do instruments
+    /// and series that are created meanwhile, without values. Values that callbacks report are not redirected, and
+    /// neither are recordings of other threads and of spawned tasks; for tasks, see [`redirecting`](Self::redirecting).
     ///
     /// After the first redirect, recording in the global registry is slower for the rest of the process.
     ///

@@ -1,18 +1,18 @@
-//! Numbers of different types, compared by their size and written in one way.
+//! Compares numbers of different types by value, and formats them uniformly.
 
 use std::cmp::Ordering;
 
 use meterkit_core::Value;
 
-/// A number that a metric can be compared with: every integer of up to 64 bits, `f64`, and [`Value`].
+/// A number that a metric can be compared with: any integer of up to 64 bits, `f64`, and [`Value`].
 ///
-/// Numbers of different types are compared by their size: a counter of `f64` at 3.0 is `3`.
+/// Numbers of different types are compared by value: a counter of `f64` at 3.0 equals `3`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a number that a metric can be compared with",
     note = "write an integer, an `f64` or a `meterkit::data::Value`"
 )]
 pub trait Figure: Copy {
-    /// The number with its type.
+    /// Returns the number with its type.
     fn figure(self) -> Value;
 }
 
@@ -43,16 +43,16 @@ figures!(
     i8 => I64 as i64, i16 => I64 as i64, i32 => I64 as i64, i64 => I64 as i64, isize => I64 as i64,
 );
 
-/// Which of two numbers is larger: without rounding, also beyond 2^53.
+/// Compares two numbers without rounding, even beyond 2^53.
 pub(super) fn compare(a: Value, b: Value) -> Option<Ordering> {
     match (whole(a), whole(b)) {
         (Some(a), Some(b)) => Some(a.cmp(&b)),
-        // A float that is not whole lies between integers that floats hold exactly, or there is no integer near it.
+        // A float with a fraction lies between two integers that floats represent exactly, or no integer is near it.
         _ => a.as_f64().partial_cmp(&b.as_f64()),
     }
 }
 
-/// The number as an integer, if it is one that `i128` holds.
+/// Returns the number as an integer, if it is one that fits into `i128`.
 fn whole(value: Value) -> Option<i128> {
     match value {
         Value::U64(value) => Some(i128::from(value)),
@@ -64,7 +64,7 @@ fn whole(value: Value) -> Option<i128> {
     }
 }
 
-/// The number as text: whole floats as integers, very large and very small ones with an exponent.
+/// Formats the number: whole floats as integers, very large and very small floats with an exponent.
 pub(super) fn number(value: Value) -> String {
     match value {
         Value::U64(value) => value.to_string(),

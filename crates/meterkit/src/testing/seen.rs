@@ -1,4 +1,4 @@
-//! What a target would see.
+//! The metrics that a target would see.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -16,13 +16,13 @@ use super::collect::collect;
 use super::kit::TestKit;
 use super::series::{Series, Wanted};
 
-/// Everything that a target would see of one collection: scopes, metrics, series.
+/// The metrics that a target would see in one collection: scopes, metrics and series.
 ///
-/// From [`TestKit::collect`], or made from any [`Snapshot`], so that what a running pipeline collected can be looked at
-/// too.
+/// Returned by [`TestKit::collect`], or created from any [`Snapshot`], so that tests can also examine what a running
+/// pipeline collected.
 ///
-/// As text it is one line per series, below a line per scope. The same metrics give the same text, which a test can
-/// compare with one that is checked in:
+/// The text form has one line per scope, followed by one line per series. The same metrics always produce the same
+/// text, which a test can compare with a text that is checked in:
 ///
 /// ```
 /// use meterkit::testing::TestKit;
@@ -49,11 +49,12 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Runs a collection of any registry, callbacks included, as [`TestKit::collect`] does for its own: of
+    /// Runs a collection of any registry including callbacks, as [`TestKit::collect`] does for its own registry. Use
     /// [`Registry::global()`] for code that records through statics.
     ///
-    /// A global registry has what all tests of the process recorded. Compare with what was there before, and run no other
-    /// test that records the same meanwhile; or give the test a registry of its own with [`TestKit::redirect`].
+    /// A global registry contains the recordings of all tests of the process. Compare with the state before, and run no
+    /// other test that records the same metrics meanwhile; or give the test its own registry with
+    /// [`TestKit::redirect`].
     ///
     /// ```
     /// use meterkit::testing::{Seen, assert_metric};
@@ -66,12 +67,12 @@ impl Seen {
     ///
     /// # Panics
     ///
-    /// As [`TestKit::collect`].
+    /// Panics in the same cases as [`TestKit::collect`].
     pub fn of(registry: &Registry) -> Self {
         collect(registry)
     }
 
-    /// Returns the full names of all metrics, ordered, each once.
+    /// Returns the full names of all metrics in order, without duplicates.
     pub fn names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.metrics().map(|(_, it)| &*it.descriptor.name).collect();
         order::sort(&mut names);
@@ -79,7 +80,7 @@ impl Seen {
         names
     }
 
-    /// Returns the series of a metric, by its full name; none when there is no such metric.
+    /// Returns the series of a metric by its full name; empty if there is no such metric.
     ///
     /// ```
     /// # let kit = meterkit::testing::TestKit::new();
@@ -98,11 +99,11 @@ impl Seen {
         metrics.flat_map(|(scope, metric)| Series::all(scope, metric)).collect()
     }
 
-    /// Returns the series of a metric with exactly these labels, their values as text.
+    /// Returns the series of a metric with exactly these labels, given as text.
     ///
     /// # Panics
     ///
-    /// Several scopes have such a series; look at one [`scope`](Self::scope) then.
+    /// Panics if several scopes have such a series. Select one of them with [`scope`](Self::scope).
     #[track_caller]
     pub fn get<const N: usize>(&self, name: &str, labels: [(&str, &str); N]) -> Option<Series<'_>> {
         let wanted = Wanted::exactly(labels);
@@ -116,7 +117,7 @@ impl Seen {
         found.pop()
     }
 
-    /// Returns the value of a counter or gauge: of the series with exactly these labels, their values as text.
+    /// Returns the value of a counter or gauge: of the series with exactly these labels, given as text.
     ///
     /// ```
     /// # let kit = meterkit::testing::TestKit::new();
@@ -132,7 +133,7 @@ impl Seen {
     ///
     /// # Panics
     ///
-    /// The metric is a histogram, or several scopes have such a series.
+    /// Panics if the metric is a histogram, or if several scopes have such a series.
     #[track_caller]
     pub fn value<const N: usize>(&self, name: &str, labels: [(&str, &str); N]) -> Option<Value> {
         let series = self.get(name, labels)?;
@@ -144,12 +145,12 @@ impl Seen {
         series.value()
     }
 
-    /// Count, sum, smallest, largest and buckets of a histogram: of the series with exactly these labels, their values
-    /// as text.
+    /// Returns the count, sum, minimum, maximum and buckets of a histogram: of the series with exactly these labels,
+    /// given as text.
     ///
     /// # Panics
     ///
-    /// The metric is no histogram, or several scopes have such a series.
+    /// Panics if the metric is not a histogram, or if several scopes have such a series.
     #[track_caller]
     pub fn histogram<const N: usize>(
         &self,
@@ -165,8 +166,8 @@ impl Seen {
         series.histogram()
     }
 
-    /// Count, sum, smallest, largest, scale and buckets of an exponential histogram: of the series with exactly these
-    /// labels, their values as text.
+    /// Returns the count, sum, minimum, maximum, scale and buckets of an exponential histogram: of the series with
+    /// exactly these labels, given as text.
     ///
     /// ```
     /// # let kit = meterkit::testing::TestKit::new();
@@ -180,7 +181,7 @@ impl Seen {
     ///
     /// # Panics
     ///
-    /// The metric is no exponential histogram, or several scopes have such a series.
+    /// Panics if the metric is not an exponential histogram, or if several scopes have such a series.
     #[track_caller]
     pub fn exponential_histogram<const N: usize>(
         &self,
@@ -193,18 +194,19 @@ impl Seen {
         point
     }
 
-    /// Only what the scope with this full name holds, in all its versions.
+    /// Returns only the metrics of the scope with this full name, in all its versions.
     pub fn scope(&self, name: &str) -> Self {
         self.only(|scope| scope.name() == name)
     }
 
-    /// Everything but what meterkit tells of itself, such as `meterkit.series` and `meterkit.dropped`.
+    /// Returns all metrics except those that meterkit reports about itself, such as `meterkit.series` and
+    /// `meterkit.dropped`.
     pub fn without_self_metrics(&self) -> Self {
         self.only(|scope| scope.name() != OWN_SCOPE)
     }
 
-    /// Returns what a target that takes deltas would see, had `earlier` been delivered to it: rising sums and
-    /// histograms as what came since, everything else as it is.
+    /// Returns what a target with delta temporality would see if `earlier` had been delivered to it: monotonic sums and
+    /// histograms as deltas, everything else unchanged.
     ///
     /// ```
     /// use meterkit::testing::{TestKit, assert_metric};
@@ -238,7 +240,7 @@ impl Seen {
         meterkit_prometheus::render(&self.snapshot)
     }
 
-    /// Returns what exporters are given: all of it, as data.
+    /// Returns the snapshot that exporters receive.
     pub fn snapshot(&self) -> &Snapshot {
         &self.snapshot
     }
@@ -287,13 +289,14 @@ impl fmt::Display for Seen {
     }
 }
 
-/// What [`assert_metric!`](crate::testing::assert_metric) can look at: what was seen already, or what collects now.
+/// A source of metrics for [`assert_metric!`](crate::testing::assert_metric): collected metrics, or a kit or registry
+/// to collect from.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` shows no metrics",
     note = "give a `TestKit`, a `Registry`, or what was `Seen`"
 )]
 pub trait Visible {
-    /// Returns what is there.
+    /// Returns the metrics.
     fn seen(&self) -> Cow<'_, Seen>;
 }
 
@@ -303,14 +306,14 @@ impl Visible for Seen {
     }
 }
 
-/// Collects.
+/// Collects from the kit.
 impl Visible for TestKit {
     fn seen(&self) -> Cow<'_, Seen> {
         Cow::Owned(self.collect())
     }
 }
 
-/// Collects, as [`TestKit::collect`] does.
+/// Collects from the registry, as [`TestKit::collect`] does.
 impl Visible for Registry {
     fn seen(&self) -> Cow<'_, Seen> {
         Cow::Owned(collect(self))

@@ -1,4 +1,4 @@
-//! One series: its labels and its value, and how they are written and looked for.
+//! One series: its labels and its value, their text form and their matching.
 
 use std::fmt::{self, Write};
 use std::time::SystemTime;
@@ -12,9 +12,9 @@ use opentelemetry::InstrumentationScope;
 
 use super::number::number;
 
-/// One series of a metric, as a target sees it.
+/// A series of a metric, as a target sees it.
 ///
-/// As text it is one line: `backstage.plugin.catalog.requests{kind="create",success="true"} 3`.
+/// The text form is one line: `backstage.plugin.catalog.requests{kind="create",success="true"} 3`.
 #[derive(Clone, Copy, Debug)]
 pub struct Series<'a> {
     scope: &'a InstrumentationScope,
@@ -30,7 +30,7 @@ enum Point<'a> {
     Summary(&'a SummaryPoint),
 }
 
-/// What histograms of both kinds have, and summaries.
+/// The numbers that both kinds of histograms and summaries have.
 #[derive(Clone, Copy)]
 pub(super) struct Distribution {
     pub(super) count: u64,
@@ -40,7 +40,7 @@ pub(super) struct Distribution {
 }
 
 impl<'a> Series<'a> {
-    /// All series of `metric`.
+    /// Returns all series of `metric`.
     pub(super) fn all(scope: &'a InstrumentationScope, metric: &'a Metric) -> Vec<Self> {
         let descriptor = &*metric.descriptor;
         let series = |point| Self { scope, descriptor, point };
@@ -61,17 +61,18 @@ impl<'a> Series<'a> {
         }
     }
 
-    /// The scope that the metric is in.
+    /// Returns the scope of the metric.
     pub fn scope(&self) -> &'a InstrumentationScope {
         self.scope
     }
 
-    /// Name, unit and description of the metric.
+    /// Returns the name, unit and description of the metric.
     pub fn descriptor(&self) -> &'a Descriptor {
         self.descriptor
     }
 
-    /// All attributes of the series: its labels, and those of the instrument, of the scope and of all metrics.
+    /// Returns all attributes of the series: its labels, and the attributes of the instrument, of the scope and of all
+    /// metrics.
     pub fn labels(&self) -> &'a Attributes {
         match self.point {
             Point::Number(point) => &point.attributes,
@@ -81,7 +82,7 @@ impl<'a> Series<'a> {
         }
     }
 
-    /// The value under `key`, with its type.
+    /// Returns the value under `key`, with its type.
     pub fn label(&self, key: &str) -> Option<AttributeRef<'a>> {
         self.labels().get(key)
     }
@@ -90,7 +91,7 @@ impl<'a> Series<'a> {
         Braced(self.labels())
     }
 
-    /// Since when the value counts, by the kit's clock.
+    /// Returns the time at which the value started to accumulate, by the kit's clock.
     pub fn start(&self) -> SystemTime {
         match self.point {
             Point::Number(point) => point.start,
@@ -100,7 +101,7 @@ impl<'a> Series<'a> {
         }
     }
 
-    /// The value of a counter or gauge.
+    /// Returns the value of a counter or gauge.
     pub fn value(&self) -> Option<Value> {
         match self.point {
             Point::Number(point) => Some(point.value),
@@ -108,7 +109,7 @@ impl<'a> Series<'a> {
         }
     }
 
-    /// Count, sum, smallest, largest and buckets of a histogram that is not exponential.
+    /// Returns the count, sum, minimum, maximum and buckets of a histogram that is not exponential.
     pub fn histogram(&self) -> Option<&'a HistogramPoint> {
         match self.point {
             Point::Histogram(point, _) => Some(point),
@@ -116,7 +117,7 @@ impl<'a> Series<'a> {
         }
     }
 
-    /// Count, sum, smallest, largest, scale and buckets of an exponential histogram.
+    /// Returns the count, sum, minimum, maximum, scale and buckets of an exponential histogram.
     pub fn exponential_histogram(&self) -> Option<&'a ExponentialHistogramPoint> {
         match self.point {
             Point::Exponential(point) => Some(point),
@@ -124,7 +125,7 @@ impl<'a> Series<'a> {
         }
     }
 
-    /// The upper bounds of a histogram's buckets, all but that of the last one, which is open.
+    /// Returns the upper bounds of a histogram's buckets, except for the last bucket, which is unbounded.
     pub fn bounds(&self) -> Option<&'a [f64]> {
         match self.point {
             Point::Histogram(_, bounds) => Some(bounds),
@@ -132,7 +133,7 @@ impl<'a> Series<'a> {
         }
     }
 
-    /// Count, sum and quantiles of a summary of another library.
+    /// Returns the count, sum and quantiles of a summary of another library.
     pub fn summary(&self) -> Option<&'a SummaryPoint> {
         match self.point {
             Point::Summary(point) => Some(point),
@@ -140,7 +141,7 @@ impl<'a> Series<'a> {
         }
     }
 
-    /// What histograms and summaries have.
+    /// Returns the numbers that histograms and summaries have in common.
     pub(super) fn distribution(&self) -> Option<Distribution> {
         macro_rules! of {
             ($point:expr) => {{
@@ -192,7 +193,7 @@ impl fmt::Display for Series<'_> {
     }
 }
 
-/// The buckets that have values, from the lowest to the highest.
+/// Writes the buckets that have values, from the lowest to the highest.
 fn write_exponential(f: &mut fmt::Formatter<'_>, point: &ExponentialHistogramPoint) -> fmt::Result {
     write!(f, " scale={}", point.scale)?;
     let has_values = |bucket: &(f64, f64, u64)| bucket.2 > 0;
@@ -208,7 +209,7 @@ fn write_exponential(f: &mut fmt::Formatter<'_>, point: &ExponentialHistogramPoi
     Ok(())
 }
 
-/// `{kind="create",success="true"}`; nothing when there are none.
+/// Labels as text, `{kind="create",success="true"}`; empty if there are none.
 pub(super) struct Braced<'a>(pub(super) &'a Attributes);
 
 impl fmt::Display for Braced<'_> {
@@ -236,12 +237,12 @@ fn braced<K: fmt::Display>(
     }
 }
 
-/// The labels that a series is looked for by, their values as text.
+/// The labels that a series must have, with values as text.
 #[derive(Debug)]
 pub struct Wanted {
-    /// Ordered by key.
+    /// The labels, ordered by key.
     labels: Vec<(String, String)>,
-    /// Whether the series may have others, too.
+    /// Whether the series may have other labels too.
     is_open: bool,
 }
 
@@ -251,7 +252,7 @@ impl Wanted {
         Self::new(labels.into(), false)
     }
 
-    /// What a macro was given; a label without a value is one that the series does not have.
+    /// Creates the labels of a macro. A label without a value must be absent from the series.
     pub fn new(labels: Vec<(&str, Option<String>)>, is_open: bool) -> Self {
         let labels = labels.into_iter();
         let mut labels: Vec<_> =
@@ -265,7 +266,7 @@ impl Wanted {
             && (self.is_open || attributes.iter().count() == self.labels.len())
     }
 
-    /// Whether a series has these labels, and perhaps others.
+    /// Returns whether a series has these labels, and possibly others.
     pub(super) fn is_among(&self, attributes: &Attributes) -> bool {
         let mut labels = self.labels.iter();
         labels.all(|(key, value)| attributes.get(key).is_some_and(|has| has.to_string() == *value))
@@ -279,7 +280,7 @@ impl fmt::Display for Wanted {
     }
 }
 
-/// The text of a label's value; `None` when it is absent.
+/// Returns the text of a label's value; `None` if it is absent.
 pub fn label(value: &(impl LabelValue + ?Sized)) -> Option<String> {
     match value.label() {
         LabelRef::Static(text) | LabelRef::Str(text) => Some(text.to_owned()),

@@ -4,7 +4,7 @@ use super::super::surroundings::Surroundings;
 use super::super::{Attribute, attribute};
 use super::{Found, IN_A_POD, Question, VENDOR_FILE, field, is};
 
-/// The metadata service of an instance.
+/// The address of the instance metadata service.
 const INSTANCE: &str = "169.254.169.254:80";
 
 pub(super) fn detect(around: &Surroundings<'_>) -> Option<Vec<Attribute>> {
@@ -58,8 +58,8 @@ fn ecs(around: &Surroundings<'_>) -> Option<Vec<Attribute>> {
     Some(found.0)
 }
 
-/// Knows a pod of EKS by its identity in AWS: by the service account, or by EKS Pod Identity. A pod that has none cannot be
-/// told from one of another Kubernetes on EC2 without asking Kubernetes.
+/// Recognizes a pod of EKS by its identity in AWS: by the service account, or by EKS Pod Identity. A pod without an
+/// identity cannot be distinguished from a pod of another Kubernetes on EC2 without asking Kubernetes.
 fn eks(around: &Surroundings<'_>) -> Option<Vec<Attribute>> {
     around.variable(IN_A_POD)?;
     let is_in = |name: &str, text: &str| around.variable(name).is_some_and(|it| it.contains(text));
@@ -71,7 +71,7 @@ fn eks(around: &Surroundings<'_>) -> Option<Vec<Attribute>> {
     }
     let mut found =
         Found::on("aws", "aws_eks").and("cloud.region", around.variable("AWS_REGION")).0;
-    // Pods may be kept from asking: then the rest stays unknown.
+    // Pods may be denied access to the metadata service; the other attributes then stay unknown.
     let known: Vec<_> = found.iter().map(|(key, _)| key.clone()).collect();
     let instance = instance(around).unwrap_or_default();
     found.extend(instance.into_iter().filter(|(key, _)| !known.contains(key)));
@@ -86,7 +86,7 @@ fn ec2(around: &Surroundings<'_>) -> Option<Vec<Attribute>> {
     Some(found.into_iter().chain(instance(around).unwrap_or_default()).collect())
 }
 
-/// Asks the metadata service of the instance, version 2.
+/// Asks version 2 of the instance metadata service.
 fn instance(around: &Surroundings<'_>) -> Option<Vec<Attribute>> {
     if around
         .variable("AWS_EC2_METADATA_DISABLED")

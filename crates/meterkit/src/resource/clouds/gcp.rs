@@ -11,7 +11,7 @@ pub(super) fn detect(around: &Surroundings<'_>) -> Option<Vec<Attribute>> {
 }
 
 fn cloud_run(around: &Surroundings<'_>) -> Option<Vec<Attribute>> {
-    // Knative sets `K_SERVICE` elsewhere too, without `CLOUD_RUN_TIMEOUT_SECONDS`.
+    // Knative also sets `K_SERVICE` outside of Cloud Run, but without `CLOUD_RUN_TIMEOUT_SECONDS`.
     let service = around.variable("K_SERVICE").filter(|_| {
         around.variable("CLOUD_RUN_TIMEOUT_SECONDS").is_some() || is(around, PRODUCT_FILE, PRODUCT)
     });
@@ -47,7 +47,7 @@ fn machine(around: &Surroundings<'_>) -> Option<Vec<Attribute>> {
     let found =
         Found::on("gcp", platform).and("cloud.account.id", metadata(around, "project/project-id"));
     let found = match cluster {
-        // A location with two dashes is a zone: the cluster is in that alone.
+        // A location with two dashes is a zone, which means that the cluster is zonal.
         Some((name, location)) => {
             let is_zone = location.matches('-').count() == 2;
             let place = if is_zone { "cloud.availability_zone" } else { "cloud.region" };
@@ -72,7 +72,7 @@ fn metadata(around: &Surroundings<'_>, path: &str) -> Option<String> {
     around.answer(&question.with(("Metadata-Flavor", "Google")))
 }
 
-/// Returns the name behind `projects/123/zones/`.
+/// Returns the name after `projects/123/zones/`.
 fn last(text: Option<String>) -> Option<String> {
     text?.rsplit('/').next().map(str::to_owned)
 }

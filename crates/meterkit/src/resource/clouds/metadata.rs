@@ -1,4 +1,4 @@
-//! Questions to the metadata server of a cloud, which is on this machine.
+//! Requests to the metadata server of a cloud, which runs on this machine.
 
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -14,10 +14,10 @@ pub(in crate::resource) struct Question {
     pub(in crate::resource) headers: Vec<(&'static str, String)>,
 }
 
-/// How long one answer may take.
+/// The time that one answer may take.
 const TIMEOUT: Duration = Duration::from_millis(500);
 
-/// No answer that is read is longer.
+/// The maximum size of an answer in bytes.
 const MOST_BYTES: usize = 64 * 1024;
 
 impl Question {
@@ -36,9 +36,9 @@ impl Question {
     }
 }
 
-/// Returns the body of the answer, if there is one in time and its status is 200.
+/// Returns the body of the answer, if it arrives in time with status 200.
 ///
-/// This is HTTP/1.0, which all metadata servers speak and which needs no client: the body is never in chunks.
+/// Uses HTTP/1.0, which all metadata servers support and which needs no HTTP client, because the body is never chunked.
 pub(in crate::resource) fn ask(question: &Question) -> Option<String> {
     let Question { method, address, path, headers } = question;
     let deadline = Instant::now() + TIMEOUT;
@@ -66,7 +66,7 @@ pub(in crate::resource) fn ask(question: &Question) -> Option<String> {
     (head.split(' ').nth(1)? == "200").then(|| body.to_owned())
 }
 
-/// Returns whether an answer has as many bytes as it says. One that does not say ends with the connection.
+/// Returns whether the answer is as long as its `Content-Length`. An answer without one ends with the connection.
 fn is_complete(answer: &[u8]) -> bool {
     let length = || {
         let (head, body) = std::str::from_utf8(answer).ok()?.split_once("\r\n\r\n")?;

@@ -1,4 +1,4 @@
-//! Clouds that are made up of variables, files and answers.
+//! Clouds simulated by variables, files and answers.
 
 use std::cell::{Cell, RefCell};
 use std::io::{Read, Write};
@@ -11,7 +11,8 @@ use super::*;
 
 type Pairs = &'static [(&'static str, &'static str)];
 
-/// Returns what is detected, and which questions were asked: the method, the address with the path, and the headers.
+/// Returns the detected attributes, and the questions that were asked: the method, the address with the path, and the
+/// headers.
 fn detected(
     variables: Pairs,
     files: Pairs,
@@ -120,7 +121,7 @@ fn a_task_of_ecs_is_known_by_the_endpoint_that_its_variable_names() {
         ("aws.ecs.task.revision", "26"),
     ];
     assert_detected(variables, &[], answers, expected);
-    // The endpoint may be silent: where it is, is known all the same.
+    // The endpoint may be silent; the platform is known anyway.
     assert_detected(
         variables,
         &[],
@@ -276,7 +277,7 @@ fn a_server_that_is_slow_is_not_asked_for_everything() {
     assert_eq!((found.len(), asked.get()), (2, 1), "{found:?}");
 }
 
-/// Answers one request with these bytes, keeps the connection open if it is to, and returns the request.
+/// Answers one request with these bytes, keeps the connection open if `stays`, and returns the request.
 fn server(answer: &'static [u8], stays: bool) -> (String, thread::JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address").to_string();

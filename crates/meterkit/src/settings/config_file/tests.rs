@@ -1,4 +1,4 @@
-//! What comes of files, and of variables beside them.
+//! The effects of configuration files, and of variables beside them.
 
 use std::io::Write;
 
@@ -9,7 +9,7 @@ use tempfile::NamedTempFile;
 use super::*;
 use crate::settings::{Settings, SettingsError};
 
-/// Settings with a file of this text, and variables beside it.
+/// Reads settings from a file with this text, and from variables beside it.
 fn read(text: &str, variables: &[(&str, &str)]) -> Result<Settings, SettingsError> {
     let mut file = NamedTempFile::new().expect("a temporary file");
     write!(file, "file_format: \"1.1\"\n{text}").expect("room for it");
@@ -27,13 +27,13 @@ fn configured(text: &str) -> Configured {
     settings(text, &[]).configured.expect("there is a file")
 }
 
-/// What is wrong with a file, without its path.
+/// Returns the problems with a file, without its path.
 fn problems(text: &str) -> Vec<String> {
     let error = read(text, &[]).expect_err(text);
     error.problems().iter().map(told).collect()
 }
 
-/// What is told of a problem with the file, without its path.
+/// Returns the text of a problem with the file, without its path.
 fn told(problem: &Problem) -> String {
     let position = problem.position.as_ref().map(ToString::to_string).unwrap_or_default();
     format!("{position}: {}", problem.reason)
@@ -63,7 +63,7 @@ fn a_file_has_the_only_say_on_where_metrics_go() {
     assert!(settings.selection.targets.is_empty() && settings.selection.unserved.is_empty());
     assert!(settings.resource.is_empty() && !settings.is_disabled);
     assert!(settings.intervals.is_empty());
-    // What no file can say still counts.
+    // Settings that a file cannot express still count.
     assert_eq!(settings.naming.map(|it| it.namespace().to_owned()).as_deref(), Some("acme"));
     assert_eq!(settings.series_limit, Some(7));
     let mut told: Vec<_> = settings.ignored.iter().map(|it| (&*it.variable, &*it.reason)).collect();
@@ -318,7 +318,7 @@ fn the_largest_limit_of_all_readers_counts_for_each_kind() {
     });
     assert_eq!(configured(text).stream_defaults, expected);
     assert_eq!(configured(CONSOLE).stream_defaults, StreamDefaults::new());
-    // A reader that says nothing has the schema's 2000.
+    // A reader without limits has the schema's limit of 2000.
     let text = format!(
         "{CONSOLE}    - periodic: {{exporter: {{console: }}, cardinality_limits: {{gauge: 5}}}}\n"
     );
@@ -362,7 +362,7 @@ fn all_that_is_wrong_is_told_with_the_variable_line_and_path() {
     );
     assert_eq!(told[2].0, "METERKIT_SERIES_LIMIT");
 
-    // What breaks the schema hides nothing else.
+    // A violation of the schema hides no other problem.
     let text = text.replace("meter_provider:", "disabled: perhaps\nmeter_provider:");
     let told = problems(&text);
     assert_eq!(told.len(), 3, "{told:?}");

@@ -1,4 +1,4 @@
-//! The declarations, next to one another.
+//! Compares the declarations with one another.
 
 use std::collections::HashSet;
 
@@ -39,7 +39,7 @@ fn what_asks_for_a_target_is_declared() {
     }
 }
 
-/// The variables that this library is made for. What is taken away here is taken from operators.
+/// The variables of the public contract. Removing one takes it away from operators.
 #[test]
 #[cfg(all(feature = "datadog", feature = "grafana", feature = "otlp", feature = "prometheus"))]
 fn the_contract_is_declared() {

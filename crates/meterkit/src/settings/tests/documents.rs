@@ -1,11 +1,11 @@
-//! The tables of variables: in the guide, in the documentation of `Telemetry::from_env`, and as a text.
+//! The tables of variables in the guide and in the documentation of `Telemetry::from_env`, and the text form.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use super::*;
 
-/// Has the tables written instead of compared.
+/// Set this variable to write the tables instead of comparing them.
 const UPDATE: &str = "METERKIT_UPDATE_VARIABLES";
 
 const BEGIN: &str = "<!-- variables -->\n";
@@ -15,7 +15,7 @@ fn at(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
 
-/// The documentation without the target that only exists in tests.
+/// Returns the documentation without the target that exists only in tests.
 fn documented() -> String {
     meterkit_settings::documentation(declarations().filter(|it| it.target != Some("acme")))
 }

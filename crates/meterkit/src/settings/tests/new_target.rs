@@ -1,4 +1,4 @@
-//! A target of another crate: what it declares, and one line in the list, are all that selecting it takes.
+//! A target of another crate: selecting it takes only its declarations and one line in the list.
 
 use meterkit_pipeline::{ExportFuture, KeyFilter, Snapshot, Target};
 use meterkit_settings::{export_interval, settings, token, url};
@@ -7,7 +7,7 @@ use super::*;
 use crate::settings::filters::filter_settings;
 use crate::settings::targets::Pushed;
 
-/// The line.
+/// The line in the list.
 pub(in crate::settings) const KNOWN: Known =
     Known::pushed(&TARGET, &["ACME_URL"], &filter_settings!("acme", "ACME"));
 

@@ -1,11 +1,11 @@
-//! What holds for every setting that is no target's own.
+//! The behavior of every general setting.
 
 use meterkit_fakes::settings_table::{Row, Table};
 
 use super::*;
 use crate::settings::filters::FilterSettings;
 
-/// Says nothing but its version.
+/// A file that sets nothing but its version.
 #[cfg(feature = "config")]
 const QUIET_FILE: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/src/settings/config_file/quiet.yaml");
@@ -127,13 +127,13 @@ const ROWS: &[Row] = &[
     ]),
 ];
 
-/// What would be a warning is an error, which shows.
+/// Makes warnings errors, so that they are visible.
 const STRICT: &[(&str, &str)] = &[("METERKIT_STRICT", "true")];
 
 #[test]
 fn every_setting_behaves_like_all_others() {
     let is_here = |it: &&Declaration| {
-        // `METERKIT_STRICT` makes a difference to wrong values only.
+        // `METERKIT_STRICT` affects only invalid values.
         it.name != "METERKIT_STRICT" && (cfg!(feature = "config") || it.name != "OTEL_CONFIG_FILE")
     };
     let own = table::SETTINGS.iter().filter(is_here);

@@ -1,4 +1,4 @@
-//! A credential in any variable, in any wrong form, is nowhere to be seen.
+//! A credential in any variable, in any invalid form, is never shown.
 
 use meterkit_core::Registry;
 use meterkit_fakes::log_lines;
@@ -6,10 +6,10 @@ use meterkit_fakes::log_lines;
 use super::*;
 use crate::builder::TelemetryBuilder;
 
-/// `hunter2`, and its Base64.
+/// `hunter2` and its Base64 encoding.
 const SECRETS: [&str; 2] = ["hunter2", "aHVudGVyMg"];
 
-/// Forms in which credentials are copied from somewhere.
+/// Forms in which people copy credentials.
 const FORMS: [&str; 9] = [
     "Authorization: Basic aHVudGVyMg==",
     "aHVudGVyMg==",
@@ -22,7 +22,7 @@ const FORMS: [&str; 9] = [
     "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----",
 ];
 
-/// Forms for variables whose wrong value may be a credential by itself.
+/// Forms for variables whose invalid value may itself be a credential.
 const BARE_FORMS: [&str; 4] = ["hunter2 x", "me:hunter2", "hunter2\u{7}", "hunter2,hunter2"];
 
 fn forms(value_type: ValueType) -> impl Iterator<Item = &'static str> {
@@ -50,7 +50,8 @@ fn no_error_shows_a_credential() {
         for (form, name) in
             forms(setting.value_type).flat_map(|form| setting.names().map(move |name| (form, name)))
         {
-            // Selected, so that its variables are read; or meant, where the selection itself is wrong.
+            // Select the target so that its variables are read, or make the selection invalid so that any target may be
+            // meant.
             for exporter in [setting.target.unwrap_or("none"), "carbon"] {
                 let error = read(&[("OTEL_METRICS_EXPORTER", exporter), (name, form)]).err();
                 let Some(error) = error else { continue };
@@ -67,10 +68,10 @@ fn no_error_shows_a_credential() {
 #[test]
 fn no_log_line_shows_a_credential() {
     let ((), lines) = log_lines::of_all_threads(|| {
-        // Whatever is wrong with others is an error.
+        // Invalid values of other settings are errors.
         for setting in declarations().filter(|it| it.is_lenient) {
             for form in forms(setting.value_type) {
-                // Without targets nothing is sent anywhere.
+                // Without targets, nothing is sent.
                 let variables = [("OTEL_METRICS_EXPORTER", "none"), (setting.name, form)];
                 let builder = TelemetryBuilder::from_environment(Environment::of(variables));
                 let Ok(builder) = builder else { continue };

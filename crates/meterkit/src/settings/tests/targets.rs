@@ -1,4 +1,4 @@
-//! What the targets are given of the environment. How they read each setting is tested where it is declared.
+//! The settings that targets receive from the environment. The crates that declare the settings test how they are read.
 
 use super::*;
 
@@ -69,7 +69,7 @@ mod datadog {
         std::fs::write(&path, format!("{KEY}\n")).expect("room for it");
         let path = path.to_str().expect("a path of letters");
         assert!(shown(&[&[("DD_API_KEY_FILE", path)]]).contains("mode: Api"));
-        // It selects the target as the key itself does.
+        // The file selects the target just like the key itself.
         let settings = settings(&[("DD_API_KEY_FILE", path)]);
         assert!(settings.selection.has("datadog"));
         let twice = read_with(&[&[("DD_API_KEY_FILE", path), ("DD_API_KEY", KEY)]]);
@@ -151,7 +151,7 @@ mod grafana {
         let with_folder = settings(&[url, token, ("GRAFANA_FOLDER", "Shop")]);
         let shown = format!("{:?}", with_folder.publish);
         assert!(shown.contains("Shop") && !shown.contains("S3cret"), "{shown}");
-        // It selects no target.
+        // The variables for the dashboard select no target.
         assert!(!with_folder.selection.has("grafana"));
         for (variables, said) in [
             (&[url][..], "GRAFANA_SERVICE_ACCOUNT_TOKEN: is not set, but GRAFANA_URL is"),

@@ -1,4 +1,4 @@
-//! Variables that are set together: which one wins, and what is reported of several.
+//! Combinations of variables: which variable takes precedence, and what is reported of several.
 
 use super::*;
 
@@ -96,7 +96,7 @@ fn all_problems_are_reported_at_once() {
 
 #[test]
 fn every_problem_of_every_setting_is_in_one_report() {
-    // Those of other targets are read when they are selected. Beside a file, most others do not count.
+    // Settings of other targets are read only when these are selected, and most settings do not count beside a file.
     let is_read = |it: &&Declaration| {
         it.target.is_none_or(|it| it == "console") && it.name != "OTEL_CONFIG_FILE"
     };

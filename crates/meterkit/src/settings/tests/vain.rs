@@ -1,4 +1,4 @@
-//! Variables without effect, and whether someone is told.
+//! Variables without effect, and whether they are reported.
 
 use super::*;
 
@@ -128,7 +128,7 @@ fn names_and_features_that_there_are_none_of_are_told() {
 fn a_variable_that_nobody_reads_is_no_problem_whatever_it_holds() {
     use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt;
-    // Those of the scrape endpoint, intervals and filters are checked in any case.
+    // The scrape endpoint's variables, intervals and filters are always checked.
     let is_read =
         |it: &Declaration| it.target.is_none() || it.name.starts_with("OTEL_EXPORTER_PROM");
     let is_read = |it: &Declaration| {

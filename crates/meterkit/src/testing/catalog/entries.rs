@@ -1,18 +1,18 @@
-//! What differs between two catalogs, in words.
+//! The differences between two catalogs, in words.
 
 use std::fmt::Write;
 
 use meterkit_core::{CatalogEntry, CatalogLabel};
 
-/// A line for each metric that is gone or new, and lines for each that changed; empty when there is none. The order of
-/// metrics says nothing.
+/// Returns one line for each metric that is gone or new, and several lines for each metric that changed; empty if the
+/// catalogs are equal. The order of metrics does not matter.
 pub(super) fn differences(before: &[CatalogEntry], now: &[CatalogEntry]) -> String {
     let mut out = String::new();
     let mut before: Vec<_> = before.iter().collect();
     let mut now: Vec<_> = now.iter().collect();
     let mut pairs =
         take_pairs(&mut before, &mut now, |a, b| (&a.name, &a.scope) == (&b.name, &b.scope));
-    // Of what is left, a metric of the same name is the same one in a scope that changed.
+    // Among the remaining metrics, those with the same name are the same metric whose scope changed.
     pairs.extend(take_pairs(&mut before, &mut now, |a, b| a.name == b.name));
 
     // Writing to a string cannot fail.
@@ -32,7 +32,7 @@ pub(super) fn differences(before: &[CatalogEntry], now: &[CatalogEntry]) -> Stri
     out
 }
 
-/// Takes the entries that are the same out of both lists.
+/// Removes the entries that match from both lists, and returns them as pairs.
 fn take_pairs<'a>(
     before: &mut Vec<&'a CatalogEntry>,
     now: &mut Vec<&'a CatalogEntry>,
@@ -53,7 +53,7 @@ fn place(entry: &CatalogEntry) -> String {
     format!("{} (scope {}, in Prometheus {})", entry.name, entry.scope.name, entry.prometheus_name)
 }
 
-/// All that can change while the name stays.
+/// Returns everything that can change while the name stays the same.
 fn fields(entry: &CatalogEntry) -> [(&'static str, String); 13] {
     let scope = &entry.scope;
     [
@@ -73,7 +73,7 @@ fn fields(entry: &CatalogEntry) -> [(&'static str, String); 13] {
     ]
 }
 
-/// `` `success` of ["false", "true"] ``
+/// Formats a label: `` `success` of ["false", "true"] ``
 fn label(label: &CatalogLabel) -> String {
     let mut text = quoted(&label.key);
     if let Some(values) = &label.values {

@@ -1,7 +1,7 @@
-//! What differs between two texts, by lines.
+//! The differences between two texts, by line.
 
-/// The lines that are only in `before`, marked with `-`, and those only in `now`, marked with `+`; empty when there is
-/// none. How lines end says nothing.
+/// Returns the lines that are only in `before`, marked with `-`, and the lines that are only in `now`, marked with `+`;
+/// empty if the texts are equal. Line endings do not matter.
 pub(super) fn differences(before: &str, now: &str) -> String {
     let before: Vec<_> = before.lines().collect();
     let now: Vec<_> = now.lines().collect();
@@ -26,7 +26,7 @@ pub(super) fn differences(before: &str, now: &str) -> String {
     out
 }
 
-/// How many lines at most the texts have in common, in order, after each pair of places.
+/// Returns the length of the longest common subsequence of lines from each pair of positions on.
 fn common_after(before: &[&str], now: &[&str]) -> Vec<Vec<u32>> {
     let mut common = vec![vec![0; now.len() + 1]; before.len() + 1];
     for at in (0..before.len()).rev() {

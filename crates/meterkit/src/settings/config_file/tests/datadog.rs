@@ -1,4 +1,4 @@
-//! Sections of Datadog.
+//! Sections of the target `datadog`.
 
 use super::*;
 
@@ -72,7 +72,7 @@ fn proxies_of_everyone_count_where_the_file_names_none() {
         ("NO_PROXY", "", "everyone:1", "own:2"),
         ("no_proxy", "", "everyone:1", "own:2"),
         ("HTTPS_PROXY", "            proxy_https: http://own:2\n", "own:2", "everyone:1"),
-        // Settings of Datadog alone stand in the file, or nowhere.
+        // Datadog's own settings must be in the file; their variables do not count.
         ("DD_PROXY_HTTPS", "", "prod", "everyone:1"),
     ] {
         let text = reader(&format!("{key}{properties}"));

@@ -1,4 +1,4 @@
-//! Sections of OTLP receivers.
+//! Sections of OTLP exporters.
 
 use super::*;
 
@@ -76,7 +76,7 @@ fn whatever_is_wrong_is_told_with_line_and_path() {
             "otlp_grpc.tls.key_file",
             "is not set, but `tls.cert_file` is; name the PEM file",
         ),
-        // A path that is refused is still there.
+        // A rejected path still counts as set.
         (
             "otlp_grpc: {tls: {key_file: {key}, cert_file: c.pem}}",
             "otlp_grpc.tls.cert_file",
