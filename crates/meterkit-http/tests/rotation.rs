@@ -166,7 +166,7 @@ fn while_the_new_secret_cannot_be_used_the_old_one_stays_and_one_line_says_why()
         path.display()
     );
     assert_eq!(lines.len(), 4, "{lines:#?}");
-    let reasons = ["the file is empty; ", "holds white space; ", "the file cannot be read ("];
+    let reasons = ["the file is empty; ", "contains white space; ", "the file cannot be read ("];
     for (line, reason) in lines.iter().zip(reasons) {
         let said = line.strip_prefix(&start).unwrap_or_else(|| panic!("{line}"));
         assert!(said.starts_with(reason) && !said.contains("hunter2"), "{line}");

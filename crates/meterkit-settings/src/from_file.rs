@@ -166,7 +166,7 @@ mod tests {
         for (content, reason) in [
             (None, "the file cannot be read ("),
             (Some(""), "the file is empty; "),
-            (Some("Bearer hunter2"), "holds white space; "),
+            (Some("Bearer hunter2"), "contains white space; "),
         ] {
             content.iter().for_each(|content| write(&path, content).unwrap());
             let text = file.read().unwrap_err().to_string();

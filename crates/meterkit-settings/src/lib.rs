@@ -25,7 +25,7 @@
 //!     error.to_string(),
 //!     "2 problems in the environment:
 //!   ACME_QUEUE_BYTES=`many`: write a whole number, 1 or more
-//!   ACME_TOKEN: holds white space; write the token alone, without `Bearer` or `Basic`"
+//!   ACME_TOKEN: contains white space; write the token alone, without `Bearer` or `Basic`"
 //! );
 //! ```
 

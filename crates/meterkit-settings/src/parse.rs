@@ -100,7 +100,7 @@ pub fn pairs(text: &str) -> Result<Vec<(String, String)>, String> {
         .map(|(at, entry)| {
             let problem = |reason: &str| format!("entry {} {reason}", at + 1);
             let pair = entry.split_once('=').filter(|(key, _)| !key.trim().is_empty());
-            let no_pair = || problem("is no `key=value`; commas in values are `%2C`");
+            let no_pair = || problem("is not `key=value`; write a comma in a value as `%2C`");
             let (key, value) = pair.ok_or_else(no_pair)?;
             let decoded = |text: &str| decoded(text.trim()).map_err(problem);
             Ok((decoded(key)?, decoded(value)?))
@@ -122,9 +122,9 @@ fn decoded(text: &str) -> Result<String, &'static str> {
 /// Returns why a text cannot be a username in a header, if it cannot. By RFC 7617, a `:` would end the username early.
 pub fn username_problem(name: &str) -> Option<&'static str> {
     if name.is_empty() {
-        Some("is empty; write one")
+        Some("is empty; set a username")
     } else if name.contains(|c: char| c == ':' || c.is_control()) {
-        Some("holds `:` or a control character, which no user name can; write the name alone")
+        Some("contains `:` or a control character, which a username must not; write the name alone")
     } else {
         None
     }
@@ -133,9 +133,9 @@ pub fn username_problem(name: &str) -> Option<&'static str> {
 /// Returns why a text cannot be a password in a header, if it cannot.
 pub fn password_problem(password: &str) -> Option<&'static str> {
     if password.is_empty() {
-        Some("is empty; write one")
+        Some("is empty; set a password")
     } else if password.contains(char::is_control) {
-        Some("holds a control character, which no password can; copy it again")
+        Some("contains a control character, which a password must not; copy it again")
     } else {
         None
     }
@@ -144,11 +144,11 @@ pub fn password_problem(password: &str) -> Option<&'static str> {
 /// Returns why a text cannot be a token in a header, if it cannot.
 pub fn token_problem(token: &str) -> Option<&'static str> {
     if token.is_empty() {
-        Some("is empty; write one")
+        Some("is empty; set a token")
     } else if token.contains(char::is_whitespace) {
-        Some("holds white space; write the token alone, without `Bearer` or `Basic`")
+        Some("contains white space; write the token alone, without `Bearer` or `Basic`")
     } else if !token.chars().all(|c| c.is_ascii_graphic()) {
-        Some("holds a character that no token has; copy it again")
+        Some("contains a character that is not allowed in a token; copy it again")
     } else {
         None
     }
@@ -172,8 +172,8 @@ mod tests {
             ("a%3Db=x=y", Ok(vec![pair("a=b", "x=y")])),
             ("empty=", Ok(vec![pair("empty", "")])),
             ("%41=%c3%A9", Ok(vec![pair("A", "é")])),
-            ("hunter2", Err("entry 1 is no `key=value`; commas in values are `%2C`")),
-            ("a=1,=hunter2", Err("entry 2 is no `key=value`; commas in values are `%2C`")),
+            ("hunter2", Err("entry 1 is not `key=value`; write a comma in a value as `%2C`")),
+            ("a=1,=hunter2", Err("entry 2 is not `key=value`; write a comma in a value as `%2C`")),
             ("a=1,,b=hunter2%", Err("entry 3 has a `%` without two digits; write `%25`")),
             ("a%2=hunter2", Err("entry 1 has a `%` without two digits; write `%25`")),
             ("a=%zz", Err("entry 1 has a `%` without two digits; write `%25`")),

@@ -27,7 +27,7 @@ pub(crate) fn quoted(
             let shown = url_without_secrets(value);
             let reason = match shown == value {
                 true => reason,
-                false => format!("is a URL, of which a part is not shown; write {value_type}"),
+                false => format!("is a URL, part of which is not shown; write {value_type}"),
             };
             (Some(shown), reason)
         }

@@ -102,7 +102,10 @@ impl<'a> Reader<'a> {
             }
         }
         if !nones.is_empty() && !words.is_empty() {
-            self.refuse(setting, "`none` stands alone: remove it, or the others");
+            self.refuse(
+                setting,
+                "`none` cannot be combined with other values; remove it, or the others",
+            );
         }
         Some(items)
     }
@@ -248,7 +251,7 @@ impl<'a> Reader<'a> {
             };
             let known = ["name", "value"];
             for (key, other) in entries.iter().filter(|(key, _)| !known.contains(&key.as_str())) {
-                problem(other, format!("`{key}` is unknown; there are `name`, `value`"));
+                problem(other, format!("`{key}` is unknown; the known keys are `name`, `value`"));
             }
             let text = |key| match item.get(key) {
                 Some(section) => self.schema_text(section),
@@ -305,7 +308,7 @@ impl<'a> Reader<'a> {
                     None => {
                         let mut here: Vec<_> = here.map(|key| format!("`{key}`")).collect();
                         here.dedup();
-                        format!("there are {}", here.join(", "))
+                        format!("the known keys are {}", here.join(", "))
                     }
                 };
                 self.refuse_at(section, format!("is unknown; {advice}"));
@@ -319,7 +322,7 @@ impl<'a> Reader<'a> {
             SectionValue::Text(text) => return Some(text.clone()),
             SectionValue::Null => return None,
             SectionValue::Bool(_) | SectionValue::Int(_) | SectionValue::Float(_) => {
-                format!("is {}, not text; put it into quotes", section.kind())
+                format!("is {}, not text; put it in quotes", section.kind())
             }
             _ => format!("is {}; write text", section.kind()),
         };
@@ -340,11 +343,11 @@ impl<'a> Reader<'a> {
             (_, SectionValue::Null) => None,
             (Boolean, SectionValue::Bool(value)) => Some(value.to_string()),
             (Boolean, _) => {
-                self.refuse_at(section, "is no truth value; write `true` or `false`");
+                self.refuse_at(section, "is not a boolean; write `true` or `false`");
                 None
             }
             (Count | Interval | Milliseconds | Timeout, _) => number.or_else(|| {
-                self.refuse_at(section, format!("does not do; write {value_type}"));
+                self.refuse_at(section, format!("is not valid; write {value_type}"));
                 None
             }),
             _ => {
@@ -352,7 +355,7 @@ impl<'a> Reader<'a> {
                 let reason = match value_type {
                     _ if text.trim().is_empty() => "is empty; write something, or remove it",
                     File if !Path::new(&text).is_absolute() => {
-                        "is no absolute path; write the whole path"
+                        "is not an absolute path; write the full path"
                     }
                     _ => return Some(text),
                 };

@@ -61,8 +61,8 @@ impl Section {
     /// Returns the kind of the value, which is safe to show.
     pub(crate) fn kind(&self) -> &'static str {
         match self.value {
-            SectionValue::Null => "nothing",
-            SectionValue::Bool(_) => "a truth value",
+            SectionValue::Null => "null",
+            SectionValue::Bool(_) => "a boolean",
             SectionValue::Int(_) | SectionValue::Float(_) => "a number",
             SectionValue::Text(_) => "text",
             SectionValue::List(_) => "a list",

@@ -162,7 +162,7 @@ pub(crate) fn pem<E: fmt::Display>(
 pub(crate) fn secret(path: &Path) -> Result<String, String> {
     let bytes = read_small_file(path, MAX_SECRET).map_err(|error| match error {
         SmallFileError::TooLong { .. } => {
-            format!("the file {error}; name one with the secret alone")
+            format!("the file {error}; name a file that contains only the secret")
         }
         _ => format!("the file {error}"),
     })?;

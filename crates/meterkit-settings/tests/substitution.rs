@@ -84,7 +84,7 @@ resource:
     let expected = [(5, "tracer_provider.processors[0].b"), (8, "resource.attributes_list")];
     assert_eq!(places(&error), expected);
     let first = &error.problems()[0].reason;
-    assert!(first.contains("`${1ST}` names no variable"), "{first}");
+    assert!(first.contains("`${1ST}` is not a variable reference"), "{first}");
 }
 
 #[test]
@@ -94,5 +94,5 @@ fn a_value_of_the_wrong_type_is_not_shown_when_it_came_from_a_variable() {
     assert!(error.contains("`${SECRET}`") && !error.contains("hunter2"), "{error}");
     let file = "file_format: \"1.1\"\ndisabled: ${SECRET}\n";
     let error = bad_with(file, &[("SECRET", "hunter2")]).to_string();
-    assert!(error.contains("what `${SECRET}` stands for is no truth value"), "{error}");
+    assert!(error.contains("the value of `${SECRET}` is not a boolean"), "{error}");
 }

@@ -284,7 +284,7 @@ fn a_file_on_disk_is_read_and_named_in_errors() {
     fs::write(&path, "file_format: \"1.1\"\ndisabled: 1\n").expect("a file");
     let error = ConfigFile::read(&path, no_variables).expect_err("a wrong file");
     let expected = format!(
-        "config file `{}`, line 2, disabled: `1` is no truth value; write `true` or `false`",
+        "config file `{}`, line 2, disabled: `1` is not a boolean; write `true` or `false`",
         path.display()
     );
     assert_eq!(error.to_string(), expected);

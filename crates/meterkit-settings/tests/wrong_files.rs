@@ -18,18 +18,18 @@ fn the_top_of_a_file() {
         ("disabled: true\n", 1, "", "has no `file_format`; add it"),
         ("- file_format: 1.0\n", 1, "", "is a list; write a mapping"),
         ("just text\n", 1, "", "`just text`; write a mapping"),
-        ("\n\nfile_format: \"0.4\"\n", 3, "file_format", "`0.4` is another format; write \"1.1\""),
-        ("file_format: 2.0\n", 1, "file_format", "`2.0` is another format"),
-        ("file_format: 1\n", 1, "file_format", "`1` is no version of the format"),
-        ("file_format:\n", 1, "file_format", "nothing is no version of the format"),
-        ("file_format: [1]\n", 1, "file_format", "a list is no version"),
-        ("file_format: 1.0\ndisabled: yes\n", 2, "disabled", "`yes` is no truth value"),
-        ("file_format: 1.0\nmeter_provider:\n", 2, "meter_provider", "is nothing; write a mapping"),
+        ("\n\nfile_format: \"0.4\"\n", 3, "file_format", "`0.4` is not supported; write \"1.1\""),
+        ("file_format: 2.0\n", 1, "file_format", "`2.0` is not supported"),
+        ("file_format: 1\n", 1, "file_format", "`1` is not a format version"),
+        ("file_format:\n", 1, "file_format", "null is not a format version"),
+        ("file_format: [1]\n", 1, "file_format", "a list is not a format version"),
+        ("file_format: 1.0\ndisabled: yes\n", 2, "disabled", "`yes` is not a boolean"),
+        ("file_format: 1.0\nmeter_provider:\n", 2, "meter_provider", "is null; write a mapping"),
         ("file_format: 1.0\n---\nfile_format: 1.0\n", 2, "", "a second document begins here"),
-        ("file_format: 1.0\na: 1\na: 2\n", 3, "a", "stands twice, first in line 2"),
-        ("file_format: 1.0\na: [1,\n", 3, "a[1]", "is no YAML"),
-        ("file_format: 1.0\na: \"1\n", 2, "a", "is no YAML"),
-        ("file_format: 1.0\na: *nobody\n", 2, "a", "is no YAML"),
+        ("file_format: 1.0\na: 1\na: 2\n", 3, "a", "is defined twice, first on line 2"),
+        ("file_format: 1.0\na: [1,\n", 3, "a[1]", "is not valid YAML"),
+        ("file_format: 1.0\na: \"1\n", 2, "a", "is not valid YAML"),
+        ("file_format: 1.0\na: *nobody\n", 2, "a", "is not valid YAML"),
         ("file_format: 1.0\na: !mine 1\n", 2, "a", "tag `!mine` does not fit here"),
         ("file_format: 1.0\na: !!int one\n", 2, "a", "tag `!!int` does not fit here"),
         ("file_format: 1.0\n? [a]\n: b\n", 2, "", "a key must be text"),
@@ -51,31 +51,31 @@ fn the_resource() {
             "  attributes:\n    - name: a\n      value: 1\n",
             5,
             "attributes[0].value",
-            "`1` is a number, not text; put it into quotes",
+            "`1` is a number, not text; put it in quotes",
         ),
         (
             "  attributes:\n    - {name: a, value: 1.5, type: int}\n",
             4,
             "attributes[0].value",
-            "`1.5` does not do; write a whole number of 64 bits",
+            "`1.5` is not valid; write a whole number of 64 bits",
         ),
         (
             "  attributes:\n    - {name: a, value: 9223372036854775808, type: int}\n",
             4,
             "attributes[0].value",
-            "does not do; write a whole number of 64 bits",
+            "is not valid; write a whole number of 64 bits",
         ),
         (
             "  attributes:\n    - {name: a, value: [1, x], type: int_array}\n",
             4,
             "attributes[0].value[1]",
-            "`x` does not do",
+            "`x` is not valid",
         ),
         (
             "  attributes:\n    - {name: a, value: [true, ~], type: bool_array}\n",
             4,
             "attributes[0].value[1]",
-            "is nothing; write a value",
+            "has no value; write one",
         ),
         (
             "  attributes:\n    - {name: a, value: x, type: text}\n",
@@ -87,9 +87,9 @@ fn the_resource() {
             "  attributes:\n    - {name: '', value: x}\n",
             4,
             "attributes[0].name",
-            "is empty; write for example `service.name`",
+            "is empty; write a key, for example `service.name`",
         ),
-        ("  attributes_list: a=1,b\n", 3, "attributes_list", "entry 2 is no `key=value`"),
+        ("  attributes_list: a=1,b\n", 3, "attributes_list", "entry 2 is not `key=value`"),
         ("  attributes_list: a=%ff\n", 3, "attributes_list", "entry 1 is not UTF-8"),
         ("  schema_url: 5\n", 3, "schema_url", "`5` is a number, not text"),
         (
@@ -116,7 +116,7 @@ fn readers() {
     let table = [
         ("  views: [{selector: {}, stream: {}}]\n", 2, "", "has no `readers`; add it"),
         ("  readers: []\n", 3, ".readers", "is an empty list"),
-        ("  readers:\n", 3, ".readers", "is nothing; write a list"),
+        ("  readers:\n", 3, ".readers", "is null; write a list"),
         (
             "  readers: [{}]\n",
             3,
@@ -127,9 +127,9 @@ fn readers() {
             "  readers: [{push: {}}]\n",
             3,
             ".readers[0].push",
-            "is no reader; write `periodic` or `pull`",
+            "is not a reader; write `periodic` or `pull`",
         ),
-        ("  readers: [{periodic: }]\n", 3, ".readers[0].periodic", "is nothing; write a mapping"),
+        ("  readers: [{periodic: }]\n", 3, ".readers[0].periodic", "is null; write a mapping"),
         ("  readers: [{pull: {}}]\n", 3, ".readers[0].pull", "has no `exporter`; add it"),
     ];
     for (text, line, path, words) in table {
@@ -143,18 +143,18 @@ fn what_a_periodic_reader_says() {
         (
             "interval: 0",
             "interval",
-            "`0` does not do; write a whole number of milliseconds, 1 or more",
+            "`0` is not valid; write a whole number of milliseconds, 1 or more",
         ),
-        ("interval: -5", "interval", "`-5` does not do"),
-        ("interval: 10s", "interval", "`10s` does not do"),
-        ("interval: \"1000\"", "interval", "`1000` does not do; write a whole number"),
-        ("interval: 0.5", "interval", "`0.5` does not do"),
-        ("interval: .inf", "interval", "`.inf` does not do"),
-        ("interval: 99999999999999999999", "interval", "does not do"),
-        ("timeout: -1", "timeout", "`-1` does not do; write a whole number of milliseconds"),
+        ("interval: -5", "interval", "`-5` is not valid"),
+        ("interval: 10s", "interval", "`10s` is not valid"),
+        ("interval: \"1000\"", "interval", "`1000` is not valid; write a whole number"),
+        ("interval: 0.5", "interval", "`0.5` is not valid"),
+        ("interval: .inf", "interval", "`.inf` is not valid"),
+        ("interval: 99999999999999999999", "interval", "is not valid"),
+        ("timeout: -1", "timeout", "`-1` is not valid; write a whole number of milliseconds"),
         ("intervall: 5", "intervall", "is unknown; write `interval`"),
-        ("color: red", "color", "is unknown; there are `interval`, `timeout`, `exporter`"),
-        ("cardinality_limits: ", "cardinality_limits", "is nothing; write a mapping"),
+        ("color: red", "color", "is unknown; the known keys are `interval`, `timeout`, `exporter`"),
+        ("cardinality_limits: ", "cardinality_limits", "is null; write a mapping"),
         (
             "cardinality_limits: {counter: 0}",
             "cardinality_limits.counter",
@@ -174,7 +174,7 @@ fn what_a_periodic_reader_says() {
 #[test]
 fn exporters() {
     let table = [
-        ("prometheus: ", "prometheus", "is for readers that are pulled from; put it below `pull`"),
+        ("prometheus: ", "prometheus", "is a pull exporter; put it below `pull`"),
         ("console: 5", "console", "is `5`; write a mapping"),
         ("console: {color: red}", "console.color", "is unknown"),
         (
@@ -194,7 +194,7 @@ fn exporters() {
 #[test]
 fn what_is_pulled_from() {
     let table = [
-        ("console: ", "console", "is for readers that send; put it below `periodic`"),
+        ("console: ", "console", "is a push exporter; put it below `periodic`"),
         (
             "prometheus/development: {port: 65536}",
             "prometheus/development.port",
@@ -213,7 +213,7 @@ fn what_is_pulled_from() {
         (
             "prometheus/development: {scope_info_enabled: 1}",
             "prometheus/development.scope_info_enabled",
-            "is no truth value",
+            "is not a boolean",
         ),
         (
             "prometheus/development: {resource_constant_labels: {included: []}}",
@@ -233,11 +233,11 @@ fn views_of_metrics() {
     let table = [
         ("{selector: {}}", "", "has no `stream`; add it"),
         ("{stream: {}}", "", "has no `selector`; add it"),
-        ("{selector: , stream: {}}", ".selector", "is nothing; write a mapping"),
+        ("{selector: , stream: {}}", ".selector", "is null; write a mapping"),
         (
             "{selector: {name: a}, stream: {}}",
             ".selector.name",
-            "is unknown; there are `instrument_name`, `instrument_type`",
+            "is unknown; the known keys are `instrument_name`, `instrument_type`",
         ),
         (
             "{selector: {instrument_type: timer}, stream: {}}",
@@ -247,7 +247,7 @@ fn views_of_metrics() {
         (
             "{selector: {meter_version: 2.0}, stream: {}}",
             ".selector.meter_version",
-            "`2.0` is a number, not text; put it into quotes",
+            "`2.0` is a number, not text; put it in quotes",
         ),
         (
             "{selector: {}, stream: {name: x}}",
@@ -277,22 +277,22 @@ fn views_of_metrics() {
         (
             "{selector: {}, stream: {aggregation: {mean: }}}",
             ".stream.aggregation.mean",
-            "is no aggregation; write `default`",
+            "is not an aggregation; write `default`",
         ),
         (
             "{selector: {}, stream: {aggregation: {explicit_bucket_histogram: {boundaries: [1, 1]}}}}",
             ".stream.aggregation.explicit_bucket_histogram.boundaries",
-            "must rise",
+            "must increase",
         ),
         (
             "{selector: {}, stream: {aggregation: {explicit_bucket_histogram: {boundaries: [1, .inf]}}}}",
             ".stream.aggregation.explicit_bucket_histogram.boundaries",
-            "must rise",
+            "must increase",
         ),
         (
             "{selector: {}, stream: {aggregation: {explicit_bucket_histogram: {boundaries: [1, x]}}}}",
             ".stream.aggregation.explicit_bucket_histogram.boundaries[1]",
-            "`x` is no number",
+            "`x` is not a number",
         ),
         (
             "{selector: {}, stream: {aggregation: {base2_exponential_bucket_histogram: {max_scale: 21}}}}",

@@ -236,12 +236,12 @@ mod tests {
     fn credentials_that_nobody_could_show_are_told_without_the_secret() {
         for (credentials, said) in [
             (basic("", "hunter2"), "user name of the scrape endpoint is empty"),
-            (basic("a:b", "hunter2"), "user name of the scrape endpoint holds `:`"),
+            (basic("a:b", "hunter2"), "user name of the scrape endpoint contains `:`"),
             (basic("a\n", "hunter2"), "user name of the scrape endpoint holds"),
             (basic("me", ""), "password of the scrape endpoint is empty"),
-            (basic("me", "hunter2\n"), "password of the scrape endpoint holds a control"),
+            (basic("me", "hunter2\n"), "password of the scrape endpoint contains a control"),
             (bearer(""), "bearer token of the scrape endpoint is empty"),
-            (bearer("Bearer hunter2"), "bearer token of the scrape endpoint holds white space"),
+            (bearer("Bearer hunter2"), "bearer token of the scrape endpoint contains white space"),
             (bearer("hunter2é"), "bearer token of the scrape endpoint holds a character"),
         ] {
             let text = credentials.guard().unwrap_err().to_string();

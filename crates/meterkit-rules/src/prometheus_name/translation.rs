@@ -121,7 +121,7 @@ crate::debug_as_text!(TranslationError);
 impl fmt::Display for TranslationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (Self(text), [a, b, c, d]) = (self, Translation::ALL);
-        write!(f, "`{text}` is no translation strategy; write `{a}`, `{b}`, `{c}` or `{d}`")
+        write!(f, "`{text}` is not a translation strategy; write `{a}`, `{b}`, `{c}` or `{d}`")
     }
 }
 
@@ -529,7 +529,7 @@ mod tests {
         }
         let error = "none".parse::<Translation>().unwrap_err().to_string();
         let expected =
-            "`none` is no translation strategy; write `underscore_escaping_with_suffixes`, ";
+            "`none` is not a translation strategy; write `underscore_escaping_with_suffixes`, ";
         assert!(error.starts_with(expected), "{error}");
     }
 }

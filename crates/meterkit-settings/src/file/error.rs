@@ -23,7 +23,7 @@ pub enum ConfigError {
 
     /// The file is larger than the limit.
     #[error(
-        "config file{} has more than {limit} bytes; write less, or set OTEL_CONFIG_FILE to another file",
+        "config file{} has more than {limit} bytes; shorten it, or set OTEL_CONFIG_FILE to another file",
         Named(path)
     )]
     TooLarge {

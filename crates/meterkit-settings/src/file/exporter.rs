@@ -46,7 +46,7 @@ pub(crate) fn push(at: At<'_>, report: &mut Report) -> Option<PushExporter> {
     match name {
         "console" => console(at, report).map(PushExporter::Console),
         "prometheus" | "prometheus/development" => {
-            at.problem(report, "is for readers that are pulled from; put it below `pull`");
+            at.problem(report, "is a pull exporter; put it below `pull`");
             None
         }
         name => plugin::read(name, at, report).map(PushExporter::Plugin),
@@ -60,7 +60,7 @@ pub(crate) fn pull(at: At<'_>, report: &mut Report) -> Option<PullExporter> {
             prometheus::read(at, report).map(PullExporter::Prometheus)
         }
         "otlp_http" | "otlp_grpc" | "console" => {
-            at.problem(report, "is for readers that send; put it below `periodic`");
+            at.problem(report, "is a push exporter; put it below `periodic`");
             None
         }
         name => plugin::read(name, at, report).map(PullExporter::Plugin),

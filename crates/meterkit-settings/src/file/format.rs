@@ -41,10 +41,10 @@ pub(crate) fn read(at: &At<'_>, report: &mut Report) -> Option<FileFormat> {
             let known = FileFormat::KNOWN;
             let reason = match format {
                 Some(_) => format!(
-                    "{} is another format; write \"{known}\" and what that asks for",
+                    "{} is not supported; write \"{known}\", and follow its schema",
                     at.shown()
                 ),
-                None => format!("{} is no version of the format; write \"{known}\"", at.shown()),
+                None => format!("{} is not a format version; write \"{known}\"", at.shown()),
             };
             at.problem(report, reason);
             None

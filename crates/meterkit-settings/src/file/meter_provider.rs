@@ -125,7 +125,7 @@ fn reader(at: At<'_>, report: &mut Report) -> Option<ReaderConfig> {
             None
         }
         _ => {
-            report.problem(at.line, at.path, "is no reader; write `periodic` or `pull`");
+            report.problem(at.line, at.path, "is not a reader; write `periodic` or `pull`");
             None
         }
     }

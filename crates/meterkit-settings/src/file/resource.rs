@@ -113,7 +113,7 @@ fn attribute(at: At<'_>, report: &mut Report) -> Option<(String, AttributeValue)
     fields.end(report);
     let (name, name_at) = name?;
     if name.is_empty() {
-        name_at.problem(report, "is empty; write for example `service.name`");
+        name_at.problem(report, "is empty; write a key, for example `service.name`");
         return None;
     }
     // An attribute without a value is left out.
@@ -155,7 +155,7 @@ where
     let mut values = Vec::new();
     for item in at.items(1, report) {
         if item.is_null() {
-            item.problem(report, "is nothing; write a value, or remove it");
+            item.problem(report, "has no value; write one, or remove the item");
         } else if let Some(value) = read(&item, report) {
             values.push(value);
         }

@@ -57,12 +57,12 @@ impl<'n> At<'n> {
             Content::Sequence(_) => "a list".to_owned(),
             Content::Mapping(_) => "a mapping".to_owned(),
             Content::Scalar(Scalar { meaning: Meaning::Null, written: None, .. }) => {
-                "nothing".to_owned()
+                "null".to_owned()
             }
-            Content::Scalar(_) if self.is_secret => "what stands here".to_owned(),
+            Content::Scalar(_) if self.is_secret => "a hidden value".to_owned(),
             // A variable may hold a secret even if it is used in the wrong place.
             Content::Scalar(Scalar { written: Some(written), .. }) => {
-                format!("what {} stands for", quoted(written))
+                format!("the value of {}", quoted(written))
             }
             Content::Scalar(Scalar { text, .. }) => quoted(text),
         }

@@ -87,7 +87,7 @@ fn aggregation_of(at: At<'_>, report: &mut Report) -> Option<Aggregation> {
             None
         }
         _ => {
-            let reason = "is no aggregation; write `default`, `drop`, `sum`, `last_value`, \
+            let reason = "is not an aggregation; write `default`, `drop`, `sum`, `last_value`, \
                           `explicit_bucket_histogram` or `base2_exponential_bucket_histogram`";
             report.problem(at.line, at.path, reason);
             None
@@ -103,7 +103,7 @@ fn explicit(mut fields: Fields<'_>, report: &mut Report) -> Option<Aggregation> 
         if !is_rising || !bounds.iter().all(|bound| bound.is_finite()) {
             at.problem(
                 report,
-                "must rise from one bound to the next; write for example `[1, 5, 10]`",
+                "must increase from one boundary to the next; for example, write `[1, 5, 10]`",
             );
         }
         bounds

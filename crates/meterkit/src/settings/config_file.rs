@@ -91,7 +91,7 @@ impl Start<'_> {
             let (format, known) = (file.file_format, FileFormat::KNOWN);
             let reason = format!("`{format}` is newer than `{known}`; write `{known}`");
             let position = Position { line: file.file_format_line, path: "file_format".to_owned() };
-            let holds = "what only a newer version has is ignored";
+            let holds = "settings that only the newer version has are ignored";
             self.problems.warn(Problem::in_file(position, reason), holds);
             self.problems.expect_newer();
         }
@@ -144,7 +144,7 @@ impl Start<'_> {
             }
             PushExporter::Plugin(plugin) => self.plugin(&plugin),
             _ => {
-                self.problems.add(Problem::in_file(at(""), "is no exporter of meterkit"));
+                self.problems.add(Problem::in_file(at(""), "is not an exporter of meterkit"));
                 None
             }
         };
@@ -196,7 +196,7 @@ impl Start<'_> {
                 self.configured.prometheus_filter = reader.filter;
             }
             PullExporter::Plugin(plugin) => self.problems.add(unknown(&plugin)),
-            _ => problem("is no exporter of meterkit".to_owned()),
+            _ => problem("is not an exporter of meterkit".to_owned()),
         }
     }
 }
@@ -222,7 +222,7 @@ fn unknown(plugin: &Plugin) -> Problem {
     let accepted = "write `otlp_http`, `otlp_grpc`, `datadog`, `grafana`, `pushgateway`, `cloudwatch`, `gcp` or `console` \
                     below `periodic`, or `prometheus/development` below `pull`";
     let name = &plugin.name;
-    plugin.properties.problem(format!("exporter `{name}` is none of meterkit's; {accepted}"))
+    plugin.properties.problem(format!("exporter `{name}` is unknown; {accepted}"))
 }
 
 /// Returns the cardinality limits of the readers. Values are recorded once for all readers, so the largest limit

@@ -104,7 +104,7 @@ fn each_mistake_names_its_variable_and_what_to_do() {
         (
             &[RECEIVER, (USERNAME, "a:hunter2"), (PASSWORD, "hunter2")],
             "GRAFANA_REMOTE_WRITE_USERNAME: ",
-            "no user name",
+            "a username must not",
         ),
         (
             &[RECEIVER, (USERNAME, "a"), (PASSWORD, "hunter2\tx")],

@@ -82,8 +82,8 @@ fn both_kinds_of_credentials_are_one_too_many() {
 fn credentials_that_nobody_could_show_are_told_without_the_secret() {
     let told = problems(&[(USERNAME, "a:b"), (PASSWORD, "hunter2\u{7}")]);
     assert_eq!(told.len(), 2, "{told:?}");
-    assert!(told[0].starts_with("METERKIT_PROMETHEUS_USERNAME: holds `:`"), "{told:?}");
-    assert!(told[1].starts_with("METERKIT_PROMETHEUS_PASSWORD: holds a control"), "{told:?}");
+    assert!(told[0].starts_with("METERKIT_PROMETHEUS_USERNAME: contains `:`"), "{told:?}");
+    assert!(told[1].starts_with("METERKIT_PROMETHEUS_PASSWORD: contains a control"), "{told:?}");
     let bearer = problems(&[(BEARER_TOKEN, "Bearer hunter2")]);
     assert!(bearer[0].starts_with("METERKIT_PROMETHEUS_BEARER_TOKEN: holds white"), "{bearer:?}");
     assert!(!format!("{told:?}{bearer:?}").contains("hunter2"));

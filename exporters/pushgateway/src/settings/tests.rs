@@ -27,7 +27,7 @@ const ROWS: &[Row] = &[
         .invalid(&[
             ("job=x", "label `job` is the job"),
             ("a-b=x", "is no name of a label"),
-            ("instance", "is no `key=value`"),
+            ("instance", "is not `key=value`"),
             ("a=1,a=2", "stands there twice"),
         ]),
     Row::new("METERKIT_PUSHGATEWAY_METHOD")

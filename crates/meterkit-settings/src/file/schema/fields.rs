@@ -99,7 +99,7 @@ impl<'n> Fields<'n> {
                     format!("write `{known}`")
                 }
                 _ if self.known.is_empty() => "remove it".to_owned(),
-                _ => format!("there are {}", list(&self.known)),
+                _ => format!("the known keys are {}", list(&self.known)),
             };
             report.problem(entry.line, at.path, format!("is unknown; {advice}"));
         }

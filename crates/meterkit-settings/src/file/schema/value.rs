@@ -44,10 +44,10 @@ impl<'n> At<'n> {
             }
             Some(scalar) => {
                 let what = match scalar.meaning {
-                    Meaning::Bool(_) => "a truth value",
+                    Meaning::Bool(_) => "a boolean",
                     _ => "a number",
                 };
-                let reason = format!("{} is {what}, not text; put it into quotes", self.shown());
+                let reason = format!("{} is {what}, not text; put it in quotes", self.shown());
                 self.problem(report, reason);
                 None
             }
@@ -71,7 +71,7 @@ impl<'n> At<'n> {
             _ => {
                 self.problem(
                     report,
-                    format!("{} is no truth value; write `true` or `false`", self.shown()),
+                    format!("{} is not a boolean; write `true` or `false`", self.shown()),
                 );
                 None
             }
@@ -95,7 +95,7 @@ impl<'n> At<'n> {
         match value.filter(|value| range.contains(value)) {
             Some(value) => Some(value),
             None => {
-                let reason = format!("{} does not do; write {example}", self.shown());
+                let reason = format!("{} is not valid; write {example}", self.shown());
                 self.problem(report, reason);
                 None
             }
@@ -132,7 +132,7 @@ impl<'n> At<'n> {
             Some(Meaning::Float(value)) => Some(value),
             Some(Meaning::Int(value)) => Some(value as f64),
             _ => {
-                self.problem(report, format!("{} is no number", self.shown()));
+                self.problem(report, format!("{} is not a number", self.shown()));
                 None
             }
         }

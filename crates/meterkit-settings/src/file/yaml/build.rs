@@ -89,7 +89,7 @@ impl Builder<'_> {
             Event::DocumentStart(_) => {
                 self.documents += 1;
                 if self.documents > 1 {
-                    let reason = "a second document begins here; write one".to_owned();
+                    let reason = "a second document begins here; only one is supported".to_owned();
                     return Err(Fatal { line, reason });
                 }
                 Ok(())
@@ -142,7 +142,8 @@ impl Builder<'_> {
                         self.place(node)
                     }
                     None => {
-                        let reason = "an alias stands inside of what it stands for".to_owned();
+                        let reason =
+                            "an alias refers to a value that contains the alias itself".to_owned();
                         Err(Fatal { line, reason })
                     }
                 }
@@ -180,7 +181,7 @@ impl Builder<'_> {
         self.check_depth(node.depth, node.line)?;
         if node.size > MAX_NODES {
             let reason = format!(
-                "has more than {MAX_NODES} values with its aliases written out; write fewer"
+                "has more than {MAX_NODES} values once its aliases are expanded; write fewer"
             );
             return Err(Fatal { line: node.line, reason });
         }
@@ -192,7 +193,7 @@ impl Builder<'_> {
                     return Err(not_a_key(node.line));
                 };
                 if let Some(first) = lines.get(&name) {
-                    let reason = format!("stands twice, first in line {first}");
+                    let reason = format!("is defined twice, first on line {first}");
                     let at = self.path();
                     self.report.problem(line, at, reason);
                 } else {
@@ -234,7 +235,8 @@ impl Builder<'_> {
                 return Ok(Scalar { meaning: Meaning::Broken, ..text_scalar(String::new()) });
             }
             Err(SubstitutionError::TooLong) => {
-                let reason = "variables make the file longer than 1 MiB".to_owned();
+                let reason =
+                    "variables make the file larger than 1 MiB; shorten their values".to_owned();
                 return Err(Fatal { line, reason });
             }
         };
@@ -313,6 +315,7 @@ fn not_a_key(line: usize) -> Fatal {
 }
 
 fn syntax_error(error: &ScanError) -> Fatal {
-    let reason = format!("is no YAML: {}, at column {}", error.info(), error.marker().col() + 1);
+    let reason =
+        format!("is not valid YAML: {}, at column {}", error.info(), error.marker().col() + 1);
     Fatal { line: error.marker().line(), reason }
 }

@@ -98,7 +98,7 @@ fn parse(reference: &str) -> Result<(&str, &str), String> {
         let shown = reference.split_once(":-").map_or(reference, |(name, _)| name);
         let shown: String = shown.chars().take(60).collect();
         format!(
-            "`${{{shown}}}` names no variable; write `${{NAME}}` or `${{NAME:-default}}`, and `$$` for a dollar sign"
+            "`${{{shown}}}` is not a variable reference; write `${{NAME}}` or `${{NAME:-default}}`, and `$$` for a dollar sign"
         )
     })
 }
@@ -198,7 +198,7 @@ mod tests {
         ];
         for text in table {
             let reason = reason(text, &lookup);
-            assert!(reason.contains("names no variable"), "{text}: {reason}");
+            assert!(reason.contains("is not a variable reference"), "{text}: {reason}");
         }
     }
 

@@ -354,10 +354,10 @@ fn all_that_is_wrong_is_told_with_the_variable_line_and_path() {
     assert_eq!(told.len(), 3, "{told:?}");
     assert_eq!(told[0].0, "OTEL_CONFIG_FILE");
     let carbon =
-        "line 6, meter_provider.readers[0].periodic.exporter.carbon: exporter `carbon` is none";
+        "line 6, meter_provider.readers[0].periodic.exporter.carbon: exporter `carbon` is unknown";
     assert!(told[0].1.starts_with(carbon), "{told:?}");
     assert!(
-        told[1].1.contains("`statsd` is none") && told[1].1.contains("`otlp_http`"),
+        told[1].1.contains("`statsd` is unknown") && told[1].1.contains("`otlp_http`"),
         "{told:?}"
     );
     assert_eq!(told[2].0, "METERKIT_SERIES_LIMIT");
@@ -367,7 +367,7 @@ fn all_that_is_wrong_is_told_with_the_variable_line_and_path() {
     let told = problems(&text);
     assert_eq!(told.len(), 3, "{told:?}");
     assert!(told[0].starts_with("line 2, disabled: "), "{told:?}");
-    assert!(told[1].contains("`carbon` is none") && told[2].contains("`statsd`"), "{told:?}");
+    assert!(told[1].contains("`carbon` is unknown") && told[2].contains("`statsd`"), "{told:?}");
 
     let schema = problems("meter_provider:\n  readers:\n    - periodic:\n        interval: soon\n");
     assert!(schema[0].starts_with("line 4, meter_provider.readers[0].periodic"), "{schema:?}");

@@ -76,7 +76,7 @@ fn its_problems_interval_and_filter_are_those_of_a_start() {
     assert!(problem(&[URL_IS]).starts_with("ACME_TOKEN: is not set, but ACME_URL is"));
     let text = problem(&[URL_IS, ("ACME_TOKEN", "hunter 2")]);
     assert!(
-        text.starts_with("ACME_TOKEN: holds white space") && !text.contains("hunter"),
+        text.starts_with("ACME_TOKEN: contains white space") && !text.contains("hunter"),
         "{text}"
     );
     assert!(problem(&[("ACME_INTERVAL", "soon")]).starts_with("ACME_INTERVAL=`soon`: write"));

@@ -25,7 +25,7 @@ const ROWS: &[Row] = &[
                 "carbon",
                 "`carbon` is unknown; accepted: a comma list of `prometheus`, `console`, `otlp`, `datadog`, `grafana`, `pushgateway`, `cloudwatch` and `gcp`",
             ),
-            ("console,none", "`none` stands alone: remove it"),
+            ("console,none", "`none` cannot be combined with other values; remove it"),
             ("prometheus console", "`prometheus console` is unknown"),
         ]),
     #[cfg(feature = "config")]
@@ -47,8 +47,8 @@ const ROWS: &[Row] = &[
             ("empty=", "[(\"empty\", Str(\"\"))]"),
         ])
         .invalid(&[
-            ("a", "entry 1 is no `key=value`; commas in values are `%2C`"),
-            ("a=1,=2", "entry 2 is no `key=value`"),
+            ("a", "entry 1 is not `key=value`; write a comma in a value as `%2C`"),
+            ("a=1,=2", "entry 2 is not `key=value`"),
             ("a=%ff", "entry 1 is not UTF-8 when percent-decoded"),
             ("a=5%", "entry 1 has a `%` without two digits; write `%25`"),
         ]),
@@ -64,7 +64,7 @@ const ROWS: &[Row] = &[
         ])
         .invalid(&[
             ("weather", "`weather` is unknown; accepted: a comma list of `cloud`, `container`, `host`, "),
-            ("host,none", "`none` stands alone"),
+            ("host,none", "`none` cannot be combined with other values"),
         ]),
     Row::new("METERKIT_NAMESPACE")
         .valid(&[("acme", "acme"), ("acme_shop", "acme_shop"), ("backstage", "backstage")])
@@ -79,7 +79,7 @@ const ROWS: &[Row] = &[
             ("core.version=1,name=acme", "entry 2 names no option"),
             (".name=acme", "entry 1 names no option"),
             ("core.name=1a", "entry 1 gives a scope a name that OpenTelemetry does not allow"),
-            ("core.name", "entry 1 is no `key=value`"),
+            ("core.name", "entry 1 is not `key=value`"),
         ]),
     Row::new("METERKIT_NAMING").valid(&[("prefixed", "Prefixed"), ("scope", "ScopeOnly"), ("plain", "Plain")]),
     Row::new("METERKIT_DISABLED_SCOPES")
@@ -98,7 +98,7 @@ const ROWS: &[Row] = &[
         ])
         .invalid(&[
             ("jvm", "`jvm` is unknown; accepted: a comma list of `process` and `tokio`, or `none`"),
-            ("process,none", "`none` stands alone"),
+            ("process,none", "`none` cannot be combined with other values"),
         ]),
     Row::new("OTEL_METRIC_EXPORT_TIMEOUT")
         .valid(&[("2500", "timeout: 2.5s"), ("0", "timeout: 18446744073709551615")])

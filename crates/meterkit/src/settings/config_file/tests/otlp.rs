@@ -64,8 +64,8 @@ fn whatever_is_wrong_is_told_with_line_and_path() {
         ("otlp_http: {encoding: xml}", "otlp_http.encoding", "write `protobuf` or `json`"),
         ("otlp_http: {tls: {insecure: true}}", "otlp_http.tls.insecure", "is unknown"),
         ("otlp_grpc: {encoding: json}", "otlp_grpc.encoding", "is unknown"),
-        ("otlp_grpc: {tls: {insecure: 1}}", "otlp_grpc.tls.insecure", "is no truth value"),
-        ("otlp_grpc: {tls: {ca_file: ca.pem}}", "otlp_grpc.tls.ca_file", "is no absolute path"),
+        ("otlp_grpc: {tls: {insecure: 1}}", "otlp_grpc.tls.insecure", "is not a boolean"),
+        ("otlp_grpc: {tls: {ca_file: ca.pem}}", "otlp_grpc.tls.ca_file", "is not an absolute path"),
         (
             "otlp_grpc: {tls: {key_file: {key}}}",
             "otlp_grpc.tls.cert_file",
@@ -80,15 +80,15 @@ fn whatever_is_wrong_is_told_with_line_and_path() {
         (
             "otlp_grpc: {tls: {key_file: {key}, cert_file: c.pem}}",
             "otlp_grpc.tls.cert_file",
-            "is no absolute path",
+            "is not an absolute path",
         ),
-        ("otlp_http: {headers: }", "otlp_http.headers", "is nothing; write a list"),
+        ("otlp_http: {headers: }", "otlp_http.headers", "is null; write a list"),
         ("otlp_http: {headers: {a: b}}", "otlp_http.headers", "is a mapping; write a list"),
         ("otlp_http: {headers: [{name: a}]}", "otlp_http.headers[0]", "has no `value`"),
         (
             "otlp_http: {headers: [{name: a, value: 5}]}",
             "otlp_http.headers[0].value",
-            "is a number, not text; put it into quotes",
+            "is a number, not text; put it in quotes",
         ),
         (
             "otlp_http: {headers: [{name: 'a b', value: c}]}",
@@ -109,7 +109,7 @@ fn whatever_is_wrong_is_told_with_line_and_path() {
         (
             "otlp_http: {timeout: soon}",
             "otlp_http.timeout",
-            "does not do; write a whole number of milliseconds",
+            "is not valid; write a whole number of milliseconds",
         ),
         ("otlp_http: {tls: [1]}", "otlp_http.tls", "is a list; write a mapping"),
         ("otlp_http: {endpont: x}", "otlp_http.endpont", "is unknown; write `endpoint`"),
@@ -119,7 +119,7 @@ fn whatever_is_wrong_is_told_with_line_and_path() {
         (
             "otlp_http: {headers: [{name: a, value: b, of: c}]}",
             "otlp_http.headers[0].of",
-            "is unknown; there are `name`, `value`",
+            "is unknown; the known keys are `name`, `value`",
         ),
     ];
     for (text, path_of_problem, words) in table {
