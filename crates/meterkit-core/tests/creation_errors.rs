@@ -33,7 +33,7 @@ fn each_bad_name_is_named_with_the_rule_and_a_better_one() {
         ("open files", "white space", "write `open_files`"),
         ("open-files", "holds `-` or `/`", "write `open_files`"),
         ("a..b", "empty level", "write `a.b`"),
-        ("a__b", "joins nothing", "write `a_b`"),
+        ("a__b", "does not join two words", "write `a_b`"),
         ("a{b}", "may only hold letters", "write `a_b`"),
     ] {
         says(&counter_error(&meter, name), &[&format!("`{name}`"), rule, suggestion]);
@@ -67,14 +67,18 @@ fn each_bad_unit_is_named_with_the_rule_and_a_better_one() {
     let registry = Registry::new();
     let meter = registry.scoped("plugin", "catalog");
     for (unit, rule, suggestion) in [
-        ("second", "is no UCUM symbol", "write `s`"),
-        ("byte", "is no UCUM symbol", "write `By`"),
+        ("second", "is not a UCUM symbol", "write `s`"),
+        ("byte", "is not a UCUM symbol", "write `By`"),
         ("requests", "is a word", "write an annotation such as `{request}`"),
-        ("open files", "must not hold white space", "write an annotation such as `{open_files}`"),
-        ("{request", "braces that do not match", "write for example `{request}`"),
-        ("{{request}}", "braces that do not match", "write for example `{request}`"),
+        (
+            "open files",
+            "must not contain white space",
+            "write an annotation such as `{open_files}`",
+        ),
+        ("{request", "unmatched braces", "write for example `{request}`"),
+        ("{{request}}", "unmatched braces", "write for example `{request}`"),
         ("µs", "must be ASCII", "such as `us`"),
-        (&*long, "64 characters, 63 are allowed", "use a UCUM symbol"),
+        (&*long, "64 characters, but at most 63 are allowed", "use a UCUM symbol"),
     ] {
         let error = meter.gauge::<i64>("size").unit(unit.to_owned()).build().expect_err(unit);
         says(&error, &["`size`", &format!("`{unit}`"), rule, suggestion]);
@@ -89,8 +93,8 @@ fn each_bad_bucket_list_is_named_with_the_rule_and_a_better_one() {
         (&[][..], "is empty", "at least one boundary"),
         (&[5.0, 1.0, 10.0], "has 5 before 1", "[1.0, 5.0, 10.0]"),
         (&[1.0, 1.0], "has 1 before 1", "[1.0]"),
-        (&[1.0, f64::NAN], "holds NaN", "boundaries are numbers"),
-        (&[1.0, f64::INFINITY], "holds an infinity", "leave it out"),
+        (&[1.0, f64::NAN], "contains NaN", "boundaries must be numbers"),
+        (&[1.0, f64::INFINITY], "contains infinity", "leave it out"),
     ] {
         let plain = meter.histogram::<f64>("size").buckets(bounds).build().unwrap_err();
         says(&plain, &["histogram `size`", rule, suggestion]);

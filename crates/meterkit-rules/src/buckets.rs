@@ -3,21 +3,25 @@
 /// Returns what is wrong with `bounds` and what would be right, or `None` if they are valid.
 pub fn problem(bounds: &[f64]) -> Option<String> {
     if bounds.is_empty() {
-        return Some("is empty; give at least one boundary, or none to get the default".to_owned());
+        return Some(
+            "is empty; list at least one boundary, or leave the setting out for the default"
+                .to_owned(),
+        );
     }
     if let Some(bound) = bounds.iter().find(|bound| bound.is_nan()) {
-        return Some(format!("holds {bound}; boundaries are numbers"));
+        return Some(format!("contains {bound}; boundaries must be numbers"));
     }
     if bounds.iter().any(|bound| bound.is_infinite()) {
         return Some(
-            "holds an infinity; the last bucket is open by itself, leave it out".to_owned(),
+            "contains infinity; leave it out, because the last bucket is always unbounded"
+                .to_owned(),
         );
     }
     bounds.windows(2).find(|pair| pair[0] >= pair[1]).map(|pair| {
         let mut sorted = bounds.to_vec();
         sorted.sort_by(f64::total_cmp);
         sorted.dedup();
-        format!("has {} before {}; boundaries must rise: {sorted:?}", pair[0], pair[1])
+        format!("has {} before {}; boundaries must increase: {sorted:?}", pair[0], pair[1])
     })
 }
 

@@ -8,9 +8,9 @@ pub fn problem(key: &str) -> Option<&'static str> {
     } else if key == "le" || key == "quantile" {
         Some("is reserved for the buckets and quantiles of Prometheus")
     } else if key == "otel.metric.overflow" || key == "otel_metric_overflow" {
-        Some("is reserved for the series of what is beyond a limit")
+        Some("is reserved for the overflow series of a cardinality limit")
     } else if key.starts_with("__") {
-        Some("begins with `__`, which Prometheus keeps for itself")
+        Some("begins with `__`, which is reserved for Prometheus")
     } else if key.starts_with("otel_scope_") || key.starts_with("otel.scope.") {
         Some("is reserved for the labels that name the instrumentation scope")
     } else if !key.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {

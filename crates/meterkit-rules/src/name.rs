@@ -21,7 +21,7 @@ impl Problem {
 }
 
 /// The rule that a name breaks if an existing name has the same [`folded`] form.
-pub const ALIKE: &str = "differs from a name that exists only in case, `-` or `_`";
+pub const ALIKE: &str = "differs from an existing name only in case, `-` or `_`";
 
 /// Returns `name` without the differences that must not distinguish two names: case, `-` and `_`.
 pub fn folded(name: &str) -> String {
@@ -48,7 +48,7 @@ pub fn check(name: &str) -> Result<(), Problem> {
     } else if name.split('.').any(str::is_empty) {
         "has an empty level"
     } else if name.split(['.', '_']).any(str::is_empty) {
-        "has a `_` that joins nothing"
+        "has a `_` that does not join two words"
     } else {
         return Ok(());
     };
@@ -155,8 +155,8 @@ mod tests {
             ("http_Router", "upper-case", Some("http_router")),
             ("2xx.responses", "begin with a letter", Some("n_2xx.responses")),
             ("_count", "begin with a letter", Some("count")),
-            ("count_", "joins nothing", Some("count")),
-            ("a__b", "joins nothing", Some("a_b")),
+            ("count_", "does not join two words", Some("count")),
+            ("a__b", "does not join two words", Some("a_b")),
             ("a..b", "empty level", Some("a.b")),
             (".a", "begin with a letter", Some("a")),
             ("my-metric", "`-`", Some("my_metric")),

@@ -48,7 +48,7 @@ pub fn problem(unit: &str) -> Option<String> {
     let unit = symbol(unit);
     if unit.len() > MAX_LENGTH {
         return Some(format!(
-            "has {} characters, {MAX_LENGTH} are allowed; use a UCUM symbol such as `s` or `By`",
+            "has {} characters, but at most {MAX_LENGTH} are allowed; use a UCUM symbol such as `s` or `By`",
             unit.len()
         ));
     }
@@ -57,22 +57,22 @@ pub fn problem(unit: &str) -> Option<String> {
     }
     if unit.contains(|c: char| c.is_ascii_whitespace() || c.is_ascii_control()) {
         return Some(format!(
-            "must not hold white space; for what is counted write an annotation such as `{{{}}}`",
+            "must not contain white space; for a number of things, write an annotation such as `{{{}}}`",
             unit.split_ascii_whitespace().collect::<Vec<_>>().join("_")
         ));
     }
     if let Some(symbol) = symbol_for(unit) {
-        return Some(format!("is no UCUM symbol; write `{symbol}`"));
+        return Some(format!("is not a UCUM symbol; write `{symbol}`"));
     }
     let is_word = unit.len() > LONGEST_SYMBOL && unit.chars().all(|c| c.is_ascii_alphabetic());
     if is_word && !unit.ends_with("bit") {
         let one = unit.strip_suffix('s').unwrap_or(unit).to_ascii_lowercase();
         return Some(format!(
-            "is a word; for what is counted write an annotation such as `{{{one}}}`"
+            "is a word; for a number of things, write an annotation such as `{{{one}}}`"
         ));
     }
     if !braces_match(unit) {
-        return Some("has braces that do not match; write for example `{request}`".to_owned());
+        return Some("has unmatched braces; write for example `{request}`".to_owned());
     }
     None
 }

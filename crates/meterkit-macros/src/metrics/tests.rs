@@ -291,7 +291,7 @@ fn each_mistake_on_a_field_is_shown_where_it_is_with_what_to_write() {
         ("name = \"Tasks\"", "\"Tasks\"", "instrument name `Tasks` holds an upper", "`tasks`"),
         ("name = \"\"", "\"\"", "is empty", "`queue.length`"),
         ("name = 5", "5", "string in quotes", "name = \"queue.length\""),
-        ("unit = \"second\"", "\"second\"", "unit `second` is no UCUM symbol", "`s`"),
+        ("unit = \"second\"", "\"second\"", "unit `second` is not a UCUM symbol", "`s`"),
         ("buckets = [5, 1.5]", "[5, 1.5]", "has 5 before 1.5", "[1.5, 5.0]"),
         ("buckets = [-1, -2]", "[-1, -2]", "has -1 before -2", "[-2.0, -1.0]"),
         ("buckets = []", "[]", "of histogram `a` is empty", "at least one"),

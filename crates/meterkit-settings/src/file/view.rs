@@ -103,7 +103,7 @@ fn explicit(mut fields: Fields<'_>, report: &mut Report) -> Option<Aggregation> 
         if !is_rising || !bounds.iter().all(|bound| bound.is_finite()) {
             at.problem(
                 report,
-                "must increase from one boundary to the next; for example, write `[1, 5, 10]`",
+                "must increase from one boundary to the next; write for example `[1, 5, 10]`",
             );
         }
         bounds
