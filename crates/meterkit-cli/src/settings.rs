@@ -93,7 +93,7 @@ fn value(name: &str) -> Option<String> {
 }
 
 fn shown(line: &Line) -> String {
-    let replaced = if line.is_replaced { "; OTEL_CONFIG_FILE takes its place" } else { "" };
+    let replaced = if line.is_replaced { "; the file of OTEL_CONFIG_FILE replaces it" } else { "" };
     let value = line.value.as_deref().unwrap_or("(not shown)").escape_debug();
     match (&line.variable, line.default) {
         (Some(variable), _) if line.source == "file" => {

@@ -72,8 +72,8 @@ pub enum InstallError {
     /// Metrics of a tokio runtime were requested outside of a runtime.
     #[cfg(feature = "tokio")]
     #[error(
-        "{asked_by} observes the tokio runtime in which `install` is called, and it is called outside of one: \
-         call it in an async function, or name the runtime with `with_tokio_metrics_of`"
+        "{asked_by} observes the tokio runtime in which `install` is called, but `install` was called outside of \
+         a runtime: call it in an async function, or pass the runtime to `with_tokio_metrics_of`"
     )]
     NoTokioRuntime {
         /// The variable or method that requested the metrics.

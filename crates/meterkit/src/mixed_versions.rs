@@ -31,8 +31,8 @@ pub(crate) fn warn() {
             let (version, used_by) = (other.version, other.used_by.join(", "));
             warn_at_start!(
                 version = version, used_by = used_by;
-                "a second version of `opentelemetry`, {version}, is in Cargo.lock: metrics that are recorded with it arrive \
-                 nowhere; `cargo tree -i {SHARED}@{version}` says how it got there"
+                "Cargo.lock contains a second version of `opentelemetry`, {version}: metrics recorded with it are not \
+                 exported; run `cargo tree -i {SHARED}@{version}` to see where it comes from"
             );
         }
     }

@@ -236,7 +236,7 @@ fn with_file(mut environment: Environment, problems: &Problems) -> (Environment,
     let is_known = |name: &String| declarations().any(|setting| setting.is_set_by(name));
     let replaced = environment.retain(counts).into_iter();
     let replaced = replaced.filter(|name| !in_file.contains(name) && is_known(name));
-    let reason = "OTEL_CONFIG_FILE takes its place";
+    let reason = "the file of OTEL_CONFIG_FILE replaces it";
     file.replaced =
         replaced.map(|name| Ignored { variable: name.into(), reason: reason.to_owned() }).collect();
     (environment, file)

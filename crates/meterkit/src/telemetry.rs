@@ -28,7 +28,7 @@ const DEADLINE: Duration = Duration::from_secs(10);
 /// # }
 /// ```
 #[derive(Debug)]
-#[must_use = "dropped at once, it stops delivering"]
+#[must_use = "delivery stops when this value is dropped"]
 pub struct Telemetry {
     /// Declared before the observations, so that it is dropped first and its last export still contains them.
     pub(crate) pipeline: Pipeline,

@@ -54,12 +54,12 @@ impl Patterns {
                 false => tracing::warn!(
                     exporter = target,
                     %pattern,
-                    "a pattern in the filter of this target matches the name of no instrument; it may be misspelled"
+                    "a pattern in the filter of this target matches no instrument name; it may be misspelled"
                 ),
                 true => tracing::warn!(
                     exporter = target,
                     %pattern,
-                    "a pattern in the filter of this target matches the label of no series; it may be misspelled"
+                    "a pattern in the filter of this target matches no series label; it may be misspelled"
                 ),
             }
         }

@@ -48,7 +48,7 @@ fn a_renamed_metric_fails_with_both_names_and_how_to_accept_it() {
         assert_catalog(&before, &file);
 
         let message = failure(&now, &file);
-        let first = format!("the metrics are not those in {}:\n", file.display());
+        let first = format!("the metrics differ from those in {}:\n", file.display());
         assert!(message.starts_with(&first), "{message}");
         assert!(message.ends_with("\n  METERKIT_UPDATE_CATALOG=1 cargo test"), "{message}");
         let (gone, new) = match name {

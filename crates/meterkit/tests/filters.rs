@@ -214,11 +214,10 @@ fn patterns_that_match_nothing_are_warned_of_at_the_latest_when_the_program_ends
     let warnings: Vec<_> = lines.iter().filter(|line| line.starts_with("WARN")).collect();
     let warning = |what: &str, pattern: &str| {
         format!(
-            "WARN a pattern in the filter of this target matches the {what}; it may be misspelled \
+            "WARN a pattern in the filter of this target matches {what}; it may be misspelled \
              exporter=console pattern={pattern}"
         )
     };
-    let expected =
-        [warning("name of no instrument", "*.ordrs"), warning("label of no series", "usr")];
+    let expected = [warning("no instrument name", "*.ordrs"), warning("no series label", "usr")];
     assert_eq!(warnings, expected.iter().collect::<Vec<_>>());
 }

@@ -102,7 +102,10 @@ fn labels_that_were_left_out_are_pointed_at() -> Result<(), InstrumentError> {
     let text =
         failure(|| assert_metric!(seen, "backstage.plugin.catalog.operations" { kind = "create" }));
     assert!(text.contains(r#"has no series {kind="create"}"#), "{text}");
-    assert!(text.ends_with("a series with more labels is meant by `..` after them"), "{text}");
+    assert!(
+        text.ends_with("write `..` after the labels to match a series that has more of them"),
+        "{text}"
+    );
     let text = failure(|| assert_metric!(seen, "backstage.plugin.catalog.operations" == 3));
     assert!(text.contains("`backstage.plugin.catalog.operations` has no series without labels"));
     Ok(())
@@ -120,7 +123,7 @@ fn several_series_are_shown_with_what_tells_them_apart() -> Result<(), Instrumen
         r#"metric `backstage.plugin.catalog.operations` has 2 series {success="true",..}
     backstage.plugin.catalog.operations{kind="create",success="true"} 3
     backstage.plugin.catalog.operations{kind="delete",success="true"} 1
-name more of the labels"#
+specify more of the labels"#
     );
 
     kit.semconv("http").counter::<u64>("requests").build()?.increment();
@@ -132,7 +135,7 @@ name more of the labels"#
         "metric `requests` has 2 series without labels
     requests 1 in scope grpc 1.2
     requests 1 in scope http
-look at one of their scopes with `Seen::scope`"
+select one of their scopes with `Seen::scope`"
     );
     assert_metric!(seen.scope("grpc"), "requests" == 1);
     Ok(())
@@ -152,12 +155,12 @@ did you mean:
     let text = failure(|| assert_metric!(seen, "duration" count == 1));
     assert!(text.ends_with("did you mean:\n    backstage.plugin.catalog.duration"), "{text}");
     let text = failure(|| assert_metric!(seen, "http.server.active_requests" == 1));
-    assert!(text.contains("\nthere are:\n    backstage.plugin.catalog.duration\n"), "{text}");
+    assert!(text.contains("\nthe metrics are:\n    backstage.plugin.catalog.duration\n"), "{text}");
     let text = failure(|| assert_metric!(seen, "meterkit.serie" { .. } == 2));
     assert!(text.ends_with("did you mean:\n    meterkit.series"), "{text}");
     let empty = TestKit::new();
     let text = failure(|| assert_metric!(empty, "requests"));
-    assert!(text.ends_with("  expected: requests\nnothing has a value yet"), "{text}");
+    assert!(text.ends_with("  expected: requests\nno metric has a value yet"), "{text}");
     Ok(())
 }
 
@@ -183,14 +186,17 @@ fn a_check_of_the_wrong_kind_says_what_the_metric_has() -> Result<(), Instrument
     let text = failure(|| {
         assert_metric!(seen, "backstage.plugin.catalog.operations" { kind = "create", .. } count == 3);
     });
-    assert!(text.contains("actual: no histogram: write `== ..` for its value"), "{text}");
+    assert!(text.contains("actual: not a histogram: write `== ..` for its value"), "{text}");
     let later = seen.since(&seen);
     let text = failure(|| assert_metric!(later, "backstage.plugin.catalog.duration" min == 1));
     assert!(text.contains("actual: min is not known"), "{text}");
     let text = failure(|| {
         let _ = seen.value("backstage.plugin.catalog.duration", []);
     });
-    assert_eq!(text, "`backstage.plugin.catalog.duration` is a histogram: ask for `histogram`");
+    assert_eq!(
+        text,
+        "`backstage.plugin.catalog.duration` is a histogram: call `histogram` instead"
+    );
     Ok(())
 }
 
@@ -253,12 +259,12 @@ fn a_check_of_an_exponential_histogram_says_what_it_has() -> Result<(), Instrume
         failure(|| assert_metric!(seen, (name) buckets == [1])),
     ] {
         let has = "an exponential histogram, which has `count`, `sum`, `min` and `max`; \
-                   for its buckets ask `Seen::exponential_histogram`";
+                   for its buckets, use `Seen::exponential_histogram`";
         assert!(text.contains(has), "{text}");
     }
     let text = failure(|| assert!(seen.histogram(name, []).is_none()));
     assert!(
-        text.contains("is an exponential histogram: ask for `exponential_histogram`"),
+        text.contains("is an exponential histogram: call `exponential_histogram` instead"),
         "{text}"
     );
     Ok(())

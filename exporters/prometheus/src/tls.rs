@@ -79,7 +79,7 @@ impl fmt::Debug for ServerTls {
 #[allow(dead_code, reason = "one part is of builds with TLS, the other of those without")]
 pub(crate) enum TlsError {
     #[error(
-        "TLS is not compiled in: switch on the feature `prometheus-tls` of meterkit, or `tls` of meterkit-prometheus"
+        "TLS is not compiled in: enable the feature `prometheus-tls` of meterkit, or `tls` of meterkit-prometheus"
     )]
     NotBuiltIn,
     #[error(

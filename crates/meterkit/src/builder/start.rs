@@ -25,8 +25,8 @@ use crate::telemetry::Telemetry;
 use crate::unmatched::Patterns;
 
 #[cfg(feature = "prometheus")]
-const NO_BUCKETS: &str = "histograms are exponential, which are recorded once for all targets: the scrape endpoint has \
-                          their counts and sums, but no buckets";
+const NO_BUCKETS: &str = "histograms are exponential, and values are recorded once for all targets, so the scrape endpoint \
+                          has their counts and sums but no buckets";
 
 /// Targets whose receivers distinguish processes only by the resource.
 const SHARED: [&str; 2] = ["otlp", "grafana"];

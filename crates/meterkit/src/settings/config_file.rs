@@ -187,8 +187,7 @@ impl Start<'_> {
                 problem(not_compiled_in("the exporter", "prometheus"));
             }
             PullExporter::Prometheus(_) if self.configured.prometheus.is_some() => {
-                let reason =
-                    "defines a second scrape endpoint; a process has one, so remove one of them";
+                let reason = "defines a second scrape endpoint; only one is supported per process, so remove one of them";
                 problem(reason.to_owned());
             }
             PullExporter::Prometheus(exporter) => {

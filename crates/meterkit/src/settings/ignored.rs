@@ -30,7 +30,7 @@ pub(super) fn ignored(environment: &Environment, selection: &Selection) -> Vec<I
             _ if name.starts_with(PREFIX) => reason(name),
             "GRAFANA_URL" => no_dashboard(),
             "OTEL_EXPERIMENTAL_CONFIG_FILE" => {
-                Some("it has become `OTEL_CONFIG_FILE`; use that name".to_owned())
+                Some("it has been renamed; use `OTEL_CONFIG_FILE`".to_owned())
             }
             "OTEL_METRICS_EXEMPLAR_FILTER" => no_exemplars(),
             _ if selection.is_by_default && is_only_of_otlp(name) => no_endpoint(selection),
@@ -43,12 +43,12 @@ pub(super) fn ignored(environment: &Environment, selection: &Selection) -> Vec<I
 
 fn no_dashboard() -> Option<String> {
     let can_publish = cfg!(all(feature = "dashboard", feature = "grafana"));
-    let reason = "dashboards are published with the features `dashboard` and `grafana` of meterkit";
+    let reason = "publishing dashboards needs the features `dashboard` and `grafana` of meterkit";
     (!can_publish).then(|| reason.to_owned())
 }
 
 fn no_exemplars() -> Option<String> {
-    let reason = "exemplars are recorded with the feature `exemplars` of meterkit";
+    let reason = "recording exemplars needs the feature `exemplars` of meterkit";
     cfg!(not(feature = "exemplars")).then(|| reason.to_owned())
 }
 
@@ -105,6 +105,6 @@ fn unknown(name: &str) -> String {
     let suffixes = declarations().filter_map(|setting| setting.name.strip_prefix(PREFIX));
     match nearest(name.trim_start_matches(PREFIX), suffixes) {
         Some(suffix) => format!("it is unknown; did you mean `{PREFIX}{suffix}`?"),
-        None => "it is unknown, and like none that there is".to_owned(),
+        None => "it is unknown, and no known variable has a similar name".to_owned(),
     }
 }

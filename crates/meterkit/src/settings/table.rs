@@ -231,8 +231,7 @@ fn scope_options(text: &str) -> Result<BTreeMap<String, ScopeOptions>, String> {
             "version" => &mut options.version,
             "schema_url" => &mut options.schema_url,
             _ => {
-                let what =
-                    "names no option; write a scope, and `.name`, `.version` or `.schema_url`";
+                let what = "names no option; write a scope followed by `.name`, `.version` or `.schema_url`";
                 return Err(problem(what));
             }
         } = Some(value);
@@ -253,7 +252,7 @@ pub(super) fn unknown(word: &str, setting: &Declaration) -> String {
 
 /// Returns why a part of the library is missing in this build.
 pub(super) fn not_compiled_in(what: &str, feature: &str) -> String {
-    format!("{what} is not compiled in: switch on the feature `{feature}` of meterkit")
+    format!("{what} is not compiled in: enable the feature `{feature}` of meterkit")
 }
 
 #[cfg(test)]

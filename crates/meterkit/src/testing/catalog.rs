@@ -66,7 +66,7 @@ fn compare(catalog: &Catalog, file: &Path) -> Result<(), String> {
     #[cfg(feature = "catalog-json")]
     let differences = if is_json(file) {
         let known = Catalog::from_json(&known).map_err(|error| {
-            format!("{shown} is {error}\nTo write it anew:\n  {UPDATE}=1 cargo test")
+            format!("{shown} is {error}\nTo write it again:\n  {UPDATE}=1 cargo test")
         })?;
         entries::differences(&known.entries, &catalog.entries)
     } else {
@@ -78,7 +78,7 @@ fn compare(catalog: &Catalog, file: &Path) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "the metrics are not those in {shown}:\n{differences}\
+        "the metrics differ from those in {shown}:\n{differences}\
          If this is meant, mind the dashboards and alerts that use them, and accept it:\n  \
          {UPDATE}=1 cargo test"
     ))

@@ -159,9 +159,9 @@ fn part_missing(series: &Series<'_>) -> String {
         (Some(_), _) => "a histogram, which has `count`, `sum`, `min`, `max` and `buckets`",
         (_, Some(_)) => {
             "an exponential histogram, which has `count`, `sum`, `min` and `max`; \
-             for its buckets ask `Seen::exponential_histogram`"
+             for its buckets, use `Seen::exponential_histogram`"
         }
-        (None, None) => "no histogram: write `== ..` for its value",
+        (None, None) => "not a histogram: write `== ..` for its value",
     };
     text.to_owned()
 }

@@ -57,7 +57,9 @@ impl fmt::Display for Failure<'_> {
                 f.write_str("its series:")?;
                 list(f, all.iter().map(|it| (false, it)))?;
                 match all.iter().any(|it| wanted.is_among(it.labels())) {
-                    true => f.write_str("\na series with more labels is meant by `..` after them"),
+                    true => f.write_str(
+                        "\nwrite `..` after the labels to match a series that has more of them",
+                    ),
                     false => Ok(()),
                 }
             }
@@ -65,10 +67,10 @@ impl fmt::Display for Failure<'_> {
                 write!(f, "metric `{name}` has {} series {}", several.len(), OrWithout(wanted))?;
                 if several.windows(2).any(|two| two[0].labels() != two[1].labels()) {
                     list(f, several.iter().map(|it| (false, *it)))?;
-                    return f.write_str("\nname more of the labels");
+                    return f.write_str("\nspecify more of the labels");
                 }
                 list(f, several.iter().map(|it| (false, WithScope(it))))?;
-                f.write_str("\nlook at one of their scopes with `Seen::scope`")
+                f.write_str("\nselect one of their scopes with `Seen::scope`")
             }
             Found::Unwanted(unwanted) => {
                 let wanted = OrWithout(wanted);
@@ -96,14 +98,14 @@ impl Failure<'_> {
         let seen = if is_own { self.seen.clone() } else { self.seen.without_self_metrics() };
         let names = seen.names();
         if names.is_empty() {
-            return f.write_str("nothing has a value yet");
+            return f.write_str("no metric has a value yet");
         }
         let mut near: Vec<_> =
             names.iter().filter_map(|name| Some((distance(self.name, name)?, *name))).collect();
         order::sort(&mut near);
         near.truncate(NEAREST);
         let (head, shown) = match near.is_empty() {
-            true => ("there are:", names),
+            true => ("the metrics are:", names),
             false => ("did you mean:", near.into_iter().map(|(_, name)| name).collect()),
         };
         f.write_str(head)?;

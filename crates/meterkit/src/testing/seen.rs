@@ -43,7 +43,7 @@ use super::series::{Series, Wanted};
 /// # Ok::<(), meterkit::InstrumentError>(())
 /// ```
 #[derive(Clone, Debug)]
-#[must_use = "it is there to be looked at"]
+#[must_use = "examine it: collecting alone asserts nothing"]
 pub struct Seen {
     snapshot: Snapshot,
 }
@@ -111,7 +111,7 @@ impl Seen {
             self.series(name).into_iter().filter(|it| wanted.is_met_by(it.labels())).collect();
         assert!(
             found.len() < 2,
-            "{} scopes have `{name}{wanted}`; look at one of them with `scope`",
+            "{} scopes have `{name}{wanted}`; select one of them with `scope`",
             found.len(),
         );
         found.pop()
@@ -137,10 +137,10 @@ impl Seen {
     #[track_caller]
     pub fn value<const N: usize>(&self, name: &str, labels: [(&str, &str); N]) -> Option<Value> {
         let series = self.get(name, labels)?;
-        assert!(series.histogram().is_none(), "`{name}` is a histogram: ask for `histogram`");
+        assert!(series.histogram().is_none(), "`{name}` is a histogram: call `histogram` instead");
         assert!(
             series.exponential_histogram().is_none(),
-            "`{name}` is an exponential histogram: ask for `exponential_histogram`",
+            "`{name}` is an exponential histogram: call `exponential_histogram` instead",
         );
         series.value()
     }
@@ -158,10 +158,10 @@ impl Seen {
         labels: [(&str, &str); N],
     ) -> Option<&HistogramPoint> {
         let series = self.get(name, labels)?;
-        assert!(series.value().is_none(), "`{name}` is no histogram: ask for `value`");
+        assert!(series.value().is_none(), "`{name}` is not a histogram: call `value` instead");
         assert!(
             series.exponential_histogram().is_none(),
-            "`{name}` is an exponential histogram: ask for `exponential_histogram`",
+            "`{name}` is an exponential histogram: call `exponential_histogram` instead",
         );
         series.histogram()
     }
@@ -190,7 +190,7 @@ impl Seen {
     ) -> Option<&ExponentialHistogramPoint> {
         let series = self.get(name, labels)?;
         let point = series.exponential_histogram();
-        assert!(point.is_some(), "`{name}` is no exponential histogram: `{series}`");
+        assert!(point.is_some(), "`{name}` is not an exponential histogram: `{series}`");
         point
     }
 
@@ -292,8 +292,8 @@ impl fmt::Display for Seen {
 /// A source of metrics for [`assert_metric!`](crate::testing::assert_metric): collected metrics, or a kit or registry
 /// to collect from.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` shows no metrics",
-    note = "give a `TestKit`, a `Registry`, or what was `Seen`"
+    message = "`{Self}` has no metrics to examine",
+    note = "pass a `TestKit`, a `Registry` or a `Seen`"
 )]
 pub trait Visible {
     /// Returns the metrics.

@@ -68,7 +68,7 @@ fn a_file_has_the_only_say_on_where_metrics_go() {
     assert_eq!(settings.series_limit, Some(7));
     let mut told: Vec<_> = settings.ignored.iter().map(|it| (&*it.variable, &*it.reason)).collect();
     told.sort_unstable();
-    let replaced = "OTEL_CONFIG_FILE takes its place";
+    let replaced = "the file of OTEL_CONFIG_FILE replaces it";
     let expected = [
         ("DD_API_KEY_FILE", replaced),
         ("METERKIT_CONSOLE_INTERVAL", replaced),
@@ -218,7 +218,8 @@ fn a_scrape_endpoint_has_host_port_and_translation() {
     assert_eq!((prometheus.scope_info, prometheus.target_info), (None, None));
     let two = problems(&format!("meter_provider:\n  readers:{reader}{reader}"));
     assert_eq!(two.len(), 1);
-    let expected = "line 11, meter_provider.readers[1].pull: defines a second scrape endpoint; a";
+    let expected =
+        "line 11, meter_provider.readers[1].pull: defines a second scrape endpoint; only";
     assert!(two[0].starts_with(expected), "{two:?}");
 }
 
@@ -234,7 +235,7 @@ fn variables_protect_the_scrape_endpoint_of_a_file_if_it_has_one() {
         ("OTEL_EXPORTER_PROMETHEUS_PORT", "1"),
     ];
     let replaced = |settings: &Settings| -> Vec<String> {
-        let is_replaced = |reason: &str| reason == "OTEL_CONFIG_FILE takes its place";
+        let is_replaced = |reason: &str| reason == "the file of OTEL_CONFIG_FILE replaces it";
         let told = settings.ignored.iter().filter(|it| is_replaced(&it.reason));
         told.map(|it| it.variable.to_string()).collect()
     };

@@ -75,7 +75,7 @@ const ROWS: &[Row] = &[
             ("core.version=1.2,core.schema_url=https://a.b/c", "version: Some(\"1.2\"), schema_url: Some("),
         ])
         .invalid(&[
-            ("plugin.catalog=acme", "entry 1 names no option; write a scope, and `.name`"),
+            ("plugin.catalog=acme", "entry 1 names no option; write a scope followed by `.name`"),
             ("core.version=1,name=acme", "entry 2 names no option"),
             (".name=acme", "entry 1 names no option"),
             ("core.name=1a", "entry 1 gives a scope a name that OpenTelemetry does not allow"),

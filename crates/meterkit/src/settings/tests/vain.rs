@@ -20,8 +20,8 @@ fn a_misspelled_variable_of_ours_is_told_with_the_nearest_one() {
         ("METERKIT_CARDINALITY", "it is unknown; did you mean `METERKIT_CARDINALITY_LIMIT`?"),
         ("METERKIT_CONSOL_INTERVALL", "it is unknown; did you mean `METERKIT_CONSOLE_INTERVAL`?"),
         ("METERKIT_NAMESPACE_FILE", "it is unknown; did you mean `METERKIT_NAMESPACE`?"),
-        ("METERKIT_ZZZ", "it is unknown, and like none that there is"),
-        ("METERKIT_", "it is unknown, and like none that there is"),
+        ("METERKIT_ZZZ", "it is unknown, and no known variable has a similar name"),
+        ("METERKIT_", "it is unknown, and no known variable has a similar name"),
     ] {
         assert_eq!(told(&settings(&[(variable, "x")]).ignored), [(variable, reason)]);
     }
@@ -30,7 +30,7 @@ fn a_misspelled_variable_of_ours_is_told_with_the_nearest_one() {
 #[test]
 #[cfg(not(feature = "datadog"))]
 fn a_variable_of_a_target_that_is_not_compiled_in_is_told_with_its_feature() {
-    let reason = "target `datadog` is not compiled in: switch on the feature `datadog` of meterkit";
+    let reason = "target `datadog` is not compiled in: enable the feature `datadog` of meterkit";
     let settings = settings(&[("DD_API_KEY", "hunter2"), ("METERKIT_DATADOG_INTERVAL", "5")]);
     assert_eq!(told(&settings.selection.unserved), [("DD_API_KEY", reason)]);
     assert_eq!(told(&settings.ignored), [("METERKIT_DATADOG_INTERVAL", reason)]);
@@ -94,7 +94,7 @@ fn what_says_how_to_send_without_saying_that_it_is_sent_is_told() {
             "metrics are not sent by OTLP; set `OTEL_EXPORTER_OTLP_ENDPOINT`, or add `otlp` to \
                  `OTEL_METRICS_EXPORTER`"
         }
-        false => "target `otlp` is not compiled in: switch on the feature `otlp` of meterkit",
+        false => "target `otlp` is not compiled in: enable the feature `otlp` of meterkit",
     };
     for (variable, value) in [
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
@@ -113,11 +113,11 @@ fn what_says_how_to_send_without_saying_that_it_is_sent_is_told() {
 #[test]
 fn names_and_features_that_there_are_none_of_are_told() {
     let (variable, reason) =
-        ("OTEL_EXPERIMENTAL_CONFIG_FILE", "it has become `OTEL_CONFIG_FILE`; use that name");
+        ("OTEL_EXPERIMENTAL_CONFIG_FILE", "it has been renamed; use `OTEL_CONFIG_FILE`");
     assert_eq!(told(&settings(&[(variable, "x")]).ignored), [(variable, reason)]);
     let (variable, reason) = (
         "OTEL_METRICS_EXEMPLAR_FILTER",
-        "exemplars are recorded with the feature `exemplars` of meterkit",
+        "recording exemplars needs the feature `exemplars` of meterkit",
     );
     let expected = if cfg!(feature = "exemplars") { vec![] } else { vec![(variable, reason)] };
     assert_eq!(told(&settings(&[(variable, "always_on")]).ignored), expected);
