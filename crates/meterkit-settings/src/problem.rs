@@ -245,8 +245,8 @@ mod tests {
     fn warnings_are_errors_where_the_start_is_strict() {
         for is_strict in [false, true] {
             let problems = Problems::new(is_strict);
-            problems.warn(Problem::new("A", None, "is wrong"), "the default holds");
-            problems.warn(Problem::new("A", None, "is wrong"), "the default holds");
+            problems.warn(Problem::new("A", None, "is wrong"), "the default applies");
+            problems.warn(Problem::new("A", None, "is wrong"), "the default applies");
             let finished = problems.finish("value");
             match is_strict {
                 false => {

@@ -190,7 +190,7 @@ impl<'a> Reader<'a> {
     pub fn refuse(&self, setting: &Declaration, reason: impl fmt::Display) {
         let problem = self.problem(setting, reason.to_string());
         if setting.is_lenient && self.section.is_none() {
-            self.problems.warn(problem, "the default holds");
+            self.problems.warn(problem, "the default applies");
         } else {
             self.problems.add(problem);
         }

@@ -65,7 +65,7 @@ impl fmt::Display for ValueType {
         let text = match self {
             Self::Boolean => "`true` or `false`",
             Self::Text | Self::Password => "any text",
-            Self::Name => "words in lower case, `_` between them",
+            Self::Name => "lower-case words joined by `_`",
             Self::Username => "a name without `:`",
             Self::Token => "text without white space",
             Self::Count => "a whole number, 1 or more",
@@ -73,26 +73,28 @@ impl fmt::Display for ValueType {
             Self::Milliseconds => "a whole number of milliseconds",
             Self::Interval => "a whole number of milliseconds, 1 or more",
             Self::Timeout => "a whole number of milliseconds, 0 for no limit",
-            Self::Port => "a port from 0 to 65535, 0 for any free one",
+            Self::Port => "a port from 0 to 65535; 0 picks a free port",
             Self::PeerPort => "a port from 1 to 65535",
             Self::Host => "a host name or an address, without scheme, port or path",
-            Self::Hosts => "a comma list of host names and addresses, without ports",
-            Self::Networks => "a comma list of addresses, and of networks such as `10.0.0.0/8`",
+            Self::Hosts => "a comma-separated list of host names and addresses, without ports",
+            Self::Networks => {
+                "a comma-separated list of addresses and networks, such as `10.0.0.0/8`"
+            }
             Self::UrlPath => "a path that begins with `/`",
             Self::NamePatterns => {
-                "a comma list of names, `*` for any text; names after `!` are left out, as in `service.*,!service.version`"
+                "a comma-separated list of names; `*` matches any text, and names after `!` are left out, as in `service.*,!service.version`"
             }
             Self::Url => "a URL",
             Self::File => "the path of a file",
             Self::Word(words) => return list(f, words, "or"),
             Self::Words(words) => {
-                f.write_str("a comma list of ")?;
+                f.write_str("a comma-separated list of ")?;
                 list(f, words, "and")?;
                 ", or `none`"
             }
-            Self::Scopes => "a comma list of scopes, in which `*` is any text",
-            Self::Pairs => "a comma list of `key=value`, percent-encoded",
-            Self::Tags => "`key:value` pairs between commas, or between spaces",
+            Self::Scopes => "a comma-separated list of scopes; `*` matches any text",
+            Self::Pairs => "a comma-separated list of percent-encoded `key=value` pairs",
+            Self::Tags => "`key:value` pairs separated by commas or spaces",
         };
         f.write_str(text)
     }
@@ -121,7 +123,10 @@ mod tests {
             (ValueType::Word(&["a"]), "`a`"),
             (ValueType::Word(&["a", "b"]), "`a` or `b`"),
             (ValueType::Word(&["a", "b", "c"]), "`a`, `b` or `c`"),
-            (ValueType::Words(&["a", "b", "c"]), "a comma list of `a`, `b` and `c`, or `none`"),
+            (
+                ValueType::Words(&["a", "b", "c"]),
+                "a comma-separated list of `a`, `b` and `c`, or `none`",
+            ),
         ] {
             assert_eq!(value_type.to_string(), text);
         }

@@ -55,7 +55,7 @@ fn a_harmless_variable_of_opentelemetry_with_a_wrong_value_stops_nothing() {
     }
     let (telemetry, lines) = log_lines::of(|| Telemetry::from_env().unwrap().install().unwrap());
     let warning = "OTEL_METRIC_EXPORT_INTERVAL=`1 minute`: write a whole number of milliseconds, 1 or more; \
-                   until then, the default holds";
+                   until then, the default applies";
     let is_warning = |line: &&String| line.starts_with("WARN");
     let warnings: Vec<_> = lines.iter().filter(is_warning).collect();
     assert_eq!(warnings, [&format!("WARN {warning} variable=OTEL_METRIC_EXPORT_INTERVAL")]);

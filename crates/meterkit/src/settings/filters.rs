@@ -35,7 +35,7 @@ impl FilterSettings {
         let instruments = setting(instruments, target)
             .meaning("the instruments that this target receives, by their full names");
         let labels = setting(labels, target).meaning(
-            "the labels that this target receives; series that differ only in others are merged",
+            "the labels that this target receives; series that differ only in other labels are merged",
         );
         Self { instruments, labels }
     }

@@ -30,19 +30,20 @@ settings! {
     CONFIG_FILE: String = file("OTEL_CONFIG_FILE")
         .beside_file()
         .meaning(
-            "a file in OpenTelemetry's declarative form, with feature `config`; variables of OpenTelemetry, of targets \
-             and of the resource then have no effect, unless the file names them; those for the dashboard in Grafana \
-             do (`GRAFANA_URL`, `GRAFANA_SERVICE_ACCOUNT_TOKEN`, `GRAFANA_FOLDER`), and for credentials, TLS, \
-             allowed hosts and networks of its scrape endpoint (`METERKIT_PROMETHEUS_*`)",
+            "a file in OpenTelemetry's declarative configuration format, with feature `config`; variables of \
+             OpenTelemetry, of targets and of the resource then have no effect unless the file refers to them, except \
+             for those of the dashboard in Grafana (`GRAFANA_URL`, `GRAFANA_SERVICE_ACCOUNT_TOKEN`, `GRAFANA_FOLDER`) \
+             and those for credentials, TLS, allowed hosts and allowed networks of the scrape endpoint \
+             (`METERKIT_PROMETHEUS_*`)",
         );
 
     SDK_DISABLED: bool = boolean("OTEL_SDK_DISABLED")
         .by_default("`false`")
-        .meaning("nothing is collected, nothing is sent");
+        .meaning("whether metrics are off: nothing is collected or sent");
 
     SERVICE_NAME: String = text("OTEL_SERVICE_NAME")
         .by_default("`unknown_service:<program>`")
-        .meaning("`service.name`; wins over the next one");
+        .meaning("the name of the service, `service.name`; takes precedence over `OTEL_RESOURCE_ATTRIBUTES`");
 
     RESOURCE_ATTRIBUTES: Vec<(String, String)> = pairs_of_text("OTEL_RESOURCE_ATTRIBUTES")
         .meaning("attributes of the resource");
@@ -56,8 +57,9 @@ settings! {
     )
     .by_default("`container,host,kubernetes,os,service_instance`")
     .meaning(
-        "what is found out for the resource, under what the two before say; `service_instance` is a random \
-         `service.instance.id`, without which processes of one service write the same series",
+        "the detectors of resource attributes; the two variables above take precedence over what they detect; \
+         `service_instance` generates a random `service.instance.id`, without which all processes of a service write \
+         the same series",
     );
 
     EXPORT_INTERVAL: Duration = interval("OTEL_METRIC_EXPORT_INTERVAL")
@@ -68,7 +70,7 @@ settings! {
     EXPORT_TIMEOUT: Duration = timeout("OTEL_METRIC_EXPORT_TIMEOUT")
         .lenient()
         .by_default("`30000`")
-        .meaning("the time that one attempt may take");
+        .meaning("the time that one export attempt may take");
 
     EXEMPLAR_FILTER: ExemplarFilter = Setting::new(
         "OTEL_METRICS_EXEMPLAR_FILTER",
@@ -78,38 +80,38 @@ settings! {
     .lenient()
     .by_default("`trace_based`")
     .meaning(
-        "with feature `exemplars`: which measurements of counters and histograms may become exemplars; `trace_based` are \
-         those in a sampled span",
+        "which measurements of counters and histograms may become exemplars, with feature `exemplars`; `trace_based` \
+         selects those in a sampled span",
     );
 
     NAMESPACE: Naming = Setting::new("METERKIT_NAMESPACE", ValueType::Name, namespace)
         .beside_file()
         .by_default("`backstage`")
-        .meaning("what all scopes begin with");
+        .meaning("the namespace that the names of all scopes begin with");
 
     NAMING: NamingPolicy =
         Setting::new("METERKIT_NAMING", ValueType::Word(&["prefixed", "scope", "plain"]), policy)
             .beside_file()
             .by_default("`prefixed`")
-            .meaning("`scope` leaves metric names without their scope; `plain` leaves them without unit and `_total` in Prometheus, too");
+            .meaning("`prefixed` puts the scope before metric names; `scope` does not; `plain` also leaves out the unit and `_total` in Prometheus");
 
     SCOPE_OPTIONS: BTreeMap<String, ScopeOptions> =
         Setting::new("METERKIT_SCOPE_OPTIONS", ValueType::Pairs, scope_options)
             .beside_file()
             .meaning(
-                "name, version and schema URL of scopes in place of those of the code, as in \
-                 `plugin.catalog.name=acme.catalog,plugin.catalog.version=1.2`, and `.schema_url`; metrics keep their names",
+                "replaces the name, the version or the schema URL (`.schema_url`) of scopes, as in \
+                 `plugin.catalog.name=acme.catalog,plugin.catalog.version=1.2`; metric names do not change",
             );
 
     CARDINALITY_LIMIT: usize = count("METERKIT_CARDINALITY_LIMIT")
         .beside_file()
         .by_default("`2000`")
-        .meaning("series per instrument that names no limit of its own");
+        .meaning("the maximum number of series of an instrument without its own limit");
 
     SERIES_LIMIT: usize = count("METERKIT_SERIES_LIMIT")
         .beside_file()
         .by_default("`1000000`")
-        .meaning("series of all labeled instruments together");
+        .meaning("the maximum number of series of all labeled instruments together");
 
     DISABLED_SCOPES: ScopePatterns =
         Setting::new("METERKIT_DISABLED_SCOPES", ValueType::Scopes, scopes)
@@ -119,17 +121,17 @@ settings! {
     SNAPSHOT_MAX_AGE: Duration = milliseconds("METERKIT_SNAPSHOT_MAX_AGE")
         .beside_file()
         .by_default("`100`")
-        .meaning("how old the values may be that a scrape or export shares with others");
+        .meaning("the maximum age of the values that a scrape or export shares with others");
 
     CALLBACK_BUDGET: Duration = interval("METERKIT_CALLBACK_BUDGET")
         .beside_file()
         .by_default("`1000`")
-        .meaning("how long a scrape or export waits for a callback that has no budget of its own");
+        .meaning("how long a scrape or export waits for a callback without its own budget");
 
     CALLBACK_DURATIONS: bool = boolean("METERKIT_CALLBACK_DURATIONS")
         .beside_file()
         .by_default("`false`")
-        .meaning("whether `meterkit.callback.duration` has each callback, not only slow ones");
+        .meaning("whether `meterkit.callback.duration` covers every callback, not only slow ones");
 
     RUNTIME_METRICS: RuntimeMetrics = Setting::new(
         "METERKIT_RUNTIME_METRICS",
@@ -137,7 +139,7 @@ settings! {
         runtime_metrics,
     )
     .beside_file()
-    .meaning("what is observed of the program itself");
+    .meaning("which metrics of the program itself are exported");
 
     DEFAULT_HISTOGRAM_AGGREGATION: HistogramAggregation =
         word("OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION")
@@ -146,14 +148,14 @@ settings! {
             .by_default(
                 "`base2_exponential_bucket_histogram` where Datadog is the only target, `explicit_bucket_histogram` elsewhere",
             )
-            .meaning("what all histograms become, whatever the code says, and for all targets");
+            .meaning("the bucket type of all histograms for all targets, whatever the code asks for");
 
     STRICT: bool = boolean("METERKIT_STRICT")
         .beside_file()
         .by_default("`false`")
         .meaning(
-            "a wrong interval, timeout, temporality, aggregation, compression or filter of exemplars is an error; otherwise a warning, and \
-             the default holds",
+            "whether an invalid interval, timeout, temporality, aggregation, compression or exemplar filter is an error; \
+             otherwise it is a warning, and the default applies",
         );
 }
 

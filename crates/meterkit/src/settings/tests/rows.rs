@@ -23,7 +23,7 @@ const ROWS: &[Row] = &[
         .invalid(&[
             (
                 "carbon",
-                "`carbon` is unknown; accepted: a comma list of `prometheus`, `console`, `otlp`, `datadog`, `grafana`, `pushgateway`, `cloudwatch` and `gcp`",
+                "`carbon` is unknown; accepted: a comma-separated list of `prometheus`, `console`, `otlp`, `datadog`, `grafana`, `pushgateway`, `cloudwatch` and `gcp`",
             ),
             ("console,none", "`none` cannot be combined with other values; remove it"),
             ("prometheus console", "`prometheus console` is unknown"),
@@ -63,7 +63,7 @@ const ROWS: &[Row] = &[
             ("none", "resource_detectors: []"),
         ])
         .invalid(&[
-            ("weather", "`weather` is unknown; accepted: a comma list of `cloud`, `container`, `host`, "),
+            ("weather", "`weather` is unknown; accepted: a comma-separated list of `cloud`, `container`, `host`, "),
             ("host,none", "`none` cannot be combined with other values"),
         ]),
     Row::new("METERKIT_NAMESPACE")
@@ -97,7 +97,7 @@ const ROWS: &[Row] = &[
             ("none", "runtime_metrics: []"),
         ])
         .invalid(&[
-            ("jvm", "`jvm` is unknown; accepted: a comma list of `process` and `tokio`, or `none`"),
+            ("jvm", "`jvm` is unknown; accepted: a comma-separated list of `process` and `tokio`, or `none`"),
             ("process,none", "`none` cannot be combined with other values"),
         ]),
     Row::new("OTEL_METRIC_EXPORT_TIMEOUT")
@@ -166,7 +166,7 @@ fn a_harmless_variable_of_opentelemetry_with_a_wrong_value_is_a_warning() {
         let settings = settings(&[(name, value)]);
         assert_eq!(settings.schedule, Schedule::default());
         let warnings: Vec<_> = settings.warnings.iter().map(ToString::to_string).collect();
-        assert_eq!(warnings, [format!("{name}=`{value}`: {fix}; until then, the default holds")]);
+        assert_eq!(warnings, [format!("{name}=`{value}`: {fix}; until then, the default applies")]);
         let text = problem(&[(name, value), ("METERKIT_STRICT", "TRUE")]);
         assert_eq!(text, format!("{name}=`{value}`: {fix}"));
     }
