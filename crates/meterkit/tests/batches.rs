@@ -1,4 +1,4 @@
-//! A push target that keeps what it is sent, and is sent something only when asked.
+//! A push target that stores the batches it receives, and exports only on request.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,11 +9,11 @@ use meterkit::data::Snapshot;
 use meterkit::target::{ExportFuture, Schedule, Target};
 use meterkit::testing::Seen;
 
-/// An interval that never comes: only a flush or a shutdown exports.
+/// An interval that never elapses, so that only a flush or a shutdown exports.
 pub(crate) const ONLY_WHEN_ASKED: Schedule =
     Schedule { interval: Duration::from_secs(24 * 3600), timeout: Duration::from_secs(30) };
 
-/// The batches that a target was sent. Cloning gives another handle on the same.
+/// The batches that a target has received. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Batches(Arc<Mutex<Vec<Snapshot>>>);
 
@@ -22,7 +22,7 @@ impl Batches {
         self.0.lock().unpoisoned().len()
     }
 
-    /// The last batch.
+    /// Returns the last batch.
     pub(crate) fn last(&self) -> Seen {
         let batches = self.0.lock().unpoisoned();
         Seen::from(batches.last().expect("nothing was sent").clone())

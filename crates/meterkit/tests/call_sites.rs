@@ -1,4 +1,5 @@
-//! Instruments that macros declare where they are used. All are in the registry of the process: names are not used twice.
+//! Instruments that macros declare at their call sites. All of them are in the global registry, so each test uses its
+//! own names.
 
 use std::thread;
 use std::time::Duration;
@@ -30,7 +31,7 @@ fn a_call_site_records_in_one_instrument_of_the_process() {
             scope.spawn(|| (0..1000).for_each(|_| call()));
         });
     });
-    // Another call site with the same name is the same instrument.
+    // Another call site with the same name uses the same instrument.
     counter!("sites_calls_total").add(5);
     assert_metric!(Registry::global(), "sites_calls_total" == 4005);
 }

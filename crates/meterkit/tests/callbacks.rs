@@ -1,5 +1,5 @@
-//! Callbacks in an installed program: each runs once per collection, whoever reads it, and async ones need no runtime
-//! of the program's.
+//! Callbacks in an installed program: each runs once per collection, whatever reads it, and async callbacks need no
+//! runtime of the program.
 #![cfg(feature = "prometheus")]
 
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::http_get;
 
 type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
-/// Longer than any test takes.
+/// A period longer than any test takes.
 const ONCE: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Labels)]
@@ -25,7 +25,7 @@ struct Table {
     table: &'static str,
 }
 
-/// Two push targets and an endpoint; each collection is a new one.
+/// Installs two push targets and an endpoint, and never reuses a collection.
 fn install(kit: &TestKit) -> Result<(Telemetry, [Batches; 2])> {
     let targets = [Batches::default(), Batches::default()];
     let telemetry = Telemetry::builder()
@@ -86,7 +86,7 @@ fn each_callback_runs_once_per_collection_whatever_number_of_targets_and_instrum
     Ok(())
 }
 
-/// What a collection has, once it has that.
+/// Collects until the metric has a series, and returns the collection.
 #[track_caller]
 fn seen_when(telemetry: &Telemetry, name: &str) -> Seen {
     let give_up = Instant::now() + Duration::from_secs(60);
@@ -124,7 +124,7 @@ fn async_callbacks_run_in_a_program_that_has_no_runtime() -> Result {
     })?;
     assert_metric!(seen_when(&telemetry, "after"), "after" { table = "task" } == 3);
 
-    // The last export has what was found last.
+    // The last export contains the latest values.
     telemetry.shutdown_blocking()?;
     let last = target.last();
     assert_metric!(last, "before" == 1);

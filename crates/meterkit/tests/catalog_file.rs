@@ -1,4 +1,4 @@
-//! A catalog is compared with a file that is checked in, or written there when the environment says so.
+//! A catalog is compared with a file that is checked in, or written to the file when the environment says so.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,7 +19,7 @@ fn catalog(counters: &[&'static str]) -> Catalog {
     registry.catalog()
 }
 
-/// A file that is not there.
+/// Returns the path of a file that does not exist.
 fn no_file(name: &str) -> PathBuf {
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     if file.exists() {
@@ -28,7 +28,7 @@ fn no_file(name: &str) -> PathBuf {
     file
 }
 
-/// What the assertion says when it fails.
+/// Returns the message of the failed assertion.
 #[track_caller]
 fn failure(catalog: &Catalog, file: &Path) -> String {
     let outcome = catch_unwind(AssertUnwindSafe(|| assert_catalog(catalog, file)));

@@ -1,4 +1,4 @@
-//! Without the feature `catalog-json`, a catalog is compared as Markdown only.
+//! Without the feature `catalog-json`, a catalog can be compared only as Markdown.
 
 use std::panic::catch_unwind;
 

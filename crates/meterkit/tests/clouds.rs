@@ -1,17 +1,18 @@
-//! Programs whose variables say which cloud to send to.
+//! Programs whose variables name a cloud to send to.
 
 use meterkit::{Meter, Telemetry};
 use meterkit_fakes::otlp::{Arrival, Receiver};
 use meterkit_fakes::own_process::rerun;
 use meterkit_fakes::raw::RawServer;
 
-/// Runs the test `name` in a process with these variables, and returns what arrived; nothing in that process itself.
+/// Runs the test `name` in a process with these variables, and returns what arrived. In that process itself, returns
+/// nothing.
 async fn arrivals(
     name: &str,
     receiver: &Receiver,
     variables: &[(&str, &str)],
 ) -> Option<Vec<Arrival>> {
-    // Anything may have the usual port.
+    // Another process may use the default port.
     let variables = [variables, &[("OTEL_EXPORTER_PROMETHEUS_PORT", "0")]].concat();
     if tokio::task::block_in_place(|| rerun(name, &variables)).is_some() {
         return Some(receiver.arrivals());
@@ -56,7 +57,7 @@ async fn a_project_of_its_own_selects_google_and_requests_have_a_token() {
         ("METERKIT_GCP_PROJECT", "my-project"),
         ("METERKIT_GCP_ENDPOINT", &url),
         ("GCE_METADATA_HOST", &host),
-        // Where the tests run, someone may be logged in.
+        // The user who runs the tests may be logged in to Google Cloud.
         ("CLOUDSDK_CONFIG", "/nowhere"),
     ];
     let Some(arrivals) = arrivals(name, &receiver, &variables).await else { return };

@@ -1,5 +1,5 @@
-//! Conformance, cases 1 to 16: what counters and gauges do in the systems that meterkit learns from, said in its API.
-//! Where the rule here is another one, the test says why.
+//! Conformance, cases 1 to 16: the behavior of counters and gauges in the systems that meterkit learns from, expressed
+//! in meterkit's API. Where meterkit follows another rule, the test explains why.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ struct Key<'a> {
     key: &'a str,
 }
 
-/// A label that may be absent: one metric with a plain series and labeled ones.
+/// A label that may be absent, for a metric with a plain series and labeled ones.
 #[derive(Labels)]
 struct Typed<'a> {
     r#type: Option<&'a str>,
@@ -38,8 +38,8 @@ fn case_01_two_handles_of_one_counter_share_its_series() -> Result<(), Instrumen
     Ok(())
 }
 
-/// There it panics. Here recording never does: a value that cannot be recorded is dropped, and that is counted. On a
-/// counter of `u64` it does not compile in the first place.
+/// The original panics. In meterkit, recording never panics: a value that cannot be recorded is dropped, and the drop
+/// is counted. On a `u64` counter, a negative value does not even compile.
 #[test]
 fn case_02_a_counter_does_not_fall() -> Result<(), InstrumentError> {
     let kit = TestKit::new();
@@ -98,9 +98,9 @@ fn case_05_each_series_of_a_gauge_holds_its_last_value() -> Result<(), Instrumen
     Ok(())
 }
 
-/// There the service at work is found by the request at hand, and what is recorded outside any is lost without a word.
-/// Here nothing depends on where code runs: a service has a scope of its own, or is a label that may be absent, and
-/// every recording arrives.
+/// The original finds the current service through the current request, and silently loses what is recorded outside a
+/// request. In meterkit, nothing depends on where code runs: a service has its own scope, or is a label that may be
+/// absent, and every recording arrives.
 #[test]
 fn case_06_what_is_recorded_outside_any_service_is_not_lost() -> Result<(), InstrumentError> {
     #[derive(Labels)]
@@ -143,8 +143,8 @@ fn case_07_a_gauge_that_was_never_set_is_not_exported() -> Result<(), Instrument
     Ok(())
 }
 
-/// A plain counter is another matter on purpose: it is exported as zero from the start, so that its first increment is
-/// seen as one by whoever computes rates.
+/// A plain counter is different on purpose: it is exported as zero from the start, so that rate computations see its
+/// first increment.
 #[test]
 fn case_07_a_plain_counter_is_exported_from_the_start() -> Result<(), InstrumentError> {
     let kit = TestKit::new();
@@ -153,7 +153,7 @@ fn case_07_a_plain_counter_is_exported_from_the_start() -> Result<(), Instrument
     Ok(())
 }
 
-/// Counters of `i64` do not exist here: what a counter counts is never negative. `f64` is the other type.
+/// meterkit has no `i64` counters, because a count is never negative. The other number type is `f64`.
 #[test]
 fn case_08_a_counter_counts_with_and_without_labels_in_each_type() -> Result<(), InstrumentError> {
     let kit = TestKit::new();
@@ -235,8 +235,8 @@ fn case_10_floats_come_out_as_they_went_in() -> Result<(), InstrumentError> {
     Ok(())
 }
 
-/// There NaN and infinities are kept. Here they are dropped and counted: most targets refuse them, and one would spoil
-/// what is computed from the series.
+/// The original keeps NaN and infinities. meterkit drops and counts them: most targets reject them, and a single one
+/// would spoil everything that is computed from the series.
 #[test]
 fn case_10_nan_and_infinities_leave_a_gauge_as_it_was() -> Result<(), InstrumentError> {
     let kit = TestKit::new();
@@ -367,7 +367,7 @@ fn requests() -> impl Iterator<Item = Request> {
     })
 }
 
-/// So many series have to be asked for here.
+/// meterkit needs a higher limit for this many series.
 #[test]
 fn case_13_ten_thousand_label_sets_are_as_many_series() -> Result<(), InstrumentError> {
     let kit = TestKit::new();
@@ -383,8 +383,8 @@ fn case_13_ten_thousand_label_sets_are_as_many_series() -> Result<(), Instrument
     Ok(())
 }
 
-/// There only a warning in the manual keeps a metric small. Here 2000 series is the most unless more are asked for;
-/// what is beyond goes to one series, so that the total stays right.
+/// In the original, only a warning in the manual keeps a metric small. In meterkit, the limit is 2000 series by
+/// default; further label sets go to one series, so that the total stays correct.
 #[test]
 fn case_13_by_default_the_number_of_series_is_limited() -> Result<(), InstrumentError> {
     let kit = TestKit::new();

@@ -1,18 +1,20 @@
 //! Conformance, cases 42 to 48: attributes that many series share.
 //!
-//! There attributes are given by rules: for all metrics, for one scope by name and version, and for scopes whose names
-//! match a pattern. A rule for a scope replaces those for all. Here attributes are given where things are made: for all
-//! metrics in the registry, for a scope by the code that makes its meter, for an instrument where it is built. They add
-//! up; of one key the nearest counts: global, then scope, then instrument, then label. Rules by pattern would have to
-//! be matched against every series of every scope, and nobody who reads the code of a scope would see what they do to
-//! it. So [`meter`] stands for the code of a program that decides what its scopes are given.
+//! In the original, rules assign attributes: to all metrics, to one scope by name and version, and to scopes whose
+//! names match a pattern. A rule for a scope replaces the rules for all. In meterkit, attributes are set where things
+//! are created: for all metrics in the registry, for a scope by the code that creates its meter, for an instrument by
+//! its builder. They add up; if a key is set more than once, the nearest attribute applies: global, then scope, then
+//! instrument, then label. Rules by pattern would have to be matched against every series of every scope, and a reader
+//! of a scope's code could not see their effect. So [`meter`] stands for the code of a program that decides which
+//! attributes its scopes get.
 
 use meterkit::testing::{Seen, TestKit, assert_metric};
 use meterkit::{InstrumentError, Labels, Meter};
 
-/// The meter of a scope, with the attributes that the rules of the cases give it: `a` for `ins_a` in v1.0, `b` and `c`
-/// for `ins_bb` in v1.1, `d` for whatever begins with `ins` in v1.0, `e` and `f` for whatever begins with `ins_b` in
-/// v1.0 and v1.1. A scope without a name is refused here, so the nameless one of case 42 has a name that no rule knows.
+/// Creates the meter of a scope with the attributes that the rules of the cases assign: `a` for `ins_a` in v1.0, `b`
+/// and `c` for `ins_bb` in v1.1, `d` for names that begin with `ins` in v1.0, `e` and `f` for names that begin with
+/// `ins_b` in v1.0 and v1.1. meterkit rejects a scope without a name, so the nameless scope of case 42 has a name that
+/// no rule matches.
 fn meter(kit: &TestKit, name: &str, version: &'static str) -> Meter {
     let meter = kit.semconv(if name.is_empty() { "unnamed" } else { name });
     let meter = if version.is_empty() { meter } else { meter.version(version) };
@@ -28,7 +30,7 @@ fn meter(kit: &TestKit, name: &str, version: &'static str) -> Meter {
     given.fold(meter, |meter, (key, _)| meter.attribute(key.to_owned(), "1"))
 }
 
-/// The keys that a series of the scope has, when `global` is set for all metrics.
+/// Returns the label keys of a series in the scope, when `global` is set for all metrics.
 fn keys(name: &str, version: &'static str) -> Vec<String> {
     let kit = TestKit::new();
     kit.registry().set_attributes([("global".into(), "1".into())]).expect("a good key");
@@ -44,9 +46,9 @@ fn case_42_what_is_set_for_all_is_on_a_scope_without_attributes() {
     assert_eq!(keys("", ""), ["global"]);
 }
 
-/// There a scope that rules name has nothing of what is set for all, even when no rule fits its version. Here what is
-/// set for all is on all: nobody expects `deployment.environment.name` to be gone where a scope has attributes of its
-/// own.
+/// In the original, a scope that any rule names loses the attributes set for all, even if no rule matches its version.
+/// In meterkit, they always apply: nobody expects `deployment.environment.name` to disappear when a scope has its own
+/// attributes.
 #[test]
 fn cases_43_and_44_attributes_of_one_version_are_not_on_another() {
     assert_eq!(keys("ins_a", ""), ["global"]);
@@ -54,14 +56,14 @@ fn cases_43_and_44_attributes_of_one_version_are_not_on_another() {
     assert_eq!(keys("ins_a", "v1.0"), ["a", "d", "global"]);
 }
 
-/// There without `global`; see above.
+/// The original lacks `global`; see above.
 #[test]
 fn cases_45_and_46_attributes_of_a_scope_add_up() {
     assert_eq!(keys("ins_bb", "v1.0"), ["d", "e", "global"]);
     assert_eq!(keys("ins_bb", "v1.1"), ["b", "c", "f", "global"]);
 }
 
-/// There without `global`; see above.
+/// The original lacks `global`; see above.
 #[test]
 fn case_47_attributes_of_one_scope_are_not_on_another() {
     assert_eq!(keys("ins_cc", "v1.1"), ["global"]);
@@ -72,7 +74,7 @@ struct Dynamic {
     dynamic: Option<&'static str>,
 }
 
-/// How many series a metric has, which all have `key`, or neither of the keys when it is `None`.
+/// Returns the number of series of a metric, after checking that all have `key`, or neither key if it is `None`.
 fn count(seen: &Seen, name: &str, key: Option<&str>) -> usize {
     let series = seen.series(name);
     for series in &series {
@@ -109,7 +111,7 @@ fn case_48_each_version_of_a_scope_has_attributes_of_its_own() -> Result<(), Ins
     Ok(())
 }
 
-/// There the order differs from instrument to instrument. Here it is one for all of them.
+/// In the original, the order depends on the instrument. In meterkit, it is the same for all instruments.
 #[test]
 fn case_48_of_one_key_the_nearest_attribute_counts() -> Result<(), Box<dyn std::error::Error>> {
     #[derive(Labels)]
@@ -138,7 +140,7 @@ fn case_48_of_one_key_the_nearest_attribute_counts() -> Result<(), Box<dyn std::
     let _observed = observed.attribute("d", own).observe(|| 1)?;
 
     let seen = kit.collect();
-    // A label has its key for itself, also where it is absent: two series could look the same otherwise.
+    // A label owns its key even if it is absent; otherwise two series could look the same.
     assert_metric!(seen, "counter" { a = "global", b = "scope", c = own } == 1);
     assert_metric!(seen, "gauge" { a = "global", b = "scope", c = own } == 1);
     assert_metric!(seen, "histogram" { a = "global", b = "scope", c = own } count == 1);

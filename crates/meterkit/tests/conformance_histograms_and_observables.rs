@@ -1,5 +1,5 @@
 //! Conformance, cases 31 to 41: histograms, attributes of instruments, callbacks and scopes in the systems that
-//! meterkit learns from, said in its API. Where the rule here is another one, the test says why.
+//! meterkit learns from, expressed in meterkit's API. Where meterkit follows another rule, the test explains why.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -99,7 +99,7 @@ struct Label6 {
     dynamic_label_6: Option<&'static str>,
 }
 
-/// What a callback reports is the value itself, in every collection: nothing adds up.
+/// A callback reports the value itself in every collection; values do not accumulate.
 #[test]
 fn case_35_what_callbacks_observe_does_not_add_up() -> Result<(), InstrumentError> {
     let kit = TestKit::new();
@@ -125,8 +125,8 @@ fn case_35_what_callbacks_observe_does_not_add_up() -> Result<(), InstrumentErro
     Ok(())
 }
 
-/// Of two observations of one series the last one counts for every kind, as in OpenTelemetry for Rust. OpenTelemetry
-/// for Go adds those of totals up.
+/// If a callback observes a series twice, the last observation applies for every kind, as in OpenTelemetry for Rust.
+/// OpenTelemetry for Go adds up observations of sums.
 #[test]
 fn case_35_of_two_observations_of_one_series_the_last_one_counts() -> Result<(), InstrumentError> {
     let kit = TestKit::new();
@@ -156,7 +156,7 @@ fn case_35_of_two_observations_of_one_series_the_last_one_counts() -> Result<(),
     Ok(())
 }
 
-/// So it is with several callbacks: the one that was registered last counts.
+/// The same holds for several callbacks: the one that was registered last applies.
 #[test]
 fn case_35_of_two_callbacks_that_observe_one_series_the_last_one_counts()
 -> Result<(), InstrumentError> {
@@ -210,13 +210,13 @@ fn case_37_what_an_instrument_was_made_with_is_exported() -> Result<(), Instrume
     Ok(())
 }
 
-/// The data of a metric, whose name no other has.
+/// Returns the data of the only metric with this name.
 fn data<'a>(seen: &'a Seen, name: &str) -> &'a Data {
     let metrics = seen.snapshot().scopes.iter().flat_map(|scope| &scope.metrics);
     &metrics.into_iter().find(|metric| metric.descriptor.name == name).expect(name).data
 }
 
-/// There one way of making it gives a sum that may only rise.
+/// In the original, one way to create this instrument produces a monotonic sum.
 #[test]
 fn case_38_what_may_fall_is_not_exported_as_rising() -> Result<(), InstrumentError> {
     let kit = TestKit::new();
@@ -248,7 +248,7 @@ fn case_38_what_may_fall_is_not_exported_as_rising() -> Result<(), InstrumentErr
     Ok(())
 }
 
-/// The error names the instrument and the scope, and nothing runs.
+/// The error names the instrument and the scope, and no callback runs.
 #[test]
 fn case_39_a_callback_for_instruments_of_two_scopes_is_an_error() -> Result<(), InstrumentError> {
     let kit = TestKit::new();
@@ -269,7 +269,7 @@ fn case_39_a_callback_for_instruments_of_two_scopes_is_an_error() -> Result<(), 
     Ok(())
 }
 
-/// What a callback observes without having been registered for it is dropped, and counted.
+/// An observation of an instrument that the callback was not registered for is dropped and counted.
 #[test]
 fn case_39_what_a_callback_observes_of_another_scope_is_counted_as_dropped()
 -> Result<(), InstrumentError> {
@@ -291,7 +291,7 @@ fn case_39_what_a_callback_observes_of_another_scope_is_counted_as_dropped()
     Ok(())
 }
 
-/// A callback may record with instruments of any scope: that is recording as anywhere else.
+/// A callback may record with instruments of any scope, like any other code.
 #[test]
 fn case_39_what_a_callback_records_in_another_scope_arrives() -> Result<(), InstrumentError> {
     let kit = TestKit::new();
@@ -348,8 +348,8 @@ fn case_40_it_does_not_matter_whether_instruments_or_the_pipeline_come_first() -
     Ok(())
 }
 
-/// There a second reader replaces the first without a word. Here targets add up, push and pull, and who asks for what
-/// is young enough shares it.
+/// In the original, a second reader silently replaces the first. In meterkit, push and pull targets coexist, and they
+/// share collections that are recent enough.
 #[test]
 fn case_41_each_target_is_sent_everything() -> Result {
     let kit = TestKit::new();
@@ -364,7 +364,7 @@ fn case_41_each_target_is_sent_everything() -> Result {
     let targets = [Batches::default(), Batches::default()];
     let telemetry = Telemetry::builder()
         .registry(kit.registry().clone())
-        // Whatever is asked for within a minute shares one collection.
+        // All requests within a minute share one collection.
         .snapshot_max_age(Duration::from_secs(60))
         .target_with(targets[0].clone(), ONLY_WHEN_ASKED)
         .target_with(targets[1].clone(), ONLY_WHEN_ASKED)

@@ -1,5 +1,5 @@
 //! Conformance, cases 17 to 30: names of metrics, scopes and labels, and values of labels, in the systems that meterkit
-//! learns from, said in its API. Where the rule here is another one, the test says why.
+//! learns from, expressed in meterkit's API. Where meterkit follows another rule, the test explains why.
 
 use meterkit::data::AttributeRef;
 use meterkit::settings::{Naming, NamingPolicy};
@@ -10,7 +10,7 @@ use meterkit::{
 
 type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
 
-/// Makes a counter in a scope of the house style.
+/// Creates a counter in a scope of the house style.
 fn named(name: &str) -> Result<Counter, InstrumentError> {
     Registry::new().scoped("plugin", "catalog").counter(name.to_owned()).build()
 }
@@ -36,8 +36,9 @@ fn case_17_names_are_lower_case_words() {
     }
 }
 
-/// There 63 characters are the most, and `e_` is kept for the system's own metrics. Here OpenTelemetry's limit of 255
-/// holds, with the scope before the name; and meterkit's own metrics have a scope of their own, so no prefix is needed.
+/// In the original, a name may have at most 63 characters, and `e_` is reserved for the system's own metrics. meterkit
+/// applies OpenTelemetry's limit of 255 to the name including its scope; its own metrics have their own scope, so no
+/// prefix is needed.
 #[test]
 fn case_17_names_are_as_long_as_opentelemetry_allows_and_none_is_reserved() {
     for name in ["a".repeat(63), "a".repeat(64), "e_count".to_owned()] {
@@ -49,7 +50,7 @@ fn case_17_names_are_as_long_as_opentelemetry_allows_and_none_is_reserved() {
     assert!(error.contains("256 characters") && error.contains("by 1"), "{error}");
 }
 
-/// `EncoreResource-123abc` is no field name in Rust; with `_` in place of the `-` it is.
+/// `EncoreResource-123abc` is not a valid field name in Rust, but it is with `_` in place of `-`.
 #[test]
 fn case_18_keys_and_values_are_the_rust_names_in_snake_case() {
     #[derive(Labels)]
@@ -104,8 +105,8 @@ fn case_18_keys_and_values_are_the_rust_names_in_snake_case() {
     }
 }
 
-/// The second text is no name that Rust has, but one that somebody may give to a metric: the error then says what would
-/// do. Its words are the ones expected; its dots stay levels, for names have levels here.
+/// The second text cannot be a Rust name, but somebody may give it to a metric; the error then suggests a valid name.
+/// The suggestion has the expected words; its dots stay, because metric names have levels.
 #[test]
 fn case_19_words_are_found_whatever_stands_between_them() {
     #[derive(Labels)]
@@ -123,9 +124,9 @@ fn case_19_words_are_found_whatever_stands_between_them() {
     assert!(named(words).is_ok());
 }
 
-/// There `service` is refused, because the system puts it on every series. Here the service is in the resource, as
-/// OpenTelemetry has it, so the label is free; what Prometheus and the exporters need is refused instead.
-/// `derive(Labels)` refuses it when it compiles, which the tests of meterkit-macros show.
+/// The original rejects `service`, because the system puts it on every series. In meterkit, as in OpenTelemetry, the
+/// service is in the resource, so the label is free; keys that Prometheus and the exporters need are rejected instead.
+/// `derive(Labels)` rejects them at compile time, which the tests of meterkit-macros cover.
 #[test]
 fn case_20_keys_that_targets_need_are_refused_and_service_is_not() -> Result<(), InstrumentError> {
     #[derive(Labels)]
@@ -160,8 +161,9 @@ fn case_20_keys_that_targets_need_are_refused_and_service_is_not() -> Result<(),
     Ok(())
 }
 
-/// There 3.7 becomes "3". Here a float is no label: each value would be a series of its own, and cutting off digits in
-/// silence helps nobody. It does not compile, which the tests of meterkit-macros show; whoever wants "3" says so.
+/// In the original, 3.7 becomes "3". In meterkit, a float cannot be a label: each value would be a separate series, and
+/// silently dropping digits helps nobody. It does not compile, which the tests of meterkit-macros cover; code that
+/// wants "3" converts the value explicitly.
 #[test]
 fn case_21_values_of_labels_are_written_as_rust_writes_them() -> Result<(), InstrumentError> {
     #[derive(Labels)]
@@ -180,9 +182,9 @@ fn case_21_values_of_labels_are_written_as_rust_writes_them() -> Result<(), Inst
     Ok(())
 }
 
-/// What is text, integer or truth value stays so on its way to targets that tell them apart. The derive makes an enum's
-/// values texts, so a label has one type; arrays and objects do not compile. There optional labels are refused; here
-/// `Option` says that a key may be absent.
+/// Text, integers and booleans keep their types on the way to targets that distinguish them. The derive turns an enum's
+/// values into text, so a label has one type; arrays and objects do not compile. The original rejects optional labels;
+/// in meterkit, `Option` means that a key may be absent.
 #[test]
 fn case_22_labels_keep_their_type() -> Result<(), InstrumentError> {
     #[derive(LabelValue)]
@@ -190,7 +192,7 @@ fn case_22_labels_keep_their_type() -> Result<(), InstrumentError> {
         A,
         B,
     }
-    /// `1 | 2`: an enum of integers is written by hand.
+    /// `1 | 2`: an enum of integers is implemented by hand.
     enum Version {
         One,
         Two,
@@ -228,7 +230,7 @@ fn case_22_labels_keep_their_type() -> Result<(), InstrumentError> {
     Ok(())
 }
 
-/// The full name of a counter that is made in a scope.
+/// Returns the full name of a counter that is created in a scope.
 fn full_name(kit: &TestKit, kind: &str, scope: &str, metric: &str) -> Result<String> {
     let counter = kit.scoped(kind, scope).counter::<u64>(metric.to_owned()).build()?;
     counter.increment();
@@ -268,8 +270,8 @@ fn cases_23_to_25_metrics_are_called_after_their_scope() -> Result {
     Ok(())
 }
 
-/// There `httpRouter` is written in the manual, and becomes `httprouter` in the code. Here it stays as written, and a
-/// second spelling of it is refused.
+/// The original's manual writes `httpRouter`, and its code turns the name into `httprouter`. meterkit keeps the
+/// spelling, and rejects a second spelling.
 #[test]
 fn case_24_camel_case_is_kept_and_has_one_spelling() -> Result<(), InstrumentError> {
     let kit = TestKit::new();
@@ -306,15 +308,15 @@ fn case_26_a_prefix_is_put_before_a_name_exactly_once() -> Result {
             kit.collect().series("backstage.plugin.x.y")[0].scope().name(),
             "backstage.plugin.x"
         );
-        // Both spellings are one instrument.
+        // Both spellings refer to one instrument.
         assert_eq!(full_name(&kit, "plugin", "x", "y")?, "backstage.plugin.x.y");
         assert_metric!(kit, "backstage.plugin.x.y" == 2);
     }
     Ok(())
 }
 
-/// There the scope is `backstage-plugin-catalog`. Here it is `backstage.plugin.catalog` with either policy, so that a
-/// part of the program is found under one name.
+/// In the original, the scope is `backstage-plugin-catalog`. In meterkit, it is `backstage.plugin.catalog` with either
+/// policy, so that a part of the program is always found under one name.
 #[test]
 fn case_27_the_policy_scope_only_leaves_names_untouched() -> Result {
     let kit = TestKit::new();
@@ -326,7 +328,7 @@ fn case_27_the_policy_scope_only_leaves_names_untouched() -> Result {
     let series = &seen.series("mcp.server.operation.duration")[0];
     assert_eq!(series.scope().name(), "backstage.plugin.catalog");
 
-    // With the default policy, one scope at a time: for names that a convention fixes.
+    // With the default policy, names can be fixed for one scope at a time, as a convention may require.
     let kit = TestKit::new();
     let meter = kit.semconv("backstage-plugin-catalog");
     meter.histogram::<f64>("mcp.server.operation.duration").unit("s").build()?.record(0.5);
@@ -334,7 +336,8 @@ fn case_27_the_policy_scope_only_leaves_names_untouched() -> Result {
     Ok(())
 }
 
-/// The expression there refuses dots, which every name in its own manual has. Here dots join levels.
+/// The original's regular expression rejects dots, although every name in its manual has one. In meterkit, dots
+/// separate levels.
 #[test]
 fn case_28_names_are_snake_case_and_may_have_levels() {
     for name in ["request_count", "api_response_time", "http_errors", "a.b"] {
@@ -343,7 +346,7 @@ fn case_28_names_are_snake_case_and_may_have_levels() {
     for name in ["", "My-Metric", "a__b"] {
         assert!(named(name).is_err(), "{name}");
     }
-    // It lets names begin with a digit, which OpenTelemetry does not.
+    // The expression accepts names that begin with a digit, which OpenTelemetry does not.
     assert!(named("5xx").is_err());
 }
 
@@ -366,9 +369,9 @@ fn case_29_version_and_schema_of_a_scope_are_passed_on() -> Result<(), Instrumen
     Ok(())
 }
 
-/// There each plugin's scope can be called something else by configuration. Here an operator sets the namespace of all
-/// (`METERKIT_NAMESPACE`), so that dashboards made for one plugin fit the others; the code that makes a meter sets its
-/// version and schema, and the last one set counts.
+/// In the original, configuration can rename the scope of each plugin. In meterkit, an operator sets the namespace of
+/// all scopes (`METERKIT_NAMESPACE`), so that dashboards made for one plugin fit the others; the code that creates a
+/// meter sets its version and schema, and the last value set applies.
 #[test]
 fn case_29_what_is_set_wins_over_the_default() -> Result {
     let kit = TestKit::new();
@@ -384,7 +387,7 @@ fn case_29_what_is_set_wins_over_the_default() -> Result {
     Ok(())
 }
 
-/// A callback is added by `observe`, and removed by dropping what that gives.
+/// `observe` adds a callback, and dropping its return value removes the callback.
 #[test]
 fn case_30_each_kind_of_instrument_can_be_made_and_used() -> Result<(), InstrumentError> {
     let kit = TestKit::new();

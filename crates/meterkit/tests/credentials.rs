@@ -1,5 +1,5 @@
-//! What a receiver quotes of the credentials that it was sent is in no error of any target, and credentials that can be
-//! read on their way are warned of once.
+//! Credentials that a receiver quotes in its answer appear in no error of any target, and credentials that can be read
+//! in transit cause one warning.
 
 use std::net::SocketAddr;
 use std::time::SystemTime;
@@ -15,11 +15,11 @@ use meterkit_pipeline::{Snapshot, Target};
 use meterkit_prometheus::PrometheusServer;
 use meterkit_pushgateway::{PushgatewayConfig, PushgatewayTarget};
 
-/// With a token in the header, `h3aderT/ken`, and one in the query, `qu3ry=T+ken`.
+/// Returns all targets, with the token `h3aderT/ken` in the header and the token `qu3ry=T+ken` in the query.
 fn targets(base: &str, transport: &Transport) -> Vec<Box<dyn Target>> {
     let url = format!("{base}/v1?api_key=qu3ry%3DT%2Bken&x=1");
     let otlp = |protocol| {
-        // gRPC has no place for a query.
+        // gRPC endpoints cannot have a query.
         let url = if protocol == Protocol::Grpc { base } else { &url };
         let config =
             OtlpConfig::new(protocol, url).expect("a URL").with_transport(transport.clone());
@@ -59,7 +59,7 @@ fn snapshot() -> Snapshot {
 
 #[tokio::test]
 async fn what_a_receiver_quotes_of_credentials_is_in_no_error() {
-    // As they are, in URLs, in JSON, and in Base64 with the names before them.
+    // The credentials in plain text, in URLs, in JSON, and in Base64 together with the usernames.
     let said = "no such key: h3aderT/ken, h3aderT%2Fken, h3aderT%2fken, h3aderT\\/ken, Basic bWU6aDNhZGVyVC9rZW4=, \
                 qu3ry=T+ken, api_key=qu3ry%3DT%2Bken&x=1, qu3ry%3dT+ken, pr0xyT/ken, \
                 proxy-authorization: Basic bWU6cHIweHlUL2tlbg==, bWU6cHIweHlUL2tlbg, pr0xyT%2Fken";
@@ -78,7 +78,7 @@ async fn what_a_receiver_quotes_of_credentials_is_in_no_error() {
                 [("h3ader", "aDNhZGVy"), ("qu3ry", "cXUzcnk"), ("pr0xy", "cHIweHl")]
             {
                 assert!(!error.contains(secret), "{kind}: {error}");
-                // Only remote write sends its own in this form.
+                // Only remote write sends its credentials in this form.
                 let is_sent = secret != "h3ader" || target.name() == "grafana";
                 assert!(!(is_sent && error.contains(in_base64)), "{kind}: {error}");
                 assert!(!format!("{target:?}").contains(secret), "{target:?}");

@@ -1,4 +1,4 @@
-//! What the variables of the environment do to a program that starts.
+//! The effect of environment variables on a program that starts.
 
 #[cfg(feature = "prometheus")]
 use crate::http_get;
@@ -7,7 +7,7 @@ use meterkit::{Error, Meter, Telemetry};
 use meterkit_fakes::log_lines;
 use meterkit_fakes::own_process::{rerun, text};
 
-/// Counts something where every part of a program does: in the global registry.
+/// Counts in the global registry, like every part of a program.
 fn count(requests: u64) {
     let meter = Meter::scoped("plugin", "catalog");
     meter.counter::<u64>("requests").build().expect("a good name").add(requests);
@@ -236,7 +236,7 @@ fn secrets_of_the_environment_show_nowhere() {
         let is_said = lines.iter().any(|it| it.contains(said) && it.contains(target));
         assert!(is_said, "{variable} goes unnoticed: {lines:?}");
     }
-    // Nobody listens, and why an export failed holds no secret either.
+    // Nobody listens, and the reason of a failed export must not contain a secret either.
     let failed = telemetry.flush_blocking();
     let health = telemetry.health();
     for shown in [format!("{failed:?}"), health.to_string(), format!("{health:?}")] {

@@ -1,4 +1,4 @@
-//! Each target receives what its filter leaves, whichever protocol it speaks and wherever the filter is set.
+//! Each target receives what its filter keeps, whatever its protocol and wherever the filter is set.
 
 use std::io::Write;
 
@@ -19,7 +19,7 @@ struct Order {
     user: &'static str,
 }
 
-/// Counts 12 orders of two users in one region, one of whom goes before the end, and something that is internal.
+/// Counts 12 orders of two users in one region, removes the series of one user, and counts something internal.
 fn run(telemetry: &Telemetry) {
     let meter = Meter::scoped("plugin", "shop");
     let orders = meter.counter_group::<Order, u64>("orders").build().unwrap();
@@ -62,7 +62,7 @@ async fn variables_filter_each_target() {
         ("METERKIT_PUSHGATEWAY_URL", &*urls[3]),
         ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
         ("METERKIT_RESOURCE_DETECTORS", "service_instance"),
-        // Scrapes share no values with exports.
+        // Scrapes and exports do not share values.
         ("METERKIT_SNAPSHOT_MAX_AGE", "0"),
     ];
     let names = ["PROMETHEUS", "CONSOLE", "OTLP", "DATADOG", "GRAFANA", "PUSHGATEWAY"];
@@ -195,7 +195,7 @@ fn patterns_that_match_nothing_are_warned_of_at_the_latest_when_the_program_ends
         ("OTEL_METRICS_EXPORTER", "console"),
         ("METERKIT_CONSOLE_INSTRUMENTS", "*.orders,*.silent,*.ordrs"),
         ("METERKIT_CONSOLE_LABELS", "!user,!usr,!client"),
-        // Not selected.
+        // The target is not selected.
         ("METERKIT_OTLP_LABELS", "!nothing"),
     ];
     if rerun(name, &variables).is_some() {
@@ -203,7 +203,7 @@ fn patterns_that_match_nothing_are_warned_of_at_the_latest_when_the_program_ends
     }
     let ((), lines) = log_lines::of_all_threads(|| {
         let telemetry = Telemetry::from_env().unwrap().install().unwrap();
-        // It has no values yet.
+        // The instrument has no values yet.
         let silent = Meter::scoped("plugin", "shop").counter_group::<Order, u64>("silent");
         let _silent = silent.build().unwrap();
         let calls = opentelemetry::global::meter("foreign").u64_counter("calls").build();

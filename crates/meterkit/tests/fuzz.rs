@@ -1,8 +1,8 @@
-//! Whatever scrapers, files, variables and receivers say, nothing panics, hangs or shows a secret.
+//! Whatever scrapers, files, variables and receivers send, nothing panics, hangs or shows a secret.
 //!
-//! Each test takes a corpus, the files in `tests/corpora`, and replays it as it is and with a few changes. The ignored
-//! forms change it for a minute each, or for as many seconds as `METERKIT_FUZZ_SECONDS` says, with other changes in
-//! each run: `.ci/long` runs them. What fails is printed; a file with it belongs into the corpus.
+//! Each test takes a corpus, the files in `tests/corpora`, and replays it unchanged and with a few mutations. The
+//! ignored variants mutate it for a minute each, or for `METERKIT_FUZZ_SECONDS` seconds, with different mutations in
+//! each run; `.ci/long` runs them. An input that fails is printed and should be added to the corpus.
 
 use std::env;
 use std::fmt::Write as _;
@@ -22,7 +22,7 @@ mod receiver;
 mod replies;
 mod scraper;
 
-/// How many changes of each file are tried with every change of the code.
+/// The number of mutations of each file in a normal test run.
 const CHANGES: usize = 20;
 
 macro_rules! corpora {
@@ -57,7 +57,7 @@ corpora! {
     replies_to_publishing: crate::fuzz::replies::to_publishing();
 }
 
-/// Tries each file of the corpus, and the same few changes of it each time.
+/// Tries each file of the corpus, and the same few mutations of it each time.
 fn replay(corpus: &str, test: &mut dyn FnMut(&[u8])) {
     let files = files(corpus);
     let mut dice = Dice(1);
@@ -67,7 +67,7 @@ fn replay(corpus: &str, test: &mut dyn FnMut(&[u8])) {
     }
 }
 
-/// Tries changes of the corpus until the time is over.
+/// Tries mutations of the corpus until the time is over.
 fn fuzz(corpus: &str, test: &mut dyn FnMut(&[u8])) {
     let seconds = env::var("METERKIT_FUZZ_SECONDS").map_or(60, |it| it.parse().expect("a number"));
     let end = Instant::now() + Duration::from_secs(seconds);
@@ -92,13 +92,13 @@ fn files(corpus: &str) -> Vec<Vec<u8>> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpora").join(corpus);
     let entries = fs::read_dir(directory).expect("there is a corpus");
     let mut paths: Vec<_> = entries.map(|entry| entry.expect("a file").path()).collect();
-    // In the same order everywhere.
+    // Use the same order on every machine.
     paths.sort();
     assert!(!paths.is_empty());
     paths.iter().map(|path| fs::read(path).expect("a file")).collect()
 }
 
-/// Fails if a text for people would spoil a log.
+/// Fails if a message would spoil a log.
 fn assert_shown(error: &dyn std::fmt::Display) {
     let mut text = String::new();
     write!(text, "{error}").expect("it is written");

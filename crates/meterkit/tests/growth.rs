@@ -1,5 +1,5 @@
-//! Twice the input is twice the work, and not four times. Valgrind counts the instructions, which do not depend on
-//! how busy the machine is. Where there is no valgrind, nothing is tested.
+//! Twice the input takes twice the work, not four times as much. Valgrind counts instructions, which do not depend on
+//! how busy the machine is. Without valgrind, nothing is tested.
 
 use std::env;
 use std::net::UdpSocket;
@@ -17,7 +17,7 @@ use meterkit_pipeline::{Pipeline, Schedule, Snapshot, Target};
 use meterkit_settings::Environment;
 use meterkit_settings::file::ConfigFile;
 
-/// Name, a size at which the work shows beside what the process does at its start, and what does it.
+/// The name, the size at which the work outweighs the startup of the process, and the work itself.
 type Case = (&'static str, usize, fn(usize));
 
 const CASES: &[Case] = &[
@@ -133,7 +133,7 @@ const CASES: &[Case] = &[
     }),
     ("deltas for an agent", 300, |n| {
         let registry = registry_of(n, 1);
-        // It reads nothing, which nobody tells the sender.
+        // The agent reads nothing, and the sender does not notice.
         let agent = UdpSocket::bind("127.0.0.1:0").expect("a port");
         let address = format!("udp://{}", agent.local_addr().expect("an address"));
         let address = address.parse().expect("an address");
@@ -177,7 +177,7 @@ fn registry_of(scopes: usize, instruments: usize) -> Registry {
     registry
 }
 
-/// A registry with one name in many scopes, which Prometheus has as one family.
+/// Creates a registry with one name in many scopes, which are one family in Prometheus.
 fn alike(scopes: usize) -> Registry {
     let registry = Registry::new();
     for at in 0..scopes {
@@ -196,7 +196,7 @@ fn snapshot(registry: &Registry, second: u64) -> Snapshot {
     Snapshot::new(Attributes::empty(), time, registry.read())
 }
 
-/// Exports to a receiver that is not there.
+/// Exports to a receiver that does not exist.
 fn export(target: &mut RemoteWriteTarget, registry: &Registry, second: u64) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let snapshot = snapshot(registry, second);
@@ -204,7 +204,7 @@ fn export(target: &mut RemoteWriteTarget, registry: &Registry, second: u64) {
     runtime.expect("a runtime").block_on(export).expect_err("nobody is there");
 }
 
-/// An exposition with gauges of these names.
+/// Returns an exposition with gauges of these names.
 fn exposition(names: impl Iterator<Item = String>) -> String {
     names.map(|name| format!("# TYPE {name} gauge\n{name} 1\n")).collect()
 }
@@ -224,7 +224,7 @@ fn views(views: usize) -> String {
 
 const CASE: &str = "TEST_OF_GROWTH";
 
-/// Does the work of one case in a process of its own, which valgrind watches.
+/// Does the work of one case in a separate process, which valgrind watches.
 #[test]
 #[ignore = "the other test starts it"]
 fn one_case() {
@@ -234,7 +234,7 @@ fn one_case() {
     work(size.parse().expect("a number"));
 }
 
-/// Returns how many instructions a case takes.
+/// Returns the number of instructions of a case.
 fn instructions(name: &str, size: usize) -> u64 {
     let output = Command::new("valgrind")
         .args(["--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"])
@@ -258,7 +258,7 @@ fn twice_the_input_is_twice_the_work() {
     }
     let mut steep = Vec::new();
     for (name, size, _) in CASES {
-        // By the differences, as what every process does at its start would hide the growth.
+        // Compare differences, because the startup of the process would hide the growth.
         let [one, two, four] = [1, 2, 4].map(|times| instructions(name, size * times) as f64);
         let growth = (four - two) / (two - one).max(1.0);
         println!("{growth:.2} {name}: {one} {two} {four}");
@@ -269,5 +269,6 @@ fn twice_the_input_is_twice_the_work() {
     assert_eq!(steep, Vec::<String>::new(), "times the work for twice the input");
 }
 
-/// Sorting takes a little more than twice the work; what compares everything with everything takes four times as much.
+/// The largest accepted growth. Sorting takes slightly more than twice the work; comparing every pair takes four times
+/// as much.
 const STEEPEST: f64 = 2.5;

@@ -1,4 +1,4 @@
-//! `Telemetry::health()` tells how each target is doing, and no secrets.
+//! `Telemetry::health()` reports the state of each target, without secrets.
 
 use meterkit::target::ConsoleTarget;
 #[cfg(feature = "prometheus")]

@@ -1,15 +1,15 @@
-//! Scrapes as a client does.
+//! Sends HTTP requests as a client does.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// The body of `GET /metrics`, which has to be answered with 200.
+/// Returns the body of `GET /metrics`, and fails unless the status is 200.
 pub(crate) fn scrape(address: SocketAddr) -> io::Result<String> {
     get(address, "/metrics")
 }
 
-/// The body of a path, which has to be answered with 200.
+/// Returns the body of a path, and fails unless the status is 200.
 pub(crate) fn get(address: SocketAddr, path: &str) -> io::Result<String> {
     let answer = answer(address, path)?;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
@@ -17,7 +17,7 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> io::Result<String> {
     Ok(body.to_owned())
 }
 
-/// The whole answer to a request for a path.
+/// Returns the whole answer to a request for a path.
 pub(crate) fn answer(address: SocketAddr, path: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;

@@ -41,7 +41,7 @@ fn a_scrape_and_push_targets_have_what_applications_record_elsewhere() {
         .prometheus_client_registry(client.clone())
         .install()
         .expect("it starts");
-    // Registered after the start.
+    // Metrics may be registered after the start.
     let load: Gauge = Gauge::default();
     client.lock().expect("no panic").register("load", "Load", load.clone());
     jobs.inc_by(7);
@@ -58,7 +58,7 @@ fn a_scrape_and_push_targets_have_what_applications_record_elsewhere() {
     assert_eq!(seen.value("jobs", []), Some(meterkit::data::Value::F64(7.0)));
     assert_eq!(seen.value("load", []), Some(meterkit::data::Value::I64(-3)));
 
-    // Another one may be brought in while the program runs.
+    // Another registry may be imported while the program runs.
     let later = prometheus::Registry::new();
     let opts = Opts::new("later_total", "Later.");
     later.register(Box::new(IntCounter::with_opts(opts).expect("fine"))).expect("new");

@@ -1,4 +1,4 @@
-//! Two processes of one service never write one series.
+//! Two processes of one service never write to the same series.
 #![cfg(all(feature = "grafana", feature = "otlp"))]
 
 use std::collections::BTreeSet;
@@ -9,10 +9,10 @@ use meterkit_fakes::own_process::{rerun, text};
 use meterkit_fakes::{otlp, remote_write};
 
 const SERVICE: (&str, &str) = ("OTEL_SERVICE_NAME", "shop");
-/// The usual port of the scrape endpoint may be taken.
+/// The default port of the scrape endpoint may be taken.
 const PORT: (&str, &str) = ("OTEL_EXPORTER_PROMETHEUS_PORT", "0");
 
-/// Records and exports, as a program that has the variables of its environment.
+/// Records and exports with the settings of the environment.
 fn run() {
     let telemetry = Telemetry::from_env().unwrap().install().unwrap();
     meterkit::Meter::scoped("plugin", "shop").counter::<u64>("orders").build().unwrap().add(5);

@@ -1,4 +1,4 @@
-//! How a program ends: in order, by a signal, or by dropping what it installed.
+//! The end of a program: an orderly shutdown, a signal, or a dropped `Telemetry`.
 
 use std::time::Duration;
 

@@ -1,7 +1,8 @@
-//! Compares the lines that the library can log with `log_lines.txt`, so that each new one, and each new text, shows in review.
+//! Compares the lines that the library can log with `log_lines.txt`, so that every new or changed line appears in
+//! review.
 //!
-//! `METERKIT_UPDATE_LOG_LINES=1 cargo test -p meterkit --all-features --test main log_lines` writes the file. How the lines
-//! of an outage read one after the other is in [`outage_lines`](super::outage_lines).
+//! `METERKIT_UPDATE_LOG_LINES=1 cargo test -p meterkit --all-features --test main log_lines` writes the file.
+//! [`outage_lines`](super::outage_lines) tests how the lines of an outage read in sequence.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -12,7 +13,7 @@ use syn::LitStr;
 
 const LISTING: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/log_lines.txt");
 
-/// What `tracing-subscriber` writes by itself, beside the fields of a line, into the same JSON object.
+/// The keys that `tracing-subscriber` itself writes into the same JSON object as the fields of a line.
 const TAKEN: [&str; 10] = [
     "fields",
     "filename",
@@ -26,10 +27,11 @@ const TAKEN: [&str; 10] = [
     "timestamp",
 ];
 
-/// Texts that are made elsewhere, as whole sentences: of settings, of disks, of metrics that clash in Prometheus.
+/// Placeholders for whole sentences that are built elsewhere: from settings, disks, and conflicting metrics in
+/// Prometheus.
 const SENTENCES: [&str; 3] = ["{warning}", "{problem}", "{clash}"];
 
-/// A line, without the values of one event.
+/// A log line without the values of one event.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Line {
     krate: String,
@@ -76,7 +78,7 @@ fn each_line_is_a_text_that_says_something() {
     }
 }
 
-/// Returns what the library's crates can log, in the order of the list.
+/// Returns the lines that the library's crates can log, in the order of the list.
 fn all_lines() -> BTreeSet<Line> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
     let mut lines = BTreeSet::new();
@@ -84,7 +86,7 @@ fn all_lines() -> BTreeSet<Line> {
         for krate in fs::read_dir(workspace.join(group)).unwrap() {
             let krate = krate.unwrap().path();
             let name = krate.file_name().unwrap().to_string_lossy().into_owned();
-            // What users run with the library, not what tests and benchmarks do.
+            // Include the crates that users run with the library, but not those for tests and benchmarks.
             if !["meterkit-fakes", "meterkit-bench", "meterkit-models"].contains(&&*name) {
                 read(&krate.join("src"), &name, &mut lines);
             }
@@ -108,12 +110,12 @@ fn read(folder: &Path, krate: &str, lines: &mut BTreeSet<Line>) {
     }
 }
 
-/// What is of interest in one file.
+/// The relevant parts of one file.
 #[derive(Default)]
 struct Found {
-    /// The invocations of macros that log: level and arguments.
+    /// The invocations of logging macros: level and arguments.
     macros: Vec<(String, TokenStream)>,
-    /// Texts that have a name.
+    /// String constants, by name.
     constants: BTreeMap<String, String>,
 }
 
@@ -171,7 +173,7 @@ impl Found {
     }
 }
 
-/// Returns the text and the fields of a line. `None` for the macros that pass on what they are given.
+/// Returns the text and the fields of a line; `None` for macros that only forward their arguments.
 fn parts(arguments: TokenStream) -> Option<(String, Vec<String>)> {
     let tokens: Vec<_> = arguments.into_iter().collect();
     let mut fields = Vec::new();
@@ -192,7 +194,7 @@ fn text_of(token: &TokenTree) -> Option<String> {
     syn::parse2::<LitStr>(token.clone().into()).ok().map(|text| text.value())
 }
 
-/// Returns the texts that the states of callbacks hand to `events.rs` with this level.
+/// Returns the texts that the states of callbacks pass to `events.rs` with this level.
 fn messages_of_callbacks(events: &Path, level: &str) -> Vec<String> {
     fn texts(source: TokenStream, level: &mut String, of: &mut Vec<(String, String)>) {
         for token in source {

@@ -1,5 +1,5 @@
-//! What waits, and what is kept for later, takes the memory that is configured and at most a fifth more. Alone in this
-//! program, so that what is counted is its own.
+//! Queues and caches take the configured memory and at most a fifth more. These tests have their own binary, so that
+//! they count only their own allocations.
 
 use std::alloc::System;
 use std::sync::{Arc, Mutex};
@@ -16,23 +16,23 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// One test at a time counts.
+/// Lets only one test count at a time.
 static COUNTING: Mutex<()> = Mutex::new(());
 
-/// Returns how many bytes the program has.
+/// Returns the number of bytes that the program has allocated.
 fn live() -> usize {
     let stats = ALLOCATOR.stats();
     stats.bytes_allocated - stats.bytes_deallocated
 }
 
-/// Fails if what was allocated since there were `before` bytes is more than a fifth above `configured`.
+/// Fails if the memory allocated since there were `before` bytes exceeds `configured` by more than a fifth.
 #[track_caller]
 fn assert_bounded(before: usize, configured: usize, what: &str) {
     let taken = live().saturating_sub(before);
     assert!(taken * 10 <= configured * 12, "{what}: {taken} bytes where {configured} are allowed");
 }
 
-/// Counters with a series for each shard, which grow.
+/// Creates counters with a series for each shard, and a function that increments them.
 fn registry(series: u64) -> (Registry, impl Fn()) {
     let registry = Registry::new();
     let meter = registry.scoped("plugin", "catalog");
@@ -47,7 +47,7 @@ fn snapshot(registry: &Registry, second: u64) -> Snapshot {
     Snapshot::new(Attributes::empty(), time, registry.read())
 }
 
-/// Settings for a receiver that is never there.
+/// Returns the settings for a receiver that never exists.
 fn config(queue: usize) -> RemoteWriteConfig {
     let destination = RemoteWrite::new("http://127.0.0.1:1/push").expect("a URL");
     RemoteWriteConfig::new(destination).with_queue(queue, Duration::from_secs(1_000_000))
@@ -79,7 +79,8 @@ fn the_queue_of_remote_write_takes_what_is_configured_however_large_requests_are
         assert!(counts.waiting_bytes() as usize * 10 > queue * 8, "it is full");
         assert_bounded(before, queue, &format!("a queue of requests for {series} series"));
 
-        // All of it gets too old: with the second time, as the first one may be a mistake of the clock.
+        // All values become too old. This takes a second timestamp, because the first one may be a mistake of the
+        // clock.
         export(second + 10_000_000);
         export(second + 10_000_001);
         assert_eq!(counts.waiting_requests(), if series > 2000 { 4 } else { 2 });
@@ -136,7 +137,7 @@ fn a_target_without_a_queue_keeps_nothing_of_an_export_that_failed() {
         export(1);
         let before = live();
         (2..10).for_each(export);
-        // Less than a tenth of what one export takes.
+        // This is less than a tenth of what one export takes.
         assert_bounded(before, 20_000, target.component_type());
     }
 }
@@ -166,7 +167,7 @@ fn a_scrape_takes_a_few_pieces_and_hardly_any_allocations_however_long_it_is() {
         let allocations = ALLOCATOR.stats().allocations - allocations;
         assert!(length > 4_000_000, "{format:?}: {length} bytes");
         assert!(most < 1_000_000, "{format:?}: {most} bytes at a time");
-        // Two for each MiB, and those of a start.
+        // Two allocations for each MiB, in addition to those at the start.
         let allowed = 2 * length / (1024 * 1024) + 60;
         assert!(allocations <= allowed, "{format:?}: {allocations} allocations for {length} bytes");
     }
@@ -177,7 +178,7 @@ fn an_instrument_without_labels_takes_less_than_a_kilobyte_with_its_first_snapsh
     const INSTRUMENTS: u64 = 10_000;
     const BYTES: usize = 850;
     let _alone = COUNTING.lock();
-    // What the first instrument of a process makes for all of them.
+    // Warm up: the first instrument of a process creates what all of them share.
     drop(registry(1).0.read());
     let before = live();
     let (registry, _) = registry(INSTRUMENTS);

@@ -1,4 +1,4 @@
-//! Libraries that record with the crate `metrics`, in a program with targets.
+//! Libraries that record with the crate `metrics` in a program with targets.
 
 use meterkit::metrics::MetricsRecorder;
 use meterkit::target::ConsoleTarget;
@@ -27,7 +27,7 @@ fn what_libraries_record_reaches_targets_before_during_and_after() {
             telemetry.shutdown_blocking()?;
             let text = page.text();
             assert!(text.contains(expected), "{text}");
-            // After the shutdown.
+            // Recording after the shutdown is safe.
             calls.increment(1);
             counter!("calls", "method" => "get").increment(1);
         }

@@ -1,4 +1,5 @@
-//! Cargo tells a program that it runs where its manifest is: a second `opentelemetry` in its lock file is warned of.
+//! Cargo tells a program that it runs where its manifest is, so a second `opentelemetry` in its lock file causes a
+//! warning.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! How the log tells of trouble, line by line, as text and as flattened JSON.
+//! The log of an outage, line by line, as text and as flattened JSON.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -16,7 +16,7 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// A target to which happens what a test wants, export by export, and that works afterwards.
+/// A target that fails as a test prescribes, export by export, and works afterwards.
 #[derive(Debug)]
 struct Troubled {
     temporality: Temporality,
@@ -28,7 +28,7 @@ struct Troubled {
 #[derive(Debug)]
 enum Step {
     Fails(ExportError),
-    /// Fails, and has this in the queue.
+    /// Fails, with this state of the queue.
     Queues(ExportError, TargetQueue),
     Panics,
 }
@@ -90,7 +90,7 @@ fn unauthorized() -> ExportError {
     ExportError::permanent(reason).with_cause(Cause::Http(401))
 }
 
-/// What is logged, without the time of each line.
+/// The log output, without the time of each line.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -99,7 +99,7 @@ impl Log {
         self.0.lock().unwrap()
     }
 
-    /// Takes the lines out. How long something took, or is to take, is `…`.
+    /// Takes the lines. Durations are replaced by `…`.
     fn take(&self) -> Vec<String> {
         let text = String::from_utf8(std::mem::take(&mut *self.lock())).unwrap();
         let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
@@ -126,7 +126,7 @@ impl Write for Log {
     }
 }
 
-/// Logs as text and as JSON.
+/// Subscribes two logs, one as text and one as JSON.
 fn subscribe() -> (Log, Log) {
     let (text, json) = (Log::default(), Log::default());
     let (to_text, to_json) = (text.clone(), json.clone());
@@ -145,7 +145,7 @@ fn subscribe() -> (Log, Log) {
     (text, json)
 }
 
-/// Installs `target`, whose interval never comes.
+/// Installs `target` with an interval that never elapses.
 fn install(target: Troubled) -> Telemetry {
     let schedule = Schedule { interval: Duration::from_secs(24 * 3600), ..Schedule::default() };
     let builder = Telemetry::builder().registry(Registry::new());
@@ -237,14 +237,14 @@ fn an_outage_is_a_story_of_few_lines() {
         let exports = target.steps.len() + 1;
         let telemetry = install(target);
         let configured = r#" INFO metrics target is configured exporter="otlp/0" endpoint="http://collector:4318" interval_ms=86400000 temporality"#;
-        // A target that checks its key may be faster.
+        // A target that checks its key may log that before the other lines.
         let mut started = text.take();
         let line = started.iter().position(|line| line.starts_with(configured));
         started.remove(line.unwrap_or_else(|| panic!("{what}: {started:?}")));
         if what.contains("at the start") {
             meterkit_fakes::gate::until("it was checked", || !telemetry.health().is_delivering());
         }
-        // An export that fails for good fails the flush, and one that may pass is tried again within it.
+        // A permanent failure fails the flush; a temporary failure is retried within the flush.
         for _ in 0..exports {
             let _ = telemetry.flush_blocking();
         }

@@ -1,9 +1,9 @@
-//! What the console target wrote.
+//! The output of the console target.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
-/// Text that the console target writes to.
+/// A text buffer that the console target writes to.
 #[derive(Clone, Default)]
 pub(crate) struct Page(Arc<Mutex<Vec<u8>>>);
 

@@ -1,4 +1,4 @@
-//! A scrape endpoint that asks for credentials and is served as HTTPS, as an operator sets it up.
+//! A scrape endpoint that requires credentials and is served over HTTPS, as an operator configures it.
 #![cfg(feature = "prometheus")]
 
 use std::fs;
@@ -20,12 +20,12 @@ fn open(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// The whole answer to a scrape with these headers.
+/// Returns the whole answer to a scrape with these headers.
 fn ask(stream: impl Read + Write, headers: &str) -> io::Result<String> {
     ask_as(stream, "localhost", headers)
 }
 
-/// The whole answer to a scrape of this host.
+/// Returns the whole answer to a scrape of this host.
 fn ask_as(mut stream: impl Read + Write, host: &str, headers: &str) -> io::Result<String> {
     let request =
         format!("GET /metrics HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}\r\n");
@@ -86,7 +86,7 @@ fn a_rotated_password_counts_at_once_and_a_bad_one_changes_nothing() {
         let address = telemetry.prometheus_address().expect("it has an endpoint");
         let is_served = |headers| ask(open(address), headers).unwrap().starts_with("HTTP/1.1 200 ");
         assert!(is_served(RIGHT));
-        // Whoever shows something wrong makes it look at the file, once a second.
+        // A wrong password makes the endpoint check the file, once per second.
         let shows_until_a_look = |headers| {
             std::thread::sleep(Duration::from_millis(1100));
             is_served(headers)
@@ -182,7 +182,7 @@ fn variables_protect_an_endpoint_of_code_that_has_no_credentials_of_its_own() {
         telemetry.shutdown_blocking().unwrap();
     }
 
-    // Without an endpoint, the application's own scrape has the names that are asked for.
+    // Without an endpoint, the application's own scrape has the configured names.
     let registry = Registry::new();
     let telemetry = Telemetry::from_env().unwrap().registry(registry.clone()).install().unwrap();
     assert_eq!(telemetry.prometheus_url(), None);
@@ -233,7 +233,7 @@ mod https {
 
     type Encrypted = StreamOwned<ClientConnection, TcpStream>;
 
-    /// A client that trusts this certificate, and shows another one.
+    /// Connects a client that trusts one certificate and presents another.
     fn encrypted(
         address: SocketAddr,
         trusts: &CertificateDer<'static>,
@@ -301,7 +301,7 @@ mod https {
         let plain = ask(open(address), token).unwrap_or_default();
         assert!(!plain.contains("HTTP"), "{plain}");
 
-        // What the variables name is renewed.
+        // Renew the files that the variables name.
         let renewed = issue();
         fs::write(format!("{directory}/server.pem"), renewed.cert.pem()).unwrap();
         fs::write(format!("{directory}/server.key"), renewed.signing_key.serialize_pem()).unwrap();

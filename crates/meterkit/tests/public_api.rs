@@ -1,10 +1,10 @@
-//! Compares the public API with `api.txt`, so that every change of it shows in review, and checks that each feature
-//! exports what its signatures need.
+//! Compares the public API with `api.txt`, so that every change appears in review, and checks that each feature exports
+//! the types that its signatures need.
 //!
 //! `METERKIT_UPDATE_API=1 cargo test -p meterkit --test main public_api` writes the file.
 //!
-//! Stable Rust has no machine-readable documentation, so the listing is made from the sources: from `lib.rs` along
-//! `pub mod` and `pub use`, through the crates of this workspace. What macros expand to is not listed.
+//! Stable Rust has no machine-readable documentation, so the listing is built from the sources: from `lib.rs` along
+//! `pub mod` and `pub use`, through the crates of this workspace. The expansion of macros is not listed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -44,12 +44,12 @@ fn the_root_is_short() {
 #[test]
 fn each_feature_alone_exports_what_its_signatures_need() {
     let mut workspace = Workspace::read();
-    // What tests alone use is no part of anyone's API.
+    // Crates that only tests use have no public API.
     let crates = workspace.crates.keys().filter(|name| !name.ends_with("fakes")).cloned();
     let crates: Vec<_> = crates.collect();
     let known =
         crates.iter().flat_map(|it| workspace.exports(it).into_keys().map(|(_, name)| name));
-    // What no crate exports is sealed: nobody is to name it.
+    // Types that no crate exports are sealed, so that nobody can name them.
     let types: BTreeSet<_> = known.filter(|it| it.starts_with(char::is_uppercase)).collect();
     let manifest = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).unwrap();
     let features = manifest.split("[features]\n").nth(1).unwrap().split("\n[").next().unwrap();
@@ -60,7 +60,7 @@ fn each_feature_alone_exports_what_its_signatures_need() {
         let exports = workspace.exports(ROOT);
         let names: BTreeSet<_> = exports.keys().map(|(_, name)| name).collect();
         for signature in exports.values().flatten() {
-            // The first word is a keyword, or the name of a variant or a field. Texts of attributes are no names.
+            // The first word is a keyword, or the name of a variant or a field. Strings in attributes are not names.
             let code: String = signature.split('"').step_by(2).collect();
             let words = code.split(|c: char| !c.is_alphanumeric() && c != '_').skip(1);
             let unknown =
@@ -84,10 +84,10 @@ fn errors_print_their_text_with_debug_too() {
     assert!(names.is_empty(), "use `debug_as_text!` in place of `derive(Debug)`: {names:?}");
 }
 
-/// All crates: the items of `a/b.rs` are in module `a::b`.
+/// All crates of the workspace. The items of `a/b.rs` are in module `a::b`.
 struct Workspace {
     crates: BTreeMap<String, BTreeMap<String, Vec<Item>>>,
-    /// The only feature of `meterkit` that is on; `None` for all.
+    /// The only enabled feature of `meterkit`; `None` for all features.
     feature: Option<String>,
 }
 
@@ -101,7 +101,7 @@ impl Workspace {
             ["../../crates", "../../exporters"].map(|it| fs::read_dir(here.join(it)).unwrap());
         let read = |folder: PathBuf| {
             let manifest = fs::read_to_string(folder.join("Cargo.toml")).ok()?;
-            // What only tests use is no API.
+            // Crates that only tests use have no public API.
             if manifest.contains("\npublish = false\n") {
                 return None;
             }
@@ -119,7 +119,7 @@ impl Workspace {
         exports
     }
 
-    /// Adds what a module exports, under the path `shown`.
+    /// Adds the exports of a module, under the path `shown`.
     fn walk(&self, krate: &str, module: &str, shown: &str, exports: &mut Exports) {
         let items = self.crates[krate].get(module).into_iter().flatten();
         for item in items.filter(|it| self.has(krate, it)) {
@@ -147,7 +147,7 @@ impl Workspace {
         }
     }
 
-    /// Returns the signatures of the item that a path in `krate` leads to, wherever it is defined.
+    /// Returns the signatures of the item that a path in `krate` refers to, wherever it is defined.
     fn signatures(&self, krate: &str, path: &[String]) -> Vec<String> {
         let krate = if self.crates.contains_key(&path[0]) { &path[0] } else { krate };
         let wanted = &path[path.len() - 1];
@@ -220,7 +220,7 @@ impl Workspace {
         [vec![text(item)], lines].concat()
     }
 
-    /// Returns whether `item` is public, and shown in the documentation.
+    /// Returns whether `item` is public and appears in the documentation.
     fn has(&self, krate: &str, item: &Item) -> bool {
         parts(item).is_some_and(|(vis, attributes, _)| {
             vis.is_none_or(is_public) && self.is_shown(krate, attributes)
@@ -231,7 +231,7 @@ impl Workspace {
         attributes.iter().map(text).all(|it| {
             let cfg = it.strip_prefix("#[cfg(").and_then(|it| it.strip_suffix(")]"));
             match (cfg, &self.feature) {
-                // A feature of meterkit-core is switched on by the one of the same name.
+                // A feature of meterkit-core is enabled by the feature with the same name.
                 (Some(cfg), Some(feature)) if [ROOT, "meterkit_core"].contains(&krate) => {
                     holds(cfg, feature)
                 }
@@ -243,7 +243,7 @@ impl Workspace {
     }
 }
 
-/// Returns whether a condition holds with one feature alone.
+/// Returns whether a condition holds if only one feature is enabled.
 fn holds(cfg: &str, feature: &str) -> bool {
     let arguments = |name| cfg.strip_prefix(name)?.strip_suffix(')');
     match (arguments("all("), arguments("any("), arguments("not(")) {
@@ -280,7 +280,7 @@ fn is_public(vis: &Visibility) -> bool {
     matches!(vis, Visibility::Public(_))
 }
 
-/// Returns the visibility, the attributes and the name of what may be part of an API.
+/// Returns the visibility, the attributes and the name of an item that may be part of an API.
 fn parts(item: &Item) -> Option<(Option<&Visibility>, &[Attribute], Option<&Ident>)> {
     match item {
         Item::Const(it) => Some((Some(&it.vis), &it.attrs, Some(&it.ident))),
@@ -299,7 +299,7 @@ fn parts(item: &Item) -> Option<(Option<&Visibility>, &[Attribute], Option<&Iden
     }
 }
 
-/// Returns each path that is imported, with its name here.
+/// Returns each imported path with its local name.
 fn paths(tree: &UseTree) -> Vec<(Vec<String>, String)> {
     match tree {
         UseTree::Path(it) => {
@@ -313,7 +313,7 @@ fn paths(tree: &UseTree) -> Vec<(Vec<String>, String)> {
     }
 }
 
-/// Returns the tokens as one would write them.
+/// Returns the tokens with ordinary spacing.
 fn text(tokens: impl ToTokens) -> String {
     let mut text = tokens.to_token_stream().to_string().replace('\n', " ");
     for opening in ["::", "<", "(", "[", "&", "!", "#"] {

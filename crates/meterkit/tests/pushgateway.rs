@@ -1,4 +1,4 @@
-//! A job whose variables say where to push.
+//! A job whose variables name a push gateway.
 
 use meterkit::{Meter, Telemetry};
 use meterkit_fakes::own_process::rerun;
@@ -15,7 +15,7 @@ async fn variables_have_a_job_push_at_its_end_and_delete_its_group_if_they_say_s
             ("METERKIT_PUSHGATEWAY_GROUPING", "path=/var/tmp"),
             ("METERKIT_PUSHGATEWAY_DELETE_ON_SHUTDOWN", is_deleted),
             ("METERKIT_PUSHGATEWAY_BEARER_TOKEN", "5ecre7"),
-            // Anything may have the usual port.
+            // Another process may use the default port.
             ("OTEL_EXPORTER_PROMETHEUS_PORT", "0"),
             ("OTEL_SERVICE_NAME", "import"),
         ];

@@ -1,4 +1,5 @@
-//! How each push target reaches its receiver: with secrets that may be rotated, and through the proxies of everyone.
+//! How each push target reaches its receiver: with secrets that may be rotated, and through proxies from general
+//! variables.
 
 use std::ffi::OsString;
 use std::fs;
@@ -12,14 +13,14 @@ use meterkit_fakes::{otlp, remote_write};
 use meterkit_pipeline::{IntoTarget, Pipeline, Schedule, Snapshot, Target};
 use meterkit_settings::{Environment, TargetDeclaration};
 
-/// A target of one crate, what sets it up beside the secret, and how its requests show the secret.
+/// A target of one crate, its settings besides the secret, and the header that carries the secret in its requests.
 struct Case {
     target: &'static TargetDeclaration<Box<dyn IntoTarget>>,
     variables: &'static [(&'static str, &'static str)],
     url: &'static str,
     path: &'static str,
     secret: &'static str,
-    /// What the file holds, with `*` for the secret itself.
+    /// The content of the file, with `*` in place of the secret.
     content: &'static str,
     header: &'static str,
     value: fn(&str) -> String,
@@ -27,7 +28,7 @@ struct Case {
 
 const BEARER: fn(&str) -> String = |secret| format!("Bearer {secret}");
 
-/// `me:first` and `me:second`
+/// Encodes `me:first` or `me:second`.
 const BASIC: fn(&str) -> String = |secret| {
     let encoded = if secret == "first" { "bWU6Zmlyc3Q=" } else { "bWU6c2Vjb25k" };
     format!("Basic {encoded}")
@@ -134,7 +135,7 @@ fn snapshots() -> impl FnMut() -> Snapshot {
     }
 }
 
-/// A receiver that wants to see `value` in `header`.
+/// Starts a receiver that requires `value` in `header`.
 async fn receiver_of(header: &'static str, value: String) -> Server {
     Server::http(ANY, None, move |request, _| {
         let shown = request.headers().get(header).and_then(|it| it.to_str().ok());
@@ -166,7 +167,7 @@ async fn nothing_is_lost_while_a_secret_is_being_rotated() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("secret");
 
-    // Totals that wait in the queue of remote write.
+    // Cumulative values wait in the queue of remote write.
     GRAFANA.write(&path, "first");
     let receiver =
         remote_write::Receiver::start([401, 401].map(remote_write::Answer::status)).await;
@@ -183,7 +184,7 @@ async fn nothing_is_lost_while_a_secret_is_being_rotated() {
     assert_eq!(tokens(receiver.arrivals()), all);
     assert_eq!(tokens(receiver.taken()), all[2..], "both snapshots have arrived");
 
-    // Deltas of a pipeline.
+    // Deltas of a pipeline are kept as well.
     for protocol in ["http/protobuf", "grpc"] {
         OTLP.write(&path, "first");
         let refusal = || match protocol {
@@ -235,7 +236,7 @@ async fn each_target_compares_its_receivers_clock_with_this_machines() {
             assert_eq!(target.clock_skew(), None);
             let _ = target.export(&snapshots()()).await;
             let skew = target.clock_skew().expect("a reply has come");
-            // What the request took is not taken for a difference.
+            // The duration of the request must not count as skew.
             let closest = ahead - 60 * ahead.signum();
             assert!((ahead.min(closest)..=ahead.max(closest)).contains(&skew), "{ahead}: {skew}");
         }

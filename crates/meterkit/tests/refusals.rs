@@ -1,4 +1,4 @@
-//! Receivers that refuse everything.
+//! Receivers that reject everything.
 #![cfg(all(feature = "datadog", feature = "grafana", feature = "otlp"))]
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -22,7 +22,7 @@ fn refusing() -> String {
     url
 }
 
-/// Answers each request with the status that is set then.
+/// Answers each request with the status that is set at that moment.
 fn answer(listener: TcpListener, status: Arc<AtomicU16>) {
     thread::spawn(move || {
         for stream in listener.incoming() {
@@ -55,7 +55,7 @@ fn a_receiver_that_only_refuses_is_logged_once_and_never_said_to_work() {
     let variables = [
         ("OTEL_METRICS_EXPORTER", "otlp,datadog,grafana"),
         ("OTEL_METRIC_EXPORT_INTERVAL", "100"),
-        // Old enough that each snapshot could be exported several times.
+        // The age allows each snapshot to be exported several times.
         ("METERKIT_SNAPSHOT_MAX_AGE", "3600000"),
         ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", &*url),
         ("GRAFANA_REMOTE_WRITE_URL", &*url),
@@ -102,7 +102,7 @@ fn a_receiver_that_is_away_and_comes_back_with_another_token_is_three_lines_per_
     }
     let address = std::env::var("TEST_ADDRESS").unwrap();
     let ((), lines) = log_lines::of_all_threads(|| {
-        // Something to send from the first export on.
+        // Ensure that there is something to send from the first export on.
         Meter::scoped("plugin", "catalog").counter::<u64>("requests").build().unwrap().increment();
         let telemetry = Telemetry::from_env().unwrap().install().unwrap();
         let all = |is_so: fn(&TargetHealth) -> bool| telemetry.health().targets.iter().all(is_so);

@@ -1,11 +1,11 @@
-//! The resource: what is found out by itself, and what wins over it.
+//! The resource: what is detected, and what takes precedence over it.
 
 use meterkit::data::Attributes;
 use meterkit::settings::ResourceDetector;
 use meterkit::{Registry, Telemetry};
 use meterkit_fakes::own_process::rerun;
 
-/// The resource of a program that is started like this one is.
+/// Returns the resource of a program with the settings of the environment.
 fn resource_by_environment() -> Attributes {
     let telemetry = Telemetry::from_env().unwrap().registry(Registry::new()).install().unwrap();
     let resource = telemetry.source().snapshot_blocking().resource.clone();

@@ -1,4 +1,4 @@
-//! Metrics of the process and of the tokio runtime: switched on, exported to the last, and gone with the pipeline.
+//! Metrics of the process and of the tokio runtime: switched on, exported until the end, and removed with the pipeline.
 #![cfg(all(feature = "process", feature = "tokio"))]
 
 use meterkit::data::ScopeMetrics;
@@ -54,7 +54,7 @@ fn the_environment_asks_for_a_runtime_that_is_not_there_and_is_named() {
     for part in ["METERKIT_RUNTIME_METRICS=tokio", "async function", "`with_tokio_metrics_of`"] {
         assert!(text.contains(part), "{text}");
     }
-    // Nothing runs, so another try is free to go well.
+    // Nothing runs, so a second attempt can succeed.
     let runtime = Builder::new_current_thread().build().unwrap();
     let _inside = runtime.enter();
     Telemetry::from_env().unwrap().install().unwrap().shutdown_blocking().unwrap();
@@ -142,12 +142,12 @@ fn an_instrument_of_the_program_that_is_in_the_way_is_an_error_that_names_it() {
     assert!(text.contains("`process.uptime` exists"), "{text}");
 }
 
-/// The scopes of these metrics that a target sees.
+/// Returns the scopes of these metrics that a target sees.
 fn observed(telemetry: &Telemetry) -> Vec<String> {
     names(&telemetry.source().snapshot_blocking().scopes)
 }
 
-/// The scopes of these metrics in a collection of the registry itself.
+/// Returns the scopes of these metrics in a collection of the registry itself.
 fn scopes(registry: &Registry) -> Vec<String> {
     registry.refresh();
     names(&registry.read())

@@ -32,7 +32,7 @@ fn port_0_gives_an_address_that_can_be_read_and_scraped() {
     assert!(scrape(address).is_err(), "nobody listens after the shutdown");
 }
 
-/// The program's own lines must not drown in those of the library.
+/// The program's own lines must not be buried among the library's.
 #[test]
 fn a_scrape_of_a_small_program_has_few_lines_of_the_library() {
     let registry = Registry::new();
@@ -159,7 +159,7 @@ fn the_endpoint_and_the_applications_own_server_have_the_names_of_one_translatio
     telemetry.shutdown_blocking().unwrap();
 }
 
-/// A scrape of a counter in seconds: at the path of the endpoint, and for a server of the application.
+/// Returns two scrapes of a counter in seconds: at the path of the endpoint, and through a server of the application.
 fn scraped_cpu_time() -> [String; 2] {
     let registry = Registry::new();
     let meter = registry.scoped("plugin", "catalog");
@@ -227,7 +227,7 @@ meter_provider:
         ("METERKIT_PROMETHEUS_PATH", "/internal/metrics"),
         ("METERKIT_PROMETHEUS_TOTAL_SUFFIXES", "false"),
         ("METERKIT_PROMETHEUS_SELF_METRICS", "false"),
-        // The file has a place for it.
+        // The file's schema has a property for this setting.
         ("METERKIT_PROMETHEUS_SCOPE_INFO", "true"),
     ];
     let name = "a_file_chooses_names_and_labels_and_variables_what_its_schema_has_no_place_for";

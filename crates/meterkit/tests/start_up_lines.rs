@@ -1,4 +1,4 @@
-//! One line per target says at the start where metrics go; secrets are in none of them.
+//! At startup, one line per target says where metrics go, without secrets.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use meterkit::{Registry, Telemetry};
 use meterkit_core::Temporality;
 use meterkit_fakes::log_lines;
 
-/// A target of the program's own, with a secret.
+/// A target that the program defines, with a secret.
 #[derive(Debug)]
 struct Warehouse {
     #[expect(dead_code, reason = "what counts is where it shows")]

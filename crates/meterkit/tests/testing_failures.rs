@@ -1,4 +1,4 @@
-//! What assertions about metrics say when they fail, and where.
+//! The messages of failed assertions about metrics, and the lines that they point at.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -28,7 +28,7 @@ fn catalog() -> Result<TestKit, InstrumentError> {
     Ok(kit)
 }
 
-/// What the failed assertion says.
+/// Returns the message of the failed assertion.
 fn failure(assertion: impl FnOnce()) -> String {
     let panic = catch_unwind(AssertUnwindSafe(assertion)).expect_err("the assertion holds");
     *panic.downcast::<String>().expect("a text")

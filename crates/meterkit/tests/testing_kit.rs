@@ -1,5 +1,5 @@
-//! The test kit: what it collects, how that is looked at, and that kits see nothing of each other. What assertions say
-//! when they fail is in `testing_failures.rs`.
+//! The test kit: what it collects, how collections are examined, and the isolation between kits. The messages of failed
+//! assertions are tested in `testing_failures.rs`.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -23,7 +23,7 @@ enum Kind {
     Delete,
 }
 
-/// Two operations, a distribution and a gauge, and the self-metric of the group.
+/// Creates two operations, a distribution and a gauge, and thereby the self-metric of the group.
 fn catalog() -> Result<TestKit, InstrumentError> {
     let kit = TestKit::new();
     let meter = kit.scoped("plugin", "catalog").version("1.2");
@@ -173,7 +173,7 @@ fn a_delta_is_what_came_since_and_gauges_stay() -> Result<(), InstrumentError> {
 #[test]
 fn the_text_of_prometheus_is_what_a_scrape_returns() -> Result<(), Box<dyn std::error::Error>> {
     let kit = catalog()?;
-    // Before the scrape, which the registry then tells of.
+    // Collect before the scrape, because the registry reports the scrape in its own metrics.
     let text = kit.collect().prometheus_text();
     let telemetry = meterkit::Telemetry::builder().registry(kit.registry().clone()).install()?;
     let scraped = String::from_utf8(telemetry.scrape().text_blocking().to_vec())?;
@@ -190,7 +190,7 @@ fn the_text_of_prometheus_is_what_a_scrape_returns() -> Result<(), Box<dyn std::
 #[test]
 fn what_a_pipeline_collected_can_be_looked_at_too() -> Result<(), Box<dyn std::error::Error>> {
     let kit = catalog()?;
-    // Before the pipeline collects, which the registry then tells of.
+    // Collect before the pipeline does, because the registry reports the pipeline in its own metrics.
     let text = kit.collect().to_string();
     let telemetry = meterkit::Telemetry::builder().registry(kit.registry().clone()).install()?;
     let seen = Seen::from(telemetry.source().snapshot_blocking());

@@ -1,4 +1,4 @@
-//! Tests of code that records through statics: what a thread or a task records goes to a kit.
+//! Tests of code that records through statics: the recordings of a thread or a task go to a kit.
 
 use std::sync::LazyLock;
 use std::thread;
@@ -83,7 +83,7 @@ fn check(seen: &Seen, requests: u64) {
     assert_metric!(seen, (name("keyed")) { route = "/entities", ratio = "0.5" } == requests);
 }
 
-/// Everything that this file records through statics, in the global registry.
+/// Returns everything that this file records through statics in the global registry.
 fn global() -> String {
     Seen::of(Registry::global()).scope("backstage.plugin.redirected").to_string()
 }
@@ -91,7 +91,7 @@ fn global() -> String {
 #[test]
 fn threads_that_are_redirected_see_only_their_own_recordings() {
     let before = {
-        // The statics exist from now on, without series: nothing else in this file records in the global registry.
+        // The statics exist from now on, but have no series: nothing else in this file records in the global registry.
         let kit = TestKit::new();
         let _redirect = kit.redirect();
         serve(1);

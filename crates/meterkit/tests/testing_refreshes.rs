@@ -1,4 +1,4 @@
-//! The test kit runs the callbacks of `refresh_every` that are due by its clock, and has nobody wait for a period.
+//! The test kit runs the callbacks of `refresh_every` that are due by its clock, so that no test waits for a period.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -27,7 +27,7 @@ fn a_refresh_runs_to_its_end_once_per_period_of_the_kits_clock() -> Result<(), I
     let guard = rows(&kit)?.callback().refresh_every(PERIOD, move || {
         let counted = counted.clone();
         async move {
-            // Timers are there, and go by the time of the machine.
+            // Timers are available, and follow the machine's clock.
             tokio::time::sleep(Duration::from_millis(1)).await;
             counted.fetch_add(1, Relaxed) + 1
         }

@@ -1,4 +1,4 @@
-//! What is set in vain is warned of: by the one who waits for its effect it would go unnoticed.
+//! Variables without effect cause a warning, because whoever set them would not notice.
 
 use meterkit::{Meter, Telemetry};
 use meterkit_fakes::log_lines;
@@ -106,7 +106,7 @@ fn a_program_without_a_subscriber_says_it_on_standard_error() {
     }
     let telemetry = Telemetry::from_env().unwrap().install().unwrap();
     telemetry.shutdown_blocking().unwrap();
-    // With a subscriber, its settings decide: the second start only logs.
+    // Once a subscriber is set, its settings decide: the second start only logs.
     let (telemetry, lines) = log_lines::of(|| Telemetry::from_env().unwrap().install().unwrap());
     assert!(lines.iter().any(|line| line.contains("METERKIT_NAMESPACES")), "{lines:?}");
     telemetry.shutdown_blocking().unwrap();

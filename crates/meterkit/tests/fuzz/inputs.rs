@@ -1,4 +1,4 @@
-//! What others send or leave, and what operators write.
+//! Inputs that other programs send or leave, and that operators write.
 
 use std::fs;
 use std::path::PathBuf;
@@ -21,12 +21,12 @@ use crate::fuzz::replies::{runtime, snapshot, transport};
 pub(crate) fn configuration(input: &[u8]) {
     let file = ConfigFile::parse(&String::from_utf8_lossy(input), |_| Some("value".into()));
     if let Err(error) = file {
-        // It has a line for each problem.
+        // The error has a line for each problem.
         error.to_string().lines().for_each(|line| assert!(line.len() < 3000, "{line}"));
     }
 }
 
-/// Lines of `NAME=value`.
+/// Parses lines of `NAME=value`.
 pub(crate) fn environment(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let variables = || Environment::of(text.lines().filter_map(|line| line.split_once('=')));
@@ -44,7 +44,7 @@ pub(crate) fn environment(input: &[u8]) {
     }
 }
 
-/// What `meterkit compare` reads, beside what it may be compared with.
+/// Parses an exposition as `meterkit compare` does, and compares it with the corpus.
 pub(crate) fn exposition(input: &[u8]) {
     let corpus = [
         include_str!("../corpora/expositions/text"),
@@ -69,7 +69,8 @@ pub(crate) fn exposition(input: &[u8]) {
     }
 }
 
-/// Files in the directory of the queue, in which the checksum is always right: what it protects is trusted least.
+/// Reads files in the directory of the queue. Their checksums are always made valid, because the data behind a checksum
+/// is validated least.
 pub(crate) fn spool_files() -> impl FnMut(&[u8]) {
     let directory = tempfile::tempdir().expect("a directory");
     let receiver = Receiver::start();
@@ -83,7 +84,7 @@ pub(crate) fn spool_files() -> impl FnMut(&[u8]) {
     let slot: PathBuf = of_receiver.expect("a receiver").expect("it is read").path().join("0");
     let runtime = runtime();
     move |input| {
-        // The directory lives as long as this.
+        // Keeps the directory alive as long as the closure.
         let _ = &directory;
         for entry in fs::read_dir(&slot).expect("a directory") {
             let path = entry.expect("it is read").path();
@@ -95,7 +96,7 @@ pub(crate) fn spool_files() -> impl FnMut(&[u8]) {
         fs::write(slot.join("00000000000000000003.request"), file).expect("room");
         let mut target = RemoteWriteTarget::new(config.clone()).expect("a target");
         assert!(target.counts().waiting_bytes() <= 1 << 20);
-        // The first status has the request converted, the second one divided.
+        // The first status makes the target convert the request, the second one makes it split the request.
         for status in ["415 Unsupported Media Type", "413 Payload Too Large", "200 OK"] {
             let head = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
             receiver.answer_with(head.as_bytes());

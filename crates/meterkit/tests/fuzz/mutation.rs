@@ -1,8 +1,8 @@
-//! Inputs that are a little wrong.
+//! Mutates inputs slightly.
 
 use meterkit_fakes::Dice;
 
-/// Bytes that parsers treat in a way of their own.
+/// Bytes that parsers treat specially.
 const WORDS: &[&[u8]] = &[
     b"\0",
     b"\xff\xff\xff\xff",
@@ -34,7 +34,7 @@ const WORDS: &[&[u8]] = &[
     b"hunter2secret",
 ];
 
-/// Returns `input` with some changes, which may be parts of `others`.
+/// Returns `input` with some mutations, which may insert parts of `others`.
 pub(crate) fn mutate(input: &[u8], others: &[Vec<u8>], dice: &mut Dice) -> Vec<u8> {
     let mut bytes = input.to_vec();
     for _ in 0..=dice.below(6) {

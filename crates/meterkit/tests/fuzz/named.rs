@@ -1,4 +1,4 @@
-//! Names, units, descriptions and labels that a library may choose, however unwise.
+//! Names, units, descriptions and labels that a library may choose, however badly.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use meterkit_pipeline::Snapshot;
 use meterkit_prometheus::{Escaping, Format, Translation, render_in};
 use opentelemetry::InstrumentationScope;
 
-/// Lines of a metric each: kind, name, unit, description, and `key=value` any number of times, with tabs between. Each
-/// format has them all, or leaves some out, and OpenMetrics is valid.
+/// Parses lines with one metric each: kind, name, unit, description, and any number of `key=value`, separated by tabs.
+/// Checks that each format has all metrics, or leaves some out, and that OpenMetrics is valid.
 pub(crate) fn in_every_format(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     let scopes: Vec<_> = text.split('\n').take(12).enumerate().map(scope).collect();
@@ -40,7 +40,7 @@ pub(crate) fn in_every_format(input: &[u8]) {
     }
 }
 
-/// A scope of one metric. Every third one has the scope of the one before.
+/// Creates a scope with one metric. Every third scope starts a new name, which the next two share.
 fn scope((at, line): (usize, &str)) -> ScopeMetrics {
     let mut parts = line.split('\t');
     let mut part = || parts.next().unwrap_or_default().to_owned();

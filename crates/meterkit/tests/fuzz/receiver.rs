@@ -1,4 +1,4 @@
-//! A receiver that answers with any bytes that a test chooses.
+//! A receiver that answers with arbitrary bytes.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -16,7 +16,7 @@ impl Receiver {
         let address = listener.local_addr().expect("an address");
         let answer = Arc::new(Mutex::new(Vec::new()));
         let shared = answer.clone();
-        // It ends with the process.
+        // The thread ends with the process.
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let answer = shared.lock().expect("no panic").clone();
@@ -31,7 +31,7 @@ impl Receiver {
     }
 }
 
-/// Answers once the request pauses: whoever closes with something unread takes the answer back.
+/// Answers once the request pauses: closing a socket with unread data would discard the answer.
 fn serve(mut stream: TcpStream, answer: &[u8]) {
     let mut buffer = [0; 64 * 1024];
     let mut wait = Duration::from_secs(5);

@@ -1,4 +1,4 @@
-//! What receivers answer.
+//! Answers of receivers.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +14,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::fuzz::assert_shown;
 use crate::fuzz::receiver::Receiver;
 
-/// What every target has as a credential, and every corpus quotes.
+/// The credential of every target, which every corpus quotes.
 pub(crate) const SECRET: &str = "hunter2secret";
 
 /// Exports to a receiver that answers with the input.
@@ -71,7 +71,7 @@ pub(crate) fn remote_write(base: &str) -> Box<dyn Target> {
     Box::new(RemoteWriteTarget::new(config).expect("a target"))
 }
 
-/// Does not wait for long: some answers never end.
+/// Returns a transport with a short timeout, because some answers never end.
 pub(crate) fn transport() -> Transport {
     Transport::default().with_timeout(Duration::from_millis(300))
 }

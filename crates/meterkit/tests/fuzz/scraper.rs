@@ -1,4 +1,4 @@
-//! What clients send to the scrape endpoint.
+//! Requests of clients to the scrape endpoint.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -8,7 +8,7 @@ use meterkit_core::Registry;
 use meterkit_pipeline::Pipeline;
 use meterkit_prometheus::{Escaping, Format, PrometheusServer};
 
-/// An endpoint that asks for a token.
+/// An endpoint that requires a token.
 struct Endpoint {
     address: SocketAddr,
     pipeline: Pipeline,
@@ -35,7 +35,7 @@ impl Endpoint {
             let _ = stream.shutdown(Shutdown::Write);
         }
         let mut answer = Vec::new();
-        // It may be reset, but not hang.
+        // The connection may be reset, but must not hang.
         let read = stream.read_to_end(&mut answer);
         assert!(!read.is_err_and(|error| error.kind() == ErrorKind::WouldBlock));
         String::from_utf8_lossy(&answer).into_owned()
@@ -48,7 +48,7 @@ impl Endpoint {
     }
 }
 
-/// The bytes of requests.
+/// Sends the input as the bytes of requests.
 pub(crate) fn requests() -> impl FnMut(&[u8]) {
     let endpoint = Endpoint::start();
     move |input| {
@@ -57,7 +57,8 @@ pub(crate) fn requests() -> impl FnMut(&[u8]) {
     }
 }
 
-/// Lines for the headers `Accept`, `Accept-Encoding`, `Host` and `X-Prometheus-Scrape-Timeout-Seconds`.
+/// Sends lines of the input as the headers `Accept`, `Accept-Encoding`, `Host` and
+/// `X-Prometheus-Scrape-Timeout-Seconds`.
 pub(crate) fn preferences() -> impl FnMut(&[u8]) {
     const NAMES: [&str; 4] =
         ["accept", "accept-encoding", "host", "x-prometheus-scrape-timeout-seconds"];
@@ -70,7 +71,7 @@ pub(crate) fn preferences() -> impl FnMut(&[u8]) {
         let mut request = SCRAPE[..SCRAPE.len() - 2].to_vec();
         let lines = input.split(|byte| *byte == b'\n');
         for (name, line) in NAMES.iter().zip(lines).filter(|(_, line)| !line.is_empty()) {
-            // The endpoint has one host; another one takes its place.
+            // A request has only one host, so another one replaces it.
             if *name == "host" {
                 let before = String::from_utf8_lossy(&request).into_owned();
                 request = before.replace("host: localhost\r\n", "").into_bytes();
