@@ -38,6 +38,10 @@ pub fn cmp_folded(a: &str, b: &str) -> Ordering {
 }
 
 /// Checks a name in the house style: words in snake_case or camelCase, with dots between levels.
+///
+/// # Errors
+///
+/// Returns the rule that the name breaks, with a suggestion where there is one.
 pub fn check(name: &str) -> Result<(), Problem> {
     check_grammar(name)?;
     let is_capitalized = |word: &str| word.starts_with(|c: char| c.is_ascii_uppercase());
@@ -56,6 +60,10 @@ pub fn check(name: &str) -> Result<(), Problem> {
 }
 
 /// Checks only what OpenTelemetry requires of every instrument name.
+///
+/// # Errors
+///
+/// Returns the rule that the name breaks, with a suggestion where there is one.
 pub fn check_grammar(name: &str) -> Result<(), Problem> {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '/');
     let rule = if name.is_empty() {
@@ -78,6 +86,10 @@ pub fn check_grammar(name: &str) -> Result<(), Problem> {
 
 /// Checks a name that is kept as written: a name of OpenTelemetry, or a name of Prometheus, which may contain `:` and
 /// begin with `_`.
+///
+/// # Errors
+///
+/// Returns the rule that the name breaks, with a suggestion where there is one.
 pub fn check_plain(name: &str) -> Result<(), Problem> {
     let Err(problem) = check_grammar(name) else { return Ok(()) };
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-' | '/' | ':');
