@@ -30,7 +30,7 @@ mod tests {
     use super::problem;
 
     #[test]
-    fn each_bad_list_is_told_what_is_wrong() {
+    fn each_invalid_list_has_a_reason() {
         for (bounds, words) in [
             (&[][..], "empty"),
             (&[1.0, f64::NAN], "NaN"),

@@ -34,7 +34,7 @@ mod tests {
     }
 
     #[test]
-    fn each_bad_key_is_told_why() {
+    fn each_invalid_key_has_a_reason() {
         for (key, words) in [
             ("", "empty"),
             ("le", "buckets"),

@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_label_of_series_is_renamed_only_where_their_samples_have_it_themselves() {
+    fn a_series_label_is_renamed_only_if_samples_have_the_same_label() {
         for (key, of_gauge, of_histogram) in [
             ("http.route", "http_route", "http_route"),
             ("le", "le", "exported_le"),

@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn each_bad_unit_is_told_what_to_write() {
+    fn each_invalid_unit_has_a_remedy() {
         for (unit, remedy) in [
             ("second", "`s`"),
             ("byte", "`By`"),

@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pairs_are_decoded_and_bad_ones_are_told_by_their_place() {
+    fn pairs_are_decoded_and_invalid_ones_are_reported_by_position() {
         let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         for (text, expected) in [
             ("", Ok(vec![])),

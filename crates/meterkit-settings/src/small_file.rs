@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_secret_is_told_without_its_content() {
+    fn an_invalid_secret_is_reported_without_its_content() {
         let long = "hunter2".repeat(10_000);
         for (bytes, problem) in [
             (&b""[..], "the file is empty; write"),
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_there_is_told_with_the_systems_words() {
+    fn a_missing_file_is_reported_with_the_error_of_the_system() {
         let directory = tempfile::tempdir().unwrap();
         for path in [directory.path().join("none"), directory.path().to_owned()] {
             let text = secret(&path).unwrap_err();

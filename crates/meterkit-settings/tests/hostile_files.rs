@@ -28,7 +28,7 @@ fn a_file_may_have_a_mebibyte_and_no_more() {
 
 #[cfg(unix)]
 #[test]
-fn a_file_without_an_end_or_with_one_too_far_is_not_read() {
+fn endless_and_overlong_files_are_not_read() {
     let error = ConfigFile::read("/dev/zero", no_variables).expect_err("no end");
     assert!(error.to_string().contains("it is a pipe, a socket or a device"), "{error}");
     let file = tempfile::NamedTempFile::new().expect("a temporary file");
@@ -51,7 +51,7 @@ fn aliases_that_multiply_are_an_error() {
 }
 
 #[test]
-fn an_alias_may_not_stand_in_what_it_stands_for() {
+fn an_alias_must_not_refer_to_a_value_that_contains_it() {
     assert_eq!(places(&bad("file_format: \"1.1\"\na: &a [1, *a]\n")), [(2, "a[1]")]);
     assert_eq!(places(&bad("file_format: \"1.1\"\na: &a {b: *a}\n")), [(2, "a.b")]);
 }
@@ -97,7 +97,7 @@ fn a_variable_adds_no_structure() {
 }
 
 #[test]
-fn no_text_makes_it_panic() {
+fn no_text_causes_a_panic() {
     let pieces = [
         "file_format: 1.1\n",
         "meter_provider:",

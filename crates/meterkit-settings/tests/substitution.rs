@@ -27,7 +27,7 @@ fn value(text: &str) -> SectionValue {
 }
 
 #[test]
-fn the_type_is_that_of_what_has_been_put_in() {
+fn the_type_is_determined_after_substitution() {
     let text = |text: &str| SectionValue::Text(text.to_owned());
     let table = [
         ("${STRING_VALUE}", text("value")),

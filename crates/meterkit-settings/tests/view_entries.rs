@@ -62,7 +62,7 @@ fn a_view_has_everything_that_the_schema_has() {
 }
 
 #[test]
-fn what_is_left_out_selects_everything_and_changes_nothing() {
+fn an_empty_view_selects_everything_and_changes_nothing() {
     let view =
         only("    - {selector: {instrument_name: }, stream: {name: , aggregation: {default: }}}\n");
     assert_eq!(view.selector, meterkit_pipeline::ViewSelector::default());

@@ -11,7 +11,7 @@ use crate::reading;
 use crate::reading::{bad, good, good_with, no_variables, places, pushed, unused};
 
 #[test]
-fn a_file_that_says_nothing_of_metrics_is_right() {
+fn a_file_without_metrics_is_valid() {
     let file = good("file_format: \"1.0\"\n");
     assert_eq!(file.file_format.to_string(), "1.0");
     assert!(!file.is_disabled && file.meter_provider.is_none() && file.unused.is_empty());
@@ -19,7 +19,7 @@ fn a_file_that_says_nothing_of_metrics_is_right() {
 }
 
 #[test]
-fn a_version_without_quotes_and_one_on_the_way_are_versions() {
+fn unquoted_and_prerelease_versions_are_accepted() {
     for text in ["file_format: 1.0\n", "file_format: '1.1'\n", "file_format: 1.1-rc.2\n"] {
         assert!(!good(text).file_format.is_newer(), "{text}");
     }
@@ -102,7 +102,7 @@ resource:
 }
 
 #[test]
-fn what_metrics_have_no_use_for_is_not_used() {
+fn parts_that_do_not_concern_metrics_are_unused() {
     let file = good(
         "file_format: \"1.1\"
 log_level: debug
@@ -246,7 +246,7 @@ fn endpoint(exporter: PushExporter) -> String {
 }
 
 #[test]
-fn aliases_stand_for_what_they_name() {
+fn aliases_are_expanded() {
     let file = good(
         "file_format: \"1.1\"
 shared: &headers

@@ -138,7 +138,7 @@ fn readers() {
 }
 
 #[test]
-fn what_a_periodic_reader_says() {
+fn problems_in_periodic_readers() {
     let table = [
         (
             "interval: 0",
@@ -192,7 +192,7 @@ fn exporters() {
 }
 
 #[test]
-fn what_is_pulled_from() {
+fn problems_in_pull_readers() {
     let table = [
         ("console: ", "console", "is a push exporter; put it below `periodic`"),
         (

@@ -179,13 +179,13 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_is_not_built_with_us_is_none_of_our_business() {
+    fn a_program_that_is_not_built_with_meterkit_is_ignored() {
         assert_eq!(others(&with_two_versions(&["old-client"]), "shop"), []);
         assert_eq!(others(&with_two_versions(&["meterkit", "old-client"]), "unknown"), []);
     }
 
     #[test]
-    fn one_version_is_as_it_should_be() {
+    fn a_single_version_causes_no_warning() {
         let lock = lock(&[
             package("meterkit-core", "0.1.0", &["opentelemetry"]),
             package("opentelemetry", "0.33.1", &[]),

@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_recorded_is_drawn_and_so_is_what_comes_later() {
+    fn existing_and_later_instruments_are_drawn() {
         let (url, asked) = grafana();
         let (registry, builder) = builder(&url);
         let meter = registry.scoped("plugin", "catalog");
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn what_views_rename_and_drop_is_drawn_as_the_targets_have_it() {
+    fn renamed_and_dropped_metrics_are_drawn_as_the_targets_receive_them() {
         let (url, asked) = grafana();
         let (registry, builder) = builder(&url);
         let meter = registry.scoped("plugin", "catalog");
@@ -314,7 +314,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grafana_that_is_not_there_harms_nobody() {
+    fn an_unreachable_grafana_does_no_harm() {
         let (_registry, builder) = builder("http://127.0.0.1:1");
         let telemetry = builder.install().expect("it is installed");
         thread::sleep(Duration::from_millis(50));

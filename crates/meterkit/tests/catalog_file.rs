@@ -97,8 +97,8 @@ fn a_file_that_is_missing_or_broken_fails_and_says_how_to_write_it() {
 }
 
 #[test]
-fn the_variable_has_the_file_made_and_made_anew() {
-    if rerun("the_variable_has_the_file_made_and_made_anew", &UPDATE).is_some() {
+fn the_variable_makes_the_file_be_written_and_rewritten() {
+    if rerun("the_variable_makes_the_file_be_written_and_rewritten", &UPDATE).is_some() {
         return;
     }
     for name in ["updated.json", "updated.md"] {

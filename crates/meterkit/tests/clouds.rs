@@ -24,8 +24,8 @@ async fn arrivals(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_region_of_its_own_selects_cloudwatch_and_requests_are_signed() {
-    let name = "a_region_of_its_own_selects_cloudwatch_and_requests_are_signed";
+async fn a_region_selects_cloudwatch_and_requests_are_signed() {
+    let name = "a_region_selects_cloudwatch_and_requests_are_signed";
     let receiver = Receiver::start([]).await;
     let url = format!("{}/v1/metrics", receiver.url());
     let variables = [
@@ -45,8 +45,8 @@ async fn a_region_of_its_own_selects_cloudwatch_and_requests_are_signed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_project_of_its_own_selects_google_and_requests_have_a_token() {
-    let name = "a_project_of_its_own_selects_google_and_requests_have_a_token";
+async fn a_project_selects_google_and_requests_carry_a_token() {
+    let name = "a_project_selects_google_and_requests_carry_a_token";
     let receiver = Receiver::start([]).await;
     let token = r#"{"access_token":"t0ken","expires_in":3600,"token_type":"Bearer"}"#;
     let length = token.len();

@@ -58,7 +58,7 @@ fn snapshot() -> Snapshot {
 }
 
 #[tokio::test]
-async fn what_a_receiver_quotes_of_credentials_is_in_no_error() {
+async fn credentials_that_a_receiver_quotes_are_in_no_error() {
     // The credentials in plain text, in URLs, in JSON, and in Base64 together with the usernames.
     let said = "no such key: h3aderT/ken, h3aderT%2Fken, h3aderT%2fken, h3aderT\\/ken, Basic bWU6aDNhZGVyVC9rZW4=, \
                 qu3ry=T+ken, api_key=qu3ry%3DT%2Bken&x=1, qu3ry%3dT+ken, pr0xyT/ken, \
@@ -89,7 +89,7 @@ async fn what_a_receiver_quotes_of_credentials_is_in_no_error() {
 }
 
 #[test]
-fn credentials_in_clear_text_are_warned_of_once_at_the_start() {
+fn credentials_in_clear_text_cause_one_warning_at_startup() {
     const WARNING: &str =
         "WARN credentials go over the wire in clear text: the receiver at `http://c.example";
     let direct = Transport::default();

@@ -141,8 +141,8 @@ fn all_that_is_wrong_is_reported_at_once_and_nothing_starts() {
 }
 
 #[test]
-fn an_unknown_exporter_is_named_with_those_that_there_are() {
-    let name = "an_unknown_exporter_is_named_with_those_that_there_are";
+fn an_unknown_exporter_is_reported_with_the_known_ones() {
+    let name = "an_unknown_exporter_is_reported_with_the_known_ones";
     if rerun(name, &[("OTEL_METRICS_EXPORTER", "carbon")]).is_some() {
         return;
     }

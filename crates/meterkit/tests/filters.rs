@@ -165,7 +165,7 @@ fn code_filters_targets_by_name_and_wins_over_variables() {
 }
 
 #[test]
-fn a_filter_for_no_target_is_warned_of() {
+fn a_filter_for_an_unknown_target_causes_a_warning() {
     let (telemetry, lines) = log_lines::of(|| {
         let builder = Telemetry::builder().registry(Registry::new());
         let builder = builder.target(ConsoleTarget::new(std::io::sink()));
@@ -189,8 +189,8 @@ fn an_exporter_of_the_sdk_cannot_be_filtered() {
 }
 
 #[test]
-fn patterns_that_match_nothing_are_warned_of_at_the_latest_when_the_program_ends() {
-    let name = "patterns_that_match_nothing_are_warned_of_at_the_latest_when_the_program_ends";
+fn patterns_that_match_nothing_cause_a_warning_at_the_latest_at_the_end() {
+    let name = "patterns_that_match_nothing_cause_a_warning_at_the_latest_at_the_end";
     let variables = [
         ("OTEL_METRICS_EXPORTER", "console"),
         ("METERKIT_CONSOLE_INSTRUMENTS", "*.orders,*.silent,*.ordrs"),

@@ -87,7 +87,7 @@ fn a_registry_that_is_served_has_the_metrics_of_the_program() {
 }
 
 #[test]
-fn views_apply_to_what_is_brought_in() {
+fn views_apply_to_imported_metrics() {
     let theirs = prometheus::Registry::new();
     for name in ["kept", "dropped"] {
         let opts = Opts::new(name, "Requests.");

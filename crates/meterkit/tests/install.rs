@@ -119,14 +119,14 @@ fn a_namespace_that_makes_a_name_too_long_is_refused_and_nothing_runs() {
 }
 
 #[test]
-fn a_namespace_that_is_none_is_refused_with_one_that_would_do() {
+fn an_invalid_namespace_is_refused_with_a_valid_suggestion() {
     let builder = Telemetry::builder().registry(Registry::new());
     let text = builder.namespace("My Company").install().unwrap_err().to_string();
     assert!(text.contains("`My Company`") && text.contains("write `my_company`"), "{text}");
 }
 
 #[test]
-fn what_the_builder_sets_shows_in_what_is_exported() {
+fn settings_of_the_builder_appear_in_exports() {
     let registry = Registry::new();
     let page = Page::default();
     let telemetry = Telemetry::builder()

@@ -31,7 +31,7 @@ impl Target for Silent {
 const SHORT: Duration = Duration::from_millis(50);
 
 #[test]
-fn what_is_dropped_in_peace_has_exported_and_says_nothing() {
+fn dropping_a_working_pipeline_exports_and_logs_nothing() {
     let (registry, page) = (Registry::new(), Page::default());
     registry.scoped("plugin", "catalog").counter::<u64>("requests").build().unwrap().add(3);
     let builder = Telemetry::builder().registry(registry);
@@ -42,7 +42,7 @@ fn what_is_dropped_in_peace_has_exported_and_says_nothing() {
 }
 
 #[test]
-fn what_is_dropped_while_a_target_hangs_says_what_it_cut_off() {
+fn dropping_a_pipeline_with_a_hanging_target_logs_what_was_cut_off() {
     let builder = Telemetry::builder().registry(Registry::new());
     let telemetry = builder.target(Silent).install().unwrap();
     let ((), lines) = log_lines::of(|| drop(telemetry));
@@ -52,7 +52,7 @@ fn what_is_dropped_while_a_target_hangs_says_what_it_cut_off() {
 }
 
 #[test]
-fn what_was_shut_down_says_nothing_when_it_is_dropped() {
+fn dropping_after_a_shutdown_logs_nothing() {
     let builder = Telemetry::builder().registry(Registry::new());
     let telemetry = builder.target(Silent).install().unwrap();
     telemetry.shutdown_blocking_within(SHORT).unwrap_err();

@@ -89,7 +89,7 @@ fn the_queue_of_remote_write_takes_what_is_configured_however_large_requests_are
 }
 
 #[test]
-fn what_an_earlier_process_has_left_takes_no_more_than_the_queue() {
+fn data_of_an_earlier_process_takes_no_more_than_the_queue() {
     let _alone = COUNTING.lock();
     let runtime = runtime();
     let directory = tempfile::tempdir().expect("a directory");

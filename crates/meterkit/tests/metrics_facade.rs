@@ -10,8 +10,8 @@ use metrics::{counter, histogram, with_local_recorder};
 use crate::page::Page;
 
 #[test]
-fn what_libraries_record_reaches_targets_before_during_and_after() {
-    if rerun("what_libraries_record_reaches_targets_before_during_and_after", &[]).is_some() {
+fn recordings_of_libraries_reach_targets_before_during_and_after() {
+    if rerun("recordings_of_libraries_reach_targets_before_during_and_after", &[]).is_some() {
         return;
     }
     let main = || -> Result<(), meterkit::Error> {

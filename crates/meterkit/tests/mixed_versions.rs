@@ -33,8 +33,8 @@ dependencies = [
 "#;
 
 #[test]
-fn a_second_version_is_warned_of_when_the_metrics_are_installed() {
-    let name = "a_second_version_is_warned_of_when_the_metrics_are_installed";
+fn a_second_version_causes_a_warning_when_metrics_are_installed() {
+    let name = "a_second_version_causes_a_warning_when_metrics_are_installed";
     let workspace = tempfile::tempdir().unwrap();
     fs::write(workspace.path().join("Cargo.lock"), LOCK).unwrap();
     let member = workspace.path().join("crates/shop");

@@ -306,8 +306,8 @@ fn a_stop_without_a_receiver_is_one_line() {
 }
 
 #[test]
-fn a_scrape_endpoint_that_cannot_answer_says_so_and_that_it_can_again() {
-    if rerun("a_scrape_endpoint_that_cannot_answer_says_so_and_that_it_can_again", &[]).is_some() {
+fn a_scrape_endpoint_logs_that_it_cannot_answer_and_that_it_can_again() {
+    if rerun("a_scrape_endpoint_logs_that_it_cannot_answer_and_that_it_can_again", &[]).is_some() {
         return;
     }
     let (text, _) = subscribe();

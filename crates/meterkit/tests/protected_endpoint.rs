@@ -36,8 +36,8 @@ fn ask_as(mut stream: impl Read + Write, host: &str, headers: &str) -> io::Resul
 }
 
 #[test]
-fn variables_have_the_endpoint_ask_for_name_and_password() {
-    let name = "variables_have_the_endpoint_ask_for_name_and_password";
+fn variables_make_the_endpoint_require_a_username_and_password() {
+    let name = "variables_make_the_endpoint_require_a_username_and_password";
     let password = tempfile::NamedTempFile::new().expect("a temporary file");
     fs::write(password.path(), "open sesame\n").expect("room for it");
     let path = password.path().to_str().expect("a path of letters");
@@ -194,8 +194,8 @@ fn variables_protect_an_endpoint_of_code_that_has_no_credentials_of_its_own() {
 }
 
 #[test]
-fn variables_that_cannot_protect_matter_to_whoever_has_an_endpoint() {
-    let name = "variables_that_cannot_protect_matter_to_whoever_has_an_endpoint";
+fn invalid_protection_matters_only_if_there_is_an_endpoint() {
+    let name = "invalid_protection_matters_only_if_there_is_an_endpoint";
     let variables =
         [("OTEL_METRICS_EXPORTER", "none"), ("METERKIT_PROMETHEUS_PASSWORD", "open sesame")];
     if rerun(name, &variables).is_some() {
@@ -258,8 +258,8 @@ mod https {
     }
 
     #[test]
-    fn variables_have_the_endpoint_speak_https_to_clients_with_a_certificate() {
-        let name = "https::variables_have_the_endpoint_speak_https_to_clients_with_a_certificate";
+    fn variables_make_the_endpoint_serve_https_to_clients_with_a_certificate() {
+        let name = "https::variables_make_the_endpoint_serve_https_to_clients_with_a_certificate";
         let issue = || rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         if std::env::var_os("METERKIT_PROMETHEUS_TLS_KEY").is_none() {
             let directory = tempfile::tempdir().expect("a temporary directory");

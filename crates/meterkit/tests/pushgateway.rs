@@ -5,8 +5,8 @@ use meterkit_fakes::own_process::rerun;
 use meterkit_fakes::pushgateway::Receiver;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn variables_have_a_job_push_at_its_end_and_delete_its_group_if_they_say_so() {
-    let name = "variables_have_a_job_push_at_its_end_and_delete_its_group_if_they_say_so";
+async fn variables_make_a_job_push_at_its_end_and_optionally_delete_its_group() {
+    let name = "variables_make_a_job_push_at_its_end_and_optionally_delete_its_group";
     for is_deleted in ["", "true"] {
         let receiver = Receiver::start([]).await;
         let url = receiver.url();

@@ -55,8 +55,8 @@ fn the_variable_selects_detectors_by_name_in_any_case() {
 }
 
 #[test]
-fn all_of_them_can_be_had_and_none() {
-    let name = "all_of_them_can_be_had_and_none";
+fn all_detectors_or_none_can_be_selected() {
+    let name = "all_detectors_or_none_can_be_selected";
     if std::env::var_os("METERKIT_RESOURCE_DETECTORS").is_none() {
         for list in ["all", "os,ALL", "none"] {
             rerun(name, &[NO_TARGET, ("METERKIT_RESOURCE_DETECTORS", list)]);

@@ -61,8 +61,8 @@ fn the_environment_asks_for_a_runtime_that_is_not_there_and_is_named() {
 }
 
 #[test]
-fn a_program_that_is_disabled_observes_nothing_and_needs_no_runtime() {
-    let name = "a_program_that_is_disabled_observes_nothing_and_needs_no_runtime";
+fn a_disabled_program_observes_nothing_and_needs_no_runtime() {
+    let name = "a_disabled_program_observes_nothing_and_needs_no_runtime";
     let variables = [("METERKIT_RUNTIME_METRICS", "process,tokio"), ("OTEL_SDK_DISABLED", "true")];
     if rerun(name, &variables).is_some() {
         return;
@@ -74,7 +74,7 @@ fn a_program_that_is_disabled_observes_nothing_and_needs_no_runtime() {
 }
 
 #[test]
-fn a_line_of_the_builder_outside_of_a_runtime_is_refused_with_what_would_do() {
+fn tokio_metrics_outside_of_a_runtime_are_an_error_with_a_remedy() {
     let registry = Registry::new();
     let builder = || Telemetry::builder().registry(registry.clone());
     let text = builder().with_tokio_metrics().install().unwrap_err().to_string();

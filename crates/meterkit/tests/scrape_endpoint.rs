@@ -203,7 +203,7 @@ fn variables_choose_path_names_and_labels() {
 
 #[test]
 #[cfg(feature = "config")]
-fn a_file_chooses_names_and_labels_and_variables_what_its_schema_has_no_place_for() {
+fn a_file_sets_names_and_labels_and_variables_set_what_its_schema_lacks() {
     let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
     let text = "file_format: \"1.1\"
 resource:
@@ -230,7 +230,7 @@ meter_provider:
         // The file's schema has a property for this setting.
         ("METERKIT_PROMETHEUS_SCOPE_INFO", "true"),
     ];
-    let name = "a_file_chooses_names_and_labels_and_variables_what_its_schema_has_no_place_for";
+    let name = "a_file_sets_names_and_labels_and_variables_set_what_its_schema_lacks";
     if rerun(name, &variables).is_some() {
         return;
     }

@@ -74,7 +74,7 @@ fn the_scrape_endpoint_is_named_with_the_port_that_the_system_chose() {
 }
 
 #[test]
-fn a_program_without_targets_is_told_so() {
+fn a_program_without_targets_logs_that() {
     let builder = Telemetry::builder().registry(Registry::new());
     let (_telemetry, lines) = log_lines::of(|| builder.install().unwrap());
     assert_eq!(lines, ["INFO metrics are collected, but no target is selected"]);

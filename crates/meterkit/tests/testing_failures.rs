@@ -80,7 +80,7 @@ its series:
 }
 
 #[test]
-fn a_missing_series_is_answered_with_those_that_there_are() -> Result<(), InstrumentError> {
+fn a_missing_series_is_reported_with_the_existing_ones() -> Result<(), InstrumentError> {
     let seen = catalog()?.collect();
     let text = failure(|| {
         assert_metric!(seen, "backstage.plugin.catalog.operations" { success = false, kind = "create" } == 1);
@@ -165,7 +165,7 @@ did you mean:
 }
 
 #[test]
-fn what_should_not_be_there_is_shown() -> Result<(), InstrumentError> {
+fn an_unwanted_series_is_shown() -> Result<(), InstrumentError> {
     let seen = catalog()?.collect();
     let text = failure(|| {
         assert_no_metric!(seen, "backstage.plugin.catalog.operations" { kind = "delete", .. });

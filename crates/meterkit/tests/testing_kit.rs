@@ -188,7 +188,7 @@ fn the_text_of_prometheus_is_what_a_scrape_returns() -> Result<(), Box<dyn std::
 }
 
 #[test]
-fn what_a_pipeline_collected_can_be_looked_at_too() -> Result<(), Box<dyn std::error::Error>> {
+fn collections_of_a_pipeline_can_be_examined_too() -> Result<(), Box<dyn std::error::Error>> {
     let kit = catalog()?;
     // Collect before the pipeline does, because the registry reports the pipeline in its own metrics.
     let text = kit.collect().to_string();

@@ -150,7 +150,7 @@ fn timers_and_guards_end_where_they_began_and_go_by_the_clock_of_the_kit() {
 }
 
 #[test]
-fn what_cannot_be_recorded_is_counted_in_the_kit() {
+fn dropped_recordings_are_counted_in_the_kit() {
     let kit = TestKit::new();
     let _redirect = kit.redirect();
     METRICS.duration.record(f64::NAN);

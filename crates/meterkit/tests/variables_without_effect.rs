@@ -5,8 +5,8 @@ use meterkit_fakes::log_lines;
 use meterkit_fakes::own_process::{rerun, text};
 
 #[test]
-fn a_misspelled_variable_is_warned_of_when_the_program_starts() {
-    let name = "a_misspelled_variable_is_warned_of_when_the_program_starts";
+fn a_misspelled_variable_causes_a_warning_at_startup() {
+    let name = "a_misspelled_variable_causes_a_warning_at_startup";
     let variables = [("OTEL_METRICS_EXPORTER", "none"), ("METERKIT_NAMESPACES", "acme")];
     if rerun(name, &variables).is_some() {
         return;
@@ -20,9 +20,8 @@ fn a_misspelled_variable_is_warned_of_when_the_program_starts() {
 }
 
 #[test]
-fn a_disabled_scope_that_there_is_not_is_warned_of_at_the_latest_when_the_program_ends() {
-    let name =
-        "a_disabled_scope_that_there_is_not_is_warned_of_at_the_latest_when_the_program_ends";
+fn a_disabled_scope_that_does_not_exist_causes_a_warning_at_the_latest_at_the_end() {
+    let name = "a_disabled_scope_that_does_not_exist_causes_a_warning_at_the_latest_at_the_end";
     let variables = [
         ("OTEL_METRICS_EXPORTER", "none"),
         ("METERKIT_DISABLED_SCOPES", "plugin.catalog,plugin.techdoc,core.*"),
@@ -65,8 +64,8 @@ fn a_harmless_variable_of_opentelemetry_with_a_wrong_value_stops_nothing() {
 }
 
 #[test]
-fn nothing_is_warned_of_where_all_is_well() {
-    let name = "nothing_is_warned_of_where_all_is_well";
+fn valid_settings_cause_no_warning() {
+    let name = "valid_settings_cause_no_warning";
     let variables = [
         ("OTEL_METRICS_EXPORTER", "none"),
         ("METERKIT_DISABLED_SCOPES", "plugin.catalog"),
@@ -87,8 +86,8 @@ fn nothing_is_warned_of_where_all_is_well() {
 }
 
 #[test]
-fn a_program_without_a_subscriber_says_it_on_standard_error() {
-    let name = "a_program_without_a_subscriber_says_it_on_standard_error";
+fn without_a_subscriber_warnings_go_to_standard_error() {
+    let name = "without_a_subscriber_warnings_go_to_standard_error";
     let variables = [
         ("OTEL_METRICS_EXPORTER", "none"),
         ("METERKIT_NAMESPACES", "acme"),

@@ -463,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_escaped_for_older_readers_keeps_its_suffixes_or_has_none() {
+    fn names_escaped_for_older_readers_keep_the_same_suffixes() {
         for (name, unit, kind, with, without) in [
             ("foo.bar", "By", Counter, "foo_bar_bytes_total", "foo_bar"),
             ("runs.total", "", Counter, "runs_total", "runs_total"),

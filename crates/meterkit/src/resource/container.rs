@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_container_has_no_id() {
+    fn paths_without_a_container_have_no_id() {
         let short = &ID[..63];
         for (groups, mounts) in [
             (None, None),

@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_uuid_says_that_it_is_a_random_one() {
+    fn a_uuid_is_marked_as_random() {
         assert_eq!(uuid([0, 0]), "00000000-0000-4000-8000-000000000000");
         assert_eq!(uuid([u64::MAX, u64::MAX]), "ffffffff-ffff-4fff-bfff-ffffffffffff");
         assert_eq!(

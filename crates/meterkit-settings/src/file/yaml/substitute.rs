@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_reference_but_looks_like_one_is_an_error() {
+    fn an_invalid_reference_is_an_error() {
         let table = [
             "${1API_KEY}",
             "${API_$KEY}",

@@ -47,7 +47,7 @@ const CONSOLE: &str = "meter_provider:
 ";
 
 #[test]
-fn a_file_has_the_only_say_on_where_metrics_go() {
+fn a_file_alone_decides_where_metrics_go() {
     let variables = [
         ("OTEL_METRICS_EXPORTER", "prometheus,carbon"),
         ("OTEL_SERVICE_NAME", "of-the-environment"),
@@ -289,7 +289,7 @@ fn detectors_go_by_their_names_and_attributes_by_a_filter() {
 }
 
 #[test]
-fn what_metrics_have_no_use_for_is_listed() {
+fn parts_that_do_not_concern_metrics_are_listed() {
     let text = "tracer_provider:
   processors: []
 resource:
@@ -339,7 +339,7 @@ fn views_are_taken_over() {
 }
 
 #[test]
-fn all_that_is_wrong_is_told_with_the_variable_line_and_path() {
+fn all_problems_are_reported_with_variable_line_and_path() {
     let text = "meter_provider:
   readers:
     - periodic:

@@ -30,7 +30,7 @@ fn each_variable_says_what_it_does_in_cells_of_a_table() {
 }
 
 #[test]
-fn what_asks_for_a_target_is_declared() {
+fn variables_that_ask_for_a_target_are_declared() {
     for target in Known::all().filter(|target| target.missing_because().is_none()) {
         for name in target.asked_for_by {
             let is_its = |it: &Declaration| it.target == Some(target.name) && it.is_set_by(name);

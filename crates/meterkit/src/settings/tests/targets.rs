@@ -111,7 +111,7 @@ mod datadog {
     }
 
     #[test]
-    fn a_proxy_of_everyone_is_used_and_one_of_datadogs_wins() {
+    fn a_general_proxy_is_used_unless_datadog_has_its_own() {
         let everyones = ("HTTPS_PROXY", "http://everyone:1");
         assert!(shown(&[BY_API, &[everyones]]).contains("everyone:1"));
         let both = shown(&[BY_API, &[everyones, ("DD_PROXY_HTTPS", "http://own:2")]]);
@@ -201,7 +201,7 @@ mod prometheus {
     use super::*;
 
     #[test]
-    fn all_that_is_wrong_with_the_protection_is_told_at_once() {
+    fn all_problems_with_the_protection_are_reported_at_once() {
         let token = ("METERKIT_PROMETHEUS_BEARER_TOKEN", "hunter2");
         let port = ("OTEL_EXPORTER_PROMETHEUS_PORT", "x");
         let key = ("METERKIT_PROMETHEUS_TLS_KEY", "/nowhere");
@@ -220,7 +220,7 @@ mod prometheus {
     }
 
     #[test]
-    fn without_an_endpoint_nothing_of_it_is_read() {
+    fn without_an_endpoint_its_settings_are_not_read() {
         let elsewhere =
             [("OTEL_METRICS_EXPORTER", "console"), ("METERKIT_PROMETHEUS_USERNAME", "a:b")];
         settings(&elsewhere);
@@ -236,7 +236,7 @@ mod maybe {
     }
 
     #[test]
-    fn if_the_selection_is_wrong_whatever_was_meant_is_checked() {
+    fn if_the_selection_is_invalid_all_possible_targets_are_checked() {
         let error = read(&[
             ("OTEL_METRICS_EXPORTER", "prometheus,otlp,datadogg"),
             ("DD_API_KEY", "hunter 2"),
@@ -264,7 +264,7 @@ mod maybe {
     }
 
     #[test]
-    fn what_nobody_asked_for_lacks_nothing() {
+    fn missing_settings_of_unselected_targets_are_not_reported() {
         let others = [("DD_SERVICE", "shop"), ("GRAFANA_REMOTE_WRITE_TENANT", "a")];
         let selection = ("OTEL_METRICS_EXPORTER", "carbon");
         let error = read(&[&[selection], &others[..]].concat()).expect_err("no such target");

@@ -7,13 +7,13 @@ fn told(ignored: &[Ignored]) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn whoever_selects_targets_is_not_told_of_others() {
+fn an_explicit_selection_causes_no_reports_about_other_targets() {
     let variables = [("OTEL_METRICS_EXPORTER", "console"), ("DD_API_KEY", "hunter2")];
     assert!(settings(&variables).selection.unserved.is_empty());
 }
 
 #[test]
-fn a_misspelled_variable_of_ours_is_told_with_the_nearest_one() {
+fn a_misspelled_meterkit_variable_is_reported_with_the_nearest_one() {
     for (variable, reason) in [
         ("METERKIT_NAMESPACES", "it is unknown; did you mean `METERKIT_NAMESPACE`?"),
         ("METERKIT_NAMMING", "it is unknown; did you mean `METERKIT_NAMING`?"),
@@ -29,7 +29,7 @@ fn a_misspelled_variable_of_ours_is_told_with_the_nearest_one() {
 
 #[test]
 #[cfg(not(feature = "datadog"))]
-fn a_variable_of_a_target_that_is_not_compiled_in_is_told_with_its_feature() {
+fn a_variable_of_a_target_that_is_not_compiled_in_is_reported_with_its_feature() {
     let reason = "target `datadog` is not compiled in: enable the feature `datadog` of meterkit";
     let settings = settings(&[("DD_API_KEY", "hunter2"), ("METERKIT_DATADOG_INTERVAL", "5")]);
     assert_eq!(told(&settings.selection.unserved), [("DD_API_KEY", reason)]);
@@ -38,14 +38,14 @@ fn a_variable_of_a_target_that_is_not_compiled_in_is_told_with_its_feature() {
 
 #[test]
 #[cfg(not(feature = "datadog"))]
-fn a_variable_that_selects_a_target_that_is_not_compiled_in_is_told_once() {
+fn a_variable_that_selects_a_target_that_is_not_compiled_in_is_reported_once() {
     let settings = settings(&[("METERKIT_DATADOG_MODE", "agent")]);
     assert_eq!(settings.selection.unserved.len(), 1);
     assert_eq!(told(&settings.ignored), []);
 }
 
 #[test]
-fn what_is_empty_or_someone_elses_or_known_is_not_told() {
+fn empty_foreign_and_known_variables_are_not_reported() {
     let settings = settings(&[
         ("METERKIT_NAMESPACES", ""),
         ("METERKIT_NAMESPACE", "acme"),
@@ -59,7 +59,7 @@ fn what_is_empty_or_someone_elses_or_known_is_not_told() {
 }
 
 #[test]
-fn a_name_of_opentelemetry_that_is_one_letter_off_is_told_and_others_are_not() {
+fn an_opentelemetry_name_that_is_one_letter_off_is_reported_and_others_are_not() {
     for (variable, meant) in [
         ("OTEL_METRIC_EXPORTER", "OTEL_METRICS_EXPORTER"),
         ("OTEL_METRICS_EXPORT_INTERVAL", "OTEL_METRIC_EXPORT_INTERVAL"),
@@ -88,7 +88,7 @@ fn a_name_of_opentelemetry_that_is_one_letter_off_is_told_and_others_are_not() {
 }
 
 #[test]
-fn what_says_how_to_send_without_saying_that_it_is_sent_is_told() {
+fn otlp_settings_without_a_selected_target_are_reported() {
     let reason = match cfg!(feature = "otlp") {
         true => {
             "metrics are not sent by OTLP; set `OTEL_EXPORTER_OTLP_ENDPOINT`, or add `otlp` to \
@@ -111,7 +111,7 @@ fn what_says_how_to_send_without_saying_that_it_is_sent_is_told() {
 }
 
 #[test]
-fn names_and_features_that_there_are_none_of_are_told() {
+fn renamed_variables_and_missing_features_are_reported() {
     let (variable, reason) =
         ("OTEL_EXPERIMENTAL_CONFIG_FILE", "it has been renamed; use `OTEL_CONFIG_FILE`");
     assert_eq!(told(&settings(&[(variable, "x")]).ignored), [(variable, reason)]);
@@ -125,7 +125,7 @@ fn names_and_features_that_there_are_none_of_are_told() {
 
 #[test]
 #[cfg(unix)]
-fn a_variable_that_nobody_reads_is_no_problem_whatever_it_holds() {
+fn an_unread_variable_is_never_a_problem() {
     use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt;
     // The scrape endpoint's variables, intervals and filters are always checked.

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn each_field_that_changed_is_told_with_both_values() {
+    fn each_changed_field_is_reported_with_both_values() {
         assert_differences(
             |registry| {
                 let meter = registry.semconv("http");
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_histogram_that_became_exponential_is_told_with_its_limits() {
+    fn a_histogram_that_became_exponential_is_reported_with_its_limits() {
         assert_differences(
             |registry| {
                 let _ = registry.semconv("http").histogram::<f64>("sizes").buckets([1.0]).build();
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_are_told_with_what_is_known_of_them() {
+    fn labels_are_reported_with_all_known_details() {
         use crate::{LabelKey, LabelVisitor, Labels};
 
         struct Before;

@@ -63,7 +63,7 @@ fn problems_name_line_and_property_and_no_secret() {
 }
 
 #[test]
-fn proxies_of_everyone_count_where_the_file_names_none() {
+fn general_proxies_apply_if_the_file_names_none() {
     let key = "            api_key: 0123456789abcdef\n            env: prod\n";
     for (name, properties, shown, hidden) in [
         ("HTTPS_PROXY", "", "everyone:1", "own:2"),
@@ -83,7 +83,7 @@ fn proxies_of_everyone_count_where_the_file_names_none() {
 }
 
 #[test]
-fn a_proxy_of_everyone_that_cannot_be_used_is_told_with_its_variable() {
+fn an_invalid_general_proxy_is_reported_with_its_variable() {
     let text = reader("            api_key: 0123456789abcdef\n");
     let error = read(&text, &[("HTTPS_PROXY", "socks5://me:hunter2@proxy")]);
     let told = error.expect_err("no proxy").to_string();
@@ -92,7 +92,7 @@ fn a_proxy_of_everyone_that_cannot_be_used_is_told_with_its_variable() {
 }
 
 #[test]
-fn what_is_missing_is_told_in_words_of_the_file() {
+fn missing_properties_are_reported_by_their_names_in_the_file() {
     let told = problems(&reader("            site: datadoghq.eu\n"));
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].contains("`agent_host` or `dogstatsd_url` for an agent"), "{told:?}");

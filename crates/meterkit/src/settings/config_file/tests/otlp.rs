@@ -44,7 +44,7 @@ fn every_property_of_an_exporter_is_taken_over() {
 }
 
 #[test]
-fn whatever_is_wrong_is_told_with_line_and_path() {
+fn every_problem_is_reported_with_line_and_path() {
     let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a key");
     let file = |pem: String| {
         let mut file = NamedTempFile::new().expect("a temporary file");
@@ -177,7 +177,7 @@ fn headers_come_as_a_list_over_those_in_one_text() {
 }
 
 #[test]
-fn what_is_not_used_or_newer_is_listed() {
+fn unused_and_newer_properties_are_listed() {
     let properties = "            max_request_size: 1000
             retry/development: {attempts: 3}
 ";
@@ -212,7 +212,7 @@ fn grpc_has_endpoints_without_a_scheme() {
 }
 
 #[test]
-fn what_could_never_be_sent_is_told_at_the_start() {
+fn settings_that_prevent_sending_are_reported_at_startup() {
     for (name, properties, at, words) in [
         ("otlp_http", "endpoint: collector:4318", "endpoint", "has no scheme"),
         (
