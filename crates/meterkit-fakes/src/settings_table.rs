@@ -353,7 +353,7 @@ impl Check<'_> {
                 assert_eq!(self.good(&[(&file, &path)]), shown, "{file}");
                 assert_eq!(self.good(&[(&file, &path), (name, " ")]), shown, "{file}");
                 let twice = self.bad(&[(&file, &path), (name, value)], &file);
-                let expected = format!("{file}: is set, and {name} too; keep one of them");
+                let expected = format!("{file}: is set together with {name}; keep one of them");
                 assert_eq!(twice, expected);
             }
             for (value, said) in self.invalid() {

@@ -118,7 +118,7 @@ impl Environment {
                 }
             }
             SetBy::Twice { name, file_name } => {
-                let reason = format!("is set, and {name} too; keep one of them");
+                let reason = format!("is set together with {name}; keep one of them");
                 Problem::new(file_name, None, reason)
             }
         };

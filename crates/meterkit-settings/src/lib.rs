@@ -1,4 +1,4 @@
-//! The declaration of settings in `meterkit` and its targets, and their reading.
+//! Declares and reads the settings of `meterkit` and its targets.
 //!
 //! A [`Setting`] is declared once, as a constant in a table of [`settings!`]: its variable, its key in a configuration
 //! file, its type, default and meaning. Everything else follows from the table: a [`Reader`] reads values from the

@@ -224,7 +224,7 @@ impl<'a> Reader<'a> {
 
     /// Reports that two settings are set where one is enough. `remedy` says which one to keep.
     pub fn conflict(&self, setting: &Declaration, other: &Declaration, remedy: &str) {
-        let reason = format!("is set, and {} too; {remedy}", self.name(other));
+        let reason = format!("is set together with {}; {remedy}", self.name(other));
         let problem = self.problem(setting, reason);
         // The values make no difference.
         let value = problem.value.filter(|_| problem.position.is_some());

@@ -65,8 +65,8 @@ fn check(found: &std::fs::Metadata) -> Result<(), SmallFileError> {
 }
 
 fn read(file: File, limit: usize) -> Result<Vec<u8>, SmallFileError> {
-    // Virtual files report a length of 0, so a small length proves nothing; a large one, even of a sparse file, saves
-    // reading.
+    // Virtual files report a length of 0, so reading is limited too. But a file whose length exceeds the limit, even a
+    // sparse one, need not be read.
     let length = file.metadata()?.len();
     let mut bytes = Vec::new();
     if length <= limit as u64 {

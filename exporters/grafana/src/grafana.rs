@@ -190,7 +190,7 @@ mod tests {
             let error = read(variables).expect_err("a conflict");
             let problems = error.problems();
             let text = problems[0].to_string();
-            assert!(text.contains("is set, and GRAFANA_CLOUD_ZONE too; keep"), "{text}");
+            assert!(text.contains("is set together with GRAFANA_CLOUD_ZONE; keep"), "{text}");
             assert_eq!(problems.len() - 1, others, "{problems:?}");
         }
         let queue = ("METERKIT_GRAFANA_QUEUE_AGE", "1");

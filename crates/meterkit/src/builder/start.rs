@@ -31,14 +31,14 @@ const NO_BUCKETS: &str = "histograms are exponential, and values are recorded on
 /// Targets whose receivers distinguish processes only by the resource.
 const SHARED: [&str; 2] = ["otlp", "grafana"];
 
-const NO_INSTANCE: &str = "the resource has no `service.instance.id`: processes of this service write the same series; set \
+const NO_INSTANCE: &str = "the resource has no `service.instance.id`, so processes of this service write the same series; set \
                            it, or add `service_instance` to METERKIT_RESOURCE_DETECTORS";
 
-const EXPONENTIAL_FOR_DATADOG: &str = "Datadog is the only target, so all histograms are exponential: its percentiles are within 2 %; set \
+const EXPONENTIAL_FOR_DATADOG: &str = "Datadog is the only target, so all histograms are exponential, and its percentiles are accurate within 2 %; set \
      OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION=explicit_bucket_histogram to keep the buckets of the code";
 
-const EXPLICIT_FOR_DATADOG: &str = "histograms have explicit buckets, so Datadog's percentiles are estimates, off by 18 % and more with the default \
-     buckets; exponential histograms are within 2 %: set \
+const EXPLICIT_FOR_DATADOG: &str = "histograms have explicit buckets, so Datadog's percentiles are estimates that are off by 18 % or more with the default \
+     buckets; exponential histograms are accurate within 2 %: set \
      OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION=base2_exponential_bucket_histogram";
 
 const NO_FILTER_FOR_EXPORTERS: &str = "exporters of OpenTelemetry's SDK cannot be filtered; remove the filter for \

@@ -1,6 +1,7 @@
 //! The cloud: its platform, its region, and the program's place in it.
 //!
-//! Variables and files show which cloud it is. Only then is its metadata server asked, which runs on this machine.
+//! Variables and files show which cloud it is. Only then is its metadata server asked, which is reachable only from the
+//! cloud's own machines.
 
 mod aws;
 mod gcp;

@@ -79,7 +79,7 @@ fn compare(catalog: &Catalog, file: &Path) -> Result<(), String> {
     }
     Err(format!(
         "the metrics differ from those in {shown}:\n{differences}\
-         If this is meant, mind the dashboards and alerts that use them, and accept it:\n  \
+         If the change is intended, update the dashboards and alerts that use these metrics, and accept it:\n  \
          {UPDATE}=1 cargo test"
     ))
 }

@@ -118,7 +118,7 @@ fn each_mistake_names_its_variable_and_what_to_do() {
         ),
         (
             &[RECEIVER, (BEARER_TOKEN, "hunter2"), (USERNAME, "a"), (PASSWORD, "hunter2")],
-            "GRAFANA_REMOTE_WRITE_USERNAME: is set, and GRAFANA_REMOTE_WRITE_BEARER_TOKEN too; ",
+            "GRAFANA_REMOTE_WRITE_USERNAME: is set together with GRAFANA_REMOTE_WRITE_BEARER_TOKEN; ",
             "keep the one",
         ),
         (&[RECEIVER, (TENANT, "a b")], "GRAFANA_REMOTE_WRITE_TENANT=`a b`: ", "`team-a`"),

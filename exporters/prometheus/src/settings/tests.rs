@@ -72,7 +72,7 @@ fn both_kinds_of_credentials_are_one_too_many() {
     for (variable, value) in [(USERNAME, "me"), (PASSWORD, "hunter2")] {
         let problems = problems(&[(variable, value), (BEARER_TOKEN, "hunter2")]);
         let expected =
-            format!("{variable}: is set, and METERKIT_PROMETHEUS_BEARER_TOKEN too; keep");
+            format!("{variable}: is set together with METERKIT_PROMETHEUS_BEARER_TOKEN; keep");
         assert_eq!(problems.len(), 1, "{problems:?}");
         assert!(problems[0].starts_with(&expected), "{problems:?}");
     }

@@ -1,4 +1,4 @@
-//! Requests to the metadata server of a cloud, which runs on this machine.
+//! Requests to the metadata server of a cloud, which is reachable only from its own machines.
 
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};

@@ -28,7 +28,7 @@ fn compare(path: &str, actual: &str, expected: &str) {
     }
     assert_eq!(
         actual, expected,
-        "{path} tells of other variables: {UPDATE}=1 cargo test -p meterkit --lib"
+        "{path} is out of date; run {UPDATE}=1 cargo test -p meterkit --lib"
     );
 }
 

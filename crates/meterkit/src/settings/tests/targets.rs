@@ -74,7 +74,7 @@ mod datadog {
         assert!(settings.selection.has("datadog"));
         let twice = read_with(&[&[("DD_API_KEY_FILE", path), ("DD_API_KEY", KEY)]]);
         let text = twice.expect_err("one is enough").to_string();
-        assert!(text.starts_with("DD_API_KEY_FILE: is set, and DD_API_KEY too"), "{text}");
+        assert!(text.starts_with("DD_API_KEY_FILE: is set together with DD_API_KEY"), "{text}");
     }
 
     #[test]
@@ -190,7 +190,7 @@ mod grafana {
         assert!(text.starts_with("GRAFANA_REMOTE_WRITE_URL: is not set, nor is"), "{text}");
         let both = read_with(&[TO_MIMIR, &[ZONE, ID, KEY]]).expect_err("one is enough").to_string();
         assert!(
-            both.starts_with("GRAFANA_REMOTE_WRITE_URL: is set, and GRAFANA_CLOUD_ZONE"),
+            both.starts_with("GRAFANA_REMOTE_WRITE_URL: is set together with GRAFANA_CLOUD_ZONE"),
             "{both}"
         );
     }
