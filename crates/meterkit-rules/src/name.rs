@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 /// The maximum length of an instrument name in OpenTelemetry, including the prefix.
 pub const MAX_LENGTH: usize = 255;
 
-/// What is wrong with a name, and what would be right.
+/// The rule that a name breaks, and a valid suggestion.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The rule that the name breaks, as the end of a sentence.

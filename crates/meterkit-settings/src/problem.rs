@@ -25,7 +25,7 @@ pub struct Problem {
     pub value: Option<String>,
     /// The position in the configuration file; `None` for a variable.
     pub position: Option<Position>,
-    /// What is wrong, and what would be right.
+    /// The mistake and its remedy.
     pub reason: String,
 }
 

@@ -91,7 +91,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_url_nothing_secret_is_shown() {
+    fn secrets_in_urls_are_not_shown() {
         for (text, expected) in [
             ("http://c:4318/v1", "http://c:4318/v1"),
             ("http://[::1]:4318/v1", "http://[::1]:4318/v1"),

@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_is_the_longest_that_is_read() {
+    fn files_up_to_the_limit_are_read() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), b"abc").unwrap();
         assert_eq!(read_small_file(file.path(), 3).unwrap(), b"abc");

@@ -213,7 +213,7 @@ fn exporters_that_another_crate_reads_are_kept_as_they_stand() {
 }
 
 #[test]
-fn a_plug_in_may_have_nothing_to_say() {
+fn a_plug_in_may_have_no_properties() {
     let PushExporter::Plugin(plugin) = pushed(good(&exporter("          grafana:\n"))) else {
         panic!("a plug-in");
     };

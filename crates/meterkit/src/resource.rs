@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_stays_the_same_and_the_instance_are_detected_by_default() {
+    fn only_stable_attributes_and_the_instance_are_detected_by_default() {
         let twice = [detect(ResourceDetector::DEFAULT), detect(ResourceDetector::DEFAULT)];
         assert_eq!(twice[0], twice[1]);
         let changing = twice[0].iter().filter(|(key, _)| {

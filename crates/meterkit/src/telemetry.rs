@@ -147,8 +147,8 @@ impl Telemetry {
     ///         _ = terminate.recv() => {}
     ///         _ = interrupt.recv() => {}
     ///     }
-    ///     // Shut down before stopping the service, while the data that callbacks read still exists. A receiver that is
-    ///     // down is no reason to exit with an error: the log says what was not delivered.
+    ///     // Shut down before stopping the service, while the data that callbacks read still exists. A receiver that
+    ///     // is down is no reason to exit with an error: the log says what was not delivered.
     ///     let _ = telemetry.shutdown().await;
     ///     Ok(())
     /// }

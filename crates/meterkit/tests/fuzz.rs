@@ -29,7 +29,7 @@ macro_rules! corpora {
     ($($name:ident: $test:expr;)*) => {$(
         mod $name {
             #[test]
-            fn what_is_in_the_corpus_does_no_harm() {
+            fn the_corpus_does_no_harm() {
                 super::replay(stringify!($name), &mut $test);
             }
 

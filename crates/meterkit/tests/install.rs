@@ -43,7 +43,7 @@ fn an_attribute_is_on_every_series_unless_a_nearer_one_has_its_key() {
 }
 
 #[test]
-fn an_attribute_that_no_label_may_be_is_refused_by_name() {
+fn an_attribute_with_a_reserved_key_is_refused_by_name() {
     let builder = Telemetry::builder().registry(Registry::new());
     let text = builder.attribute("le", "1").install().unwrap_err().to_string();
     assert!(text.contains("`le`") && text.contains("reserved"), "{text}");
@@ -88,7 +88,7 @@ fn two_registries_are_installed_side_by_side() {
 }
 
 #[test]
-fn what_was_counted_before_the_install_is_there_and_goes_on_after_the_shutdown() {
+fn counts_from_before_the_install_are_kept_and_continue_after_the_shutdown() {
     let registry = Registry::new();
     let requests = registry.scoped("plugin", "catalog").counter::<u64>("requests").build().unwrap();
     requests.add(4);

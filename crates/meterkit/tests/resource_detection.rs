@@ -133,7 +133,7 @@ fn code_that_names_detectors_wins_over_the_variable() {
 }
 
 #[test]
-fn a_builder_that_does_not_look_at_the_environment_detects_the_instance_alone_unless_told_to() {
+fn a_builder_without_the_environment_detects_only_the_instance_by_default() {
     let keys = |builder: meterkit::TelemetryBuilder| {
         let telemetry = builder.registry(Registry::new()).install().unwrap();
         let snapshot = telemetry.source().snapshot_blocking();

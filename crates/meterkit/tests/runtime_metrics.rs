@@ -42,8 +42,8 @@ fn the_environment_alone_puts_both_on_the_scrape_page() {
 }
 
 #[test]
-fn the_environment_asks_for_a_runtime_that_is_not_there_and_is_named() {
-    let name = "the_environment_asks_for_a_runtime_that_is_not_there_and_is_named";
+fn a_missing_runtime_is_an_error_that_names_the_variable() {
+    let name = "a_missing_runtime_is_an_error_that_names_the_variable";
     let variables = [("METERKIT_RUNTIME_METRICS", "tokio"), ("OTEL_METRICS_EXPORTER", "none")];
     if rerun(name, &variables).is_some() {
         return;

@@ -90,7 +90,7 @@ fn a_host_of_another_machine_is_an_error_that_names_its_variable() {
 }
 
 #[test]
-fn what_was_counted_before_the_install_is_scraped() {
+fn counts_from_before_the_install_are_scraped() {
     let registry = Registry::new();
     let meter = registry.scoped("plugin", "catalog");
     let requests = meter.counter::<u64>("requests").unit("{request}").build().unwrap();

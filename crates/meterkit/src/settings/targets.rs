@@ -99,7 +99,7 @@ pub(crate) struct Known {
     pub(crate) name: &'static str,
     /// The target's own settings; `None` if the target is not compiled in.
     settings: Option<&'static [Declaration]>,
-    /// The target's declaration; `None` if it is not compiled in, and for the scrape endpoint, of which a program has
+    /// The target's declaration; `None` if it is not compiled in, and for the scrape endpoint, because a program has
     /// only one.
     pub(super) declaration: Option<&'static Pushed>,
     /// The settings of the target's filter; `None` if the target is not compiled in.

@@ -57,7 +57,7 @@ const INSTANCE: Pairs = &[
 ];
 
 #[test]
-fn nothing_is_asked_where_no_cloud_is() {
+fn no_server_is_asked_outside_of_clouds() {
     for (variables, files) in [
         (&[][..], &[][..]),
         (&[("KUBERNETES_SERVICE_HOST", "10.0.0.1"), ("AWS_REGION", "eu-west-1")], &[]),

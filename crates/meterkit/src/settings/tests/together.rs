@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn documented_defaults_are_what_an_empty_environment_gives() {
+fn documented_defaults_match_an_empty_environment() {
     let settings = settings(&[
         ("OTEL_METRIC_EXPORT_INTERVAL", "60000"),
         ("OTEL_METRIC_EXPORT_TIMEOUT", "30000"),
@@ -35,7 +35,7 @@ fn the_service_name_wins_over_the_attributes() {
 }
 
 #[test]
-fn a_service_name_that_is_empty_leaves_that_of_the_attributes() {
+fn an_empty_service_name_does_not_override_the_attributes() {
     let named = [("OTEL_SERVICE_NAME", " "), ("OTEL_RESOURCE_ATTRIBUTES", "service.name=other")];
     let name =
         resource(settings(&named).resource).get("service.name").map(|value| value.to_string());
