@@ -272,6 +272,6 @@ mod tests {
         assert!(made.success());
         assert!(matches!(read_own_file(&pipe, 9), Err(SmallFileError::NoFile { .. })));
         let writing = open_own_file(&pipe, File::options().write(true));
-        assert!(writing.is_err(), "nobody reads from it");
+        assert!(writing.is_err(), "nothing reads from the pipe");
     }
 }

@@ -40,7 +40,7 @@ pub(crate) fn bad(text: &str) -> ConfigError {
 /// Returns the error of an invalid file with these variables.
 pub(crate) fn bad_with(text: &str, variables: &[(&str, &str)]) -> ConfigError {
     match ConfigFile::parse(text, lookup(variables)) {
-        Ok(file) => panic!("is right: {file:?}\n{text}"),
+        Ok(file) => panic!("the file is valid: {file:?}\n{text}"),
         Err(error) => error,
     }
 }

@@ -193,7 +193,11 @@ meter_provider:
     ];
     let found: Vec<_> = later.unused.iter().map(|it| (it.line, it.path.clone())).collect();
     assert_eq!(found, expected);
-    assert_eq!(bad(&text("1.1")).problems().len(), 6, "each of them is an error otherwise");
+    assert_eq!(
+        bad(&text("1.1")).problems().len(),
+        6,
+        "with a known version, each of them is an error"
+    );
 }
 
 /// A rewording of the first example in OpenTelemetry's documentation.

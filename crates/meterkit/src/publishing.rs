@@ -191,7 +191,7 @@ mod tests {
                 return (request, before);
             }
         }
-        panic!("it looks and looks, and saves nothing");
+        panic!("no dashboard was saved");
     }
 
     fn is_whole(request: &[u8]) -> bool {

@@ -64,7 +64,7 @@ fn each_callback_runs_once_per_collection_whatever_number_of_targets_and_instrum
     })?;
     let (telemetry, targets) = install(&kit)?;
     let runs = || [plain_runs.load(SeqCst), group_runs.load(SeqCst)];
-    assert_eq!(runs(), [0, 0], "nobody has asked");
+    assert_eq!(runs(), [0, 0], "nothing has been collected");
 
     for round in 0..3 {
         telemetry.flush_blocking()?;

@@ -139,7 +139,11 @@ fn case_07_a_gauge_that_was_never_set_is_not_exported() -> Result<(), Instrument
     set.set(1);
     assert_metric!(kit, "group" { key = "a" } == 1);
     assert_no_metric!(kit, "group" { key = "b" });
-    assert_eq!((plain.value(), unset.value()), (0, 0), "there is something to ask all the same");
+    assert_eq!(
+        (plain.value(), unset.value()),
+        (0, 0),
+        "a handle has a value even without a series"
+    );
     Ok(())
 }
 
@@ -443,7 +447,7 @@ fn case_16_a_target_gets_one_batch_per_export() -> Result {
         .registry(kit.registry().clone())
         .target_with(batches.clone(), ONLY_WHEN_ASKED)
         .install()?;
-    assert_eq!(batches.len(), 0, "none at the start");
+    assert_eq!(batches.len(), 0, "no export at the start");
     for export in 1..=3 {
         requests.increment();
         telemetry.flush_blocking()?;
@@ -451,6 +455,6 @@ fn case_16_a_target_gets_one_batch_per_export() -> Result {
         assert_metric!(batches.last(), "requests" == export);
     }
     telemetry.shutdown_blocking()?;
-    assert_eq!(batches.len(), 4, "and the last one at the end");
+    assert_eq!(batches.len(), 4, "the shutdown exports once more");
     Ok(())
 }

@@ -64,7 +64,11 @@ fn case_33_attributes_of_an_instrument_are_on_each_of_its_series() -> Result<(),
     let series = seen.series("counter");
     assert_eq!(series.len(), 2);
     for series in series {
-        assert_eq!(series.label("const_label_1"), Some(AttributeRef::I64(1)), "no text of it");
+        assert_eq!(
+            series.label("const_label_1"),
+            Some(AttributeRef::I64(1)),
+            "the attribute keeps its type"
+        );
     }
     Ok(())
 }
@@ -264,7 +268,10 @@ fn case_39_a_callback_for_instruments_of_two_scopes_is_an_error() -> Result<(), 
         assert!(text.contains("backstage.plugin.catalog"), "{text}");
     }
     let other_version = kit.scoped("plugin", "catalog").version("2");
-    assert!(other_version.register_callback([&rows], |_| {}).is_err(), "which is a scope, too");
+    assert!(
+        other_version.register_callback([&rows], |_| {}).is_err(),
+        "another version is another scope"
+    );
     assert_no_metric!(kit, "meterkit.callback.duration");
     Ok(())
 }

@@ -234,7 +234,7 @@ fn secrets_of_the_environment_show_nowhere() {
     ] {
         let said = if is_there { "metrics target is configured" } else { variable };
         let is_said = lines.iter().any(|it| it.contains(said) && it.contains(target));
-        assert!(is_said, "{variable} goes unnoticed: {lines:?}");
+        assert!(is_said, "{variable} is not logged: {lines:?}");
     }
     // Nobody listens, and the reason of a failed export must not contain a secret either.
     let failed = telemetry.flush_blocking();

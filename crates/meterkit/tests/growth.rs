@@ -266,7 +266,7 @@ fn twice_the_input_is_twice_the_work() {
             steep.push(format!("{name}: {growth:.2}"));
         }
     }
-    assert_eq!(steep, Vec::<String>::new(), "times the work for twice the input");
+    assert_eq!(steep, Vec::<String>::new(), "more work than expected for twice the input");
 }
 
 /// The largest accepted growth. Sorting takes slightly more than twice the work; comparing every pair takes four times

@@ -20,7 +20,7 @@ fn a_scrape_endpoint_is_in_the_health_from_the_start() {
     let address = telemetry.prometheus_address().unwrap();
     assert_eq!(endpoint.endpoint, format!("http://{address}/metrics"));
     telemetry.shutdown_blocking().unwrap();
-    assert_eq!(telemetry.health().targets.len(), 1, "being served made no second one of it");
+    assert_eq!(telemetry.health().targets.len(), 1, "a scrape adds no second target");
 }
 
 #[test]

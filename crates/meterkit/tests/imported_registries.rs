@@ -68,7 +68,10 @@ fn a_scrape_and_push_targets_have_what_applications_record_elsewhere() {
     assert!(!scrape(address).expect("an answer").contains("later_total"));
     telemetry.shutdown_blocking().expect("it ends");
     let after = registry.read().into_iter().flat_map(|scope| scope.metrics);
-    assert!(after.into_iter().all(|it| it.descriptor.name != "jobs"), "nobody gathers any more");
+    assert!(
+        after.into_iter().all(|it| it.descriptor.name != "jobs"),
+        "the registry is no longer gathered"
+    );
 }
 
 #[test]

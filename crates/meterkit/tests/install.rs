@@ -176,6 +176,6 @@ fn each_error_of_the_library_is_an_error_of_main_with_the_same_text() {
     let errors = [Error::from(install), Error::from(instrument), Error::from(flush)];
     for (error, text) in errors.iter().zip(texts) {
         assert_eq!(error.to_string(), text);
-        assert_eq!(format!("{error:?}"), text, "which is what a failing `main` prints");
+        assert_eq!(format!("{error:?}"), text, "a failing `main` prints `Debug`");
     }
 }

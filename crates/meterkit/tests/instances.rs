@@ -50,7 +50,11 @@ fn two_processes_write_series_of_their_own_by_remote_write() {
             instances.insert(series.label("instance").unwrap_or_default().to_owned());
         }
     }
-    assert_eq!(instances.len(), 3, "one each, the same in all requests: {instances:?}");
+    assert_eq!(
+        instances.len(),
+        3,
+        "one id per process, the same in all its requests: {instances:?}"
+    );
     assert!(instances.contains("web-7"), "{instances:?}");
 }
 

@@ -76,7 +76,7 @@ fn the_queue_of_remote_write_takes_what_is_configured_however_large_requests_are
             second += 1;
             export(second);
         }
-        assert!(counts.waiting_bytes() as usize * 10 > queue * 8, "it is full");
+        assert!(counts.waiting_bytes() as usize * 10 > queue * 8, "the queue is full");
         assert_bounded(before, queue, &format!("a queue of requests for {series} series"));
 
         // All values become too old. This takes a second timestamp, because the first one may be a mistake of the

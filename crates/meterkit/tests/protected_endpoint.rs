@@ -52,7 +52,7 @@ fn variables_make_the_endpoint_require_a_username_and_password() {
     let (telemetry, lines) =
         log_lines::of(|| Telemetry::from_env().unwrap().install().expect("it has all it needs"));
     let warned = lines.iter().any(|line| line.starts_with("WARN") || line.contains("sesame"));
-    assert!(!warned, "on this machine, nobody reads along: {lines:?}");
+    assert!(!warned, "an endpoint on localhost needs no warning: {lines:?}");
     let address = telemetry.prometheus_address().expect("it has an endpoint");
     let refused = ask(open(address), "").unwrap();
     assert!(refused.starts_with("HTTP/1.1 401 "), "{refused}");
@@ -94,7 +94,7 @@ fn a_rotated_password_counts_at_once_and_a_bad_one_changes_nothing() {
         for content in ["", "\u{7}hunter2"] {
             fs::write(&path, content).expect("room for it");
             assert!(!shows_until_a_look(SECOND));
-            assert!(is_served(RIGHT), "the previous one is in use");
+            assert!(is_served(RIGHT), "the previous password stays in use");
         }
         fs::write(&path, "second\n").expect("room for it");
         assert!(shows_until_a_look(SECOND));
@@ -297,7 +297,10 @@ mod https {
         let token = "Authorization: Bearer s3cret\r\n";
         let answer = ask(encrypted(address, &trusts, shows), token).unwrap();
         assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("target_info{"), "{answer}");
-        assert!(ask(encrypted(address, &trusts, None), token).is_err(), "it shows no certificate");
+        assert!(
+            ask(encrypted(address, &trusts, None), token).is_err(),
+            "the client presents no certificate"
+        );
         let plain = ask(open(address), token).unwrap_or_default();
         assert!(!plain.contains("HTTP"), "{plain}");
 

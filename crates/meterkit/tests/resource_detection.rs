@@ -68,7 +68,7 @@ fn all_detectors_or_none_can_be_selected() {
     for key in ["host.name", "os.type", "process.pid", "service.instance.id"] {
         assert_eq!(text(&resource, key).is_some(), list != "none", "{key} with {list}");
     }
-    assert!(text(&resource, "service.name").is_some(), "which is not detected but required");
+    assert!(text(&resource, "service.name").is_some(), "the name is required, not detected");
     assert!(text(&resource, "telemetry.sdk.name").is_some());
 }
 

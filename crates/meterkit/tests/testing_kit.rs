@@ -95,7 +95,7 @@ fn series_are_looked_up_by_full_name_and_labels() -> Result<(), InstrumentError>
         seen.value(OPERATIONS, [("success", "true"), ("kind", "create")]),
         Some(Value::U64(3))
     );
-    assert_eq!(seen.value(OPERATIONS, [("kind", "create")]), None, "labels are all of them");
+    assert_eq!(seen.value(OPERATIONS, [("kind", "create")]), None, "all labels must be given");
     assert_eq!(seen.value("backstage.plugin.catalog.ratio", []), Some(Value::F64(-0.5)));
     assert_eq!(seen.value("nothing", []), None);
     assert_eq!(seen.series(OPERATIONS).len(), 2);

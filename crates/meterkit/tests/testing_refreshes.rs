@@ -32,7 +32,7 @@ fn a_refresh_runs_to_its_end_once_per_period_of_the_kits_clock() -> Result<(), I
             counted.fetch_add(1, Relaxed) + 1
         }
     });
-    assert_eq!(runs.load(Relaxed), 0, "nobody collected yet");
+    assert_eq!(runs.load(Relaxed), 0, "nothing has been collected yet");
     assert_metric!(kit, "rows" == 1);
     assert_metric!(kit, "rows" == 1);
     kit.advance(PERIOD - Duration::from_nanos(1));

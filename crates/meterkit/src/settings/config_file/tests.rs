@@ -105,7 +105,7 @@ fn without_a_meter_provider_metrics_go_nowhere() {
     assert!(settings.selection.targets.is_empty());
     let configured = settings.configured.expect("there is a file");
     assert!(configured.targets.is_empty() && configured.prometheus.is_none());
-    assert!(configured.detectors.is_empty(), "the schema has none by default");
+    assert!(configured.detectors.is_empty(), "the schema enables no detectors by default");
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn variables_that_the_file_names_are_looked_up_even_when_they_are_empty() {
     - {name: team, value: \"x${TEAM}\"}
 ";
     let settings = settings(text, &[("OTEL_SERVICE_NAME", "shop"), ("TEAM", "")]);
-    assert_eq!(settings.ignored, [], "what the file names is not in vain");
+    assert_eq!(settings.ignored, [], "variables that the file refers to have an effect");
     let resource = settings.configured.expect("there is a file").resource;
     let pairs: Vec<_> = resource.iter().map(|(key, value)| format!("{key}={value}")).collect();
     assert_eq!(pairs, ["service.name=shop", "zone=eu", "team=x"]);

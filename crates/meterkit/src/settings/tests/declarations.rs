@@ -12,7 +12,7 @@ fn each_variable_is_declared_once_and_under_a_name_of_its_own() {
         for name in own.chain(variable.file_name()) {
             let legal = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
             assert!(name.chars().all(legal), "{name}");
-            assert!(seen.insert(name.clone()), "{name} is there twice");
+            assert!(seen.insert(name.clone()), "{name} is declared twice");
         }
     }
 }

@@ -62,7 +62,7 @@ fn no_error_shows_a_credential() {
             }
         }
     }
-    assert!(told > 100, "only {told} problems: something else is wrong");
+    assert!(told > 100, "only {told} problems: the test does not reach the settings");
 }
 
 #[test]

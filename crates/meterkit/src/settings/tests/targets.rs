@@ -106,7 +106,7 @@ mod datadog {
             assert!(text.starts_with(said), "{text}");
             let others = [variables, &[("OTEL_METRICS_EXPORTER", "console")][..]].concat();
             let datadog = target(&settings(&others), "DatadogConfig");
-            assert_eq!(datadog, None, "whoever selects targets has the others off");
+            assert_eq!(datadog, None, "an explicit selection switches other targets off");
         }
     }
 
@@ -178,7 +178,7 @@ mod grafana {
             assert!(text.contains(&said), "{text}");
             let elsewhere = settings(&[given, ("OTEL_METRICS_EXPORTER", "console")]);
             let grafana = target(&elsewhere, "GrafanaConfig");
-            assert_eq!(grafana, None, "whoever selects targets has the others off");
+            assert_eq!(grafana, None, "an explicit selection switches other targets off");
         }
     }
 
