@@ -1,4 +1,4 @@
-//! How long to leave a receiver alone after a failure.
+//! Back-off: how long to wait after a failed export before the receiver is asked again.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
@@ -9,22 +9,22 @@ use crate::moment::after;
 const FIRST: Duration = Duration::from_millis(500);
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// What a receiver asks for beyond this is not granted: a wrong date must not silence a target for a year.
+/// The longest wait that a receiver is granted: a wrong date in `Retry-After` must not silence a target for a year.
 const LONGEST_ASKED: Duration = Duration::from_secs(3600);
 
-/// Waiting times that double until an export succeeds, each cut by up to a half at random, so that many senders do not
-/// return together. A receiver may ask for more.
+/// The back-off of one target. Waits double until an export succeeds, and each is shortened by a random share of up to
+/// one half, so that many senders do not retry at the same moment. A receiver may ask for a longer wait.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     next: Duration,
     waiting: Option<Waiting>,
 }
 
-/// A time in which nothing is sent.
+/// A period in which nothing is sent.
 #[derive(Debug)]
 struct Waiting {
     until: Instant,
-    /// Until when the receiver asked to be left alone.
+    /// The end of the wait that the receiver asked for, if any.
     asked_until: Option<Instant>,
     error: ExportError,
 }
@@ -36,8 +36,8 @@ impl Default for Backoff {
 }
 
 impl Backoff {
-    /// Begins a waiting time after `error`, unless the receiver refuses what it was sent, which time does not change.
-    /// A receiver that refuses the sender is asked less and less often, until somebody has changed a setting.
+    /// Starts a wait after `error`, unless the receiver refuses the content of the request, which a retry would not
+    /// change. A receiver that refuses the sender is asked less and less often until somebody changes a setting.
     pub(crate) fn failed(&mut self, error: &ExportError) {
         if !error.is_retryable() && !error.cause().is_of_sender() {
             return self.waiting = None;
@@ -51,13 +51,13 @@ impl Backoff {
         });
     }
 
-    /// Begins anew.
+    /// Resets the back-off to its initial state.
     pub(crate) fn succeeded(&mut self) {
         *self = Self::default();
     }
 
-    /// Returns the rest of the waiting time, and the error for an export that does not wait for its end. If someone
-    /// asks for an export, only what the receiver asked for counts.
+    /// Returns the remaining wait, and the error to report for an export that does not wait that long. If `is_asked` (a
+    /// flush requested the export), only a wait that the receiver asked for counts.
     pub(crate) fn rest(&self, is_asked: bool) -> Option<(Duration, ExportError)> {
         let Waiting { until, asked_until, error } = self.waiting.as_ref()?;
         let until = if is_asked { (*asked_until)? } else { *until };
@@ -85,7 +85,7 @@ impl Backoff {
 }
 
 fn random() -> u32 {
-    // A new state has new random keys: enough to spread waiting times.
+    // Each `RandomState` has new random keys, which is random enough to spread waits.
     RandomState::new().hash_one(0) as u32
 }
 

@@ -1,4 +1,4 @@
-//! Baselines: what a target has for sure of every series. Its deltas begin there.
+//! Baselines: what a target has acknowledged of every series. The target's next deltas start there.
 
 use std::sync::Arc;
 
@@ -7,26 +7,27 @@ use meterkit_core::Temporality;
 use crate::delta::{Acknowledged, Covered, remove_unmeasured};
 use crate::snapshot::Snapshot;
 
-/// What one target acknowledged.
+/// The last snapshot that one target acknowledged.
 ///
-/// The deltas of a series cover its time without gap or overlap, whichever snapshots it was missing in. That ends when
-/// the snapshots list it no longer: should it come back after that, it is another one.
+/// The deltas of a series cover its lifetime without gaps or overlaps, even if some snapshots lack the series. Once the
+/// snapshots no longer list the series, it is forgotten: if it comes back later, it counts as a new series.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Baseline {
     last: Option<Arc<Snapshot>>,
-    /// Of series that the last snapshot lists as absent.
+    /// How far the delivered deltas reach, for the series that the last snapshot lists as absent.
     covered: Covered,
 }
 
 impl Baseline {
-    /// Returns what was measured since this, with observable counters in the temporality `observed`.
+    /// Returns what was measured since the last acknowledged snapshot. `observed` is the temporality of observable
+    /// counters.
     pub(crate) fn delta_of(&self, snapshot: &Snapshot, observed: Temporality) -> Snapshot {
         let mut delta = self.acknowledged().delta_of(snapshot, observed);
         remove_unmeasured(&mut delta);
         delta
     }
 
-    /// The target has `snapshot` now.
+    /// Records that the target acknowledged `snapshot`.
     pub(crate) fn acknowledge(&mut self, snapshot: Arc<Snapshot>) {
         if !(snapshot.absent.is_empty() && self.covered.is_empty()) {
             self.covered = self.acknowledged().covered_with(&snapshot);
@@ -53,9 +54,9 @@ mod tests {
 
     use super::*;
 
-    /// A series, in the order of snapshots: its scope, whether it is one of a histogram, its label.
+    /// A series: its scope, whether it belongs to a histogram, and its label. Sorts in the order of snapshots.
     type Key = (&'static str, bool, u64);
-    /// Since when what was counted.
+    /// The start of a series and its count since then.
     type Counted = (SystemTime, u64);
 
     const A: Key = ("catalog", false, 1);
@@ -70,14 +71,14 @@ mod tests {
         Attributes::from_pairs([("route".into(), label.to_string().into())])
     }
 
-    /// Series are others when they begin anew.
+    /// Returns an id derived from `series`; a series that restarts with another start time has another id.
     fn id(series: impl Hash) -> SeriesId {
         let mut hasher = DefaultHasher::new();
         series.hash(&mut hasher);
         SeriesId::from_hash(hasher.finish())
     }
 
-    /// Returns a metric per kind and scope that has series; without series there is no metric.
+    /// Returns one metric for each scope and kind that has series.
     fn scopes(series: &[(Key, Counted)]) -> Vec<ScopeMetrics> {
         let mut scopes: BTreeMap<&'static str, BTreeMap<bool, Data>> = BTreeMap::new();
         for ((scope, is_histogram, route), (start, count)) in series.iter().copied() {
@@ -121,7 +122,7 @@ mod tests {
         scopes.collect()
     }
 
-    /// Takes snapshots, and exports some of them.
+    /// A target that takes snapshots and acknowledges some of them.
     #[derive(Clone, Default)]
     struct Exports {
         collections: Collections,
@@ -139,7 +140,7 @@ mod tests {
             Arc::new(snapshot)
         }
 
-        /// Nobody exports it.
+        /// Takes a snapshot that this target does not export.
         fn skip(&mut self, seconds: u64, series: &[(Key, Counted)]) {
             self.take(at(seconds), scopes(series));
         }
@@ -150,7 +151,7 @@ mod tests {
         }
     }
 
-    /// Returns what a snapshot has of each series.
+    /// Returns the start and the count of each series in a snapshot.
     fn counted(snapshot: &Snapshot) -> Vec<(Key, Counted)> {
         let mut all = Vec::new();
         let route = |attributes: &Attributes| {
@@ -179,7 +180,7 @@ mod tests {
         all
     }
 
-    /// After acknowledgement of each of these, at the seconds beside them.
+    /// Returns a target that acknowledged each of these snapshots at the second given with it.
     fn after(acknowledged: &[(u64, &[(Key, Counted)])]) -> Exports {
         let mut exports = Exports::default();
         for (seconds, series) in acknowledged {
@@ -188,7 +189,7 @@ mod tests {
         exports
     }
 
-    /// Returns the delta if this came next.
+    /// Returns the delta that an export of `series` at `seconds` would carry, without acknowledging it.
     fn delta(exports: &Exports, seconds: u64, series: &[(Key, Counted)]) -> Vec<(Key, Counted)> {
         let snapshot = exports.clone().take(at(seconds), scopes(series));
         counted(&exports.baseline.delta_of(&snapshot, Temporality::Delta))
@@ -248,7 +249,7 @@ mod tests {
             let mut baseline = after(&[(10, &[(back, (at(0), 5))]), (20, &[])]);
             let anew = [(back, (at(25), 50))];
             assert_eq!(delta(&baseline, 30, &anew), anew);
-            // And goes on from there, also when it is missing again.
+            // The next delta starts there, even if the series is missing once more.
             baseline.acknowledge(30, &anew);
             baseline.acknowledge(40, &[]);
             assert_eq!(delta(&baseline, 50, &[(back, (at(25), 51))]), [(back, (at(30), 1))]);
@@ -268,7 +269,7 @@ mod tests {
         let full = [(A, (at(0), 8))];
         let hour = 3600;
         let mut baseline = after(&[(10, &[(A, (at(0), 5))]), (20, &[]), (20 + hour - 1, &[])]);
-        // However late it comes, until an acknowledged snapshot lacks it again.
+        // The series continues however late it returns, until another snapshot without it is acknowledged.
         assert_eq!(delta(&baseline, 20 + 3 * hour, &full), [(A, (at(10), 3))]);
         baseline.acknowledge(20 + hour, &[]);
         assert_eq!(delta(&baseline, 21 + hour, &full), full);
@@ -288,7 +289,7 @@ mod tests {
         assert_eq!(
             delta(&baseline, 30, &[(A, (at(0), 8))]),
             [(A, (at(30), 3))],
-            "it does not begin after it ends"
+            "the delta must not start after its end"
         );
     }
 
@@ -301,12 +302,12 @@ mod tests {
         assert_eq!(delta(&baseline, 30, &new), new);
     }
 
-    /// Numbers that look random and are the same in each run.
+    /// A generator of pseudo-random numbers that are the same in each run.
     struct Seeded(u64);
 
     impl Seeded {
         fn below(&mut self, limit: u64) -> u64 {
-            // Knuth's constants; the high bits are the good ones.
+            // A linear congruential generator with Knuth's constants, whose high bits are the most random.
             self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             (self.0 >> 33) % limit
         }
@@ -319,10 +320,10 @@ mod tests {
             exports.skip(15, &[(gone, (at(0), 7)), (B, (at(0), 1))]);
             let now = delta(&exports, 20, &[(B, (at(0), 1))]);
             assert!(now.contains(&(gone, (at(10), 2))), "{now:?}");
-            // What takes its place is one delta with it.
+            // A series with the same labels that replaces it is merged into the same delta.
             let anew = [(gone, (at(16), 40))];
             assert!(delta(&exports, 20, &anew).contains(&(gone, (at(10), 42))));
-            // It was delivered, up to the end of that delta.
+            // After acknowledgement, the series is covered up to the end of that delta.
             exports.acknowledge(20, &[]);
             assert_eq!(delta(&exports, 30, &[]), []);
             assert_eq!(delta(&exports, 30, &[(gone, (at(0), 8))]), [(gone, (at(20), 1))]);
@@ -342,7 +343,7 @@ mod tests {
         }
     }
 
-    /// What a receiver has of all series with the same labels.
+    /// The data that a receiver holds for all series with the same labels.
     #[derive(Default)]
     struct Received {
         starts: BTreeSet<SystemTime>,
@@ -395,7 +396,7 @@ mod tests {
                     returns += u32::from(goes_on && from < accepted);
                     (has.sum, has.until) = (has.sum + rise, Some(time));
                 }
-                // A series that is there and without a delta has counted nothing up to now.
+                // A series that is present but has no delta has counted nothing since the last one.
                 for (key, _) in &present {
                     received.entry(*key).or_default().until = Some(time);
                 }

@@ -1,4 +1,4 @@
-//! Checks of targets, without a pipeline.
+//! Checks of targets that run without a pipeline.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,30 +17,30 @@ use crate::export_error::ExportError;
 use crate::snapshot::Snapshot;
 use crate::target::{Checked, Target};
 
-/// What a target is asked with.
+/// What a check sends to the receiver.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "there is nothing between nothing and a point")]
 pub enum Probe {
-    /// Nothing that is stored: see [`Target::check`].
+    /// A request that stores nothing: see [`Target::check`].
     #[default]
     Empty,
-    /// A point of the gauge `meterkit.check`, which stays in the back end.
+    /// A point of the gauge `meterkit.check`, which the back end stores.
     Point,
 }
 
-/// What the check of one target found.
+/// The result of checking one target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TargetCheck {
     /// The target's name.
     pub name: String,
-    /// Where it sends to, or where it is scraped.
+    /// Where the target sends to, or where it is scraped.
     pub endpoint: String,
-    /// What came back, or what is wrong and what to do about it.
+    /// What the receiver answered, or what is wrong and how to fix it.
     pub outcome: Result<Checked, ExportError>,
 }
 
-/// A check that is still to be run, on a tokio runtime.
+/// A check that has not run yet. Needs a tokio runtime.
 pub type PendingCheck = Pin<Box<dyn Future<Output = TargetCheck> + Send>>;
 
 impl TargetCheck {
@@ -53,19 +53,20 @@ impl TargetCheck {
         Self { name: name.into(), endpoint: endpoint.into(), outcome }
     }
 
-    /// Returns whether nothing is known to be wrong.
+    /// Returns whether the check found no problem.
     pub fn is_ok(&self) -> bool {
         self.outcome.is_ok()
     }
 }
 
-/// Returns the check of a push target, within `limit`.
+/// Returns a check of a push target that times out after `limit`.
 pub fn check_target(mut target: Box<dyn Target>, probe: Probe, limit: Duration) -> PendingCheck {
     Box::pin(async move {
         let (name, endpoint) = (target.name().to_owned(), target.endpoint());
         let outcome = timeout(limit, asked(&mut *target, probe)).await;
         let outcome = outcome.unwrap_or(Err(ExportError::Timeout(limit)));
-        // Not shut down: that may delete what the service has pushed, or end its series.
+        // The target is not shut down: that might delete metrics that the running service has pushed, or end its
+        // series.
         TargetCheck { name, endpoint, outcome }
     })
 }
@@ -85,21 +86,21 @@ async fn asked(target: &mut dyn Target, probe: Probe) -> Result<Checked, ExportE
     }
 }
 
-/// Runs these checks at the same time, on a thread of their own.
+/// Runs these checks concurrently on a separate thread and waits for their results.
 ///
 /// # Errors
 ///
-/// The system gave no thread or no event queue.
+/// Returns the error of the operating system if it cannot provide a thread or an event queue.
 pub fn run_checks(checks: Vec<PendingCheck>) -> std::io::Result<Vec<TargetCheck>> {
     let running = start(checks)?;
     Ok(running.blocking_recv().unwrap_or_default())
 }
 
-/// Like [`run_checks`], for programs with a runtime, whichever it is.
+/// Like [`run_checks`], but does not block the calling thread. Works on any async runtime.
 ///
 /// # Errors
 ///
-/// The system gave no thread or no event queue.
+/// Returns the error of the operating system if it cannot provide a thread or an event queue.
 pub async fn run_checks_async(checks: Vec<PendingCheck>) -> std::io::Result<Vec<TargetCheck>> {
     Ok(start(checks)?.await.unwrap_or_default())
 }
@@ -118,7 +119,7 @@ fn start(checks: Vec<PendingCheck>) -> std::io::Result<oneshot::Receiver<Vec<Tar
             }
             checked
         });
-        // Whoever asked may have gone.
+        // The caller may have stopped waiting.
         let _ = done.send(checked);
     })?;
     Ok(found)

@@ -1,4 +1,4 @@
-//! A receiver's clock and this machine's, where they differ.
+//! Clock skew: the difference between a receiver's clock and the clock of this machine.
 
 use std::fmt::{self, Write};
 use std::sync::atomic::AtomicBool;
@@ -7,22 +7,22 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use humantime::format_rfc3339_seconds;
 
-/// By how many seconds clocks may differ before it is worth a line: receivers refuse or misplace what is much further from
+/// The largest skew, in seconds, that is not logged: receivers refuse or misplace values that are much further from
 /// their own time.
 const LARGEST: i64 = 10;
 
-/// Whether the clocks were found to differ.
+/// Remembers whether a clock skew has been logged.
 #[derive(Default)]
 pub(crate) struct ClockWatch {
     is_off: AtomicBool,
 }
 
-/// By how many seconds the receiver's clock is ahead of this machine's.
+/// The number of seconds by which the receiver's clock is ahead of this machine's; negative if it is behind.
 #[derive(Clone, Copy)]
 pub(crate) struct ClockSkew(pub(crate) i64);
 
 impl ClockWatch {
-    /// Logs once that the clocks differ by much, and once that they no longer do.
+    /// Logs once when the skew becomes large, and once when the clocks agree again.
     pub(crate) fn note(&self, ClockSkew(skew): ClockSkew, exporter: &str, endpoint: &str) {
         if ClockSkew(skew).is_large() && !self.is_off.swap(true, AcqRel) {
             let own = SystemTime::now();
@@ -37,7 +37,7 @@ impl ClockWatch {
                 reading(own, 0)
             );
         }
-        // Between the two bounds nothing is said: the measurement varies by a second.
+        // Between the two limits nothing is logged, because the measurement varies by about a second.
         if skew.saturating_abs() <= LARGEST / 2 && self.is_off.swap(false, AcqRel) {
             tracing::info!(
                 exporter,
@@ -49,7 +49,7 @@ impl ClockWatch {
 }
 
 impl ClockSkew {
-    /// Returns whether it is worth a line.
+    /// Returns whether the skew is large enough to be reported.
     pub(crate) fn is_large(self) -> bool {
         self.0.saturating_abs() > LARGEST
     }
@@ -62,12 +62,12 @@ impl fmt::Display for ClockSkew {
     }
 }
 
-/// Returns what a clock says that is `ahead` of one that says `own`, for people.
+/// Returns the time that a clock shows if it is `ahead` seconds ahead of one that shows `own`, as text for people.
 fn reading(own: SystemTime, ahead: i64) -> String {
     let off = Duration::from_secs(ahead.unsigned_abs());
     let time = if ahead < 0 { own.checked_sub(off) } else { own.checked_add(off) };
     let mut text = String::new();
-    // What is before 1970 or after 9999 has no such form.
+    // Times before 1970 or after 9999 cannot be formatted.
     let is_shown = time
         .filter(|time| *time >= UNIX_EPOCH)
         .is_some_and(|time| write!(text, "{}", format_rfc3339_seconds(time)).is_ok());

@@ -1,4 +1,4 @@
-//! Collections: one at a time, shared by everyone who asks meanwhile.
+//! Collections. Only one runs at a time, and all requests that arrive meanwhile share its snapshot.
 
 use std::cell::Cell;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -13,7 +13,8 @@ use crate::snapshot::Snapshot;
 use crate::views::{Totals, Views};
 
 thread_local! {
-    /// Whether this thread is taking a snapshot: a callback that asks for one must not wait for itself.
+    /// Whether this thread is taking a snapshot: a callback that requests a snapshot must not wait for its own
+    /// collection.
     static IS_TAKING: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -26,13 +27,13 @@ pub(crate) struct Collector {
     metrics: Arc<SelfMetrics>,
     views: Views,
     progress: Arc<Progress>,
-    /// Locked by whoever takes a snapshot, of whom there is one.
+    /// Locked by the thread that takes a snapshot; only one thread does at a time.
     memory: Mutex<Memory>,
     flight: Mutex<Flight>,
     landed: Condvar,
 }
 
-/// What goes from one snapshot to the next.
+/// The state that is carried from one snapshot to the next.
 #[derive(Debug, Default)]
 struct Memory {
     collections: Collections,
@@ -53,13 +54,13 @@ struct Taken {
     ended: Instant,
 }
 
-/// Which snapshots will do: any that is younger than `METERKIT_SNAPSHOT_MAX_AGE`, or being taken already, unless this
-/// asks for more.
+/// Which snapshots satisfy a request. By default, any that is younger than `METERKIT_SNAPSHOT_MAX_AGE` or whose
+/// collection is already running; the fields tighten this.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Freshness {
-    /// Begun after this moment, so that it holds everything recorded before it.
+    /// The collection must have started after this moment, so that it contains everything recorded before.
     pub(crate) since: Option<Instant>,
-    /// Newer than the one with this number, which whoever asks has already.
+    /// The snapshot must be newer than the one with this number, which the requester already has.
     pub(crate) after: u64,
 }
 
@@ -85,12 +86,12 @@ impl Collector {
         }
     }
 
-    /// Returns the last snapshot, if it is fresh enough for who asked at `asked`.
+    /// Returns the last snapshot if it is fresh enough for a request made at `asked`.
     pub(crate) fn cached(&self, freshness: Freshness, asked: Instant) -> Option<Arc<Snapshot>> {
         self.lock().cached(freshness, asked, self.max_age)
     }
 
-    /// Returns a snapshot: the last one, the one being taken, or a new one. Runs callbacks, so it may take long.
+    /// Returns the last snapshot, the one that is being taken, or a new one. May take long because it runs callbacks.
     pub(crate) fn collect(&self, freshness: Freshness) -> Arc<Snapshot> {
         if IS_TAKING.get() || in_callback() {
             return self.without_callbacks();
@@ -114,7 +115,7 @@ impl Collector {
         let started = Instant::now();
         let snapshot = Arc::new(self.take());
         let taken = Taken { snapshot: snapshot.clone(), started, ended: Instant::now() };
-        // In the next snapshot: this one is taken.
+        // This appears in the next snapshot; the current one is complete.
         self.metrics.collected(taken.ended - started);
         self.lock().last = Some(taken);
         drop(landing);
@@ -129,18 +130,19 @@ impl Collector {
         self.registry.sample_exemplars(filter);
     }
 
-    /// A pull target was given `snapshot`.
+    /// Records that a pull target received `snapshot`, and returns the snapshot.
     pub(crate) fn served(&self, snapshot: Arc<Snapshot>) -> Arc<Snapshot> {
         self.progress.served(snapshot.number);
         snapshot
     }
 
-    /// Returns how long ago the last collection ended, and what it took.
+    /// Returns the time since the last collection ended, and its snapshot.
     pub(crate) fn last(&self) -> Option<(Duration, Arc<Snapshot>)> {
         self.lock().last.as_ref().map(|last| (last.ended.elapsed(), last.snapshot.clone()))
     }
 
-    /// For a callback: the last snapshot, or what the store holds.
+    /// Returns the last snapshot, or else the current content of the store. Runs no callbacks, so a callback may call
+    /// this.
     fn without_callbacks(&self) -> Arc<Snapshot> {
         let last = self.lock().last.as_ref().map(|taken| taken.snapshot.clone());
         last.unwrap_or_else(|| {
@@ -161,7 +163,7 @@ impl Collector {
         let number = self.memory.lock().unpoisoned().collections.number() + 1;
         let scopes = self.progress.collect(number);
         let last = self.lock().last.as_ref().map(|taken| taken.snapshot.clone());
-        // After the values: a series may have begun while others were read.
+        // The time is read after the values, because a series may have started while others were being read.
         let time = self.registry.time_after(last.as_ref().map(|last| last.time));
         let mut memory = self.memory.lock().unpoisoned();
         let Memory { collections, totals, history } = &mut *memory;
@@ -209,7 +211,7 @@ impl Flight {
     }
 }
 
-/// Lets the next collection begin, also when this one panicked.
+/// Lets the next collection start when dropped, even after a panic.
 struct Landing<'a>(&'a Collector);
 
 impl Drop for Landing<'_> {

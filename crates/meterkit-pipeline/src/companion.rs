@@ -1,5 +1,5 @@
-//! Companions, which run beside the targets of a pipeline, such as the mirror of all instruments in OpenTelemetry's
-//! SDK.
+//! Companions: components that run beside the targets of a pipeline, such as the mirror of all instruments in
+//! OpenTelemetry's SDK.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use meterkit_core::{Attributes, Registry};
 use crate::source::Source;
 use crate::views::Views;
 
-/// Runs beside the targets of a pipeline for as long as the pipeline runs.
+/// A component that runs beside the targets for as long as the pipeline runs.
 ///
-/// [`flush`](Self::flush) and [`shutdown`](Self::shutdown) are called after the push targets have exported, on a thread
-/// where they may block.
+/// The pipeline calls [`flush`](Self::flush) and [`shutdown`](Self::shutdown) after the push targets have exported, on
+/// a thread that may block.
 pub trait Companion: Send + Sync + 'static {
     /// Returns the name under which failures are reported.
     fn name(&self) -> &str;
@@ -23,7 +23,7 @@ pub trait Companion: Send + Sync + 'static {
     /// Returns what went wrong. The text must not contain secrets.
     fn flush(&self) -> Result<(), String>;
 
-    /// Delivers once more and stops, within `time`.
+    /// Delivers everything recorded so far and stops, within `time`.
     ///
     /// # Errors
     ///
@@ -31,15 +31,15 @@ pub trait Companion: Send + Sync + 'static {
     fn shutdown(&self, time: Duration) -> Result<(), String>;
 }
 
-/// What a companion gets when the pipeline starts.
+/// The parts of a pipeline that a companion receives when the pipeline starts.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Start<'a> {
     /// The registry that the pipeline collects from.
     pub registry: &'a Registry,
-    /// Snapshots of the registry.
+    /// The source of snapshots of the registry.
     pub source: &'a Source,
-    /// The resource that is being measured.
+    /// The resource that the metrics describe, such as the service.
     pub resource: &'a Attributes,
     /// The views that apply to targets.
     pub views: &'a Views,

@@ -1,4 +1,4 @@
-//! Push and pull targets as the pipeline tells of them: what they did, in metrics and in [`Health`](crate::Health).
+//! The record of what each push and pull target did, which feeds self-metrics and [`Health`](crate::Health).
 
 mod outage;
 
@@ -18,49 +18,49 @@ use crate::health::{TargetError, TargetHealth, TargetKind};
 use crate::self_metrics::{Exporter, Failure, Labeled, SelfMetrics};
 use crate::target::{Target, TargetQueue};
 
-/// What happened to a target whose task has ended.
-const PANICKED: &str = "the target panicked: it is not served any more";
+/// The error text of a target whose task ended because the target panicked.
+const PANICKED: &str = "the target panicked and is no longer served";
 
-/// After this many intervals in which no export ended, a target is not healthy.
+/// A target is unhealthy after this many intervals without a finished export.
 const SILENT_INTERVALS: u32 = 3;
 
-/// A shorter silence means nothing: a busy machine may be as slow.
+/// The shortest silence that counts as a problem: a busy machine may be slow for less time than this.
 const SHORTEST_SILENCE: Duration = Duration::from_millis(500);
 
-/// All targets of a pipeline, in the order in which they came.
+/// All targets of a pipeline, in the order in which they were added.
 pub(crate) struct Components {
     metrics: Arc<SelfMetrics>,
     known: Mutex<Vec<Arc<Component>>>,
 }
 
-/// One target: who it is, and how it is doing.
+/// The identity and the state of one target.
 pub(crate) struct Component {
-    /// `otlp/0`: tells it from others of its name.
+    /// The name and a number, such as `otlp/0`, which distinguishes targets of the same name.
     instance: String,
     component_type: String,
-    /// Host and port that it sends to.
+    /// The host and port that the target sends to.
     server: Option<(String, u16)>,
     metrics: Arc<SelfMetrics>,
     health: Mutex<TargetHealth>,
-    /// Trouble since the last success.
+    /// The outage since the last success, if there is one.
     outage: Mutex<Option<Outage>>,
-    /// Whether the log has said that it works.
+    /// Whether the first success has been logged.
     is_live: AtomicBool,
-    /// How a push target keeps its schedule.
+    /// Whether a push target keeps its schedule. `None` for a pull target.
     pace: Option<Mutex<Pace>>,
-    /// For a pull target: which service of the pipeline serves it, unless the application does.
+    /// The service of the pipeline that serves this pull target; unset if the application serves it.
     service: OnceLock<usize>,
     clock: ClockWatch,
-    /// An export has begun: there are metrics of it.
+    /// Whether an export has started, so that self-metrics of this target exist.
     has_begun: AtomicBool,
-    /// The pipeline has ended: there is no metric of it any more.
+    /// Whether the pipeline has ended, after which no self-metrics of this target may be recorded.
     is_retired: AtomicBool,
 }
 
-/// Whether a target keeps its schedule.
+/// Tracks whether a push target keeps its schedule.
 struct Pace {
     interval: Duration,
-    /// When it last began an export or had an answer.
+    /// When the target last started an export or received an answer.
     moved: Instant,
     is_silence_logged: bool,
 }
@@ -70,7 +70,7 @@ impl Pace {
         Self { interval, moved: Instant::now(), is_silence_logged: false }
     }
 
-    /// Returns what is wrong if it has been silent for too long.
+    /// Returns a description of the problem if the target has been silent for too long.
     fn silence(&self) -> Option<String> {
         let (silent, interval) = (self.moved.elapsed(), self.interval);
         let longest = interval.saturating_mul(SILENT_INTERVALS).max(SHORTEST_SILENCE);
@@ -86,14 +86,14 @@ impl Components {
         Self { metrics, known: Mutex::default() }
     }
 
-    /// A push target. Each is one of its own.
+    /// Adds a push target. Each call adds a separate component.
     pub(crate) fn push(&self, target: &dyn Target, interval: Duration) -> Arc<Component> {
         let health = TargetHealth::new(target.name(), target.endpoint(), TargetKind::Push);
         let pace = Some(Mutex::new(Pace::new(interval)));
         self.add(&mut self.lock(), health, target.component_type(), target.server(), pace)
     }
 
-    /// A pull target: the one with this name and endpoint, or a new one.
+    /// Returns the pull target with this name and endpoint, or adds it.
     pub(crate) fn pull(
         &self,
         name: &str,
@@ -108,12 +108,13 @@ impl Components {
         if let Some(component) = known.iter().find(is_it) {
             return component.clone();
         }
-        // It is the server itself.
+        // A pull target connects to no server: it is the server.
         let health = TargetHealth::new(name, endpoint, TargetKind::Pull);
         self.add(&mut known, health, component_type, None, None)
     }
 
-    /// A service of the pipeline has ended before it was told to: what it served is served no more.
+    /// Reports that a service of the pipeline ended before it was told to stop, so that its endpoints are no longer
+    /// served.
     pub(crate) fn service_ended(&self, service: usize, panic: Option<String>) {
         let is_its = |it: &Arc<Component>| it.service.get() == Some(&service);
         let mut its: Vec<_> = self.lock().iter().filter(|it| is_its(it)).cloned().collect();
@@ -121,7 +122,7 @@ impl Components {
             its.push(self.pull("service", "", format!("task {service} of the pipeline")));
         }
         let reason = panic.map(|panic| format!(": {panic}")).unwrap_or_default();
-        let problem = format!("it is not served any more{reason}");
+        let problem = format!("it is no longer served{reason}");
         for component in its {
             let TargetHealth { component: exporter, endpoint, .. } = component.health().clone();
             tracing::error!(
@@ -137,7 +138,7 @@ impl Components {
         self.lock().iter().map(|component| component.health_now()).collect()
     }
 
-    /// The pipeline has ended: its targets have no metrics any more.
+    /// Removes the self-metrics of all targets, because the pipeline has ended.
     pub(crate) fn retire(&self) {
         for component in self.lock().iter() {
             component.is_retired.store(true, Release);
@@ -185,7 +186,7 @@ impl fmt::Debug for Components {
 }
 
 impl Component {
-    /// Points are given to the target.
+    /// Records that the target received `points` points to export.
     pub(crate) fn begin(self: &Arc<Self>, points: usize) -> Operation {
         let points = points as u64;
         self.moved();
@@ -199,13 +200,13 @@ impl Component {
         Operation { component, points, started, failure: None, is_over: false }
     }
 
-    /// An attempt failed; there may be another one.
+    /// Records a failed attempt, which may be retried.
     pub(crate) fn attempt_failed(&self, error: &ExportError) {
         self.moved();
         self.note_failure(error.cause(), error.to_string());
     }
 
-    /// The target panicked, which ends its task.
+    /// Records that the target panicked, which ends its task.
     pub(crate) fn panicked(&self) {
         let is_known = self.health().last_error.as_ref().is_some_and(|it| it.text == PANICKED);
         if !is_known {
@@ -213,22 +214,22 @@ impl Component {
         }
     }
 
-    /// Returns which one of its name it is, such as `otlp/0`.
+    /// Returns the name and number of the target, such as `otlp/0`.
     pub(crate) fn instance(&self) -> &str {
         &self.instance
     }
 
-    /// This service of the pipeline serves it.
+    /// Records that this service of the pipeline serves the target.
     pub(crate) fn served_by(&self, service: usize) {
         self.service.get_or_init(|| service);
     }
 
-    /// A problem that shows although no attempt failed.
+    /// Sets or clears a problem that exists although no attempt failed.
     pub(crate) fn note_problem(&self, problem: Option<String>) {
         self.health().problem = problem;
     }
 
-    /// The receiver's clock is so many seconds ahead of this machine's, if that is known.
+    /// Records by how many seconds the receiver's clock is ahead of this machine's, if known.
     pub(crate) fn note_clock_skew(&self, skew: Option<i64>) {
         let Some(skew) = skew else { return };
         let mut health = self.health();
@@ -241,7 +242,7 @@ impl Component {
         self.clock.note(ClockSkew(skew), &self.instance, &endpoint);
     }
 
-    /// What waits in the target now.
+    /// Records the state of the target's queue.
     pub(crate) fn note_queue(&self, queue: Option<TargetQueue>) {
         let before = std::mem::replace(&mut self.health().queue, queue);
         if let (Some(queue), Some(metrics)) = (queue, self.metrics()) {
@@ -256,7 +257,7 @@ impl Component {
         f.debug_struct(what).field("component", component).field("endpoint", endpoint).finish()
     }
 
-    /// Returns its health, which includes silence.
+    /// Returns the current health of the target, with silence as a problem.
     fn health_now(&self) -> TargetHealth {
         let mut health = self.health().clone();
         if !(health.is_failing() || self.is_retired.load(Acquire)) {
@@ -265,7 +266,7 @@ impl Component {
         health
     }
 
-    /// Logs once that it is silent, if it is.
+    /// Logs once that the target is silent, if it is.
     pub(crate) fn log_silence(&self) {
         let Some(mut pace) = self.pace() else { return };
         let Some(silence) = pace.silence() else { return };
@@ -277,7 +278,7 @@ impl Component {
         }
     }
 
-    /// It began an export, or had an answer.
+    /// Records that the target started an export or received an answer.
     fn moved(&self) {
         if let Some(mut pace) = self.pace() {
             *pace = Pace::new(pace.interval);
@@ -311,24 +312,24 @@ impl Component {
     }
 }
 
-/// An export that goes on, with all its attempts. Dropped before it is over, it was cut off.
+/// An export under way, with all its attempts. Counts as cut off if it is dropped before it is over.
 pub(crate) struct Operation {
     component: Arc<Component>,
     points: u64,
     started: Instant,
-    /// Why the target did not take the points so far.
+    /// Why the target has not accepted the points so far.
     failure: Option<Failure>,
     is_over: bool,
 }
 
 impl Operation {
-    /// It took `took` before it was known to.
+    /// Moves the start of the operation back by `took`, for work that was done before the operation was created.
     pub(crate) fn began_before(mut self, took: Duration) -> Self {
         self.started = self.started.checked_sub(took).unwrap_or(self.started);
         self
     }
 
-    /// More points are given to the target, and have the same outcome.
+    /// Adds points that share the outcome of this export.
     pub(crate) fn add(&mut self, points: usize) {
         let points = points as u64;
         self.points += points;
@@ -337,17 +338,17 @@ impl Operation {
         }
     }
 
-    /// The target took all points, or all but those that its receiver `rejected`.
+    /// Records that the target accepted all points except those that its receiver `rejected`.
     pub(crate) fn succeeded(mut self, rejected: u64) {
         self.settle(rejected, Some(now()));
     }
 
-    /// The target did not take the points, but may still have them: they are settled when it is shut down.
+    /// Records a failure whose points may still be delivered from the target's queue; shutdown decides their outcome.
     pub(crate) fn waits(&mut self, error: &ExportError) {
         self.failure = Some(error.into());
     }
 
-    /// The receiver `rejected` points that waited, some or all.
+    /// Records that the receiver `rejected` some or all of the queued points.
     pub(crate) fn refused(mut self, rejected: u64) {
         self.settle(rejected, None);
     }
@@ -355,7 +356,7 @@ impl Operation {
     fn settle(&mut self, rejected: u64, success: Option<SystemTime>) {
         let rejected = rejected.min(self.points);
         let taken = self.points - rejected;
-        // A push target may send no request for an empty export, so this does not show that the receiver is there.
+        // A push target may send no request for an empty export, so its success does not prove that the receiver is up.
         let success = success.filter(|_| self.points > 0 || self.component.pace.is_none());
         self.is_over = true;
         let failed_attempts = {
@@ -386,7 +387,7 @@ impl Operation {
         }
     }
 
-    /// The target did not take the points, and is not asked again.
+    /// Records that the export failed and is not retried.
     pub(crate) fn failed(mut self, error: &ExportError) {
         self.fail(error.into());
     }
@@ -412,7 +413,7 @@ impl Drop for Operation {
                 self.component.panicked();
                 self.fail(Cause::Panic.into());
             }
-            // Why was noted when it failed.
+            // The reason was recorded when the attempt failed.
             Some(failure) => self.fail(failure),
             None => {
                 let text = "cut off by the end of the pipeline".to_owned();

@@ -1,4 +1,4 @@
-//! The console target: metrics as lines of text, for people.
+//! The console target, which writes metrics as lines of text for people.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -13,9 +13,10 @@ use crate::export_error::ExportError;
 use crate::snapshot::Snapshot;
 use crate::target::{CheckFuture, Checked, ExportFuture, Target};
 
-/// Writes each snapshot as text, one line per point: `OTEL_METRICS_EXPORTER=console`.
+/// A target that writes each snapshot as text, one line per point. Selected by `OTEL_METRICS_EXPORTER=console`.
 ///
-/// A page that took longer than the timeout is written all the same; the next delta then repeats what it held.
+/// A page whose export timed out is still written to the end. With delta temporality, the next page then repeats its
+/// values.
 ///
 /// ```text
 /// # 2026-03-01T12:00:00Z, 2 points
@@ -24,32 +25,34 @@ use crate::target::{CheckFuture, Checked, ExportFuture, Target};
 /// ```
 pub struct ConsoleTarget {
     out: Arc<Mutex<dyn Write + Send>>,
-    /// The page that is being written, also when its export has timed out: a stuck pipe holds one thread, not many.
+    /// The page that is being written, even if its export has timed out: a stuck pipe must not block more than one
+    /// thread.
     writing: Option<JoinHandle<io::Result<()>>>,
     temporality: Temporality,
     observed: Option<Temporality>,
 }
 
 impl ConsoleTarget {
-    /// Writes to standard output.
+    /// Creates a target that writes to standard output.
     pub fn stdout() -> Self {
         Self::new(io::stdout())
     }
 
-    /// Writes to `out`.
+    /// Creates a target that writes to `out`.
     pub fn new(out: impl Write + Send + 'static) -> Self {
         let (out, temporality) = (Arc::new(Mutex::new(out)), Temporality::Cumulative);
         Self { out, writing: None, temporality, observed: None }
     }
 
-    /// Whether sums and histograms are written in full, the default, or as the difference to what was written before.
+    /// Sets whether sums and histograms are written as cumulative totals or as deltas since the last written page.
+    /// Cumulative by default.
     #[must_use]
     pub fn with_temporality(mut self, temporality: Temporality) -> Self {
         self.temporality = temporality;
         self
     }
 
-    /// Sets the temporality of observable counters. By default it is that of all other sums.
+    /// Sets the temporality of observable counters. By default, the temporality of all other sums.
     #[must_use]
     pub fn with_observed_temporality(mut self, temporality: Temporality) -> Self {
         self.observed = Some(temporality);
@@ -79,7 +82,9 @@ impl Target for ConsoleTarget {
     }
 
     fn check(&mut self) -> CheckFuture<'_> {
-        Box::pin(std::future::ready(Ok(Checked::Accepted("it writes what it receives".to_owned()))))
+        Box::pin(std::future::ready(Ok(Checked::Accepted(
+            "writes every snapshot as text".to_owned(),
+        ))))
     }
 
     fn observed_temporality(&self) -> Temporality {
@@ -92,10 +97,10 @@ impl Target for ConsoleTarget {
         let out = out.clone();
         Box::pin(async move {
             if let Some(earlier) = writing {
-                // How that ended was of interest to an export that has given up.
+                // The result is ignored: the export that wrote this page has already timed out.
                 let _ = earlier.await;
             }
-            // A full pipe blocks: not on the thread that the other targets share.
+            // A full pipe blocks, so do not write on the thread that all targets share.
             let page = writing.insert(spawn_blocking(move || {
                 let mut out = out.lock().unpoisoned();
                 out.write_all(text.as_bytes()).and_then(|()| out.flush())
@@ -174,7 +179,7 @@ fn distribution(count: u64, sum: f64, ends: Option<(f64, f64)>) -> String {
     format!("count={count} sum={sum}{ends}")
 }
 
-/// Writes the buckets from the smallest values to the largest.
+/// Formats the buckets from the smallest values to the largest.
 fn exponential_buckets(point: &ExponentialHistogramPoint) -> String {
     let negative =
         point.negative.bounded(point.scale).rev().map(|it| (format!("≥-{}", it.1), it.2));

@@ -133,7 +133,7 @@ fn a_target_that_panicked_fails_from_then_on() {
     pipeline.flush_blocking(PATIENCE).unwrap_err();
     let target = only(pipeline.health());
     assert!(target.is_failing());
-    assert_eq!(target.last_error.unwrap().text, "the target panicked: it is not served any more");
+    assert_eq!(target.last_error.unwrap().text, "the target panicked and is no longer served");
 }
 
 #[test]

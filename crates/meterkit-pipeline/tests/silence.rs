@@ -150,7 +150,7 @@ fn a_target_that_panics_outside_of_an_export_fails_from_then_on() {
     let pipeline = builder().target(PanicsAtOnce, ONLY_WHEN_ASKED).start().unwrap();
     until("it has panicked", || !pipeline.health().is_delivering());
     let error = only(&pipeline).last_error.unwrap();
-    assert_eq!(error.text, "the target panicked: it is not served any more");
+    assert_eq!(error.text, "the target panicked and is no longer served");
 }
 
 async fn ends(source: Source, _: Stop) {
@@ -165,7 +165,7 @@ async fn panics(source: Source, _: Stop) {
 #[test]
 fn an_endpoint_whose_service_has_ended_is_not_healthy() {
     for (pipeline, reason) in [
-        (builder().service(ends), "it is not served any more"),
+        (builder().service(ends), "it is no longer served"),
         (builder().service(panics), "panicked with message \"the server has a bug\""),
     ] {
         let pipeline = pipeline.start().unwrap();

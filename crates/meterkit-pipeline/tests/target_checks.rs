@@ -84,9 +84,9 @@ fn what_is_wrong_is_one_error_and_shows_in_health_until_an_export_succeeds() {
     });
     let told: Vec<_> = lines.iter().filter(|line| !line.starts_with("DEBUG")).collect();
     let expected = [
-        "ERROR the key is refused; exports are tried all the same exporter=keyed/0 \
+        "ERROR the key is refused; exports are attempted anyway exporter=keyed/0 \
          endpoint=https://intake.example.com error.type=_OTHER",
-        "INFO export works again after …: 1 attempt failed; nothing that was counted is lost exporter=keyed/0 \
+        "INFO export works again after …: 1 attempt failed; no values were lost exporter=keyed/0 \
          endpoint=https://intake.example.com failed_attempts=1 lost_values=0",
     ];
     let told = told.into_iter().map(|line| match line.split_once(" after ") {

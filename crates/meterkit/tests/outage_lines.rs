@@ -165,7 +165,7 @@ fn an_outage_is_a_story_of_few_lines() {
             &[
                 r#" WARN export failed: connection refused (http://collector:4318); totals are kept, and the next export carries them; next attempt within … exporter="otlp/0" endpoint="http://collector:4318" error.type=connect"#,
                 r#" WARN export now fails for another reason: HTTP status 401 Unauthorized; check OTEL_EXPORTER_OTLP_HEADERS; totals are kept, and the next export carries them; next attempt within … exporter="otlp/0" endpoint="http://collector:4318" error.type=401"#,
-                r#" INFO export works again after …: 3 attempts failed; nothing that was counted is lost exporter="otlp/0" endpoint="http://collector:4318" failed_attempts=3 lost_values=0"#,
+                r#" INFO export works again after …: 3 attempts failed; no values were lost exporter="otlp/0" endpoint="http://collector:4318" failed_attempts=3 lost_values=0"#,
             ],
         ),
         (
@@ -176,7 +176,7 @@ fn an_outage_is_a_story_of_few_lines() {
             },
             &[
                 r#" WARN export failed: HTTP status 401 Unauthorized; check OTEL_EXPORTER_OTLP_HEADERS; deltas are kept, and the next export carries them; next attempt within … exporter="otlp/0" endpoint="http://collector:4318" error.type=401"#,
-                r#" INFO export works again after …: 1 attempt failed; nothing that was counted is lost exporter="otlp/0" endpoint="http://collector:4318" failed_attempts=1 lost_values=0"#,
+                r#" INFO export works again after …: 1 attempt failed; no values were lost exporter="otlp/0" endpoint="http://collector:4318" failed_attempts=1 lost_values=0"#,
             ],
         ),
         (
@@ -206,7 +206,7 @@ fn an_outage_is_a_story_of_few_lines() {
             },
             &[
                 r#" WARN export failed: HTTP status 401 Unauthorized; check OTEL_EXPORTER_OTLP_HEADERS; 3 requests of 1200 bytes wait in the queue; next attempt within … exporter="otlp/0" endpoint="http://collector:4318" error.type=401"#,
-                r#" INFO export works again after …: 2 attempts failed; 2 values are lost exporter="otlp/0" endpoint="http://collector:4318" failed_attempts=2 lost_values=2"#,
+                r#" INFO export works again after …: 2 attempts failed; 2 values were lost exporter="otlp/0" endpoint="http://collector:4318" failed_attempts=2 lost_values=2"#,
             ],
         ),
         (
@@ -221,15 +221,15 @@ fn an_outage_is_a_story_of_few_lines() {
                 ..Troubled::new([Step::Fails(unauthorized())])
             },
             &[
-                r#"ERROR HTTP status 401 Unauthorized; check OTEL_EXPORTER_OTLP_HEADERS; exports are tried all the same exporter="otlp/0" endpoint="http://collector:4318" error.type=401"#,
-                r#" INFO export works again after …: 2 attempts failed; nothing that was counted is lost exporter="otlp/0" endpoint="http://collector:4318" failed_attempts=2 lost_values=0"#,
+                r#"ERROR HTTP status 401 Unauthorized; check OTEL_EXPORTER_OTLP_HEADERS; exports are attempted anyway exporter="otlp/0" endpoint="http://collector:4318" error.type=401"#,
+                r#" INFO export works again after …: 2 attempts failed; no values were lost exporter="otlp/0" endpoint="http://collector:4318" failed_attempts=2 lost_values=0"#,
             ],
         ),
         (
             "a panic",
             Troubled::new([Step::Panics]),
             &[
-                r#"ERROR the target panicked with message "a bug" and is not served any more exporter="otlp/0" endpoint="http://collector:4318" error.type=panic"#,
+                r#"ERROR the target panicked with message "a bug" and is no longer served exporter="otlp/0" endpoint="http://collector:4318" error.type=panic"#,
             ],
         ),
     ];
@@ -262,7 +262,7 @@ fn an_outage_is_a_story_of_few_lines() {
             r#"{"level":"INFO","message":"metrics target is configured","exporter":"otlp/0","endpoint":"http://collector:4318","interval_ms":86400000,"temporality":"cumulative","target":"meterkit::start_line"}"#,
             r#"{"level":"WARN","message":"export failed: connection refused (http://collector:4318); totals are kept, and the next export carries them; next attempt within …","exporter":"otlp/0","endpoint":"http://collector:4318","error.type":"connect","target":"meterkit_pipeline::component::outage"}"#,
             r#"{"level":"WARN","message":"export now fails for another reason: HTTP status 401 Unauthorized; check OTEL_EXPORTER_OTLP_HEADERS; totals are kept, and the next export carries them; next attempt within …","exporter":"otlp/0","endpoint":"http://collector:4318","error.type":"401","target":"meterkit_pipeline::component::outage"}"#,
-            r#"{"level":"INFO","message":"export works again after …: 3 attempts failed; nothing that was counted is lost","exporter":"otlp/0","endpoint":"http://collector:4318","failed_attempts":3,"lost_values":0,"target":"meterkit_pipeline::component::outage"}"#,
+            r#"{"level":"INFO","message":"export works again after …: 3 attempts failed; no values were lost","exporter":"otlp/0","endpoint":"http://collector:4318","failed_attempts":3,"lost_values":0,"target":"meterkit_pipeline::component::outage"}"#,
         ]
     );
     for line in &lines {
@@ -284,12 +284,12 @@ fn a_stop_without_a_receiver_is_one_line() {
     for (target, fate) in [
         (
             Troubled::new([Step::Fails(unauthorized())]),
-            "the receiver has no values of this process",
+            "the receiver has no values from this process",
         ),
         (queue(false), "1 request of 400 bytes is lost"),
         (
             queue(true),
-            "1 request of 400 bytes is in the spool, sent first when a process starts with it",
+            "1 request of 400 bytes is in the spool and will be sent first by the next process that uses it",
         ),
     ] {
         let telemetry = install(target);
@@ -323,7 +323,7 @@ fn a_scrape_endpoint_logs_that_it_cannot_answer_and_that_it_can_again() {
     let expected = [
         r#" INFO metrics target is live exporter="prometheus/0" endpoint="http://localhost:9464/metrics""#,
         r#" WARN scrape failed: it could not accept a connection: too many open files exporter="prometheus/0" endpoint="http://localhost:9464/metrics" error.type=_OTHER"#,
-        r#" INFO scrape works again after …: 3 attempts failed; nothing that was counted is lost exporter="prometheus/0" endpoint="http://localhost:9464/metrics" failed_attempts=3 lost_values=0"#,
+        r#" INFO scrape works again after …: 3 attempts failed; no values were lost exporter="prometheus/0" endpoint="http://localhost:9464/metrics" failed_attempts=3 lost_values=0"#,
     ];
     assert_eq!(text.take(), expected);
 }

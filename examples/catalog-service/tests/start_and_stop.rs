@@ -178,5 +178,5 @@ async fn a_program_whose_receiver_is_away_serves_says_so_to_operators_and_exits_
         trouble.contains("WARN") && trouble.contains("metrics are not delivered at shutdown: "),
         "{log}"
     );
-    assert!(trouble.contains("the receiver has no values of this process"), "{log}");
+    assert!(trouble.contains("the receiver has no values from this process"), "{log}");
 }

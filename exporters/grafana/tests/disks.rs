@@ -162,6 +162,9 @@ fn what_waits_at_the_end_is_lost_without_a_spool_only() {
         lines.iter().filter(|line| line.starts_with("WARN metrics are not delivered at shutdown"));
     let [without, with] = fates.collect::<Vec<_>>()[..] else { panic!("{lines:?}") };
     assert!(without.contains("bytes is lost") || without.contains("bytes are lost"), "{without}");
-    assert!(with.contains(" in the spool, sent first when a process starts with it"), "{with}");
+    assert!(
+        with.contains(" in the spool and will be sent first by the next process that uses it"),
+        "{with}"
+    );
     assert!(!with.contains("lost"), "{with}");
 }

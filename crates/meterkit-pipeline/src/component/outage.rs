@@ -1,4 +1,4 @@
-//! The story of one target's trouble, as the log tells it: how it begins, how its cause changes, that it lasts, how it ends.
+//! Log lines about the outage of one target: when it begins, when its cause changes, when it lasts, and when it ends.
 
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -13,22 +13,22 @@ use crate::export_error::ExportError;
 use crate::health::TargetHealth;
 use crate::target::TargetQueue;
 
-/// How often the log repeats that a target still fails.
+/// The interval of the reminders that a target still fails.
 const REMINDER: Duration = Duration::from_secs(600);
 
-/// Trouble that one target has had since its last success.
+/// The outage of one target since its last success.
 #[derive(Debug)]
 pub(super) struct Outage {
     began: Instant,
-    /// When the log last said that there is trouble, or that it lasts. `None` while it has said nothing.
+    /// When the outage or a reminder was last logged. `None` if nothing has been logged yet.
     logged: Option<Instant>,
-    /// The causes that the log has named since then: two that alternate are not named each time.
+    /// The causes that have been logged since then, so that two alternating causes are not logged each time.
     causes: Vec<Cause>,
-    /// How many values had been lost before.
+    /// The number of values that had been lost before the outage.
     lost_before: u64,
 }
 
-/// What a failure adds to the story.
+/// What is new about a failure and therefore logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum News {
     Begins,
@@ -41,10 +41,10 @@ impl Outage {
         Self { began: Instant::now(), logged: None, causes: Vec::new(), lost_before }
     }
 
-    /// Returns what to log about a failure, if it is news.
+    /// Returns what to log about a failure, or `None` if it adds nothing to what was logged.
     ///
-    /// A single failed attempt is not logged while a retry may still succeed: the outage begins in the log with the second one, or
-    /// when the export `is_over`.
+    /// A single failed attempt is not logged while a retry may still succeed: the outage is logged at the second failed
+    /// attempt, or when the export `is_over`.
     fn news(&mut self, cause: Cause, attempts: u64, is_over: bool) -> Option<News> {
         let news = match self.logged {
             None if is_over || attempts > 1 => News::Begins,
@@ -60,7 +60,7 @@ impl Outage {
         Some(news)
     }
 
-    /// Notes that the log has said by other means that there is trouble.
+    /// Records that another log line has already reported the outage.
     pub(super) fn logged(&mut self, cause: Option<Cause>) {
         self.logged = Some(Instant::now());
         self.causes.extend(cause);
@@ -68,8 +68,8 @@ impl Outage {
 }
 
 impl Component {
-    /// Logs a failed attempt, or an export that `is_over` without success, if this is news. `next_attempt` is due within
-    /// that time.
+    /// Logs a failed attempt, or an export that `is_over` without success, unless the log already says so. The next
+    /// attempt is due within `next_attempt`.
     pub(crate) fn log_failure(
         &self,
         error: &ExportError,
@@ -82,7 +82,7 @@ impl Component {
         self.log_news("export", error, is_over, &outlook);
     }
 
-    /// Logs that scrapes cannot be answered, if this is news.
+    /// Logs that scrapes cannot be answered, unless the log already says so.
     pub(crate) fn log_unanswered(&self, error: &ExportError) {
         self.log_news("scrape", error, true, "");
     }
@@ -112,7 +112,7 @@ impl Component {
                 "{what} has failed for {} in {attempts} attempts: {error}{outlook}",
                 rounded(lasts)
             ),
-            // What ends an export was an attempt before.
+            // The failed attempt that ended this export has already been logged.
             None if is_over => {}
             None => {
                 tracing::debug!(exporter, endpoint, error.type = %cause, "{what} failed: {error}");
@@ -120,18 +120,18 @@ impl Component {
         }
     }
 
-    /// Logs what was wrong at the start, before the first export.
+    /// Logs a permanent problem that the check at startup found, before the first export.
     pub(crate) fn log_check(&self, error: &ExportError) {
         let TargetHealth { component: exporter, endpoint, .. } = self.health().clone();
         let cause = error.cause();
         self.outage(|it| it.logged(Some(cause)));
-        tracing::error!(exporter, endpoint, error.type = %cause, "{error}; exports are tried all the same");
+        tracing::error!(exporter, endpoint, error.type = %cause, "{error}; exports are attempted anyway");
     }
 
-    /// Logs that the target works: for the first time, or again after trouble that was logged and `failed_attempts`.
+    /// Logs that the target works for the first time, or again after a logged outage with `failed_attempts`.
     pub(super) fn log_success(&self, failed_attempts: u64, has_points: bool) {
         let ended = self.outage.lock().unpoisoned().take().filter(|it| it.logged.is_some());
-        // Without points, some targets send nothing.
+        // Some targets send nothing for an export without points, so its success proves nothing.
         if ended.is_none() && (!has_points || self.is_live.load(Relaxed)) {
             return;
         }
@@ -143,8 +143,8 @@ impl Component {
         };
         let lost = lost(&health).saturating_sub(lost_before);
         let fate = match lost {
-            0 => "nothing that was counted is lost".to_owned(),
-            lost => counted(lost, "value is lost", "values are lost"),
+            0 => "no values were lost".to_owned(),
+            lost => counted(lost, "value was lost", "values were lost"),
         };
         tracing::info!(
             exporter,
@@ -161,23 +161,23 @@ impl Component {
     /// Logs that the target panicked, which has ended its task.
     pub(crate) fn log_panic(&self, panic: &str) {
         let TargetHealth { component: exporter, endpoint, .. } = self.health().clone();
-        tracing::error!(exporter, endpoint, error.type = %Cause::Panic, "the target {panic} and is not served any more");
+        tracing::error!(exporter, endpoint, error.type = %Cause::Panic, "the target {panic} and is no longer served");
     }
 
-    /// Logs that the pipeline has ended before the target had everything.
+    /// Logs that the pipeline ended before the target received all values.
     pub(crate) fn log_undelivered(&self, reason: &str) {
         let TargetHealth { component: exporter, endpoint, queue, last_success, .. } =
             self.health().clone();
         let fate = match (queue, last_success) {
             (Some(queue), _) if queue.requests > 0 && queue.is_durable => format!(
-                "{} in the spool, sent first when a process starts with it",
+                "{} in the spool and will be sent first by the next process that uses it",
                 waiting(queue, "is", "are")
             ),
             (Some(queue), _) if queue.requests > 0 => waiting(queue, "is lost", "are lost"),
             (_, Some(time)) => {
                 format!("the receiver lacks values since {}", format_rfc3339_seconds(time))
             }
-            (_, None) => "the receiver has no values of this process".to_owned(),
+            (_, None) => "the receiver has no values from this process".to_owned(),
         };
         tracing::warn!(
             exporter,
@@ -186,7 +186,7 @@ impl Component {
         );
     }
 
-    /// Begins an outage unless there is one, and does this with it.
+    /// Calls `with` on the current outage, which begins now if there is none.
     pub(super) fn outage<T>(&self, with: impl FnOnce(&mut Outage) -> T) -> T {
         let lost_before = lost(&self.health());
         let mut outage = self.outage.lock().unpoisoned();
@@ -194,12 +194,12 @@ impl Component {
     }
 }
 
-/// Returns how many values the target has lost, or its receiver refused, since the start.
+/// Returns how many values the target has dropped or its receiver has rejected since the start.
 fn lost(health: &TargetHealth) -> u64 {
     health.rejected_points + health.queue.map_or(0, |queue| queue.dropped_values)
 }
 
-/// Returns what becomes of the values that could not be delivered.
+/// Returns a text that says where the undelivered values are kept.
 fn kept(queue: Option<TargetQueue>, temporality: Temporality) -> String {
     match (queue, temporality) {
         (Some(queue), _) if queue.requests > 0 => {
@@ -212,7 +212,7 @@ fn kept(queue: Option<TargetQueue>, temporality: Temporality) -> String {
     }
 }
 
-/// Returns what waits, and what is said of one request or of several.
+/// Returns the number and size of the queued requests, followed by `of_one` or `of_all` depending on the number.
 fn waiting(TargetQueue { requests, bytes, .. }: TargetQueue, of_one: &str, of_all: &str) -> String {
     let bytes = if bytes == 0 { String::new() } else { format!(" of {bytes} bytes") };
     let (one, all) = (format!("request{bytes} {of_one}"), format!("requests{bytes} {of_all}"));
@@ -223,7 +223,7 @@ fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
-/// Returns a time for people: whole seconds, rounded up.
+/// Formats a duration for people, rounded up to whole seconds.
 fn rounded(time: Duration) -> FormattedDuration {
     format_duration(Duration::from_secs(time.as_secs_f64().ceil() as u64))
 }
@@ -250,7 +250,7 @@ mod tests {
     async fn an_outage_is_logged_when_its_cause_changes_and_every_ten_minutes() {
         let mut outage = Outage::new(0);
         let mut logged = Vec::new();
-        // An attempt every 30 s, for 25 minutes. The receiver comes back after 5 min, with another token.
+        // One attempt every 30 s for 25 minutes. After 5 minutes the receiver is back, but refuses the token.
         for attempt in 1..=50 {
             let cause = if attempt <= 10 { Cause::Connect } else { Cause::Http(401) };
             logged.extend(outage.news(cause, attempt, false).map(|news| (attempt, news)));
@@ -261,7 +261,7 @@ mod tests {
             [(2, News::Begins), (11, News::HasAnotherCause), (22, lasts(10)), (42, lasts(20))];
         let half = Duration::from_secs(30);
         let expected = expected.map(|(attempt, news)| match news {
-            // Counted from the first failure, which was not logged yet.
+            // The duration is counted from the first failure, which was not logged.
             News::Lasts(lasts) => (attempt, News::Lasts(lasts + half)),
             other => (attempt, other),
         });
