@@ -148,7 +148,7 @@ fn a_batch_is_dropped_counted_and_logged_once_after_ten_offers() {
     let health = pipeline.health();
     let queue = health.targets[0].queue.expect("it keeps a batch");
     assert_eq!((queue.requests, queue.dropped_values), (0, points as u64));
-    assert!(health.to_string().contains(&format!("values given up: {points}")), "{health}");
+    assert!(health.to_string().contains(&format!("values dropped: {points}")), "{health}");
     let dropped: Vec<_> = lines.iter().filter(|line| line.contains("batch dropped")).collect();
     let [dropped] = dropped[..] else { panic!("{lines:?}") };
     assert!(dropped.starts_with("ERROR ") && dropped.contains(&format!("points={points}")));

@@ -1,4 +1,4 @@
-//! Delivery to one push target: its schedule, its retries, its deltas.
+//! Delivery to one push target: schedule, retries and deltas.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,7 +19,7 @@ use crate::source::{Closed, Source};
 use crate::summaries;
 use crate::target::{Schedule, Target};
 
-/// Serves one target until it is told to stop. Runs as a task of its own.
+/// The task that serves one target until the pipeline stops.
 pub(crate) struct Delivery {
     target: Box<dyn Target>,
     schedule: Schedule,
@@ -27,24 +27,24 @@ pub(crate) struct Delivery {
     source: Source,
     stop: watch::Receiver<Option<Ending>>,
     newest: Arc<Newest>,
-    /// Where deltas begin.
+    /// The snapshot that deltas are computed against.
     baseline: Baseline,
     progress: TargetProgress,
-    /// A snapshot that the target has accepted in part, and its delta.
+    /// A snapshot that the target has accepted partially, and its delta.
     partial: Option<(Arc<Snapshot>, Snapshot)>,
-    /// Whether someone waits for the export under way: it is retried even when a newer snapshot is due.
+    /// Whether a flush waits for the export under way, which is then retried even when a newer snapshot is due.
     is_asked: bool,
-    /// Whether the export under way is the last one.
+    /// Whether the export under way is the last one before shutdown.
     is_last: bool,
-    /// Exports without an outcome yet: the next one's is theirs too, or that of the target's shutdown.
+    /// Exports without an outcome yet. They share the outcome of the next export, or of the target's shutdown.
     waiting: Option<Operation>,
     /// When the next attempt may be made.
     backoff: Backoff,
-    /// When an export that goes on in the background has to have an outcome.
+    /// The deadline for the outcome of an export that continues in the background.
     answer_due: Option<Instant>,
 }
 
-/// Asks for an export of what was recorded by `asked`, and for its outcome.
+/// A request to export everything recorded by `asked` and to reply with the outcome.
 pub(crate) struct Flush {
     asked: Instant,
     reply: oneshot::Sender<Result<(), ExportError>>,
@@ -53,9 +53,9 @@ pub(crate) struct Flush {
 /// The end of the pipeline.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ending {
-    /// When it was asked for: all targets share a collection that began later.
+    /// When the shutdown was requested. All targets share a collection that started after this.
     pub(crate) asked: Instant,
-    /// When everything has to be over.
+    /// When everything must be finished.
     pub(crate) deadline: Instant,
 }
 
@@ -87,7 +87,7 @@ impl Delivery {
         }
     }
 
-    /// Exports once per interval and whenever asked; at the end once more.
+    /// Exports once per interval, on each flush, and once more at the end.
     pub(crate) async fn run(self, flushes: mpsc::Receiver<Flush>) -> Result<(), ExportError> {
         let (newest, source) = (self.newest.clone(), self.source.clone());
         let component = self.component.clone();
@@ -116,7 +116,7 @@ impl Delivery {
         };
         loop {
             if let Some(Flush { asked, reply }) = asked_early.take() {
-                // Whoever asked may have stopped waiting.
+                // The caller may have stopped waiting.
                 let _ = reply.send(self.export_since(asked).await);
             }
             tokio::select! {
@@ -125,20 +125,22 @@ impl Delivery {
                 Some(flush) = flushes.recv() => asked_early = Some(flush),
                 () = newest.due() => {
                     if let Some(snapshot) = newest.take() {
-                        // Logged where it happened; the next interval tries again.
+                        // The failure has been logged; the next interval tries again.
                         let _ = self.export(snapshot).await;
                     }
                 }
             }
         }
-        // This one has seen the stop: the last export is not cut short by it, but may be retried until the deadline.
+        // This receiver has already seen the stop signal, so the signal does not cut the last export short. That export
+        // may be retried until the deadline.
         let asked = stop.borrow().map_or_else(Instant::now, |ending| ending.asked);
         (self.stop, self.is_last) = (stop, true);
         let outcome = self.export_since(asked).await;
         self.end(outcome).await
     }
 
-    /// What the last export came to: what it left in the target's queue may go out in the end, or be refused.
+    /// Shuts the target down and returns the outcome of the last export. Requests that were left in the target's queue
+    /// may still be delivered, or refused, during shutdown.
     async fn end(&mut self, outcome: Result<(), ExportError>) -> Result<(), ExportError> {
         let before = self.target.queue().unwrap_or_default();
         self.target.shutdown().await;
@@ -170,7 +172,7 @@ impl Delivery {
         }
     }
 
-    /// Exports what was recorded by `asked`.
+    /// Exports everything recorded by `asked`.
     async fn export_since(&mut self, asked: Instant) -> Result<(), ExportError> {
         let Ok(snapshot) = self.newest.take_since(&self.source, asked).await else {
             return Err(ExportError::permanent(Closed.to_string()));
@@ -181,8 +183,8 @@ impl Delivery {
         outcome
     }
 
-    /// Sends one snapshot, with retries until a newer one is due. One that the target has a part of comes first, as it
-    /// was.
+    /// Sends one snapshot, with retries until a newer one is due. A snapshot that the target has accepted partially is
+    /// sent first, unchanged.
     async fn export(&mut self, mut snapshot: Arc<Snapshot>) -> Result<(), ExportError> {
         if let Some((snapshot, delta)) = self.partial.take() {
             self.export_delta(snapshot, delta).await?;
@@ -195,7 +197,7 @@ impl Delivery {
         }
         loop {
             let outcome = self.send(&snapshot).await;
-            // A target with a queue keeps what it could not deliver.
+            // A target with a queue keeps undelivered values itself.
             if matches!(outcome, Some(Ok(()))) || self.target.queue().is_some() {
                 self.progress.acknowledge(snapshot.number);
             }
@@ -205,13 +207,13 @@ impl Delivery {
             }
             match self.newest.take() {
                 Some(newer) => snapshot = self.as_taken(newer),
-                // The last export goes on with it.
+                // The last export continues with this snapshot.
                 None => return Err(ExportError::retryable(Closed.to_string())),
             }
         }
     }
 
-    /// Returns the snapshot without what the target does not take.
+    /// Returns the snapshot in the form that the target takes: summaries are converted if it does not support them.
     fn as_taken(&self, snapshot: Arc<Snapshot>) -> Arc<Snapshot> {
         if self.target.takes_summaries() { snapshot } else { summaries::as_numbers(snapshot) }
     }
@@ -221,7 +223,7 @@ impl Delivery {
         snapshot: Arc<Snapshot>,
         delta: Snapshot,
     ) -> Result<(), ExportError> {
-        // Deltas are not sent in the background, so there is an outcome.
+        // Deltas are not sent in the background, so there is always an outcome.
         let Some(outcome) = self.send(&delta).await else { return Ok(()) };
         self.log(&outcome);
         if outcome.is_ok() {
@@ -233,9 +235,9 @@ impl Delivery {
         outcome
     }
 
-    /// Returns the outcome; `None` if the target goes on in the background, and is to be given another snapshot.
+    /// Returns the outcome, or `None` if the target continues in the background and is ready for the next snapshot.
     async fn send(&mut self, snapshot: &Snapshot) -> Option<Result<(), ExportError>> {
-        // Dropped by a panic or at the end of the runtime, it says so.
+        // If a panic or the end of the runtime drops the operation, it records that as its outcome.
         let mut operation = match self.waiting.take() {
             Some(mut earlier) => {
                 earlier.add(snapshot.len());
@@ -262,15 +264,15 @@ impl Delivery {
         let give_up = after(self.schedule.interval);
         let (mut stop, newest) = (self.stop.clone(), self.newest.clone());
         let mut overtaken = self.stop.clone();
-        // The last export is overtaken by none, and a delta must have an outcome before the next.
+        // No newer snapshot overtakes the last export, and a delta must have an outcome before the next delta.
         let goes_on = self.target.sends_in_background()
             && self.target.temporality() == Temporality::Cumulative
             && !self.is_last;
-        // The last export is not held up by what failed before: there is no later. Who asks for one is not held up by
-        // our own back-off, but by the receiver's wish.
+        // The last export does not wait for any back-off, because there is no later chance. A flush does not wait for
+        // our own back-off, but for a wait that the receiver asked for.
         let mut wait = if self.is_last { None } else { self.backoff.rest(self.is_asked) };
         if wait.is_some() {
-            // It is not given again if a newer one is due before the wait is over.
+            // Queue it now: if a newer snapshot becomes due during the wait, this one is not sent again.
             if let Err(error) = self.target.enqueue(snapshot).await {
                 return Some(Err(error));
             }
@@ -279,13 +281,13 @@ impl Delivery {
         loop {
             if let Some((wait, error)) = wait {
                 let end = stop.borrow().map_or(give_up, |ending| ending.deadline.min(give_up));
-                // The receiver may ask for more than it is granted.
+                // The receiver may ask for a longer wait than `Backoff` grants.
                 if after(wait.max(error.retry_after().unwrap_or_default())) >= end {
                     return Some(Err(error));
                 }
                 tokio::select! {
                     () = sleep(wait) => {}
-                    // Told to stop: one last attempt is made, with a fresh snapshot.
+                    // On shutdown, the last attempt is made with a fresh snapshot.
                     _ = stop.changed() => return Some(Err(error)),
                     () = newest.due(), if !self.is_asked => return Some(Err(error)),
                 }
@@ -321,8 +323,8 @@ impl Delivery {
         }
     }
 
-    /// Logs a failed attempt, or an export that `is_over`, unless that repeats what the log says already. What is not delivered
-    /// by the end is logged there.
+    /// Logs a failed attempt, or an export that `is_over`, unless the log already says so. During shutdown, undelivered
+    /// values are logged at the end instead.
     fn log_failure(&self, error: &ExportError, is_over: bool) {
         if self.stop.borrow().is_none() {
             let next = self.backoff.rest(false).map_or(self.schedule.interval, |(rest, _)| rest);
@@ -330,7 +332,7 @@ impl Delivery {
         }
     }
 
-    /// Logs an export that has failed.
+    /// Logs the outcome if the export failed.
     fn log(&self, outcome: &Result<(), ExportError>) {
         if let Err(error) = outcome {
             self.log_failure(error, true);
@@ -347,14 +349,14 @@ impl Drop for Delivery {
 }
 
 async fn told_to(stop: &mut watch::Receiver<Option<Ending>>) {
-    // The pipeline being gone is as good as being told.
+    // An error means that the pipeline is gone, which also ends the wait.
     let _ = stop.wait_for(Option::is_some).await;
 }
 
-/// Why a target does not answer: it panicked, or the pipeline was shut down meanwhile.
+/// The error of a flush that the target does not answer, because it panicked or the pipeline shut down meanwhile.
 const ENDED: &str = "the target has ended";
 
-/// Asks `delivery` for an export of what was recorded by `asked`, and waits for it until `deadline`.
+/// Requests an export of everything recorded by `asked` from `delivery`, and waits for it until `deadline`.
 pub(crate) async fn flush(
     delivery: &mpsc::Sender<Flush>,
     asked: Instant,

@@ -1,7 +1,7 @@
-//! Deltas: what came since a target acknowledged something.
+//! Deltas: the values recorded since the last snapshot that a target acknowledged.
 //!
-//! Each target has its own [`Baseline`](crate::baseline::Baseline). An export that failed leaves it where it was, so
-//! the next one carries the whole difference: nothing is lost, nothing counts twice.
+//! Each target has its own [`Baseline`](crate::baseline::Baseline). A failed export leaves the baseline unchanged, so
+//! that the next export carries the whole difference: nothing is lost and nothing counts twice.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -20,43 +20,43 @@ use crate::point::{self, Point};
 use crate::snapshot::Snapshot;
 use crate::stream::are_alike;
 
-/// Up to when the last deltas of series reach that are in no snapshot any more.
+/// For each series that the snapshots no longer contain, the end of its last delta.
 pub(crate) type Covered = HashMap<SeriesId, SystemTime>;
 
 impl Snapshot {
-    /// Returns this snapshot with its rising sums and its histograms as the difference to `acknowledged`, or in full
-    /// when nothing was acknowledged yet.
+    /// Returns this snapshot with monotonic sums and histograms as the difference to `acknowledged`. Without an
+    /// acknowledged snapshot, they are returned in full.
     ///
-    /// - A series that is new, or whose value fell, comes in full.
-    /// - The difference includes what series that are [absent](Self::absent) now counted before they went.
-    /// - Exemplars that were acknowledged are left out.
-    /// - Gauges and sums that also fall stay as they are: their last value counts.
+    /// - A series that is new, or whose value fell, is returned in full.
+    /// - The difference includes the values that [absent](Self::absent) series counted before they disappeared.
+    /// - Exemplars in `acknowledged` are left out.
+    /// - Gauges and non-monotonic sums stay as they are, because their last value counts.
     /// - The difference of two floats is rounded to the nearest float and not to fewer digits: 0.3 − 0.1 stays
     ///   0.19999999999999998. A total has at most one rounding error per addition, so a delta differs from the sum of
-    ///   its measurements by at most one unit in the last place of each of both totals per addition.
+    ///   its measurements by at most one unit in the last place of each of the two totals per addition.
     pub fn delta_since(&self, acknowledged: Option<&Self>) -> Self {
         let covered = Covered::default();
         Acknowledged::new(acknowledged, &covered).delta_of(self, Temporality::Delta)
     }
 }
 
-/// The snapshot that a target has, to look up its series.
+/// The snapshot that a target acknowledged, prepared for looking up its series.
 pub(crate) struct Acknowledged<'a> {
     number: u64,
     time: SystemTime,
     exemplars: Option<&'a Exemplars>,
-    /// When the snapshot that follows was taken.
+    /// When the next snapshot was taken.
     end: SystemTime,
-    /// What histograms recorded up to then.
+    /// What histograms recorded before the next snapshot.
     history: History,
-    /// What has deltas: first what was there, then what was absent.
+    /// The metrics that have deltas: first those with live series, then those with absent series.
     metrics: Vec<&'a Data>,
-    /// How many of them were there.
+    /// The number of metrics with live series.
     live: usize,
     covered: &'a Covered,
-    /// The metric and the place of the series that comes next if all is as it was.
+    /// The metric and the position of the series that comes next if no series was added or removed.
     next: (usize, usize),
-    /// Metric and place of each series. Made when one is not where it was.
+    /// The metric and the position of each series. Built when the first series is not found at `next`.
     places: Option<HashMap<SeriesId, (usize, usize), RandomState>>,
 }
 
@@ -83,7 +83,8 @@ impl<'a> Acknowledged<'a> {
         }
     }
 
-    /// Returns what `snapshot` has beyond this, with observable counters in the temporality `observed`.
+    /// Returns the difference between `snapshot` and the acknowledged one. `observed` is the temporality of observable
+    /// counters.
     pub(crate) fn delta_of(&mut self, snapshot: &Snapshot, observed: Temporality) -> Snapshot {
         self.end = snapshot.time;
         self.history = snapshot.history.clone();
@@ -111,12 +112,13 @@ impl<'a> Acknowledged<'a> {
         Snapshot { exemplars, ..delta }
     }
 
-    /// Returns up to when the target has the absent series of `snapshot`, once it has its delta.
+    /// Returns, for each absent series of `snapshot`, the time up to which the target has its values once it has
+    /// acknowledged the delta.
     pub(crate) fn covered_with(&mut self, snapshot: &Snapshot) -> Covered {
         let mut covered = Covered::default();
         for (_, metric) in self.absent_deltas(snapshot) {
             covered.extend(delivered(&metric.data).map(|(series, start, is_nothing)| {
-                // Nothing is sent of a series that has not counted: its last delta ended where this one begins.
+                // A series that counted nothing is not sent, so it stays covered only up to the start of this delta.
                 (series, if is_nothing { start } else { snapshot.time })
             }));
         }
@@ -129,7 +131,7 @@ impl<'a> Acknowledged<'a> {
         covered
     }
 
-    /// Returns the deltas of the series that are absent since this.
+    /// Returns the deltas of the series that became absent after the acknowledged snapshot.
     fn absent_deltas<'s>(&mut self, snapshot: &'s Snapshot) -> Vec<(&'s ScopeMetrics, Metric)> {
         let scopes = snapshot.absent_since(self.number).flat_map(|absent| &absent.scopes);
         let metrics = scopes.flat_map(|scope| scope.metrics.iter().map(move |it| (scope, it)));
@@ -140,7 +142,7 @@ impl<'a> Acknowledged<'a> {
         metrics.filter_map(delta).collect()
     }
 
-    /// Returns `data` as a delta, if it can be one.
+    /// Returns `data` as a delta, or `None` if its kind has no deltas.
     fn delta(&mut self, data: &Data) -> Option<Data> {
         if !has_deltas(data) {
             return None;
@@ -176,7 +178,8 @@ impl<'a> Acknowledged<'a> {
         deltas.collect()
     }
 
-    /// Returns what the target has of a series of `now`, and up to when. A metric with other buckets has begun anew.
+    /// Returns the point that the target has of a series of `now`, and its time. `None` if the metric has other buckets
+    /// now, because it has then started afresh.
     fn find<P: Point>(&mut self, series: SeriesId, now: &Data) -> Option<(Cow<'a, P>, SystemTime)> {
         let (metric, at) = self.place(series)?;
         let data = self.metrics[metric];
@@ -205,7 +208,7 @@ impl<'a> Acknowledged<'a> {
     }
 }
 
-/// Returns whether it is a rising sum or a histogram, since its series began.
+/// Returns whether `data` is a cumulative monotonic sum or a cumulative histogram.
 pub(crate) fn has_deltas(data: &Data) -> bool {
     matches!(
         data,
@@ -215,7 +218,7 @@ pub(crate) fn has_deltas(data: &Data) -> bool {
     )
 }
 
-/// Removes the series of a delta that have no measurement in it, as OpenTelemetry's specification requires.
+/// Removes series without measurements from a delta, as OpenTelemetry's specification requires.
 pub(crate) fn remove_unmeasured(delta: &mut Snapshot) {
     fn remove<P: Point>(data: &mut Data) {
         P::all_mut(data).into_iter().for_each(|points| points.retain(|it| !it.is_nothing()));
@@ -237,18 +240,18 @@ pub(crate) fn remove_unmeasured(delta: &mut Snapshot) {
     delta.scopes.retain(|scope| !scope.metrics.is_empty());
 }
 
-/// Returns whether callbacks report the totals of `metric`: each report is a measurement, even if nothing was added.
+/// Returns whether callbacks report the totals of `metric`. Each report is a measurement, even if nothing was added.
 fn is_observed(metric: &Metric) -> bool {
     metric.descriptor.kind == Kind::ObservableCounter
 }
 
-/// Returns how many series of counters and histograms have counted something.
+/// Returns the number of counter and histogram series in `data` with a count other than zero.
 pub(crate) fn counted_something(data: &Data) -> usize {
     let rising = Some(data).filter(|data| has_deltas(data)).into_iter();
     rising.flat_map(delivered).filter(|(_, _, is_nothing)| !is_nothing).count()
 }
 
-/// Returns since when each series counted what `data` has, and whether that is nothing.
+/// Returns, for each series of `data`, its start time and whether it has counted nothing.
 fn delivered(data: &Data) -> impl Iterator<Item = (SeriesId, SystemTime, bool)> {
     fn of<P: Point>(data: &Data) -> impl Iterator<Item = (SeriesId, SystemTime, bool)> {
         P::each(data).map(|point| (point.series(), point.start(), point.is_nothing()))
@@ -257,7 +260,7 @@ fn delivered(data: &Data) -> impl Iterator<Item = (SeriesId, SystemTime, bool)> 
     of::<NumberPoint>(data).chain(of::<HistogramPoint>(data)).chain(exponential)
 }
 
-/// Adds those points of `metric` that have counted something to the metric that `scopes` has of its kind.
+/// Adds the points of `metric` that have counted something to the matching metric in `scopes`.
 fn add_counted(scopes: &mut Vec<ScopeMetrics>, of: &ScopeMetrics, metric: Metric) {
     let counted = delivered(&metric.data).filter(|(_, _, is_nothing)| !is_nothing);
     let counted: HashSet<SeriesId> = counted.map(|(series, ..)| series).collect();
@@ -273,7 +276,8 @@ fn add_counted(scopes: &mut Vec<ScopeMetrics>, of: &ScopeMetrics, metric: Metric
     }
 }
 
-/// Adds a metric to `scopes`. Returns it, and the one that `scopes` has already of its kind, if there is one.
+/// Adds `metric` to `scopes`, unless they already contain a matching metric. In that case, returns the known metric and
+/// `metric` itself.
 pub(crate) fn add_metric<'a>(
     scopes: &'a mut Vec<ScopeMetrics>,
     of: &ScopeMetrics,
@@ -295,7 +299,7 @@ pub(crate) fn add_metric<'a>(
     None
 }
 
-/// A series that ended and one that took its place are one delta.
+/// Merges points of `more` into `data`, so that a series that ended and its successor become one delta.
 fn join<P: Point>(data: &mut Data, more: &Data) {
     if let Some(points) = P::all_mut(data) {
         points.extend(P::each(more).map(Cow::into_owned));

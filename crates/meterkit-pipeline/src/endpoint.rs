@@ -1,4 +1,4 @@
-//! Pull targets: where metrics are asked for.
+//! Pull targets, from which metrics are scraped.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use std::time::Duration;
 use crate::component::Component;
 use crate::export_error::ExportError;
 
-/// A pull target, as self-metrics and [`Health`](crate::Health) tell of it. From
+/// A pull target on which self-metrics and [`Health`](crate::Health) report. Created by
 /// [`Source::endpoint`](crate::Source::endpoint).
 ///
-/// Whoever serves it says what it served. Cheap to clone.
+/// The server reports each scrape with [`answered`](Self::answered) or [`failed`](Self::failed). Cheap to clone.
 #[derive(Clone)]
 pub struct Endpoint {
     component: Arc<Component>,
@@ -21,14 +21,15 @@ impl Endpoint {
         Self { component }
     }
 
-    /// Requests could not be answered, or not even be received, until one is.
+    /// Records that scrapes cannot be received or answered. The failure lasts until [`answered`](Self::answered) is
+    /// called.
     pub fn failed(&self, reason: impl Into<String>) {
         let error = ExportError::retryable(reason);
         self.component.attempt_failed(&error);
         self.component.log_unanswered(&error);
     }
 
-    /// A request was answered with this many points, and that took this long.
+    /// Records that a scrape was answered with `points` points, and that the answer took `took`.
     pub fn answered(&self, points: usize, took: Duration) {
         self.component.begin(points).began_before(took).succeeded(0);
     }

@@ -1,4 +1,4 @@
-//! Errors of starting, flushing and stopping a pipeline.
+//! Errors from starting, flushing and stopping a pipeline.
 
 use std::fmt;
 use std::io;
@@ -10,24 +10,24 @@ use crate::source::Closed;
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The system gave no thread, or no event queue for its runtime.
+    /// The operating system did not provide a thread, or an event queue for the runtime.
     #[error("the metrics thread could not be started: {0}")]
     Thread(#[source] io::Error),
 }
 
-/// Some targets did not take the last snapshot.
+/// Why a flush or a shutdown failed.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FlushError {
-    /// These targets failed. With delta temporality they get what they missed with their next success.
+    /// These targets failed. With delta temporality, their next successful export includes the missed values.
     #[error("{}", Listed(.0))]
     Targets(Vec<TargetFailure>),
 
-    /// Nothing was heard of the pipeline in this time.
+    /// The pipeline did not answer within this time.
     #[error("the metrics pipeline did not finish within {} ms", .0.as_millis())]
     Deadline(Duration),
 
-    /// There is nothing to flush any more.
+    /// The pipeline has shut down, so there is nothing left to flush.
     #[error(transparent)]
     Closed(#[from] Closed),
 }

@@ -1,4 +1,4 @@
-//! Exemplars of series that are made of others.
+//! Exemplars of series that are merged from other series.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -8,11 +8,11 @@ use meterkit_core::{Attributes, Data, Exemplar};
 
 use crate::views::KeyFilter;
 
-/// How many exemplars a series without fixed buckets has at most, other than a sum, which has one.
+/// The maximum number of exemplars of an exponential histogram.
 const MOST_OF_SAMPLE: usize = 20;
 
-/// Returns the exemplars that a series of `data` keeps of those of its members, by time: the last one of each bucket, or
-/// the last ones.
+/// Returns the exemplars that a merged series of `data` keeps from its members, ordered by time: the last one of each
+/// explicit bucket, the last 20 of an exponential histogram, or the last one of any other kind.
 pub(crate) fn of_joined(mut members: Vec<Exemplar>, data: &Data) -> Arc<[Exemplar]> {
     order::sort_by_key(&mut members, |exemplar| exemplar.time);
     let mut kept: Vec<Exemplar> = Vec::new();
@@ -37,7 +37,7 @@ pub(crate) fn of_joined(mut members: Vec<Exemplar>, data: &Data) -> Arc<[Exempla
     kept.into()
 }
 
-/// Returns an exemplar with the attributes of its series that `filter` removes.
+/// Returns `exemplar` with those attributes of its series added that `filter` removes from the series.
 pub(crate) fn with_filtered(
     exemplar: &Exemplar,
     attributes: &Attributes,
@@ -53,7 +53,7 @@ pub(crate) fn with_filtered(
     exemplar
 }
 
-/// Returns an exemplar without the attributes that `filter` removes.
+/// Returns `exemplar` without the attributes that `filter` removes.
 pub(crate) fn stripped(exemplar: &Exemplar, filter: &KeyFilter) -> Exemplar {
     let filtered = exemplar.filtered.as_ref().map(|filtered| filter.kept(filtered));
     Exemplar { filtered: filtered.filter(|it| !it.is_empty()), ..exemplar.clone() }

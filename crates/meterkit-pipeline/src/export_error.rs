@@ -1,4 +1,4 @@
-//! Why a push target did not take a snapshot.
+//! Errors of exports to push targets.
 
 use std::time::Duration;
 
@@ -8,30 +8,31 @@ use meterkit_rules::Cause;
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExportError {
-    /// It may succeed later: the receiver is down, or busy.
+    /// The export may succeed later: the receiver is down or busy.
     #[error("{reason}")]
     #[non_exhaustive]
     Retryable {
-        /// What happened. Must not hold secrets.
+        /// A description of the failure. Must not contain secrets.
         reason: String,
-        /// How long the receiver asked to be left alone. Neither the interval nor a flush makes another attempt before;
-        /// only the last export at shutdown does. More than an hour is taken for an hour.
+        /// How long the receiver asked to wait before the next attempt. Neither the interval nor a flush attempts an
+        /// export earlier; only the last export at shutdown does. Limited to one hour.
         retry_after: Option<Duration>,
-        /// Why, as the attribute `error.type` names it.
+        /// The cause, reported as the attribute `error.type`.
         cause: Cause,
     },
 
-    /// It will not succeed as long as nobody changes something: bad credentials, a malformed request.
+    /// The export cannot succeed until somebody changes something, for example because of wrong credentials or a
+    /// malformed request.
     #[error("{reason}")]
     #[non_exhaustive]
     Permanent {
-        /// What happened. Must not hold secrets.
+        /// A description of the failure. Must not contain secrets.
         reason: String,
-        /// Why, as the attribute `error.type` names it.
+        /// The cause, reported as the attribute `error.type`.
         cause: Cause,
     },
 
-    /// It took longer than the export timeout.
+    /// The export took longer than the export timeout, `OTEL_METRIC_EXPORT_TIMEOUT`.
     #[error("no answer within {} ms (OTEL_METRIC_EXPORT_TIMEOUT)", .0.as_millis())]
     Timeout(Duration),
 }
@@ -39,22 +40,22 @@ pub enum ExportError {
 meterkit_rules::debug_as_text!(ExportError);
 
 impl ExportError {
-    /// Returns the error for a failure that may pass if it `is_retryable`, or for one that stays.
+    /// Creates a retryable error if `is_retryable`, and a permanent one otherwise.
     pub fn new(is_retryable: bool, reason: impl Into<String>) -> Self {
         if is_retryable { Self::retryable(reason) } else { Self::permanent(reason) }
     }
 
-    /// Returns the error for a failure that may pass.
+    /// Creates an error for an export that may succeed later.
     pub fn retryable(reason: impl Into<String>) -> Self {
         Self::Retryable { reason: reason.into(), retry_after: None, cause: Cause::Other }
     }
 
-    /// Returns the error for a failure that stays.
+    /// Creates an error for an export that a retry cannot fix.
     pub fn permanent(reason: impl Into<String>) -> Self {
         Self::Permanent { reason: reason.into(), cause: Cause::Other }
     }
 
-    /// Sets why the export failed. By default, [`Cause::Other`].
+    /// Sets the cause of the failure. [`Cause::Other`] by default.
     ///
     /// ```
     /// use meterkit_pipeline::{Cause, ExportError};
@@ -70,7 +71,8 @@ impl ExportError {
         self
     }
 
-    /// Sets how long the receiver asked to be left alone. Matters for a [retryable](Self::retryable) failure only.
+    /// Sets how long the receiver asked to wait before the next attempt. Ignored unless the failure is
+    /// [retryable](Self::retryable).
     #[must_use]
     pub fn with_retry_after(mut self, asked: Option<Duration>) -> Self {
         if let Self::Retryable { retry_after, .. } = &mut self {
@@ -79,7 +81,7 @@ impl ExportError {
         self
     }
 
-    /// Returns why the export failed: the attribute `error.type` of self-metrics.
+    /// Returns the cause of the failure, which self-metrics report as the attribute `error.type`.
     pub fn cause(&self) -> Cause {
         match self {
             Self::Retryable { cause, .. } | Self::Permanent { cause, .. } => *cause,
@@ -87,12 +89,13 @@ impl ExportError {
         }
     }
 
-    /// Returns whether the same export may succeed later: the attribute `meterkit.retryable` of self-metrics.
+    /// Returns whether the same export may succeed later. Self-metrics report this as the attribute
+    /// `meterkit.retryable`.
     pub fn is_retryable(&self) -> bool {
         !matches!(self, Self::Permanent { .. })
     }
 
-    /// Returns how long the receiver asked to be left alone.
+    /// Returns how long the receiver asked to wait before the next attempt.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Retryable { retry_after, .. } => *retry_after,

@@ -1,4 +1,4 @@
-//! Filters: which instruments one target receives, and which labels their series have.
+//! Filters, which select the instruments that one target receives and the labels of their series.
 
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
@@ -13,15 +13,15 @@ use crate::point::Point;
 use crate::snapshot::Snapshot;
 use crate::views::{KeyFilter, Totals, View, ViewSelector, ViewStream, Views};
 
-/// The instruments that one target receives, and the labels that their series have there.
+/// A selection of the instruments that one target receives and of the labels of their series.
 ///
 /// A filter applies after [views](Views), which change what all targets receive, and before the target encodes anything.
 /// Self-metrics are filtered like all other metrics.
 ///
-/// Series that differ only in labels that the filter removes become one. Counters, up-down counters and histograms are
-/// added, and such a total does not fall when one of its series goes; of gauges, the last one in the order of labels
-/// remains. Exemplars lose the removed labels too. Labels that targets add, such as those of the scope or of the resource,
-/// are not filtered.
+/// Series that differ only in labels that the filter removes are merged. Counters, up-down counters and histograms are
+/// added up, and the total does not fall when a merged series ends. Of gauges, the last one in the order of labels
+/// remains. Exemplars lose the removed labels too. Labels that targets add, such as those of the scope or of the
+/// resource, are not filtered.
 ///
 /// ```
 /// use meterkit_pipeline::{KeyFilter, TargetFilter};
@@ -35,19 +35,19 @@ use crate::views::{KeyFilter, Totals, View, ViewSelector, ViewStream, Views};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "metrics have names and labels")]
 pub struct TargetFilter {
-    /// The instruments, by their full names.
+    /// The instruments to keep, by their full names.
     pub instruments: KeyFilter,
-    /// The labels, by their keys.
+    /// The labels to keep, by their keys.
     pub labels: KeyFilter,
 }
 
 impl TargetFilter {
-    /// Returns whether it keeps everything.
+    /// Returns whether the filter keeps everything.
     pub(crate) fn is_all(&self) -> bool {
         self.instruments.is_all() && self.labels.is_all()
     }
 
-    /// Returns the metrics of the instruments that are kept, with all labels.
+    /// Returns the metrics of the instruments that the filter keeps, with all their labels.
     fn kept(&self, scopes: &[ScopeMetrics]) -> Vec<ScopeMetrics> {
         let is_kept = |metric: &&Metric| self.instruments.keeps(&metric.descriptor.name);
         let scopes = scopes.iter().map(|of| {
@@ -58,18 +58,18 @@ impl TargetFilter {
     }
 }
 
-/// The snapshots of a pipeline as a filter leaves them.
+/// Applies one filter to the snapshots of a pipeline.
 #[derive(Debug)]
 pub(crate) struct Filtered {
     filter: TargetFilter,
-    /// Merge series that differ only in labels that the filter removes.
+    /// Views that merge series which differ only in labels that the filter removes.
     views: Views,
     registry: Registry,
     names: PrometheusNames,
     memory: Mutex<Memory>,
 }
 
-/// What goes from one snapshot to the next.
+/// The state that is carried from one snapshot to the next.
 #[derive(Debug, Default)]
 struct Memory {
     collections: Collections,
@@ -92,14 +92,14 @@ impl Filtered {
         &self.filter
     }
 
-    /// Returns what the filter leaves of a snapshot, or of a later one that it was applied to already.
+    /// Returns the filtered snapshot, or a later one if the filter has already been applied to that.
     ///
-    /// Snapshots may be left out, as a target need not take each of them: a snapshot lists the series that are absent
-    /// from it and were in those left out.
+    /// Not every snapshot must be filtered, because a target may skip some: each snapshot also lists the series that
+    /// were in the skipped ones and are absent now.
     pub(crate) fn apply(&self, snapshot: &Snapshot) -> Arc<Snapshot> {
         let mut memory = self.memory.lock().unpoisoned();
         if snapshot.number == 0 {
-            // It was taken outside of the pipeline's collections, in a callback for example.
+            // The snapshot was taken outside of the pipeline's collections, for example in a callback.
             return Arc::new(self.snapshot(&mut Memory::default(), snapshot));
         }
         if let Some(last) = memory.last.as_ref().filter(|last| last.number >= snapshot.number) {
@@ -118,7 +118,7 @@ impl Filtered {
             self.add(memory, snapshot.number, before, scopes, time, exemplars)
         };
         let number = last.as_ref().map_or(0, |last| last.number);
-        // First, with the series that ended since the last snapshot, so that their last values count.
+        // First add a collection with the series that ended since the last snapshot, so that their last values count.
         let with_gone;
         if let Some((all, time)) = self.with_gone(&scopes, snapshot, number) {
             with_gone = add(memory, before, all, time, &mut Exemplars::default());
@@ -145,8 +145,8 @@ impl Filtered {
         }
     }
 
-    /// Returns `scopes` with the last points of the series that are absent since the snapshot with this number, and when
-    /// these were last there; `None` if there are no such series.
+    /// Returns `scopes` with the last points of the series that became absent after the snapshot with this number, and
+    /// the time at which these series were last seen. `None` if there are no such series.
     fn with_gone(
         &self,
         scopes: &[ScopeMetrics],
@@ -170,7 +170,7 @@ impl Filtered {
         Some((all, last_seen))
     }
 
-    /// Adds a collection of the metrics that are kept. Returns them with the labels that are kept.
+    /// Adds a collection of the kept metrics. Returns them without the removed labels.
     fn add(
         &self,
         memory: &mut Memory,

@@ -1,4 +1,4 @@
-//! How delivery is doing, for people who operate a program.
+//! The state of collection and delivery, for people who operate a program.
 
 mod json;
 
@@ -12,13 +12,14 @@ use meterkit_rules::Cause;
 use crate::clock_skew::ClockSkew;
 use crate::target::TargetQueue;
 
-/// How collection and delivery are doing: what the self-metrics tell, as a value. Holds no secrets.
+/// The state of collection and delivery: the content of the self-metrics as a value. Contains no secrets.
 ///
-/// It is for people: an admin page, a line in a log, a support bundle. It is not for probes. A service whose metrics are
-/// not delivered still serves; a readiness or liveness check that fails because a collector is away takes all replicas out of
-/// service at once, and a restart loses what is kept for the receiver. Alert on the self-metrics instead.
+/// `Health` is for people: an admin page, a log line, a support bundle. Do not use it for probes. A service whose
+/// metrics are not delivered still serves; a readiness or liveness check that fails because a collector is down takes
+/// all replicas out of service at once, and a restart loses the values that are kept for the receiver. Alert on the
+/// self-metrics instead.
 ///
-/// Shown as text, it has a line per target and one per trouble in the store:
+/// `Display` writes one line per target and one per problem in the store:
 ///
 /// ```text
 /// metrics: 1 of 2 targets fails
@@ -28,64 +29,67 @@ use crate::target::TargetQueue;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Health {
-    /// Each target: those that push, then scrape endpoints.
+    /// The state of each target: push targets first, then scrape endpoints.
     pub targets: Vec<TargetHealth>,
-    /// What is wrong with what was recorded, if anything.
+    /// Problems with the recorded values, if any.
     pub store: StoreHealth,
-    /// How long ago the last collection ended. `None` before the first.
+    /// The time since the last collection ended. `None` before the first collection.
     pub snapshot_age: Option<Duration>,
-    /// How many points the last collection had.
+    /// The number of points in the last collection.
     pub snapshot_points: usize,
-    /// Settings with a wrong value, for which a default holds: what is wrong with each, and what to write.
+    /// Settings with an invalid value, in place of which the default is used. Each entry says what is wrong and what to
+    /// write.
     pub settings: Vec<String>,
 }
 
 impl Health {
-    /// Returns whether every target is delivered to: none is failing, and none is silent. `false` means that telemetry is
-    /// degraded; the service itself may be fine.
+    /// Returns whether every target receives its metrics, so that no target is failing or silent. `false` means that
+    /// telemetry is degraded; the service itself may be fine.
     pub fn is_delivering(&self) -> bool {
         !self.targets.iter().any(TargetHealth::is_failing)
     }
 }
 
-/// How one target is doing.
+/// The state of one target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TargetHealth {
-    /// The target's name, as in `OTEL_METRICS_EXPORTER`. `scrape` is one that the application serves itself.
+    /// The target's name, as in `OTEL_METRICS_EXPORTER`. A scrape endpoint that the application serves itself is named
+    /// `scrape`.
     pub name: String,
-    /// Where it sends to, or where it is scraped.
+    /// Where the target sends to, or where it is scraped.
     pub endpoint: String,
-    /// Which one of its name it is, `otlp/0`: the attribute `otel.component.name` of its self-metrics.
+    /// The name with a number that distinguishes targets of the same name, such as `otlp/0`. Reported as the attribute
+    /// `otel.component.name` of its self-metrics.
     pub component: String,
-    /// Whether it sends or is asked.
+    /// Whether the target pushes metrics or is scraped.
     pub kind: TargetKind,
-    /// When an export last succeeded, or a scrape was last answered.
+    /// When an export last succeeded, or a scrape was last answered. `None` before the first success.
     pub last_success: Option<SystemTime>,
-    /// The last attempt that failed, also when later ones succeeded.
+    /// The last failed attempt, even if later attempts succeeded.
     pub last_error: Option<TargetError>,
-    /// A problem that shows although no attempt has failed: no export has ended for three intervals, the task that serves a
-    /// scrape endpoint has ended, or a queue cannot be kept on disk.
+    /// A problem that exists although no attempt has failed: no export has ended for three intervals, the task that
+    /// serves a scrape endpoint has ended, or a queue cannot be kept on disk.
     pub problem: Option<String>,
-    /// By how many seconds the receiver's clock is ahead of this machine's, or behind if negative: what its last reply shows at
-    /// least. `None` if it does not say.
+    /// The number of seconds by which the receiver's clock is at least ahead of this machine's, according to its last
+    /// reply; negative if it is behind. `None` if no reply contained the time.
     pub clock_skew: Option<i64>,
-    /// How many attempts have failed since the last success.
+    /// The number of failed attempts since the last success.
     pub consecutive_failures: u64,
-    /// Points that arrived.
+    /// The number of points that were delivered.
     pub exported_points: u64,
-    /// Points of exports that failed for good. With cumulative temporality, and with delta temporality as this library
-    /// derives it, the next success makes up for them.
+    /// The number of points in exports that failed and are not retried. Their values are not lost: with cumulative
+    /// temporality, and with delta temporality as this library computes it, the next successful export includes them.
     pub failed_points: u64,
-    /// Points that the receiver refused in exports that it took otherwise, or of the last one when the target was shut
-    /// down.
+    /// The number of points that the receiver refused in exports that it otherwise accepted, or in the last export when
+    /// the target was shut down.
     pub rejected_points: u64,
-    /// What waits in the target, if it keeps what could not be delivered.
+    /// The queue of undelivered requests, if the target has one.
     pub queue: Option<TargetQueue>,
 }
 
 impl TargetHealth {
-    /// Returns the health of a target that has not done anything yet.
+    /// Creates the state of a target that has not done anything yet.
     pub(crate) fn new(name: &str, endpoint: String, kind: TargetKind) -> Self {
         Self {
             name: name.to_owned(),
@@ -104,31 +108,31 @@ impl TargetHealth {
         }
     }
 
-    /// Returns whether the last attempt failed, or there is another [`problem`](Self::problem).
+    /// Returns whether the last attempt failed or there is another [`problem`](Self::problem).
     pub fn is_failing(&self) -> bool {
         self.consecutive_failures > 0 || self.problem.is_some()
     }
 }
 
-/// How metrics get to a target.
+/// How metrics reach a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TargetKind {
-    /// Sent once per interval.
+    /// The target sends metrics once per interval.
     Push,
-    /// Asked for.
+    /// The target is scraped.
     Pull,
 }
 
-/// An attempt that failed.
+/// A failed attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TargetError {
-    /// What happened.
+    /// A description of the failure.
     pub text: String,
-    /// Why, as the attribute `error.type` of self-metrics names it.
+    /// The cause, which self-metrics report as the attribute `error.type`.
     pub cause: Cause,
-    /// When.
+    /// When the attempt failed.
     pub time: SystemTime,
 }
 
@@ -158,7 +162,10 @@ impl fmt::Display for Health {
         }
         if !name_meetings.is_empty() {
             let names = name_meetings.join(", ");
-            write!(f, "\nnot in Prometheus, where older instruments have their names: {names}")?;
+            write!(
+                f,
+                "\nmissing in Prometheus because older instruments have the same names: {names}"
+            )?;
         }
         if self.store.dropped_values > 0 {
             write!(f, "\nvalues that could not be recorded: {}", self.store.dropped_values)?;
@@ -190,7 +197,7 @@ impl fmt::Display for TargetHealth {
         match (self.last_success, self.kind) {
             (Some(time), _) => write!(f, "; last success {}", format_rfc3339_seconds(time))?,
             (None, TargetKind::Push) => f.write_str("; no success yet")?,
-            (None, TargetKind::Pull) => f.write_str("; not asked yet")?,
+            (None, TargetKind::Pull) => f.write_str("; not scraped yet")?,
         }
         if let Some(skew) = self.clock_skew.map(ClockSkew).filter(|skew| skew.is_large()) {
             write!(f, "; its clock is {skew}")?;
@@ -200,13 +207,13 @@ impl fmt::Display for TargetHealth {
         }
         match self.queue {
             Some(TargetQueue { requests, bytes, .. }) if requests > 0 => {
-                write!(f, "; requests that wait: {requests}, of {bytes} bytes")?;
+                write!(f, "; queued requests: {requests} ({bytes} bytes)")?;
             }
             _ => {}
         }
         match self.queue {
             Some(TargetQueue { dropped_values, .. }) if dropped_values > 0 => {
-                write!(f, "; values given up: {dropped_values}")?;
+                write!(f, "; values dropped: {dropped_values}")?;
             }
             _ => {}
         }

@@ -1,4 +1,5 @@
-//! What histograms recorded in the last collections: for the deltas of targets that have acknowledged different ones.
+//! What histograms recorded in recent collections, for the deltas of targets that have acknowledged different
+//! collections.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -7,25 +8,26 @@ use meterkit_core::{Interval, Intervals, SeriesId};
 
 use crate::views::Totals;
 
-/// What histograms recorded since the last collection that all targets acknowledged. Cheap to clone.
+/// The values that histograms recorded since the last collection that all targets acknowledged. Cheap to clone.
 ///
-/// It is made of parts, one for each collection at first. Parts that no target's deltas need apart become one.
+/// A history starts with one part per collection. Adjacent parts are merged once no target's delta starts between them.
 #[derive(Clone, Debug, Default)]
 pub struct History(Vec<Arc<Part>>);
 
 #[derive(Debug)]
 struct Part {
-    /// The number of the collection with which it ends. It begins with the one of the part before.
+    /// The number of the collection that ends this part. The part starts at the end of the previous one.
     number: u64,
     intervals: Intervals,
 }
 
-/// How many parts stay as they are. A target may be about to take the snapshot with which one of the newest ends.
+/// The number of parts that are kept unmerged: a target may be about to take the snapshot that ends one of the newest
+/// parts.
 const MOST_PARTS: usize = 16;
 
 impl History {
-    /// Adds what was recorded between the last collection and the one with this number. `needed` are the numbers of
-    /// those collections from which deltas begin, now or soon.
+    /// Adds what was recorded between the previous collection and the one with this number. `needed` contains the
+    /// numbers of the collections from which deltas start, now or soon.
     pub(crate) fn add(&mut self, number: u64, intervals: Intervals, needed: &[u64]) {
         let acknowledged = needed.iter().copied().min().unwrap_or(u64::MAX);
         self.0.retain(|part| part.number > acknowledged);
@@ -37,7 +39,7 @@ impl History {
         }
     }
 
-    /// Returns what a series recorded since the collection with this number.
+    /// Returns what a series recorded after the collection with the number `since`.
     pub(crate) fn of(&self, series: SeriesId, since: u64) -> Option<Cow<'_, Interval>> {
         let parts = self.0.iter().filter(|part| part.number > since);
         let mut intervals = parts.filter_map(|part| part.intervals.of(series));
@@ -46,7 +48,7 @@ impl History {
         Some(all)
     }
 
-    /// Returns the same history, and in it what `totals` recorded.
+    /// Returns a copy of this history that also contains what the merged series in `totals` recorded.
     pub(crate) fn with_totals(&self, totals: &Totals) -> Self {
         let parts = self.0.iter().map(|part| {
             let mut intervals = part.intervals.clone();
@@ -80,7 +82,7 @@ mod tests {
     #[test]
     fn each_target_has_what_came_since_it_acknowledged_something() {
         let (series, mut history) = (SeriesId::new(), History::default());
-        // One target stays where it is, and the other one goes on.
+        // One target stops acknowledging, and the other one continues.
         for number in 1..=100 {
             history.add(number, recorded(series, number as f64), &[7, number - 1]);
         }

@@ -1,20 +1,20 @@
-//! Push targets that are still to be made.
+//! Conversion of settings into push targets.
 
 use std::error::Error;
 use std::fmt::Debug;
 
 use crate::target::Target;
 
-/// A push target, or the settings from which one is made when the pipeline starts.
+/// A push target, or settings from which a target is built when the pipeline starts.
 pub trait IntoTarget: Debug + Send + 'static {
-    /// Returns the name of the target, for people.
+    /// Returns the name of the target, for messages to people.
     fn target_name(&self) -> &str;
 
-    /// Makes the target. Nothing is sent yet.
+    /// Builds the target without sending anything yet.
     ///
     /// # Errors
     ///
-    /// Fails if the target could never send with these settings.
+    /// Returns an error if the target could never send with these settings.
     fn into_target(self: Box<Self>) -> Result<Box<dyn Target>, Box<dyn Error + Send + Sync>>;
 }
 

@@ -5,8 +5,8 @@
 //!                                                         └──> Source  ──> a server   (pull)
 //! ```
 //!
-//! Users depend on the `meterkit` crate. This one is for those who write an exporter: implement [`Target`] to push,
-//! or take snapshots from a [`Source`] to be pulled from.
+//! Most users depend on the `meterkit` crate instead. This crate is for authors of exporters: implement [`Target`] to
+//! push metrics, or take snapshots from a [`Source`] to serve scrapes.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -1,11 +1,11 @@
-//! Moments in the future, however far.
+//! Moments in the future, computed without overflow.
 
 use std::time::{Duration, Instant};
 
-/// As far as anything is ever planned: the clock cannot tell every later moment.
+/// The longest wait that is ever planned: `Instant` cannot represent every later moment.
 const FAR: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
-/// The moment when `wait` from now has passed; `Duration::MAX` is as good as never.
+/// Returns the moment `wait` from now. `Duration::MAX` means practically never.
 pub(crate) fn after(wait: Duration) -> Instant {
     Instant::now() + wait.min(FAR)
 }

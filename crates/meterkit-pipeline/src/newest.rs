@@ -1,4 +1,4 @@
-//! The newest snapshot for a push target: collected on schedule, whether or not the target is ready for it.
+//! The newest snapshot for a push target, collected on schedule even if the target is not ready for it.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -14,29 +14,29 @@ use crate::moment::after;
 use crate::snapshot::Snapshot;
 use crate::source::{Closed, Source};
 
-/// The next snapshot that a target is to be given. A newer one takes its place, and none is given twice.
+/// The next snapshot for a target. A newer snapshot replaces it, and no snapshot is returned twice.
 #[derive(Debug, Default)]
 pub(crate) struct Newest(watch::Sender<Slot>);
 
 #[derive(Debug, Default)]
 struct Slot {
-    /// The number of the newest snapshot, which stays when that is taken out.
+    /// The number of the newest snapshot. Remains after the snapshot is taken.
     number: u64,
     snapshot: Option<Arc<Snapshot>>,
 }
 
 impl Newest {
-    /// Collects once per interval for `component`, and notices when that takes none of it.
+    /// Collects once per interval for `component`, and logs when the target has been silent for too long.
     pub(crate) async fn collect(
         &self,
         source: &Source,
         interval: Duration,
         component: &Component,
     ) -> Infallible {
-        // A timer needs an interval that is not zero.
+        // The timer panics for an interval of zero.
         let interval = interval.max(Duration::from_millis(1));
         let mut ticks = interval_at(after(interval).into(), interval);
-        // Not a burst, and not later from then on: targets that were due together stay so.
+        // Missed ticks cause neither a burst nor a shift, so targets that were due together stay together.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             ticks.tick().await;
@@ -50,13 +50,13 @@ impl Newest {
         }
     }
 
-    /// Waits for the next snapshot.
+    /// Waits until the next snapshot is available.
     pub(crate) async fn due(&self) {
-        // Never closed, as the sender is here.
+        // The channel is never closed, because `self` holds the sender.
         let _ = self.0.subscribe().wait_for(|slot| slot.snapshot.is_some()).await;
     }
 
-    /// Returns the next snapshot, if one was collected.
+    /// Takes the next snapshot, if one was collected.
     pub(crate) fn take(&self) -> Option<Arc<Snapshot>> {
         let mut taken = None;
         self.0.send_if_modified(|slot| {
@@ -66,7 +66,7 @@ impl Newest {
         taken
     }
 
-    /// Returns a snapshot that was begun after `asked`, in place of the next one.
+    /// Takes a snapshot whose collection started after `asked`, in place of the next one.
     pub(crate) async fn take_since(
         &self,
         source: &Source,
@@ -74,7 +74,8 @@ impl Newest {
     ) -> Result<Arc<Snapshot>, Closed> {
         let snapshot = source.take(self.fresher(Some(asked))).await?;
         self.offer(snapshot.clone());
-        // Nothing older is of use after this one. What is newer holds more, and everything that was asked for.
+        // Older snapshots are of no use after this one. A newer one is even better, as it also contains everything that
+        // was asked for.
         Ok(self.take().unwrap_or(snapshot))
     }
 

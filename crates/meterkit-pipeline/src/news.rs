@@ -1,11 +1,11 @@
-//! What happens in the registry that the pipeline has something to do for.
+//! Notifications from the registry that the pipeline acts on.
 
 use std::sync::Arc;
 
 use meterkit_core::Tap;
 use tokio::sync::Notify;
 
-/// Wakes whoever runs callbacks in the background when there is a new one.
+/// Wakes the task that runs background callbacks when a new callback is registered.
 #[derive(Debug, Default)]
 pub(crate) struct News {
     pub(crate) refresh: Arc<Notify>,

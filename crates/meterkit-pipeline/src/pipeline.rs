@@ -1,4 +1,4 @@
-//! The pipeline: one thread, one runtime, all targets.
+//! The pipeline, which serves all targets on one thread with one runtime.
 
 use std::fmt;
 use std::sync::atomic::AtomicBool;
@@ -26,28 +26,29 @@ use crate::target::{Schedule, Target};
 use crate::views::{StreamDefaults, Views, set_streams};
 use crate::work::{Command, Outcome, Service, Stop, Work};
 
-/// How long dropping a pipeline may take.
+/// The time that dropping a pipeline may take.
 const DROP_DEADLINE: Duration = Duration::from_secs(1);
 
-/// Long enough that targets that are due together share a collection, and that a storm of scrapes does not become one of
-/// callbacks. Short enough that a scrape every second sees what came in that second.
+/// The default maximum age of a shared snapshot. Long enough that targets that are due together share a collection and
+/// that many scrapes at once do not run callbacks as often; short enough that a scrape every second sees the values of
+/// that second.
 const MAX_AGE: Duration = Duration::from_millis(100);
 
-/// A running pipeline: collects from a registry and serves its targets.
+/// A running pipeline, which collects from a registry and serves its targets.
 ///
-/// Owns one thread with a current-thread runtime. Callbacks and everything else that may block run on that runtime's
-/// blocking threads, so that no target waits for them.
+/// The pipeline owns one thread with a current-thread runtime. Callbacks and everything else that may block run on the
+/// blocking threads of that runtime, so that no target waits for them.
 pub struct Pipeline {
     registry: Registry,
     source: Source,
     commands: mpsc::UnboundedSender<Command>,
-    /// How the shutdown ended.
+    /// The outcome of the shutdown, once it has ended.
     outcome: Arc<OnceLock<Outcome>>,
-    /// Whether a shutdown has been answered, with this outcome or because its caller waited no longer.
+    /// Whether a call to `shutdown` has returned, with the outcome or because its deadline passed.
     is_answered: AtomicBool,
 }
 
-/// What a pipeline is started from.
+/// The settings and targets of a pipeline that has not started yet.
 #[must_use = "the pipeline is started by `start`"]
 pub struct PipelineBuilder {
     registry: Registry,
@@ -63,7 +64,8 @@ pub struct PipelineBuilder {
 }
 
 impl Pipeline {
-    /// Returns a pipeline that collects from `registry`. `None` while another one does.
+    /// Returns a builder for a pipeline that collects from `registry`, or `None` while another pipeline collects from
+    /// it.
     pub fn builder(registry: Registry) -> Option<PipelineBuilder> {
         Some(PipelineBuilder {
             claim: registry.claim()?,
@@ -79,66 +81,68 @@ impl Pipeline {
         })
     }
 
-    /// Returns where pull targets get their snapshots.
+    /// Returns the source of snapshots for pull targets.
     pub fn source(&self) -> Source {
         self.source.clone()
     }
 
-    /// Returns how collection and delivery are doing.
+    /// Returns the state of collection and delivery.
     pub fn health(&self) -> Health {
         self.source.health()
     }
 
     /// Exports everything recorded so far to all push targets, within `deadline`.
     ///
-    /// While the pipeline shuts down, the outcome is that of the shutdown.
+    /// If the pipeline is shutting down, returns the outcome of the shutdown.
     ///
     /// # Errors
     ///
-    /// Which targets failed and why, or that the deadline passed.
+    /// Returns an error that lists the failed targets with their reasons, or says that the deadline passed or that the
+    /// pipeline has shut down.
     pub async fn flush(&self, deadline: Duration) -> Result<(), FlushError> {
         wait(self.ask(false, deadline), deadline).await
     }
 
-    /// Like [`flush`](Self::flush), for programs without a runtime.
+    /// Like [`flush`](Self::flush), but blocks the calling thread. For programs without an async runtime.
     ///
     /// # Errors
     ///
-    /// Which targets failed and why, or that the deadline passed.
+    /// Returns an error that lists the failed targets with their reasons, or says that the deadline passed or that the
+    /// pipeline has shut down.
     pub fn flush_blocking(&self, deadline: Duration) -> Result<(), FlushError> {
         answer(&self.ask(false, deadline), deadline)
     }
 
-    /// Exports once more and stops, within `deadline`. Recording stays safe and cheap afterwards.
+    /// Exports once more and stops, within `deadline`. Recording remains safe and cheap afterwards.
     ///
-    /// The pipeline shuts down once. It goes on with that if this future is dropped, and whoever calls this again, at
-    /// the same time or later, gets the same outcome.
+    /// The pipeline shuts down only once. Dropping this future does not interrupt the shutdown. Further calls,
+    /// concurrent or later, return the same outcome.
     ///
     /// # Errors
     ///
-    /// Which targets failed and why, or that the deadline passed. The pipeline has stopped all the same, unless an
-    /// earlier call gave it more time.
+    /// Returns an error that lists the failed targets with their reasons, or says that the deadline passed. The
+    /// pipeline has stopped nevertheless, unless an earlier call gave it more time.
     pub async fn shutdown(&self, deadline: Duration) -> Result<(), FlushError> {
         self.answered(wait(self.ask(true, deadline), deadline).await)
     }
 
-    /// Like [`shutdown`](Self::shutdown), for programs without a runtime.
+    /// Like [`shutdown`](Self::shutdown), but blocks the calling thread. For programs without an async runtime.
     ///
     /// # Errors
     ///
-    /// As [`shutdown`](Self::shutdown).
+    /// Returns the same errors as [`shutdown`](Self::shutdown).
     pub fn shutdown_blocking(&self, deadline: Duration) -> Result<(), FlushError> {
         self.answered(answer(&self.ask(true, deadline), deadline))
     }
 
     fn ask(&self, is_last: bool, deadline: Duration) -> Reply {
         let (reply, outcome) = std_mpsc::channel();
-        // A pipeline that is gone drops the reply, which the caller sees.
+        // If the pipeline is gone, the reply is dropped and the caller gets `Closed`.
         let _ = self.commands.send(Command { is_last, deadline: after(deadline), reply });
         outcome
     }
 
-    /// Returns the outcome of a shutdown that was answered like this.
+    /// Returns the outcome of the shutdown for a call that received `answer`.
     fn answered(&self, answer: Outcome) -> Outcome {
         self.is_answered.store(true, Release);
         match (&answer, self.outcome.get()) {
@@ -171,12 +175,13 @@ impl fmt::Debug for Pipeline {
     }
 }
 
-/// Starts what runs beside the targets.
+/// A function that starts a companion.
 type StartCompanion = Box<dyn FnOnce(&Start<'_>) -> Arc<dyn Companion> + Send>;
 
 type Reply = std_mpsc::Receiver<Outcome>;
 
-/// Waits on a thread of its own: the deadline holds whatever the pipeline's thread and the caller's runtime do.
+/// Waits on a separate thread, so that the deadline holds even if the pipeline's thread or the caller's runtime is
+/// blocked.
 async fn wait(reply: Reply, deadline: Duration) -> Outcome {
     let (waited, outcome) = tokio::sync::oneshot::channel();
     let waiter = thread::Builder::new().name("meterkit-deadline".to_owned());
@@ -190,7 +195,7 @@ async fn wait(reply: Reply, deadline: Duration) -> Outcome {
 }
 
 fn answer(reply: &Reply, deadline: Duration) -> Outcome {
-    // The pipeline keeps the deadline itself and says which target missed it: give it a moment to do so.
+    // The pipeline enforces the deadline itself and reports which target missed it. Give it a moment to do so.
     let grace = Duration::from_millis(200);
     match reply.recv_timeout(deadline.saturating_add(grace)) {
         Ok(outcome) => outcome,
@@ -200,14 +205,14 @@ fn answer(reply: &Reply, deadline: Duration) -> Outcome {
 }
 
 impl PipelineBuilder {
-    /// Sets what is being measured: service name, version, host. Empty by default.
+    /// Sets the resource that the metrics describe, such as service name, version and host. Empty by default.
     pub fn resource(mut self, resource: Attributes) -> Self {
         self.resource = resource;
         self
     }
 
-    /// Sets how old a snapshot may be that a scrape or an export shares with others. 100 ms by default;
-    /// `METERKIT_SNAPSHOT_MAX_AGE` overrides. A push target never gets the same snapshot for two exports.
+    /// Sets the maximum age of a snapshot that scrapes and exports share. 100 ms by default;
+    /// `METERKIT_SNAPSHOT_MAX_AGE` overrides it. A push target never receives the same snapshot for two exports.
     pub fn snapshot_max_age(mut self, age: Duration) -> Self {
         self.max_age = age;
         self
@@ -218,8 +223,7 @@ impl PipelineBuilder {
         self.filtered_target(target, schedule, TargetFilter::default())
     }
 
-    /// Adds a push target that receives what `filter` leaves. A pull target gets such snapshots from
-    /// [`Source::filtered`].
+    /// Adds a push target that receives snapshots reduced by `filter`. For a pull target, use [`Source::filtered`].
     pub fn filtered_target(
         mut self,
         target: impl Into<Box<dyn Target>>,
@@ -230,7 +234,8 @@ impl PipelineBuilder {
         self
     }
 
-    /// Adds a pull target: `serve` is called on the pipeline's runtime and runs until it is told to stop.
+    /// Adds a pull target. `serve` is called on the pipeline's runtime, and its future must end when [`Stop`] asks for
+    /// it.
     pub fn service<F>(mut self, serve: impl FnOnce(Source, Stop) -> F + Send + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
@@ -239,27 +244,28 @@ impl PipelineBuilder {
         self
     }
 
-    /// Changes metrics on their way to the targets. Companions see them as they were recorded.
+    /// Sets the views, which change metrics on their way to the targets. Companions see the metrics as they were
+    /// recorded.
     pub fn views(mut self, views: Views) -> Self {
         self.views = views;
         self
     }
 
-    /// Sets how values are kept where no view says so.
+    /// Sets how instruments that no view configures aggregate their values.
     pub fn stream_defaults(mut self, defaults: StreamDefaults) -> Self {
         self.stream_defaults = defaults;
         self
     }
 
-    /// Sets which measurements may become exemplars, in builds with the feature `exemplars` and while there is a target
-    /// that [takes](Target::takes_exemplars) them. [`ExemplarFilter::TraceBased`] by default.
+    /// Sets which measurements may become exemplars. [`ExemplarFilter::TraceBased`] by default. Exemplars require a
+    /// build with the feature `exemplars` and a target that [takes](Target::takes_exemplars) them.
     pub fn exemplar_filter(mut self, filter: ExemplarFilter) -> Self {
         self.exemplar_filter = filter;
         self
     }
 
-    /// Adds what runs beside the targets: `start` is called while the pipeline starts. A companion may listen to
-    /// histograms, which keep their first values for it until then.
+    /// Adds a companion, which runs beside the targets. `start` is called while the pipeline starts. Until then,
+    /// histograms buffer their first values for companions that listen to them.
     pub fn companion(
         mut self,
         start: impl FnOnce(&Start<'_>) -> Arc<dyn Companion> + Send + 'static,
@@ -272,7 +278,7 @@ impl PipelineBuilder {
     ///
     /// # Errors
     ///
-    /// The system gave no thread or no event queue.
+    /// Returns an error if the operating system does not provide a thread or an event queue.
     pub fn start(self) -> Result<Pipeline, StartError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -317,7 +323,7 @@ impl PipelineBuilder {
             news,
             outcome: outcome.clone(),
         };
-        // Never joined: a target that blocks must not hold up whoever shuts down.
+        // The thread is never joined: a target that blocks must not block the caller of `shutdown`.
         thread::Builder::new()
             .name("meterkit".to_owned())
             .spawn(move || work.run(runtime, inbox))

@@ -157,11 +157,11 @@ fn what_waits_in_a_target_shows_until_it_is_delivered() {
     let pipeline = builder.target(target.with_queue(1), ONLY_WHEN_ASKED).start().unwrap();
     pipeline.flush_blocking(PATIENCE).unwrap_err();
     let text = pipeline.health().to_string();
-    assert!(text.ends_with("; requests that wait: 1, of 10 bytes"), "{text}");
+    assert!(text.ends_with("; queued requests: 1 (10 bytes)"), "{text}");
     pipeline.flush_blocking(PATIENCE).unwrap_err();
     pipeline.flush_blocking(PATIENCE).unwrap();
     let health = pipeline.health();
-    assert!(health.to_string().ends_with("Z; values given up: 2"), "{health}");
+    assert!(health.to_string().ends_with("Z; values dropped: 2"), "{health}");
     let queue = only(health).queue.expect("it has one");
     assert_eq!((queue.requests, queue.bytes, queue.dropped_values), (0, 0, 2));
 }
@@ -221,7 +221,7 @@ fn scrape_endpoints_are_listed_too() {
     let endpoint = pipeline.source().endpoint("prometheus", "a_type", "http://127.0.0.1/metrics");
     let text = pipeline.health().to_string();
     let line = "prometheus http://127.0.0.1/metrics works; ";
-    assert_eq!(text, format!("metrics: the target works\n{line}not asked yet"));
+    assert_eq!(text, format!("metrics: the target works\n{line}not scraped yet"));
     endpoint.answered(5, Duration::ZERO);
     let target = only(pipeline.health());
     assert_eq!((target.kind, target.exported_points), (TargetKind::Pull, 5));

@@ -174,7 +174,7 @@ fn an_endpoint_whose_service_has_ended_is_not_healthy() {
         until("it has ended", || !pipeline.health().is_delivering());
         let target = only(&pipeline);
         assert!(target.problem.as_deref().unwrap().contains(reason), "{target}");
-        assert!(target.to_string().ends_with("; not asked yet"), "{target}");
+        assert!(target.to_string().ends_with("; not scraped yet"), "{target}");
         pipeline.shutdown_blocking(PATIENCE).unwrap();
         assert!(!pipeline.health().is_delivering());
     }

@@ -50,7 +50,7 @@ fn the_older_type_is_exported_and_never_takes_turns_with_the_other() {
     }
     let health = pipeline.health();
     assert_eq!(health.store.name_meetings, ["jobs.total"]);
-    let line = "\nnot in Prometheus, where older instruments have their names: jobs.total";
+    let line = "\nmissing in Prometheus because older instruments have the same names: jobs.total";
     assert!(health.to_string().contains(line), "{health}");
 }
 

@@ -1,4 +1,4 @@
-//! Health as JSON. Written by hand: a program without JSON need not compile any.
+//! Health as JSON, formatted by hand so that programs without JSON need not compile a JSON crate.
 
 use std::fmt::Write;
 use std::time::SystemTime;
@@ -10,8 +10,8 @@ use super::{Health, TargetError, TargetHealth, TargetKind};
 use crate::target::TargetQueue;
 
 impl Health {
-    /// Returns the health as a JSON object, for an admin page. Its members are named like the fields; times are as in
-    /// RFC 3339, and what there is not is `null`.
+    /// Returns the health as a JSON object, for example for an admin page. Members have the names of the fields. Times
+    /// are formatted as in RFC 3339, and missing values are `null`.
     ///
     /// ```
     /// use meterkit_core::Registry;
@@ -103,15 +103,15 @@ fn list(items: impl Iterator<Item = String>) -> String {
     format!("[{}]", items.collect::<Vec<_>>().join(","))
 }
 
-/// An object that is being written.
+/// A JSON object under construction.
 #[derive(Default)]
 struct Object(String);
 
 impl Object {
-    /// Adds a member, with a value that is JSON already.
+    /// Adds a member whose value is already JSON.
     fn add(&mut self, name: &str, value: impl std::fmt::Display) {
         let separator = if self.0.is_empty() { '{' } else { ',' };
-        // A string takes whatever is written.
+        // Writing to a `String` cannot fail.
         let _ = write!(self.0, "{separator}\"{name}\":{value}");
     }
 
