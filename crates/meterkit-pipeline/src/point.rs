@@ -1,4 +1,4 @@
-//! Points that add up: what deltas and views do with the series of rising sums and of histograms, whatever their kind.
+//! Operations on points that deltas and views need, for all kinds of data: subtracting, adding and merging.
 
 mod exponential;
 mod summary;
@@ -10,15 +10,15 @@ use std::time::SystemTime;
 use meterkit_core::order;
 use meterkit_core::{Attributes, Data, HistogramPoint, Interval, NumberPoint, SeriesId, Value};
 
-/// On the series to which recordings go once a limit is reached: it stands for attributes that nobody knows any more,
-/// so it stays apart whatever is filtered.
+/// The attribute of the series that receives recordings once a cardinality limit is reached. Filters never remove it,
+/// because the series stands for attribute sets that are no longer known.
 pub(crate) const OVERFLOW: &str = "otel.metric.overflow";
 
 /// A point of a series.
 pub(crate) trait Point: Clone + fmt::Debug + Send + 'static {
-    /// Returns the point of this kind that `data` has at a place.
+    /// Returns the point at index `at`, if `data` contains points of this kind.
     fn at(data: &Data, at: usize) -> Option<Cow<'_, Self>>;
-    /// Returns the points of this kind that `data` has.
+    /// Returns the points of this kind in `data`.
     fn each(data: &Data) -> impl Iterator<Item = Cow<'_, Self>> {
         (0..data.len()).map_while(|at| Self::at(data, at))
     }
@@ -26,23 +26,23 @@ pub(crate) trait Point: Clone + fmt::Debug + Send + 'static {
     fn series(&self) -> SeriesId;
     fn attributes(&self) -> &Attributes;
     fn start(&self) -> SystemTime;
-    /// Makes it a point of another series.
+    /// Turns this into a point of another series.
     fn identify(&mut self, series: SeriesId, attributes: &Attributes, start: SystemTime);
-    /// Returns what came since `earlier`, from `time` on; everything, if the value fell.
+    /// Returns the difference to `earlier`, with `time` as its start; the whole point if the value fell.
     fn since(&self, earlier: &Self, time: SystemTime) -> Self;
-    /// Makes the difference between `now` and an earlier point say what is known of that time alone. `interval` is what
-    /// the series recorded in it.
+    /// Refines a difference between `now` and an earlier point, such as its minimum and maximum, with `interval`, the
+    /// values that the series recorded in between.
     fn refine(&mut self, _now: &Self, _interval: &Interval) {}
-    /// Returns whether nothing was counted.
+    /// Returns whether the point has counted nothing.
     fn is_nothing(&self) -> bool;
-    /// Adds what another point counted.
+    /// Adds the values of another point.
     fn add(&mut self, next: &Self);
-    /// Keeps floats from being below what they were: they do not add up to the same in another order.
+    /// Keeps a total at `last` or above: the same floats may add up to slightly less in another order.
     fn raise_to(&mut self, last: &Self);
 }
 
-/// What all kinds of points have: `points`, where `Data` has them, with how one of them is read and how they become a list
-/// that can be changed.
+/// Implements the methods of [`Point`] that are the same for all kinds. Takes the pattern that binds `points` in
+/// `Data`, and optionally how to read one point and how to get a mutable list.
 macro_rules! point {
     ($points:ident in $data:pat) => {
         point!(
@@ -135,9 +135,9 @@ impl Point for HistogramPoint {
     }
 
     fn refine(&mut self, now: &Self, interval: &Interval) {
-        // If someone else has taken a part of it, what the totals show is all that is known.
+        // If the counts differ, the interval does not match this difference, and only the totals are known.
         if self.count == interval.count {
-            // A view may leave the extremes out.
+            // A view may have removed minimum and maximum.
             self.min = now.min.map(|_| interval.min);
             self.max = now.max.map(|_| interval.max);
         }
@@ -152,13 +152,14 @@ impl Point for HistogramPoint {
     }
 }
 
-/// Returns the extreme of what came since: one that is further out than before came since then; one that is not may be
-/// older.
+/// Returns the minimum or maximum since `earlier`: a changed value was recorded since then, but an unchanged one may be
+/// older, so `None` is returned.
 fn changed(now: Option<f64>, earlier: Option<f64>) -> Option<f64> {
     now.filter(|now| earlier.is_some_and(|earlier| earlier != *now))
 }
 
-/// Returns the sum of a distribution whose last one had this sum and count. Below zero, a sum may fall.
+/// Returns `sum`, raised to the `last` sum of the same distribution if it fell by rounding. With negative values, a sum
+/// may really fall.
 fn raised(sum: f64, count: u64, min: Option<f64>, (last, last_count): (f64, u64)) -> f64 {
     match min {
         _ if count == last_count => last,
@@ -167,7 +168,7 @@ fn raised(sum: f64, count: u64, min: Option<f64>, (last, last_count): (f64, u64)
     }
 }
 
-/// Joins points with equal attributes by `add`, and puts them into the order that points have.
+/// Sorts points and merges those with equal attributes.
 pub(crate) fn merge<P: Point>(points: &mut Vec<P>) {
     sort(points);
     points.dedup_by(|next, kept| {
@@ -179,9 +180,9 @@ pub(crate) fn merge<P: Point>(points: &mut Vec<P>) {
     });
 }
 
-/// Puts points into the order that points have.
+/// Sorts points by attributes, with the overflow series last.
 pub(crate) fn sort<P: Point>(points: &mut [P]) {
-    // Stable: of equal ones the first stays the first.
+    // The sort is stable, so equal points keep their order.
     order::sort_by(points, |a, b| {
         let (a, b) = (a.attributes(), b.attributes());
         let is_overflow = |attributes: &Attributes| attributes.get(OVERFLOW).is_some();
@@ -218,7 +219,7 @@ mod tests {
         let mut point = histogram(down, 4);
         point.raise_to(&histogram(up, 3));
         assert_eq!(point.sum, up);
-        // With values below zero it may.
+        // With negative values, the sum may fall.
         let mut point = HistogramPoint { min: Some(-0.1), ..histogram(down, 4) };
         point.raise_to(&histogram(up, 3));
         assert_eq!(point.sum, down);

@@ -1,4 +1,4 @@
-//! How far targets have come: what they have not acknowledged must not get lost without a word.
+//! The progress of targets: which collections they have acknowledged, so that no value is lost silently.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
@@ -9,14 +9,15 @@ use meterkit_core::{AbsentSeries, Registry, ScopeMetrics, Temporality, Unpoisone
 
 use crate::delta::counted_something;
 
-/// How long a pull target is waited for after its last scrape. Prometheus forgets what it has not seen for so long.
+/// How long ended series are kept for a pull target after its last scrape. After that time, Prometheus considers them
+/// stale.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// The last collections that the push targets of a pipeline have acknowledged.
+/// The last collections that the targets of a pipeline have received.
 #[derive(Debug)]
 pub(crate) struct Progress {
     registry: Registry,
-    /// How many collections earlier pipelines made of the registry.
+    /// The number of collections that earlier pipelines took from the registry.
     before: u64,
     targets: Mutex<Targets>,
     /// Whether a loss has been logged since a target last acknowledged something.
@@ -26,7 +27,7 @@ pub(crate) struct Progress {
 #[derive(Debug, Default)]
 struct Targets {
     push: Vec<Option<Acknowledged>>,
-    /// The last collection that was served to a pull target, and when.
+    /// The number of the last collection that was served to a pull target, and the time.
     served: Option<(u64, Instant)>,
 }
 
@@ -34,11 +35,11 @@ struct Targets {
 struct Acknowledged {
     temporality: Temporality,
     number: u64,
-    /// The collection that it has begun to export.
+    /// The number of the last collection whose export has started.
     begun: u64,
 }
 
-/// How far one target has come. It is not waited for any more once this is dropped.
+/// The progress of one target. When dropped, the pipeline no longer waits for the target.
 #[derive(Debug)]
 pub(crate) struct TargetProgress {
     progress: Arc<Progress>,
@@ -53,12 +54,12 @@ impl Progress {
 
     /// Reads the registry for the collection with this number.
     pub(crate) fn collect(&self, number: u64) -> Vec<ScopeMetrics> {
-        // Scrapes may have stopped.
+        // Update the store first: scrapes may have stopped.
         self.tell_store(&self.lock());
         self.registry.collect(self.before + number)
     }
 
-    /// A pull target was given the collection with this number.
+    /// Records that a pull target received the collection with this number.
     pub(crate) fn served(&self, number: u64) {
         let mut targets = self.lock();
         let last = targets.served.map_or(0, |(last, _)| last);
@@ -66,7 +67,7 @@ impl Progress {
         self.tell_store(&targets);
     }
 
-    /// Adds a target, which has nothing yet.
+    /// Adds a target that has not acknowledged any collection yet.
     pub(crate) fn of_target(self: &Arc<Self>, temporality: Temporality) -> TargetProgress {
         let mut targets = self.lock();
         targets.push.push(Some(Acknowledged { temporality, number: 0, begun: 0 }));
@@ -74,13 +75,14 @@ impl Progress {
         TargetProgress { progress: self.clone(), place: targets.push.len() - 1 }
     }
 
-    /// Returns the collections from which deltas begin, now or once an export has succeeded.
+    /// Returns the numbers of the collections from which deltas start, now or once the current exports have succeeded.
     pub(crate) fn needed(&self) -> Vec<u64> {
         let targets = self.lock();
         targets.of(Temporality::Delta).flat_map(|it| [it.number, it.begun]).collect()
     }
 
-    /// Counts the series that are listed as absent no longer, although targets that take deltas lack them.
+    /// Counts and logs the series that snapshots no longer list as absent although a delta target still lacks their
+    /// last values.
     pub(crate) fn forget(&self, forgotten: &[Arc<AbsentSeries>]) {
         let Some(acknowledged) = self.lock().last_of_all(Temporality::Delta) else { return };
         let missed = forgotten.iter().filter(|absent| absent.number > acknowledged);
@@ -92,14 +94,15 @@ impl Progress {
             if !self.is_logged.swap(true, Relaxed) {
                 tracing::warn!(
                     series,
-                    "series ended more than an hour ago, or more than 100,000 others have since, and a target still \
+                    "series ended more than an hour ago, or more than 100,000 other series ended after them, before a \
                      lacks their last values: they are lost for it, and counted in `meterkit.dropped`"
                 );
             }
         }
     }
 
-    /// Targets that take deltas get what ended series counted with the next delta: the store need not keep these.
+    /// Tells the store which collections have been delivered, and whether intervals are needed. Delta targets do not
+    /// count here: their next delta includes the values of ended series, so the store need not keep those.
     fn tell_store(&self, targets: &Targets) {
         let pulled = targets.served.filter(|(_, at)| at.elapsed() < PATIENCE);
         let pushed = targets.last_of_all(Temporality::Cumulative);
@@ -114,7 +117,8 @@ impl Progress {
 }
 
 impl Targets {
-    /// Returns the last collection that all push targets with this temporality have, if there are any.
+    /// Returns the last collection that all push targets of this temporality have acknowledged, if there are such
+    /// targets.
     fn last_of_all(&self, temporality: Temporality) -> Option<u64> {
         self.of(temporality).map(|it| it.number).min()
     }
@@ -125,12 +129,12 @@ impl Targets {
 }
 
 impl TargetProgress {
-    /// The target begins to export the collection with this number.
+    /// Records that the target has started to export the collection with this number.
     pub(crate) fn begin(&self, number: u64) {
         self.change(|known| known.iter_mut().for_each(|it| it.begun = it.begun.max(number)));
     }
 
-    /// The target has the collection with this number.
+    /// Records that the target acknowledged the collection with this number.
     pub(crate) fn acknowledge(&self, number: u64) {
         self.change(|known| known.iter_mut().for_each(|it| it.number = it.number.max(number)));
         self.progress.is_logged.store(false, Relaxed);

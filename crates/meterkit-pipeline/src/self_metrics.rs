@@ -1,8 +1,8 @@
-//! Metrics about collection and delivery, in the scope `meterkit`.
+//! Self-metrics about collection and delivery, in the scope `meterkit`.
 //!
-//! By OpenTelemetry's Semantic Conventions for SDK metrics, which are in development; `meterkit.target.*` are ours.
-//! What is recorded here shows in the next snapshot, also when it tells of this one: a collection never waits for
-//! itself.
+//! The names `otel.sdk.*` follow OpenTelemetry's Semantic Conventions for SDK metrics, which are in development;
+//! `meterkit.target.*` are our own. Values about a collection appear in the next snapshot, because a collection never
+//! waits for itself.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,52 +17,64 @@ use meterkit_rules::Cause;
 
 use crate::export_error::ExportError;
 
-/// The one reader that a pipeline has.
+/// The labels of the metric reader; a pipeline has exactly one.
 const READER: Labeled<'static> =
     Labeled { component_type: "meterkit_pipeline::Pipeline", name: "pipeline/0" };
 
-/// What a pipeline records about itself.
+/// The self-metrics of a pipeline.
 ///
-/// The metrics are made with the first value, at the end of the first collection: a mirror that is being read for the
-/// first time does not come to see what that reading itself takes.
+/// The instruments are created with the first value, at the end of the first collection. A mirror that is being read
+/// for the first time therefore does not see the duration of that reading.
 pub(crate) struct SelfMetrics {
     registry: Registry,
     groups: OnceLock<Groups>,
-    /// The failures that have series.
+    /// The failures for which series exist, so that [`forget`](Self::forget) can remove them.
     failures: Mutex<BTreeSet<Failure>>,
 }
 
-/// Each stays away if the program has made a different metric of its name.
+/// The instruments. One whose name the program already uses for a different metric records nothing.
 struct Groups {
+    /// Points whose export has finished, by target and cause of failure.
     exported: CounterGroup<Exported<'static>>,
+    /// Points that are being exported, by target.
     inflight: UpDownCounterGroup<Exporter<'static>>,
+    /// Durations of exports in seconds, by target and failure.
     operations: HistogramGroup<Operation<'static>>,
+    /// Durations of collections in seconds.
     collections: HistogramGroup<Labeled<'static>>,
+    /// Unix times of the last successful exports in seconds, by target.
     last_success: GaugeGroup<Labeled<'static>, f64>,
+    /// Seconds by which the clocks of receivers are ahead, by target.
     clock_skew: GaugeGroup<Labeled<'static>, i64>,
+    /// Bytes of queued requests, by target.
     queue_size: GaugeGroup<Labeled<'static>, u64>,
+    /// Values that targets dropped from their queues, by target.
     queue_dropped: CounterGroup<Labeled<'static>>,
 }
 
-/// A component, as the conventions name it.
+/// The labels of a component, as the Semantic Conventions define them.
 #[derive(Clone, Copy)]
 pub(crate) struct Labeled<'a> {
+    /// The attribute `otel.component.type`.
     pub(crate) component_type: &'a str,
+    /// The attribute `otel.component.name`, such as `otlp/0`.
     pub(crate) name: &'a str,
 }
 
-/// A target: the component, and for one that sends over a network, to whom.
+/// The labels of a target: the component and, if it sends over a network, the server.
 #[derive(Clone, Copy)]
 pub(crate) struct Exporter<'a> {
     pub(crate) component: Labeled<'a>,
-    /// Host and port.
+    /// The host and port that the target sends to: the attributes `server.address` and `server.port`.
     pub(crate) server: Option<(&'a str, u16)>,
 }
 
-/// Why the points of an export, or some of them, were not delivered.
+/// Why some or all points of an export were not delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Failure {
+    /// The attribute `error.type`, and the status codes.
     pub(crate) cause: Cause,
+    /// The attribute `meterkit.retryable`.
     pub(crate) is_retryable: bool,
 }
 
@@ -86,7 +98,7 @@ impl Groups {
             exported: registry
                 .self_metric("otel.sdk.exporter.metric_data_point.exported")
                 .unit("{data_point}")
-                .description("Points whose export has finished, well or not.")
+                .description("Points whose export has finished, successfully or not.")
                 .register_silently(),
             inflight: registry
                 .self_metric("otel.sdk.exporter.metric_data_point.inflight")
@@ -97,33 +109,33 @@ impl Groups {
                 .self_metric::<HistogramGroup<_>>(operations)
                 .unit("s")
                 .buckets([])
-                .description("How long exports took, with all their attempts.")
+                .description("Duration of exports with all their attempts.")
                 .register_silently(),
             collections: registry
                 .self_metric::<HistogramGroup<_>>(collections)
                 .unit("s")
                 .buckets([])
-                .description("How long collections took.")
+                .description("Duration of collections.")
                 .register_silently(),
             last_success: registry
                 .self_metric("meterkit.target.last_success")
                 .unit("s")
-                .description("When an export last succeeded, since 1970. 0 until one has.")
+                .description("Unix time of the last successful export, 0 before the first success.")
                 .register_silently(),
             clock_skew: registry
                 .self_metric("meterkit.target.clock_skew")
                 .unit("s")
-                .description("By how much the receiver's clock is ahead of this machine's.")
+                .description("Seconds by which the receiver's clock is ahead of this machine's.")
                 .register_silently(),
             queue_size: registry
                 .self_metric("meterkit.target.queue.size")
                 .unit("By")
-                .description("What waits for the receiver.")
+                .description("Bytes of requests that wait for the receiver.")
                 .register_silently(),
             queue_dropped: registry
                 .self_metric("meterkit.target.queue.dropped")
                 .unit("{value}")
-                .description("Values given up: no room for them, or too old.")
+                .description("Values dropped because the queue was full, or because they were too old or refused too often.")
                 .register_silently(),
         }
     }
@@ -134,12 +146,13 @@ impl SelfMetrics {
         Self { registry, groups: OnceLock::new(), failures: Mutex::default() }
     }
 
-    /// Points were given to a target.
+    /// Records that a target started to export `points`.
     pub(crate) fn began(&self, of: Exporter<'_>, points: u64) {
         self.groups().inflight.with(of).add(signed(points));
     }
 
-    /// An export is over, after all its attempts. `failure` is why some of its points, or all, were not delivered.
+    /// Records the end of an export that `took` this long with all its attempts. `failure` says why some or all of its
+    /// points were not delivered.
     pub(crate) fn ended(
         &self,
         of: Exporter<'_>,
@@ -152,34 +165,34 @@ impl SelfMetrics {
         self.groups().operations.with(Operation { of, failure }).record(took.as_secs_f64());
     }
 
-    /// Points for which the export has finished.
+    /// Counts points whose export has finished; `cause` says why they were not delivered, if they were not.
     pub(crate) fn count(&self, of: Exporter<'_>, points: u64, cause: Option<Cause>) {
         self.groups().exported.with(Exported { of, cause }).add(points);
     }
 
-    /// An export ended well at this time. None has until 1970.
+    /// Records the time of a successful export. `UNIX_EPOCH` means that no export has succeeded yet.
     pub(crate) fn succeeded(&self, of: Exporter<'_>, at: SystemTime) {
         let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
         self.groups().last_success.with(of.component).set(since.as_secs_f64());
     }
 
-    /// The receiver's clock is so many seconds ahead.
+    /// Records by how many seconds the receiver's clock is ahead.
     pub(crate) fn clock_skew(&self, of: Exporter<'_>, seconds: i64) {
         self.groups().clock_skew.with(of.component).set(seconds);
     }
 
-    /// So much waits in a target, and so many values more were given up.
+    /// Records the size of a target's queue in bytes, and counts values that were `dropped` since the last call.
     pub(crate) fn queue(&self, of: Exporter<'_>, bytes: u64, dropped: u64) {
         self.groups().queue_size.with(of.component).set(bytes);
         self.groups().queue_dropped.with(of.component).add(dropped);
     }
 
-    /// A collection is over.
+    /// Records the duration of a collection.
     pub(crate) fn collected(&self, took: Duration) {
         self.groups().collections.with(READER).record(took.as_secs_f64());
     }
 
-    /// The component has gone.
+    /// Removes the series of a component that has ended.
     pub(crate) fn forget(&self, of: Exporter<'_>) {
         let Some(groups) = self.groups.get() else { return };
         groups.inflight.remove(of);
@@ -237,13 +250,13 @@ impl Labels for Exporter<'_> {
     }
 }
 
-/// Points of a target, by how their export ended.
+/// The labels of exported points: the target, and the cause if the export failed.
 struct Exported<'a> {
     of: Exporter<'a>,
     cause: Option<Cause>,
 }
 
-/// Exports of a target, by how they ended.
+/// The labels of exports: the target, and the failure if the export failed.
 struct Operation<'a> {
     of: Exporter<'a>,
     failure: Option<Failure>,

@@ -1,4 +1,4 @@
-//! Where pull targets get their snapshots.
+//! The source of snapshots for pull targets.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -18,30 +18,30 @@ use crate::health::Health;
 use crate::snapshot::Snapshot;
 use crate::task::{self, Boxed};
 
-/// The source of snapshots for a scrape endpoint, or for a handler in the application's own server.
+/// A source of snapshots for a scrape endpoint, or for a handler in the application's own server.
 ///
-/// Concurrent requests share one collection, and one younger than `METERKIT_SNAPSHOT_MAX_AGE` (100 ms by default) is
-/// used again, whoever it was for. Works on any runtime, and without one. Cheap to clone.
+/// Concurrent requests share one collection, and any request reuses a snapshot that is younger than
+/// `METERKIT_SNAPSHOT_MAX_AGE` (100 ms by default). Works on any async runtime, and without one. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Source {
     collector: Arc<Collector>,
     components: Arc<Components>,
     runtime: Handle,
-    /// Which measurements may become exemplars once a target takes some.
+    /// Which measurements may become exemplars once a target takes exemplars.
     exemplar_filter: ExemplarFilter,
-    /// The service of the pipeline that it was handed to.
+    /// The service of the pipeline that received this source.
     service: Option<usize>,
-    /// What its snapshots leave out.
+    /// The filter that reduces the snapshots of this source, if there is one.
     filtered: Option<Arc<Filtered>>,
-    /// All filters of the pipeline: targets with the same filter share its snapshots.
+    /// All filters of the pipeline. Targets with equal filters share one, and thereby its snapshots.
     filters: Arc<std::sync::Mutex<Vec<Arc<Filtered>>>>,
-    /// Who waits for a collection waits here, not on a thread.
+    /// Lets requests wait for a running collection without blocking a thread.
     turn: Arc<Mutex<()>>,
-    /// The runtime ends a moment after the pipeline has answered that it has shut down.
+    /// Whether the pipeline has shut down. The runtime itself ends a moment after `shutdown` has returned.
     is_closed: Arc<AtomicBool>,
 }
 
-/// The pipeline has shut down.
+/// The error after a pipeline has shut down.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the metrics pipeline has shut down")]
 #[non_exhaustive]
@@ -70,8 +70,8 @@ impl Source {
         }
     }
 
-    /// Returns a source of what `filter` leaves, for a pull target that is not to receive everything. It replaces a filter
-    /// that this source has. Sources with equal filters share their snapshots.
+    /// Returns a source whose snapshots are reduced by `filter`, which replaces the filter of this source. Sources with
+    /// equal filters share their snapshots.
     #[must_use]
     pub fn filtered(&self, filter: TargetFilter) -> Self {
         let filtered = (!filter.is_all()).then(|| {
@@ -86,17 +86,17 @@ impl Source {
         Self { filtered, ..self.clone() }
     }
 
-    /// Returns a source for a service of the pipeline, which serves the endpoints that it asks for.
+    /// Returns a source for a service of the pipeline. Endpoints created from it are served by this service.
     pub(crate) fn for_service(&self, service: usize) -> Self {
         Self { service: Some(service), ..self.clone() }
     }
 
-    /// Starts to record [exemplars](Snapshot::exemplars). To be called by those who export them.
+    /// Starts recording [exemplars](Snapshot::exemplars). Call this if the target exports them.
     pub fn take_exemplars(&self) {
         self.collector.sample_exemplars(self.exemplar_filter);
     }
 
-    /// Ends collections that run on the pipeline's threads, and the recording of exemplars.
+    /// Stops collections on the pipeline's threads and the recording of exemplars.
     pub(crate) fn close(&self) {
         self.collector.sample_exemplars(ExemplarFilter::AlwaysOff);
         self.is_closed.store(true, Release);
@@ -104,9 +104,9 @@ impl Source {
 
     /// Returns a pull target that serves these snapshots. Self-metrics and [`Health`](crate::Health) report on it.
     ///
-    /// `name` is the target's, as in `OTEL_METRICS_EXPORTER`; `component_type` is one of those that OpenTelemetry's
-    /// Semantic Conventions know, if one fits; `endpoint` is where it can be asked, without secrets. Asking twice for
-    /// the same name and endpoint gives the same one.
+    /// `name` is the target's name, as in `OTEL_METRICS_EXPORTER`. `component_type` is one of the types that
+    /// OpenTelemetry's Semantic Conventions define, if one fits. `endpoint` is the address that can be scraped, without
+    /// secrets. A second call with the same name and endpoint returns the same pull target.
     pub fn endpoint(
         &self,
         name: &str,
@@ -120,8 +120,8 @@ impl Source {
         Endpoint::new(component)
     }
 
-    /// Returns the state of collection and delivery, as [`Pipeline::health`](crate::Pipeline::health) does. No filter
-    /// changes it.
+    /// Returns the state of collection and delivery, like [`Pipeline::health`](crate::Pipeline::health). Filters do not
+    /// affect it.
     pub fn health(&self) -> Health {
         let last = self.collector.last();
         Health {
@@ -141,21 +141,21 @@ impl Source {
     ///
     /// # Errors
     ///
-    /// [`Closed`] after `shutdown()`, once the last snapshot is too old.
+    /// Returns [`Closed`] after `shutdown()`, once the last snapshot is too old.
     pub async fn snapshot(&self) -> Result<Arc<Snapshot>, Closed> {
         let snapshot = self.take(Freshness::default()).await?;
         Ok(self.collector.served(snapshot))
     }
 
-    /// Returns a recent snapshot like [`snapshot`](Self::snapshot), or `None` if that takes longer than `limit`. The
-    /// collection then goes on for later requests.
+    /// Returns a recent snapshot like [`snapshot`](Self::snapshot), or `None` if the collection takes longer than
+    /// `limit`. The collection then continues and serves later requests.
     ///
     /// # Errors
     ///
-    /// [`Closed`] after `shutdown()`, once the last snapshot is too old.
+    /// Returns [`Closed`] after `shutdown()`, once the last snapshot is too old.
     pub async fn snapshot_within(&self, limit: Duration) -> Result<Option<Arc<Snapshot>>, Closed> {
         let source = self.clone();
-        // The caller's runtime, if it has any, may have no clock.
+        // Use the pipeline's runtime: the caller's, if there is one, may have no timer.
         let (reply, answer) = oneshot::channel();
         let waiting = async move {
             let _ = reply.send(timeout(limit, source.snapshot()).await);
@@ -168,12 +168,11 @@ impl Source {
         }
     }
 
-    /// Runs work that takes long, such as writing a snapshot of many series, on a thread of the pipeline that may
-    /// block.
+    /// Runs long work, such as encoding a snapshot with many series, on a blocking thread of the pipeline.
     ///
     /// # Errors
     ///
-    /// [`Closed`] after `shutdown()`.
+    /// Returns [`Closed`] after `shutdown()`.
     pub async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
@@ -184,7 +183,8 @@ impl Source {
         answer.await.map_err(|_| Closed)
     }
 
-    /// Returns a recent snapshot, for programs without a runtime. Callbacks may run on this thread.
+    /// Returns a recent snapshot and blocks until it is taken. Callbacks may run on the calling thread. For programs
+    /// without an async runtime.
     ///
     /// Works after `shutdown()` too.
     pub fn snapshot_blocking(&self) -> Arc<Snapshot> {
@@ -195,7 +195,7 @@ impl Source {
         })
     }
 
-    // Boxed, so that it is compiled in this crate only.
+    // Boxed so that the future is compiled only in this crate.
     pub(crate) fn take(&self, freshness: Freshness) -> Boxed<'_, Result<Arc<Snapshot>, Closed>> {
         Box::pin(async move {
             let snapshot = self.take_all(freshness).await?;
@@ -206,7 +206,7 @@ impl Source {
         })
     }
 
-    /// Returns a snapshot with all metrics.
+    /// Returns an unfiltered snapshot.
     async fn take_all(&self, freshness: Freshness) -> Result<Arc<Snapshot>, Closed> {
         let asked = Instant::now();
         if let Some(snapshot) = self.collector.cached(freshness, asked) {
@@ -222,7 +222,8 @@ impl Source {
         let (reply, answer) = oneshot::channel();
         let collector = self.collector.clone();
         let collect = move || {
-            // Whoever asked may have gone: the snapshot then serves the next one, who waits as long as this runs.
+            // The caller may have stopped waiting. The snapshot then serves the next request, which waits for the turn
+            // until this collection ends.
             let _turn = turn;
             let _ = reply.send(collector.collect(freshness));
         };

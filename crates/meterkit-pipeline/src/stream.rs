@@ -1,4 +1,4 @@
-//! Streams: what makes a metric of one collection the same as one of another.
+//! Streams, which identify the same metric in different collections.
 
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -6,14 +6,14 @@ use std::sync::Arc;
 use meterkit_core::{Data, Descriptor, Metric};
 use opentelemetry::InstrumentationScope;
 
-/// A metric of a scope, of one kind. Its series differ by their attributes alone.
+/// The identity of a metric: its scope, descriptor and kind. The series of a stream differ only in their attributes.
 ///
-/// What differs in its unit or its description only is counted apart, so these tell streams apart too.
+/// Instruments that differ only in unit or description are counted separately, so these distinguish streams too.
 #[derive(Clone, Debug)]
 pub(crate) struct Stream {
     scope: Arc<InstrumentationScope>,
     descriptor: Arc<Descriptor>,
-    /// Without points.
+    /// The kind of the data, without points.
     shape: Data,
 }
 
@@ -37,13 +37,13 @@ impl Eq for Stream {}
 
 impl Hash for Stream {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        // The names alone tell nearly all apart.
+        // The names alone distinguish nearly all streams.
         self.scope.name().hash(state);
         self.descriptor.name.hash(state);
     }
 }
 
-/// Returns whether the points of both can stand in one metric.
+/// Returns whether the points of `a` and `b` can be part of one metric.
 pub(crate) fn are_alike(a: &Data, b: &Data) -> bool {
     match (a, b) {
         (Data::Gauge(_), Data::Gauge(_)) | (Data::Summary(_), Data::Summary(_)) => true,
@@ -63,7 +63,7 @@ pub(crate) fn are_alike(a: &Data, b: &Data) -> bool {
     }
 }
 
-/// Compares bounds by their bits: those of other libraries may have NaN among them.
+/// Compares bucket boundaries by their bits, because boundaries from other libraries may contain NaN.
 fn have_same_bits(ours: &Arc<[f64]>, theirs: &Arc<[f64]>) -> bool {
     let bits = |bounds: &[f64]| bounds.iter().map(|bound| bound.to_bits()).collect::<Vec<_>>();
     Arc::ptr_eq(ours, theirs) || bits(ours) == bits(theirs)

@@ -1,4 +1,4 @@
-//! Summaries as numbers, for targets whose receivers know no summaries.
+//! Conversion of summaries into numbers, for targets whose receivers do not support summaries.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use meterkit_core::{
 use crate::point;
 use crate::snapshot::Snapshot;
 
-/// The label that has the quantile of a series.
+/// The label that contains the quantile of a series.
 const QUANTILE: &str = "quantile";
 
-/// Returns the snapshot with each summary as three metrics: the sums `….count` and `….sum`, and the gauge `….quantile`
-/// with a series per quantile.
+/// Returns the snapshot with each summary replaced by three metrics: the sums `….count` and `….sum`, and the gauge
+/// `….quantile` with one series per quantile.
 pub(crate) fn as_numbers(snapshot: Arc<Snapshot>) -> Arc<Snapshot> {
     let absent = snapshot.absent.iter();
     if !has_summaries(&snapshot.scopes) && !absent.clone().any(|it| has_summaries(&it.scopes)) {
@@ -87,7 +87,7 @@ fn parts(descriptor: &Descriptor, points: &[SummaryPoint]) -> [Metric; 3] {
     ]
 }
 
-/// Returns the identity of one of the series that a summary becomes: the same as long as the summary is the same.
+/// Returns the id of one of the series that replace a summary. It stays the same as long as the id of the summary does.
 fn series(of: SeriesId, part: &str) -> SeriesId {
     let mut hasher = DefaultHasher::new();
     (of, part).hash(&mut hasher);
@@ -169,7 +169,7 @@ mod tests {
         let first = take(Some(10));
         assert_eq!(values(&first.delta_since(None)), named(10.0, 5.0));
         take(Some(16));
-        // It is away, and so is what it counted before.
+        // While the series is missing, the delta still contains what it counted before.
         let away = take(None);
         let delta = values(&away.delta_since(Some(&first)));
         let rest = [("latency.count".to_owned(), 6.0), ("latency.sum".to_owned(), 3.0)];

@@ -1,5 +1,5 @@
-//! Tasks behind a pointer: of each type of future that is spawned, the runtime would have some hundred functions of its
-//! own compiled.
+//! Tasks that are boxed before they are spawned: for each type of future, the runtime would otherwise compile some
+//! hundred functions.
 
 use std::pin::Pin;
 
@@ -7,30 +7,30 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 tokio::task_local! {
-    /// The target that a task serves.
+    /// The name and number of the target that a task serves.
     pub(crate) static EXPORTER: String;
 }
 
-/// Returns which target called `name` this task serves, such as `otlp/0`: the field `exporter` of what a target logs.
-/// Outside of a pipeline, `name` itself.
+/// Returns the name and number of the target that this task serves, such as `otlp/0`, for the field `exporter` of log
+/// lines. Outside of a pipeline, returns `name`.
 pub fn exporter(name: &str) -> String {
     EXPORTER.try_with(Clone::clone).unwrap_or_else(|_| name.to_owned())
 }
 
-/// A future without its type.
+/// A boxed future.
 pub(crate) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Spawns a task on the runtime that the caller is on.
+/// Spawns a task on the caller's runtime.
 pub fn spawn(task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
     spawn_on(&Handle::current(), Box::pin(task))
 }
 
-/// Spawns a task on a runtime.
+/// Spawns a task on the given runtime.
 pub(crate) fn spawn_on(runtime: &Handle, task: Boxed<'static, ()>) -> JoinHandle<()> {
     runtime.spawn(task)
 }
 
-/// Spawns a task that returns something on the runtime that the caller is on.
+/// Spawns a task that returns a value on the caller's runtime.
 pub(crate) fn spawn_for<T: Send + 'static>(
     task: impl Future<Output = T> + Send + 'static,
 ) -> JoinHandle<T> {
@@ -38,7 +38,7 @@ pub(crate) fn spawn_for<T: Send + 'static>(
     tokio::spawn(task)
 }
 
-/// Runs work that blocks on a thread for it.
+/// Runs blocking work on a blocking thread of the runtime.
 pub(crate) fn run_blocking(runtime: &Handle, work: Box<dyn FnOnce() + Send>) {
     drop(runtime.spawn_blocking(work));
 }

@@ -1,4 +1,4 @@
-//! Views: metrics under other names, with fewer attributes, or not at all.
+//! Views, which rename or drop metrics, remove attributes or change aggregations.
 
 mod catalog;
 mod pattern;
@@ -26,10 +26,10 @@ pub use self::stream::{Aggregation, ViewStream};
 use self::totals::Presence;
 pub(crate) use self::totals::Totals;
 
-/// Changes to metrics on their way from the store to the targets, as an operator asks for them.
+/// Changes that an operator makes to metrics on their way from the store to the targets.
 ///
-/// Each view that selects an instrument gives one metric; an instrument that no view selects stays as it is. So a view
-/// that drops an instrument takes nothing from another view that selects it too.
+/// Each view that selects an instrument produces one metric. An instrument that no view selects stays as it is. A view
+/// that drops an instrument therefore does not affect other views that select it too.
 ///
 /// ```
 /// use meterkit_core::Registry;
@@ -48,39 +48,40 @@ pub(crate) use self::totals::Totals;
 /// # Ok::<(), meterkit_core::InstrumentError>(())
 /// ```
 ///
-/// # What a snapshot cannot tell any more
+/// # Limits
 ///
-/// Views are applied to what has been counted. Buckets can be joined, not divided: an aggregation over explicit buckets
-/// takes effect if the histogram has all of their bounds. Exponential buckets, the last value of a counter that is not
-/// observable, and cardinality limits must be known when an instrument is made. A pipeline sees to that, with
-/// [`Views::streams`]: of several views that select one histogram the first that names buckets counts, for all targets.
+/// Views are applied to values that have already been aggregated. Buckets can be merged but not divided, so an
+/// aggregation with explicit buckets takes effect if the histogram has all of their boundaries. Exponential buckets,
+/// the last value of a counter that is not observable, and cardinality limits must be known when an instrument is
+/// created. A pipeline takes care of that with [`Views::streams`]: if several views select one histogram, the first one
+/// that sets buckets applies, for all targets.
 ///
-/// By OpenTelemetry's metrics SDK, section View.
+/// See section View in the specification of OpenTelemetry's metrics SDK.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Views {
     views: Vec<View>,
-    /// Whether exemplars lack the attributes that views remove from their series.
+    /// Whether attributes that views remove from series are also removed from exemplars.
     strips_exemplars: bool,
 }
 
-/// One change: to what, and what becomes of it.
+/// A view: which instruments it selects, and how it changes their metrics.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[expect(clippy::exhaustive_structs, reason = "OpenTelemetry has these two")]
 pub struct View {
-    /// Which instruments it is for.
+    /// Which instruments the view selects.
     pub selector: ViewSelector,
-    /// What becomes of their metrics.
+    /// How the view changes their metrics.
     pub stream: ViewStream,
 }
 
 impl Views {
-    /// These views. Their order decides between two that give metrics of one name for the same instrument: the first
-    /// stays.
+    /// Creates a list of views. If two views produce metrics of the same name for the same instrument, the first one
+    /// applies.
     pub fn new(views: Vec<View>) -> Self {
         Self { views, strips_exemplars: false }
     }
 
-    /// Removes from exemplars, too, what views remove from their series.
+    /// Also removes from exemplars the attributes that views remove from their series.
     pub(crate) fn stripping_exemplars(self) -> Self {
         Self { strips_exemplars: true, ..self }
     }
@@ -90,12 +91,12 @@ impl Views {
         self.views.is_empty()
     }
 
-    /// Each view, in order.
+    /// Returns the views in order.
     pub fn iter(&self) -> impl Iterator<Item = &View> {
         self.views.iter()
     }
 
-    /// Returns what views ask for an instrument, when it is made.
+    /// Returns the streams of all views that select an instrument, for use when the instrument is created.
     pub fn streams<'a>(
         &'a self,
         scope: &'a InstrumentationScope,
@@ -105,8 +106,8 @@ impl Views {
         views.filter(move |view| view.selector.matches(scope, instrument)).map(|view| &view.stream)
     }
 
-    /// Returns the metrics of `registry` at `time` as the views have them, in the order that snapshots have. Series that are made of others go on from
-    /// one collection to the next, and their totals do not fall when those go that they are made of.
+    /// Returns the metrics of `registry` at `time` with the views applied, in the order of snapshots. Merged series
+    /// continue from one collection to the next, and their totals do not fall when a member disappears.
     pub(crate) fn apply_in(
         &self,
         registry: &Registry,
@@ -120,8 +121,7 @@ impl Views {
         scopes
     }
 
-    /// Returns the metrics as the views have them, and the series that are remembered no longer of those that views
-    /// make others of.
+    /// Returns the metrics with the views applied, and the members of merged series that are no longer remembered.
     fn apply_with(
         &self,
         mut scopes: Vec<ScopeMetrics>,
@@ -146,7 +146,7 @@ impl Views {
                         scopes[at].metrics.push(Metric { descriptor, data: data.into_owned() });
                         continue;
                     }
-                    // What gets another name joins the first metric that has it already.
+                    // A renamed metric joins the first metric that already has that name.
                     let is_renamed = selected.descriptor.name != metric.descriptor.name;
                     let place = (selected.stream(scope), if is_renamed { 0 } else { ordinal });
                     totals.add(place.0.clone(), place.1, &selected, exemplars);
@@ -179,22 +179,22 @@ impl Views {
     }
 }
 
-/// What views make of each metric.
+/// The result of views for each metric.
 struct Selection<'a> {
     views: &'a Views,
-    /// Of what no view selects.
+    /// The stream of metrics that no view selects.
     unchanged: ViewStream,
 }
 
-/// What a view makes of a metric.
+/// The result of one view for one metric.
 struct Selected<'a> {
-    /// Which view it is.
+    /// The index of the view.
     view: usize,
     descriptor: Arc<Descriptor>,
     data: Cow<'a, Data>,
-    /// Which attributes are kept.
+    /// The attributes to keep. `None` for all.
     filter: Option<&'a KeyFilter>,
-    /// Whether its series may become one with others.
+    /// Whether its series may be merged with others.
     is_joined: bool,
     /// See [`Views::stripping_exemplars`].
     strips_exemplars: bool,
@@ -211,7 +211,7 @@ impl Selected<'_> {
 }
 
 impl Selection<'_> {
-    /// Takes those metrics out of `scopes` that are not the same for views, into the same scopes.
+    /// Moves the metrics that views change out of `scopes` and returns them, in the same scopes.
     fn split(&self, scopes: &mut [ScopeMetrics]) -> Vec<ScopeMetrics> {
         let split = |scope: &mut ScopeMetrics| {
             let is_changed = |metric: &Metric| {
@@ -226,7 +226,7 @@ impl Selection<'_> {
         scopes.iter_mut().map(split).collect()
     }
 
-    /// Returns what the views make of `metric`; what no view selects stays.
+    /// Returns the results of the views for `metric`, or `metric` unchanged if no view selects it.
     fn of<'m>(&'m self, scope: &InstrumentationScope, metric: &'m Metric) -> Vec<Selected<'m>> {
         let mut streams: Vec<_> = self.matching(scope, metric).collect();
         if streams.is_empty() {
@@ -249,7 +249,7 @@ impl Selection<'_> {
         all
     }
 
-    /// Returns the streams of the views that select `metric`, each with its place.
+    /// Returns the streams of the views that select `metric`, each with the index of its view.
     fn matching(
         &self,
         scope: &InstrumentationScope,
@@ -260,14 +260,14 @@ impl Selection<'_> {
         views.map(|(at, view)| (at, &view.stream))
     }
 
-    /// Returns whether views give its name to metrics: it is made of several from the start, as what joins it later may
-    /// be older.
+    /// Returns whether a view renames metrics to this name. If so, the metric is treated as merged from the start,
+    /// because metrics that join it later may be older.
     fn is_named(&self, descriptor: &Descriptor) -> bool {
         self.views.views.iter().any(|view| view.stream.name.as_ref() == Some(&descriptor.name))
     }
 }
 
-/// Returns each metric with its place among those that look alike.
+/// Returns each metric with its index among metrics with equal name, unit, description and kind.
 fn with_ordinals(metrics: &[Metric]) -> impl Iterator<Item = (&Metric, usize)> {
     metrics.iter().enumerate().map(|(at, metric)| {
         let has_name = |other: &&Metric| other.descriptor.name == metric.descriptor.name;

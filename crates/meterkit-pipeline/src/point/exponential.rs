@@ -1,4 +1,4 @@
-//! Exponential histograms: what came between two points of a series.
+//! Points of exponential histograms.
 
 use std::time::SystemTime;
 
@@ -13,7 +13,7 @@ impl Point for ExponentialHistogramPoint {
     point!(points in Data::ExponentialHistogram { points, .. });
 
     fn since(&self, earlier: &Self, time: SystemTime) -> Self {
-        // A scale never rises while a series lives, nor does a threshold of ours change.
+        // During the lifetime of a series, its scale never rises and its zero threshold never changes.
         let is_same = self.scale <= earlier.scale
             && self.zero_threshold.to_bits() == earlier.zero_threshold.to_bits();
         let increase =
@@ -57,7 +57,8 @@ impl Point for ExponentialHistogramPoint {
     }
 }
 
-/// Returns what came since `earlier`, from the first bucket that got something to the last one; `None` if a count fell.
+/// Returns the counts added since `earlier`, from the first bucket with a change to the last one. `None` if a count
+/// fell.
 fn increase(now: &ExponentialBuckets, earlier: &ExponentialBuckets) -> Option<ExponentialBuckets> {
     let mut of_earlier = (earlier.offset..=i32::MAX).zip(&earlier.counts);
     if of_earlier.any(|(index, count)| *count > now.count(index)) {

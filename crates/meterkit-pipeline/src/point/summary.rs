@@ -1,4 +1,4 @@
-//! Summaries, which have no deltas.
+//! Points of summaries, which have no deltas.
 
 use std::time::SystemTime;
 
