@@ -95,7 +95,7 @@ impl Progress {
                 tracing::warn!(
                     series,
                     "series ended more than an hour ago, or more than 100,000 other series ended after them, before a \
-                     lacks their last values: they are lost for it, and counted in `meterkit.dropped`"
+                     target received their last values; these are lost for the target and counted in `meterkit.dropped`"
                 );
             }
         }

@@ -43,7 +43,7 @@ pub enum RefreshError {
     /// The callbacks take longer than 10 s, or wait for a thread that in turn waits for them.
     #[error(
         "callbacks of `refresh_every` did not finish within {} s; if they need the runtime of an async test whose only \
-         thread waits for them? Collect with `collect_async` then",
+         thread is waiting for them, collect with `collect_async`",
         PATIENCE.as_secs()
     )]
     Unended,
