@@ -1,4 +1,4 @@
-//! What runs on the pipeline's thread.
+//! The work of the pipeline's thread.
 
 use std::future::Future;
 use std::iter;
@@ -27,10 +27,10 @@ use crate::source::Source;
 use crate::target::{Schedule, Target};
 use crate::task::{self, EXPORTER};
 
-/// The time that companions get when push targets have used up the deadline.
+/// The time that companions have at least, even if push targets have used up the deadline.
 const COMPANIONS_MOMENT: Duration = Duration::from_millis(100);
 
-/// Everything that the thread needs.
+/// The parts of a pipeline that its thread owns.
 pub(crate) struct Work {
     pub(crate) registry: Registry,
     pub(crate) claim: Claim,
@@ -39,38 +39,38 @@ pub(crate) struct Work {
     pub(crate) targets: Vec<PushTarget>,
     pub(crate) services: Vec<Service>,
     pub(crate) news: Arc<News>,
-    /// Set once the pipeline has shut down, before anyone is answered.
+    /// The outcome of the shutdown. Set before any caller receives an answer.
     pub(crate) outcome: Arc<OnceLock<Outcome>>,
 }
 
-/// A push target, about to be started.
+/// A push target that is about to start.
 pub(crate) type PushTarget =
     (Box<dyn Target>, Schedule, TargetFilter, Arc<Component>, TargetProgress);
 
-/// A pull target, about to be started.
+/// A pull target that is about to start.
 pub(crate) type Service =
     Box<dyn FnOnce(Source, Stop) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
-/// What runs beside the targets.
+/// The companions of a pipeline.
 pub(crate) type Companions = Vec<Arc<dyn Companion>>;
 
 /// A request to export everything recorded so far, within `deadline`.
 pub(crate) struct Command {
-    /// Whether the pipeline shuts down afterwards.
+    /// Whether the pipeline shuts down after the export.
     pub(crate) is_last: bool,
     pub(crate) deadline: Instant,
     pub(crate) reply: std_mpsc::Sender<Outcome>,
 }
 
-/// How a flush or a shutdown ended.
+/// The outcome of a flush or a shutdown.
 pub(crate) type Outcome = Result<(), FlushError>;
 
-/// Signals a pull target to stop, with the deadline by which it must be done.
+/// A signal that tells a pull target to stop by a deadline.
 #[derive(Clone, Debug)]
 pub struct Stop(watch::Receiver<Option<Ending>>);
 
 impl Stop {
-    /// Waits until the pipeline shuts down; gives the moment by which to be done.
+    /// Waits until the pipeline shuts down, and returns the deadline by which the target must have stopped.
     pub async fn requested(&mut self) -> Instant {
         match self.0.wait_for(Option::is_some).await {
             Ok(ending) => ending.map_or_else(Instant::now, |ending| ending.deadline),
@@ -78,7 +78,7 @@ impl Stop {
         }
     }
 
-    /// Does `work`, unless the pipeline shuts down before it is done.
+    /// Runs `work` to completion and returns its output, or `None` if the pipeline shuts down first.
     pub async fn before<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
@@ -87,7 +87,7 @@ impl Stop {
         }
     }
 
-    /// Waits until the pipeline shuts down, but no longer than `time`; gives whether it does.
+    /// Waits until the pipeline shuts down, but no longer than `time`. Returns whether it shuts down.
     pub async fn requested_within(&mut self, time: Duration) -> bool {
         timeout(time, self.requested()).await.is_ok()
     }
@@ -104,7 +104,7 @@ struct Served {
 impl Work {
     pub(crate) fn run(self, runtime: Runtime, inbox: mpsc::UnboundedReceiver<Command>) {
         let end = runtime.block_on(self.serve(inbox));
-        // Callbacks that hang must not keep the thread: what is left of the deadline, then they are left behind.
+        // Callbacks that hang must not block the thread. They get the rest of the deadline and are then abandoned.
         runtime.shutdown_timeout(end.saturating_duration_since(Instant::now()));
     }
 
@@ -137,7 +137,7 @@ impl Work {
         let refreshes = refreshes::run(self.registry.clone(), self.news.refresh.clone(), ended);
         let refreshes = task::spawn(refreshes);
 
-        // Flushes that a shutdown overtakes. Its last export holds what they asked for, so they get its outcome.
+        // Flushes that a shutdown overtakes receive its outcome, because its last export includes their values.
         let (overtaken, mut late) = mpsc::unbounded_channel();
         while let Some(Command { is_last, deadline, reply }) = inbox.recv().await {
             if !is_last {
@@ -159,17 +159,18 @@ impl Work {
             self.registry.expect_listener(false);
             self.source.close();
             self.source.components().retire();
-            // Before the answer: whoever has it may start another pipeline.
+            // Release the claim before the answer: the caller may then start another pipeline.
             drop(self.claim);
             let outcome = self.outcome.get_or_init(|| outcome);
-            // Everyone who asked meanwhile gets the same answer. From here on, callers find it in `self.outcome`.
+            // Everyone who asked meanwhile receives the same answer. From here on, callers find it in `self.outcome`.
             inbox.close();
             let waiting = iter::from_fn(|| inbox.try_recv().ok()).map(|command| command.reply);
             let late = iter::from_fn(|| late.try_recv().ok());
             for reply in iter::once(reply).chain(late).chain(waiting) {
                 let _ = reply.send(outcome.clone());
             }
-            // Timers of a refresh that outlives the runtime would panic. One that blocks is not waited for longer.
+            // Stop refreshes first: timers of a refresh that outlives the runtime would panic. Do not wait beyond the
+            // deadline.
             refreshes.abort();
             refreshing.send_replace(());
             let _ = timeout_at(deadline.into(), refreshing.closed()).await;
@@ -179,7 +180,7 @@ impl Work {
     }
 }
 
-/// Serves a target to its end, which comes too early if the target panics.
+/// Serves a target until the end, and logs a panic that ends its task early.
 async fn watch_delivery(
     component: Arc<Component>,
     delivery: impl Future<Output = Result<(), ExportError>> + Send + 'static,
@@ -192,10 +193,10 @@ async fn watch_delivery(
     })
 }
 
-/// Runs a service to its end, which is to be reported if it comes too early.
+/// Runs a service until the end, and reports if it ends before it was told to stop.
 async fn watch_service(service: usize, serve: Service, source: Source, stop: Stop) {
     let (components, mut stopped) = (source.clone(), stop.clone());
-    // As a task of its own, and called there: it may panic.
+    // Call it in a separate task, because it may panic.
     let ended = task::spawn(async move { serve(source, stop).await }).await;
     if stopped.requested_within(Duration::ZERO).await {
         return;
@@ -204,7 +205,7 @@ async fn watch_service(service: usize, serve: Service, source: Source, stop: Sto
     components.components().service_ended(service, panic);
 }
 
-/// Returns what is said of a panic, `panicked with message "a bug"`: the number of its task tells nobody anything.
+/// Returns the text of a panic, such as `panicked with message "a bug"`, without the number of its task.
 fn without_task(panic: &JoinError) -> String {
     let text = panic.to_string();
     text.find("panicked").map_or(&*text, |at| &text[at..]).to_owned()
@@ -215,7 +216,7 @@ async fn flush(
     companions: Companions,
     deadline: Instant,
 ) -> Outcome {
-    // One moment for all targets: they share one collection.
+    // All targets use the same moment, so that they share one collection.
     let asked = Instant::now();
     let flushing: Vec<_> = targets
         .into_iter()
@@ -252,20 +253,20 @@ async fn finish(
         failures.push(TargetFailure { target: name, reason });
     }
     for service in services {
-        // What a service has not finished by then is cut off; it has answered what it could.
+        // Unfinished work of a service is cut off at the deadline.
         let _ = timeout_at(deadline.into(), service).await;
     }
     failures.extend(ask(companions, deadline, |companion, left| companion.shutdown(left)).await);
     outcome(failures)
 }
 
-/// Asks each companion for something that may block. Returns the failures.
+/// Calls `ask` for each companion on a thread that may block. Returns the failures.
 async fn ask(
     companions: Companions,
     deadline: Instant,
     ask: fn(&dyn Companion, Duration) -> Result<(), String>,
 ) -> Vec<TargetFailure> {
-    // Targets may have used the time up: that is no failure of a companion, which gets a moment in any case.
+    // If targets have used up the time, companions still get a moment: that is not their fault.
     let end = deadline.max(Instant::now() + COMPANIONS_MOMENT);
     let asked = companions.into_iter().map(|companion| {
         let name = companion.name().to_owned();

@@ -1,4 +1,4 @@
-//! What views make of a catalog: its instruments as the targets have them.
+//! Views applied to a catalog, which then lists the metrics as targets receive them.
 
 use meterkit_core::order;
 use meterkit_core::{Catalog, CatalogEntry, CatalogLabel, Descriptor, Kind};
@@ -9,8 +9,8 @@ use super::stream::places;
 use super::{Aggregation, ViewStream, Views};
 
 impl Views {
-    /// Returns the catalog as the targets have it: under the names that views give, with the labels that they leave,
-    /// without what they drop. For what is drawn or looked up by these names.
+    /// Returns the catalog with the views applied: instruments have the names that views set and the labels that views
+    /// keep, and dropped instruments are missing. Use it to draw or look up metrics by the names that targets receive.
     ///
     /// ```
     /// use meterkit_core::Registry;
@@ -37,7 +37,7 @@ impl Views {
         all
     }
 
-    /// Returns what the views that select an instrument make of it; `None` when none does.
+    /// Returns the entries that views produce from an instrument, or `None` if no view selects it.
     fn entries(&self, entry: &CatalogEntry) -> Option<Vec<CatalogEntry>> {
         let (scope, descriptor) = (scope_of(entry), descriptor_of(entry)?);
         let mut is_selected = false;
@@ -52,7 +52,7 @@ impl Views {
 }
 
 impl ViewStream {
-    /// Returns the instrument as this stream has it; `None` when it is dropped.
+    /// Returns the catalog entry with this stream applied, or `None` if the stream drops the instrument.
     fn entry(&self, entry: &CatalogEntry, kind: Kind) -> Option<CatalogEntry> {
         let translated = prometheus_name::family(&entry.name, &entry.unit, kind);
         let is_literal = entry.prometheus_name != translated;
@@ -87,7 +87,7 @@ impl ViewStream {
             entry.attributes.retain(|key, _| filter.keeps(key));
         }
         entry.kind = kind.as_str().to_owned();
-        // A name that is Prometheus' already stays, unless the view sets another one.
+        // A name that was already a Prometheus name stays, unless the view sets another one.
         if self.name.is_some() || !is_literal && (kind != before || self.unit.is_some()) {
             entry.prometheus_name = prometheus_name::family(&entry.name, &entry.unit, kind);
         }
@@ -95,7 +95,7 @@ impl ViewStream {
     }
 }
 
-/// Adds an instrument, or its labels to one that its points are added to.
+/// Adds an entry to the catalog, or adds its labels to the entry that its points are merged into.
 fn put(all: &mut Catalog, entry: CatalogEntry) {
     let is_same = |known: &CatalogEntry| {
         let both = descriptor_of(known).zip(descriptor_of(&entry));
@@ -123,7 +123,7 @@ fn put(all: &mut Catalog, entry: CatalogEntry) {
     }
 }
 
-/// Values are known where both know theirs.
+/// Merges a label into a known one. The values remain known only if both labels list theirs.
 fn join(known: &mut CatalogLabel, label: CatalogLabel) {
     known.optional |= label.optional;
     known.max_values = known.max_values.max(label.max_values);
@@ -148,7 +148,7 @@ fn scope_of(entry: &CatalogEntry) -> InstrumentationScope {
     }
 }
 
-/// Returns what an instrument is called, and its kind; `None` if that is not one of [`KINDS`].
+/// Returns the descriptor of an entry, or `None` if its kind is not one of [`KINDS`].
 fn descriptor_of(entry: &CatalogEntry) -> Option<Descriptor> {
     let kind = KINDS.into_iter().find(|kind| kind.as_str() == entry.kind)?;
     let (name, unit) = (entry.name.clone(), entry.unit.clone());
@@ -225,7 +225,7 @@ mod tests {
         catalog.entries.iter().map(|entry| &*entry.prometheus_name).collect()
     }
 
-    /// The names of both are those of the same code: it is applied to points here, as targets have them.
+    /// The catalog and the points, as targets receive them, must agree because both are named by the same code.
     #[test]
     fn what_the_catalog_says_is_what_the_targets_get() {
         let keys = KeyFilter { included: Some(vec!["kind".into()]), excluded: Vec::new() };

@@ -8,9 +8,9 @@ use meterkit_rules::glob;
 
 use crate::point::OVERFLOW;
 
-/// A name in which `*` stands for any text, also none, and `?` for any one character. Capitals count.
+/// A name in which `*` stands for any text, including none, and `?` for any one character. Case-sensitive.
 ///
-/// By OpenTelemetry's metrics SDK, section Instrument selection criteria.
+/// See section Instrument selection criteria in the specification of OpenTelemetry's metrics SDK.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NamePattern(String);
 
@@ -20,12 +20,12 @@ impl NamePattern {
         &self.0
     }
 
-    /// Returns whether it may match more than one name.
+    /// Returns whether the pattern may match more than one name.
     pub fn has_wildcards(&self) -> bool {
         self.0.contains(['*', '?'])
     }
 
-    /// Returns whether `name` is what the pattern says.
+    /// Returns whether the pattern matches `name`.
     ///
     /// ```
     /// use meterkit_pipeline::NamePattern;
@@ -51,7 +51,7 @@ impl fmt::Display for NamePattern {
     }
 }
 
-/// Keys or names to keep: those that `included` has, without those that `excluded` has.
+/// A filter of keys or names, which keeps those that match `included` and do not match `excluded`.
 ///
 /// ```
 /// use meterkit_pipeline::KeyFilter;
@@ -62,28 +62,29 @@ impl fmt::Display for NamePattern {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "OpenTelemetry has these two")]
 pub struct KeyFilter {
-    /// What is kept; `None` for everything.
+    /// The patterns to keep. `None` keeps everything.
     pub included: Option<Vec<NamePattern>>,
-    /// What is not kept, also where `included` has it.
+    /// The patterns to leave out, even if they match `included`.
     pub excluded: Vec<NamePattern>,
 }
 
 impl KeyFilter {
-    /// Creates a filter that keeps what matches one of these patterns.
+    /// Creates a filter that keeps names that match one of these patterns.
     pub fn only(patterns: impl IntoIterator<Item = impl Into<NamePattern>>) -> Self {
         let included = patterns.into_iter().map(Into::into).collect();
         Self { included: Some(included), excluded: Vec::new() }
     }
 
-    /// Leaves out what matches one of these patterns, too. `KeyFilter::default().without(..)` keeps all the rest.
+    /// Adds patterns to leave out. `KeyFilter::default().without(..)` keeps everything else.
     #[must_use]
     pub fn without(mut self, patterns: impl IntoIterator<Item = impl Into<NamePattern>>) -> Self {
         self.excluded.extend(patterns.into_iter().map(Into::into));
         self
     }
 
-    /// Parses a comma list of patterns, in which `!` marks what is left out. A list that only leaves something out keeps
-    /// all the rest. Returns `None` if a pattern contains white space, or nothing follows a `!`.
+    /// Parses a comma-separated list of patterns, in which `!` marks a pattern to leave out. A list that contains only
+    /// such patterns keeps everything else. Returns `None` if a pattern contains white space, or if nothing follows a
+    /// `!`.
     pub fn parse(text: &str) -> Option<Self> {
         let mut filter = Self::default();
         for pattern in text.split(',').map(str::trim).filter(|pattern| !pattern.is_empty()) {
@@ -104,7 +105,7 @@ impl KeyFilter {
         self.included.iter().flatten().chain(&self.excluded)
     }
 
-    /// Returns whether it keeps everything.
+    /// Returns whether the filter keeps everything.
     pub(crate) fn is_all(&self) -> bool {
         self.included.is_none() && self.excluded.is_empty()
     }
@@ -118,7 +119,7 @@ impl KeyFilter {
         is_included && !self.excluded.iter().any(|pattern| pattern.matches(key))
     }
 
-    /// Returns the attributes that are left of those of a series.
+    /// Returns the attributes of a series that the filter keeps. The attribute of the overflow series is always kept.
     pub(crate) fn kept(&self, attributes: &Attributes) -> Attributes {
         let keeps = |key: &str| key == OVERFLOW || self.keeps(key);
         if attributes.iter().all(|(key, _)| keeps(key)) {

@@ -1,37 +1,38 @@
-//! Which instruments a view is for.
+//! The selection of instruments by a view.
 
 use meterkit_core::{Descriptor, Kind};
 use opentelemetry::InstrumentationScope;
 
 use super::pattern::NamePattern;
 
-/// What an instrument must be for a view to apply to it: all that is given. Nothing given means every instrument.
+/// The criteria that an instrument must meet for a view to apply to it. All criteria that are set must match; without
+/// any, every instrument matches.
 ///
-/// By OpenTelemetry's metrics SDK, section Instrument selection criteria.
+/// See section Instrument selection criteria in the specification of OpenTelemetry's metrics SDK.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "OpenTelemetry has these")]
 pub struct ViewSelector {
-    /// The full name, with wildcards.
+    /// The full name of the instrument, which may contain wildcards.
     pub instrument_name: Option<NamePattern>,
-    /// What it is.
+    /// The kind of the instrument.
     pub instrument_type: Option<Kind>,
-    /// Its unit.
+    /// The unit of the instrument.
     pub unit: Option<String>,
-    /// The name of its scope.
+    /// The name of the instrument's scope.
     pub meter_name: Option<String>,
-    /// The version of its scope.
+    /// The version of the instrument's scope.
     pub meter_version: Option<String>,
-    /// The schema URL of its scope.
+    /// The schema URL of the instrument's scope.
     pub meter_schema_url: Option<String>,
 }
 
 impl ViewSelector {
-    /// Whether it may choose more than one instrument of a scope.
+    /// Returns whether the selector may match more than one instrument of a scope.
     pub fn is_wide(&self) -> bool {
         self.instrument_name.as_ref().is_none_or(NamePattern::has_wildcards)
     }
 
-    /// Whether it chooses an instrument, which is one of `kinds`.
+    /// Returns whether the selector matches `instrument` in `scope`.
     pub(super) fn matches(&self, scope: &InstrumentationScope, instrument: &Descriptor) -> bool {
         let is = |asked: &Option<String>, found: Option<&str>| {
             asked.as_deref().is_none_or(|asked| Some(asked) == found)

@@ -1,4 +1,4 @@
-//! How values are kept, as views and targets ask for it: what must be known before they are recorded.
+//! Aggregation settings from views and targets that must be known before values are recorded.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use meterkit_core::{
 
 use super::{Aggregation, ViewStream, Views};
 
-/// How values are kept where no view says so.
+/// Defaults for instruments whose aggregation no view sets.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StreamDefaults {
     histogram: Option<HistogramBuckets>,
@@ -17,28 +17,28 @@ pub struct StreamDefaults {
 }
 
 impl StreamDefaults {
-    /// As the code says.
+    /// Creates defaults that leave every instrument as its code declares it.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The buckets of all histograms, whatever the code says:
-    /// `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION`. Values are recorded once for all targets, so that it
-    /// holds for all of them.
+    /// Sets the buckets of all histograms, whatever their code declares, as
+    /// `OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION` does. Applies to all targets, because values are
+    /// recorded once for all of them.
     #[must_use]
     pub fn histogram(mut self, buckets: HistogramBuckets) -> Self {
         self.histogram = Some(buckets);
         self
     }
 
-    /// Sets how many series a group may have if its code does not say.
+    /// Sets the cardinality limit of groups whose code does not set one.
     #[must_use]
     pub fn cardinality_limit(mut self, series: usize) -> Self {
         self.limit = Some(series);
         self
     }
 
-    /// The same for those of one kind.
+    /// Sets the cardinality limit for groups of one kind, in place of [`cardinality_limit`](Self::cardinality_limit).
     #[must_use]
     pub fn cardinality_limit_of(mut self, kind: Kind, series: usize) -> Self {
         self.limits.retain(|(known, _)| *known != kind);
@@ -52,7 +52,7 @@ impl StreamDefaults {
     }
 }
 
-/// Makes the instruments of `registry` keep their values as `views` and `defaults` ask for.
+/// Makes the instruments of `registry` aggregate their values as `views` and `defaults` ask for.
 pub(crate) fn set_streams(registry: &Registry, views: &Views, defaults: &StreamDefaults) {
     let (views, defaults) = (views.clone(), defaults.clone());
     registry.set_streams(move |instrument| settings(&views, &defaults, instrument));

@@ -1,4 +1,4 @@
-//! What becomes of the metrics that a view selects.
+//! The changes that a view makes to the metrics that it selects.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -7,60 +7,61 @@ use meterkit_core::{Data, Descriptor, HistogramPoint, Kind, Metric, NumberPoint,
 
 use super::pattern::KeyFilter;
 
-/// How a metric goes on once a view has selected it. What is not given stays as the instrument has it.
+/// The changes that a view makes to a metric. Fields that are `None` leave the metric as the instrument declares it.
 ///
-/// By OpenTelemetry's metrics SDK, section Stream configuration.
+/// See section Stream configuration in the specification of OpenTelemetry's metrics SDK.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[expect(clippy::exhaustive_structs, reason = "OpenTelemetry has these")]
 pub struct ViewStream {
-    /// Its new name.
+    /// The new name of the metric.
     pub name: Option<String>,
-    /// Its new description.
+    /// The new description of the metric.
     pub description: Option<String>,
-    /// Its new unit. Values stay as they are recorded: this corrects a unit, and determines the suffix in Prometheus.
+    /// The new unit of the metric. Values are not converted: this corrects a wrong unit, and determines the suffix in
+    /// Prometheus.
     pub unit: Option<String>,
-    /// How its values are put together.
+    /// The new aggregation of the metric.
     pub aggregation: Option<Aggregation>,
-    /// How many series it may have. For the registry, when the instrument is made: nothing that a snapshot can tell.
+    /// The maximum number of series. Applied by the registry when the instrument is created, not to snapshots.
     pub cardinality_limit: Option<usize>,
-    /// Which attributes its series keep. Series that do not differ any more are merged.
+    /// The attributes that its series keep. Series that no longer differ are merged.
     pub attribute_keys: Option<KeyFilter>,
 }
 
-/// How values become points.
+/// How values are aggregated into points.
 ///
-/// By OpenTelemetry's metrics SDK, section Aggregation.
+/// See section Aggregation in the specification of OpenTelemetry's metrics SDK.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Aggregation {
-    /// By the kind of the instrument.
+    /// The default aggregation of the instrument's kind.
     Default,
-    /// Not at all: the metric is gone.
+    /// No aggregation: the metric is dropped.
     Drop,
-    /// Values are added up. Of a histogram its sum remains.
+    /// The sum of all values. A histogram is reduced to its sum.
     Sum,
-    /// The last value stands.
+    /// The last value.
     LastValue,
-    /// A histogram over these buckets.
+    /// A histogram with explicit bucket boundaries.
     ExplicitBuckets {
-        /// Upper bounds, rising; `None` for the specification's default.
+        /// The upper bucket boundaries in ascending order. `None` for the default of the specification.
         boundaries: Option<Vec<f64>>,
-        /// Whether the smallest and largest value are exported.
+        /// Whether minimum and maximum are exported.
         record_min_max: bool,
     },
-    /// A histogram over buckets that grow by powers of two.
+    /// A histogram with exponential buckets.
     ExponentialBuckets {
-        /// How fine they are at best, -10 to 20.
+        /// The maximum scale, and thereby the best resolution, from -10 to 20.
         max_scale: i8,
-        /// How many of them there are at most, for positive and for negative values each.
+        /// The maximum number of buckets for positive values, and for negative values.
         max_size: u32,
-        /// Whether the smallest and largest value are exported.
+        /// Whether minimum and maximum are exported.
         record_min_max: bool,
     },
 }
 
 impl ViewStream {
-    /// Returns the kind of the metric that this stream makes of an instrument.
+    /// Returns the kind of the metric that this stream produces from an instrument of `kind`.
     pub(super) fn kind(&self, kind: Kind) -> Kind {
         match (&self.aggregation, kind) {
             (Some(Aggregation::Sum), Kind::Histogram) => Kind::Counter,
@@ -72,7 +73,7 @@ impl ViewStream {
         }
     }
 
-    /// Returns what the metric of an instrument is called in this stream.
+    /// Returns the descriptor of an instrument's metric in this stream.
     pub(super) fn describe(&self, instrument: &Arc<Descriptor>) -> Arc<Descriptor> {
         let mut descriptor = instrument.clone();
         let kind = self.kind(instrument.kind);
@@ -93,13 +94,13 @@ impl ViewStream {
         descriptor
     }
 
-    /// Returns the values of an instrument as this stream puts them together; `None` when it is dropped.
+    /// Returns the data of `metric` as this stream aggregates it, or `None` if the stream drops the metric.
     pub(super) fn aggregate<'a>(&self, metric: &'a Metric) -> Option<Cow<'a, Data>> {
         let (mut data, kind) = (Cow::Borrowed(&metric.data), metric.descriptor.kind);
         match &self.aggregation {
             Some(Aggregation::Drop) => return None,
             Some(Aggregation::Sum) => sum(&mut data),
-            // What callbacks report is the last value already.
+            // Callbacks report totals, so the value of the sum is already the last value.
             Some(Aggregation::LastValue) if self.kind(kind) != kind => last_value(data.to_mut()),
             Some(Aggregation::ExplicitBuckets { boundaries, record_min_max }) => {
                 explicit_buckets(data.to_mut(), boundaries.as_deref(), *record_min_max);
@@ -133,7 +134,7 @@ fn sum(data: &mut Cow<'_, Data>) {
         }
         _ => return,
     };
-    // The specification has the sums of histograms rise, whatever is recorded.
+    // The specification treats the sum of a histogram as monotonic, whatever is recorded.
     *data = Cow::Owned(Data::Sum { monotonic: true, temporality, points });
 }
 
@@ -160,7 +161,8 @@ fn explicit_buckets(data: &mut Data, boundaries: Option<&[f64]>, record_min_max:
     }
 }
 
-/// For each bucket, which one of the coarser ones it goes into. `None` when one of those would have to be cut in two.
+/// Returns, for each bucket, the index of the coarser bucket that contains it. `None` if `coarser` does not ascend or
+/// has a boundary that `bounds` lack, because a bucket would then have to be divided.
 pub(super) fn places(bounds: &[f64], coarser: &[f64]) -> Option<Vec<usize>> {
     let is_rising = coarser.windows(2).all(|pair| pair[0] < pair[1]);
     if !is_rising || !coarser.iter().all(|bound| bounds.contains(bound)) {

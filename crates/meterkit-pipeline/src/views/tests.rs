@@ -110,13 +110,13 @@ fn numbers(metric: &Metric) -> Vec<(String, Value)> {
 }
 
 impl Views {
-    /// Returns the metrics as these views have them, where nothing was collected before.
+    /// Returns the metrics with these views applied, as in a first collection.
     pub(super) fn applied(&self, scopes: Vec<ScopeMetrics>) -> Vec<ScopeMetrics> {
         self.apply_with(scopes, &mut Totals::default(), START, &mut Exemplars::default()).0
     }
 }
 
-/// Returns the metrics as if callbacks reported them.
+/// Turns counters into observable counters, as if callbacks reported their values.
 fn observed(mut scopes: Vec<ScopeMetrics>) -> Vec<ScopeMetrics> {
     for metric in scopes.iter_mut().flat_map(|scope| &mut scope.metrics) {
         let descriptor = Arc::make_mut(&mut metric.descriptor);
@@ -401,7 +401,7 @@ fn the_registry_can_ask_what_views_want_of_an_instrument() {
     assert_eq!((ask(0), ask(1)), (vec![7], vec![]));
 }
 
-/// Takes one collection after the other.
+/// Takes consecutive collections.
 #[derive(Default)]
 struct Collector {
     totals: Totals,
@@ -426,10 +426,10 @@ impl Collector {
     }
 }
 
-/// The host, the shard and the value of each series, at a time in seconds.
+/// A collection: its time in seconds, and the host, shard and value of each series.
 type Collection<'a> = (u64, &'a [(&'static str, &'static str, u64)]);
 
-/// The total of host `a` after each collection. A counter without series is not there at all.
+/// Returns the total of host `a` after each collection. A counter without series is missing altogether.
 fn totals_of_a(collections: &[Collection<'_>]) -> Vec<Option<f64>> {
     let (registry, views) = (Registry::new(), view("jobs", keeping(&["host"])));
     let (mut collector, mut ids) = (Collector::default(), HashMap::new());
@@ -456,7 +456,7 @@ fn a_total_does_not_fall_when_its_metric_is_absent_after_a_long_pause() {
     let before = (0, &[("a", "1", 100)][..]);
     let totals = totals_of_a(&[before, (9000, &[]), (9010, &[("a", "2", 3)])]);
     assert_eq!(totals, [Some(100.0), None, Some(103.0)]);
-    // It has been back since, so it is absent for the first time again.
+    // The series was back in between, so it counts as newly absent.
     let back = (9010, &[("a", "1", 100)][..]);
     let totals =
         totals_of_a(&[before, (9000, &[]), back, (18_000, &[]), (18_010, &[("a", "2", 3)])]);

@@ -1,8 +1,8 @@
-//! Series that views make of several others.
+//! Totals: series that views merge from several others, their members.
 //!
-//! Such a series has an id and a start of its own. A total of rising values must not fall while the pipeline runs:
-//! targets would take that for a restart, and count what is left once more. So members that are absent for now go on to
-//! count as they last did, and what those counted that are not coming back is kept.
+//! A total has its own id and start time. A monotonic total must not fall while the pipeline runs: targets would take
+//! that for a restart and count the remaining value once more. Members that are temporarily absent therefore continue
+//! to count with their last value, and the values of members that ended are kept.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -21,28 +21,30 @@ use crate::exemplars::{of_joined, stripped, with_filtered};
 use crate::point::{self, Point};
 use crate::stream::Stream;
 
-/// All series that views make of others.
+/// All series that views merge from others.
 #[derive(Debug, Default)]
 pub(crate) struct Totals {
-    /// What views made them of in the last collection.
+    /// The members in the last collection.
     last: Vec<ScopeMetrics>,
     members: Collections,
-    /// By their streams, and their places among those that differ in nothing but the type of their numbers.
+    /// The merged metrics, by stream and by index among metrics that differ only in the type of their numbers.
     metrics: HashMap<Stream, Vec<Box<dyn Join>>>,
 }
 
-/// How a collection has the members of totals.
+/// Whether a collection contains a member.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Presence {
+    /// The member is part of the collection.
     Live,
-    /// They are absent for now: what they last counted goes on to count.
+    /// The member is temporarily absent, and its last value continues to count.
     Absent,
-    /// They are forgotten: whatever comes later is another series.
+    /// The member is forgotten: if it returns, it is a new series.
     Forgotten,
 }
 
 impl Totals {
-    /// Begins a collection that was taken at `time` and has `members`. Returns those that are remembered no longer.
+    /// Starts a collection that was taken at `time` and contains `members`. Returns the members that are no longer
+    /// remembered.
     pub(super) fn begin(
         &mut self,
         members: &[ScopeMetrics],
@@ -52,12 +54,12 @@ impl Totals {
         self.members.add(&self.last, members, time)
     }
 
-    /// Returns the members that this collection lacks.
+    /// Returns the members that are missing in this collection.
     pub(super) fn absent(&self) -> Vec<Arc<AbsentSeries>> {
         self.members.absent().to_vec()
     }
 
-    /// Adds what members count that are there, to this one of the metrics that look alike.
+    /// Adds the values of live members to the metric with the index `ordinal` among those of `stream`.
     pub(super) fn add(
         &mut self,
         stream: Stream,
@@ -79,7 +81,7 @@ impl Totals {
         metrics[ordinal].add(selected, Presence::Live, exemplars);
     }
 
-    /// Adds what members counted that are not there.
+    /// Adds the last values of members that are missing in this collection.
     pub(super) fn add_absent(
         &mut self,
         stream: &Stream,
@@ -90,7 +92,7 @@ impl Totals {
         metrics.for_each(|metric| metric.add(selected, presence, &Exemplars::default()));
     }
 
-    /// Fills a metric with those totals that have a member, and adds the exemplars of their members to `exemplars`.
+    /// Fills a metric with the totals that have a live member, and adds the exemplars of their members to `exemplars`.
     pub(super) fn fill(
         &mut self,
         stream: &Stream,
@@ -103,19 +105,19 @@ impl Totals {
         }
     }
 
-    /// Adds what totals recorded to what their members did.
+    /// Adds to `intervals` what totals recorded, which is the sum of what their members recorded.
     pub(crate) fn add_intervals(&self, intervals: &mut Intervals) {
         if !intervals.is_empty() {
             self.metrics.values().flatten().for_each(|metric| metric.add_intervals(intervals));
         }
     }
 
-    /// Ends the collection, which had these members.
+    /// Ends the collection, which contained these members.
     pub(super) fn end(&mut self, members: Vec<ScopeMetrics>) {
         self.last = members;
     }
 
-    /// Forgets totals. Those with such attributes that come later are other ones.
+    /// Forgets totals. Later totals with the same attributes are new series.
     pub(crate) fn forget(&mut self, absent: &[Arc<AbsentSeries>]) {
         let series: HashSet<SeriesId> = absent.iter().flat_map(|absent| absent.series()).collect();
         if !series.is_empty() {
@@ -125,7 +127,7 @@ impl Totals {
     }
 }
 
-/// A metric whose series are made of others.
+/// A metric whose series are merged from others.
 trait Join: fmt::Debug + Send {
     fn begin(&mut self);
     fn add(&mut self, selected: &Selected<'_>, presence: Presence, exemplars: &Exemplars);
@@ -135,12 +137,12 @@ trait Join: fmt::Debug + Send {
     fn is_empty(&self) -> bool;
 }
 
-/// All series of one metric.
+/// The totals of one metric.
 #[derive(Debug)]
 struct JoinedMetric<P> {
     totals: Vec<Total<P>>,
     by_attributes: HashMap<Attributes, usize>,
-    /// By the series itself, and the view.
+    /// The index of the total of each member, by series and view.
     by_member: HashMap<(SeriesId, usize), usize, RandomState>,
 }
 
@@ -148,17 +150,17 @@ struct JoinedMetric<P> {
 struct Total<P> {
     series: SeriesId,
     attributes: Attributes,
-    /// Fixed: a total whose start changed would be another one.
+    /// The start time. Fixed, because a total with another start time would be a new series.
     start: SystemTime,
-    /// What members counted that have ended.
+    /// The sum of the members that have ended.
     ended: Option<P>,
-    /// As it was last exported.
+    /// The last exported point.
     last: Option<P>,
-    /// What members count in this collection.
+    /// The sum of the members in this collection.
     sum: Option<P>,
-    /// Whether one of them is there.
+    /// Whether a member is live in this collection.
     is_live: bool,
-    /// Those of members that are there.
+    /// The exemplars of live members.
     exemplars: Vec<Exemplar>,
 }
 
@@ -195,7 +197,7 @@ impl<P: Point> Join for JoinedMetric<P> {
                 None => it.clone(),
             }));
             if total.last.is_none() {
-                // Its first members are those of one collection.
+                // The total has not been exported yet, so its start may still move back.
                 total.start = total.start.min(point.start());
             }
             let to = match presence {
@@ -221,7 +223,7 @@ impl<P: Point> Join for JoinedMetric<P> {
             total.ended.iter().for_each(|ended| point.add(ended));
             point.identify(total.series, &total.attributes, total.start);
             if rises {
-                // Floats do not add up to the same in another order.
+                // Floats may add up to slightly less in another order.
                 total.last.iter().for_each(|last| point.raise_to(last));
             }
             total.last = Some(point.clone());
