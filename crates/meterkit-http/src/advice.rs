@@ -1,4 +1,4 @@
-//! What users can do about a request that was refused.
+//! Advice for users whose requests fail or are refused.
 
 use http::Uri;
 use meterkit_rules::Cause;
@@ -7,10 +7,10 @@ use crate::send_error::{SendError, SendErrorKind};
 use crate::transport::TransportHints;
 
 impl SendError {
-    /// Adds what users can do to the text of the error: the setting to check, or what refused samples have in common.
-    /// `receiver` is the URL that the request was sent to.
+    /// Adds advice to the text of the error, such as the setting to check, or the reason why samples are refused.
+    /// `receiver` is the URL to which the request was sent.
     ///
-    /// A target calls this for each error that it reports.
+    /// Targets call this for each error that they report.
     ///
     /// ```
     /// use http::Uri;
@@ -27,7 +27,7 @@ impl SendError {
     pub fn with_advice(mut self, hints: TransportHints, receiver: &Uri) -> Self {
         let said = self.reason.to_ascii_lowercase();
         let advice = if says(&said, WANTS_TLS) {
-            // Some send a status for bad content, which this is not: no other content is accepted either.
+            // The status may blame the content, but the receiver would not accept any other content either.
             self.kind = SendErrorKind::Denied;
             Some("port {port} expects TLS: use `https://` in {endpoint}".to_owned())
         } else {
@@ -36,7 +36,7 @@ impl SendError {
                 .or_else(|| setting(self.cause, &said, hints, receiver))
         };
         if let Some(advice) = advice {
-            // What a receiver says may be a sentence, and may have been cut off.
+            // The receiver's text may be a sentence. It ends with "..." if it was cut off.
             let is_sentence = self.reason.ends_with('.') && !self.reason.ends_with("..");
             let end = self.reason.len() - usize::from(is_sentence);
             self.reason.truncate(end);
@@ -47,7 +47,7 @@ impl SendError {
     }
 }
 
-/// Returns which setting to check after an answer with this status, or where there is no receiver.
+/// Returns which setting to check after an answer with this status, or if no receiver was reached.
 fn setting(cause: Cause, said: &str, hints: TransportHints, receiver: &Uri) -> Option<String> {
     let TransportHints { credentials, endpoint, paths, .. } = hints;
     match cause {
@@ -77,7 +77,7 @@ fn setting(cause: Cause, said: &str, hints: TransportHints, receiver: &Uri) -> O
     }
 }
 
-/// Returns what to do where the two sides speak different protocols.
+/// Returns what to do if the two sides speak different protocols.
 fn protocol(cause: Cause, said: &str, hints: TransportHints, receiver: &Uri) -> Option<String> {
     let is_plain = receiver.scheme_str() != Some("https");
     let is_usual_port = receiver.port_u16() == Some(4318);
@@ -87,11 +87,11 @@ fn protocol(cause: Cause, said: &str, hints: TransportHints, receiver: &Uri) -> 
         }
         Cause::Tls if hints.is_grpc && says(said, SPEAKS_NO_GRPC) => SPEAKS_HTTP,
         Cause::Connect if hints.is_grpc && says(said, SPEAKS_NO_GRPC) => SPEAKS_HTTP,
-        // A server of HTTP/1.1 may hang up before its answer is read.
+        // An HTTP/1.1 server may close the connection before its answer is read.
         Cause::Connect if hints.is_grpc && is_plain && is_usual_port && says(said, HUNG_UP) => {
             SPEAKS_HTTP
         }
-        // gRPC has a status of its own: this is a server of something else.
+        // A gRPC server answers with a gRPC status, so this is not one.
         Cause::Http(200 | 404 | 405 | 415) if hints.is_grpc => SPEAKS_HTTP,
         Cause::Connect if !hints.is_grpc && says(said, SPEAKS_NO_HTTP) => {
             match (hints.protocol, receiver.port_u16()) {
@@ -110,7 +110,7 @@ fn protocol(cause: Cause, said: &str, hints: TransportHints, receiver: &Uri) -> 
             }
         }
         Cause::Connect if says(said, HUNG_UP) => match (hints.protocol, is_plain) {
-            // Any receiver may close a connection: this is for those that never answer.
+            // Any receiver may close a connection, so this is worded for one that never answers.
             ("", true) => {
                 "the receiver closed the connection without an answer: if port {port} expects TLS, use `https://` in \
                  {endpoint}"
@@ -146,26 +146,26 @@ fn protocol(cause: Cause, said: &str, hints: TransportHints, receiver: &Uri) -> 
 const SPEAKS_HTTP: &str = "speaks HTTP";
 const OR_SET: &str = "or set {protocol} to `http/protobuf`";
 
-/// What servers of HTTPS say of a request without TLS: those in Go, nginx, and Apache.
+/// Answers of HTTPS servers (Go, nginx and Apache) to a request without TLS.
 const WANTS_TLS: &[&str] = &[
     "http request to an https server",
     "plain http request was sent to https port",
     "speaking plain http to an ssl-enabled server port",
 ];
 
-/// What systems say of a port that nobody listens on.
+/// Errors of operating systems for a port on which nothing listens.
 const NOBODY_LISTENS: &[&str] = &["connection refused", "actively refused"];
 
-/// The first bytes of an answer in plain text make no sense to TLS.
+/// Errors of rustls when the first bytes of an answer are plain text instead of TLS.
 const SPEAKS_NO_TLS: &[&str] = &["invalidcontenttype", "invalid content type"];
 
-/// The text of an answer in HTTP/1.1 makes no frame of HTTP/2, and HTTP/2 can be refused in the handshake.
+/// Errors of an HTTP/2 client when the answer is HTTP/1.1 text, or when the server refuses HTTP/2 in the TLS handshake.
 const SPEAKS_NO_GRPC: &[&str] = &["frame with invalid size", "noapplicationprotocol"];
 
-/// Frames of HTTP/2, before the request was sent or after; or a TLS alert.
+/// Errors of an HTTP/1.1 client that receives HTTP/2 frames, before or after it sent the request, or a TLS alert.
 const SPEAKS_NO_HTTP: &[&str] = &["received unexpected message from connection", "invalid http"];
 
-/// Servers in Go close a connection that is to be encrypted and is not, or the other way round.
+/// Errors for a closed connection. Go servers close a connection if only one side uses TLS.
 const HUNG_UP: &[&str] = &[
     "connection closed before message completed",
     "operation was canceled",
@@ -174,12 +174,12 @@ const HUNG_UP: &[&str] = &[
     "channel closed",
 ];
 
-/// Returns whether an error has one of these texts.
+/// Returns whether the text of an error contains one of these texts.
 fn says(said: &str, texts: &[&str]) -> bool {
     texts.iter().any(|text| said.contains(text))
 }
 
-/// Returns `advice` with the names of the settings, and with the port.
+/// Returns `advice` with the placeholders replaced by the names of settings and the port.
 fn filled_in(advice: &str, hints: TransportHints, receiver: &Uri) -> String {
     let setting = |name: &str, otherwise: &str| match name {
         "" => otherwise.to_owned(),
@@ -205,36 +205,36 @@ fn filled_in(advice: &str, hints: TransportHints, receiver: &Uri) -> String {
         .replace("{proxy}", &proxy)
 }
 
-/// Returns advice that names settings, if there are any.
+/// Returns advice that names `settings`, or `None` if all names are empty.
 fn named(settings: &[&str], before: &str, after: &str) -> Option<String> {
     let settings = settings.iter().filter(|setting| !setting.is_empty());
     let settings: Vec<_> = settings.map(|setting| format!("`{setting}`")).collect();
     (!settings.is_empty()).then(|| format!("{before}{}{after}", settings.join(" or ")))
 }
 
-/// Returns what it means that a connection failed, or a receiver refuses a request, with this text.
+/// Returns an explanation and a remedy for the text of a failed connection or a refused request.
 ///
-/// Prometheus, Mimir and VictoriaMetrics have no status of their own for refused samples.
+/// The text is needed because Prometheus, Mimir and VictoriaMetrics have no specific status for refused samples.
 fn explanation(said: &str) -> Option<&'static str> {
     EXPLANATIONS.iter().find(|(texts, _)| says(said, texts)).map(|(_, explanation)| *explanation)
 }
 
-/// What receivers and rustls say, and what it means. The first that fits counts: Prometheus calls a time in the future
-/// "out of bounds", too.
+/// Texts of receivers and rustls with their explanations. The first match applies: Prometheus also reports a time in
+/// the future as "out of bounds".
 const EXPLANATIONS: [(&[&str], &str); 14] = [
     (
         &["unknownissuer", "peer certificate: badsignature"],
-        "the receiver's certificate is self-signed, or of an authority that is not trusted here: name a file with the \
-         authority's certificate in {certificate}",
+        "the receiver's certificate is self-signed, or issued by an authority that is not trusted here: name a file \
+         with the authority's certificate in {certificate}",
     ),
     (
         &["causedasendentity"],
-        "the receiver uses the certificate of an authority as its own, as `openssl req -x509` makes them: let it use one \
-         with `basicConstraints=CA:FALSE`, and name that in {certificate}",
+        "the receiver uses the certificate of an authority as its own, which `openssl req -x509` creates by default: \
+         create one with `basicConstraints=CA:FALSE`, and name that in {certificate}",
     ),
     (
         &["notvalidforname", "certificate not valid for name"],
-        "the receiver's certificate is for another host: use a host name that it has in {endpoint}",
+        "the receiver's certificate is for another host: use a host name of the certificate in {endpoint}",
     ),
     (
         &["certificate expired", "peer certificate: expired"],
@@ -255,13 +255,13 @@ const EXPLANATIONS: [(&[&str], &str); 14] = [
             "fatal alert: badcertificate",
             "fatal alert: certificateunknown",
         ],
-        "the receiver refuses the client certificate, or wants one: check {identity}, and which authorities the receiver \
+        "the receiver refuses or requires a client certificate: check {identity}, and which authorities the receiver \
          trusts",
     ),
     (
         &["no org id", "no tenant"],
-        "the receiver has several tenants, and wants one named: set the header `X-Scope-OrgID`, in {credentials} or at a \
-         gateway before it",
+        "the receiver has several tenants and must be told which one: set the header `X-Scope-OrgID`, in \
+         {credentials} or at a gateway before it",
     ),
     (
         &["requesttimetooskewed", "signature expired", "signature not yet current"],
@@ -282,12 +282,12 @@ const EXPLANATIONS: [(&[&str], &str); 14] = [
     (
         &["out of order", "out-of-order"],
         "another process writes the same series, or the clock of this machine was set back: give each process its own \
-         `service.instance.id`, and let the receiver accept samples that are late (`out_of_order_time_window`)",
+         `service.instance.id`, and let the receiver accept late samples (`out_of_order_time_window`)",
     ),
     (
         &["out of bounds", "too old", "too-old"],
         "the samples are older than the receiver accepts: the clock of this machine is behind, or they waited for too \
-         long; let the receiver accept samples that are late (`out_of_order_time_window`)",
+         long; let the receiver accept late samples (`out_of_order_time_window`)",
     ),
 ];
 

@@ -1,4 +1,4 @@
-//! Credentials of one target: a name and password, or a token.
+//! Credentials of one target: a user name and password, or a token.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -6,20 +6,21 @@ use meterkit_settings::{Reader, Setting};
 
 use crate::secret::Secret;
 
-/// How a receiver knows who sends. `Debug` shows no secret.
+/// The credentials that a target sends to its receiver. `Debug` shows no secrets.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Authentication {
-    /// It does not ask.
+    /// No credentials.
     None,
-    /// By name and password; in Grafana Cloud, the id of the metrics instance and a token.
+    /// Basic authentication with user name and password. In Grafana Cloud, these are the id of the metrics instance and
+    /// a token.
     Basic {
-        /// The name.
+        /// The user name.
         username: String,
         /// The password.
         password: Secret,
     },
-    /// By a token.
+    /// A bearer token.
     Bearer {
         /// The token.
         token: Secret,
@@ -27,7 +28,7 @@ pub enum Authentication {
 }
 
 impl Authentication {
-    /// Returns the value of the header `Authorization`, if there is to be one.
+    /// Returns the value of the header `Authorization`, or `None` without credentials.
     ///
     /// ```
     /// use meterkit_http::{Authentication, Secret};
@@ -45,7 +46,7 @@ impl Authentication {
         }
     }
 
-    /// Returns the name, if there is one.
+    /// Returns the user name, if there is one.
     pub fn username(&self) -> Option<&str> {
         match self {
             Self::Basic { username, .. } => Some(username),
@@ -65,19 +66,20 @@ impl Secret {
     }
 }
 
-/// The settings of one target's credentials.
+/// The settings for the credentials of one target.
 #[derive(Debug)]
 pub struct AuthenticationSettings {
-    /// The name.
+    /// The user name.
     pub username: Setting<String>,
     /// The password.
     pub password: Setting<String>,
-    /// The token, instead of both.
+    /// The bearer token, instead of user name and password.
     pub bearer_token: Setting<String>,
 }
 
 impl AuthenticationSettings {
-    /// Reads the credentials. Half of a name and password is a problem, and so are credentials of both kinds.
+    /// Reads the credentials. Reports a problem to `reader` if only one of user name and password is set, or if both
+    /// kinds of credentials are set.
     pub fn read(&self, reader: &Reader<'_>) -> Authentication {
         let Self { username, password, bearer_token } = self;
         let by_name = reader.first_set(&[username, password]);
@@ -87,7 +89,7 @@ impl AuthenticationSettings {
             return Authentication::None;
         }
         reader.needs(username, password, "write the name that the password is for");
-        let remedy = "write the password, or for a token alone, the bearer token";
+        let remedy = "write the password, or set only the bearer token";
         reader.needs(password, username, remedy);
         let username = reader.get(username);
         let password = Secret::read(reader, password);

@@ -1,4 +1,4 @@
-//! Credentials that others can read on their way.
+//! Warnings about credentials that are sent without encryption.
 
 use std::net::IpAddr;
 
@@ -9,8 +9,8 @@ use crate::headers::Headers;
 use crate::proxy::Proxy;
 use crate::url;
 
-/// Logs a warning for credentials that leave this machine without encryption: those of `headers` and of the query of
-/// `receiver`, and those of `proxy` on the way there.
+/// Logs a warning for credentials that leave this machine without encryption: credentials in `headers` and in the query
+/// of `receiver`, and credentials of `proxy` on the way to it.
 pub(crate) fn warn(headers: &Headers, receiver: &Uri, proxy: Option<&Proxy>) {
     if is_exposed(headers, receiver, proxy) {
         warn_at_start!(
@@ -22,7 +22,7 @@ pub(crate) fn warn(headers: &Headers, receiver: &Uri, proxy: Option<&Proxy>) {
         if !proxy.is_secure() && !is_loopback(proxy.uri()) {
             warn_at_start!(
                 "credentials of a proxy go over the wire in clear text: the proxy `{proxy}` has no TLS; use `https://` \
-                 where it has"
+                 if the proxy supports it"
             );
         }
     }
@@ -36,7 +36,7 @@ fn is_exposed(headers: &Headers, receiver: &Uri, proxy: Option<&Proxy>) -> bool 
     receiver.scheme_str() != Some("https") && leaves && has_credentials
 }
 
-/// Returns whether `uri` names this machine.
+/// Returns whether the host of `uri` is this machine.
 fn is_loopback(uri: &Uri) -> bool {
     let host = uri.host().unwrap_or_default().trim_end_matches('.').to_ascii_lowercase();
     match host.trim_matches(['[', ']']).parse::<IpAddr>() {
@@ -45,11 +45,11 @@ fn is_loopback(uri: &Uri) -> bool {
     }
 }
 
-/// Headers that are no credentials: they say who sends, or for which tenant. All others may be: receivers have names of
-/// their own for them.
+/// Headers that are not credentials, because they only name the sender or the tenant. All others may be credentials, as
+/// receivers use names of their own.
 const HARMLESS: [&str; 2] = ["user-agent", "x-scope-orgid"];
 
-/// What parameters with credentials have in their names, unlike those that say how metrics are stored.
+/// Words in the names of query parameters that contain credentials. Other parameters say how metrics are stored.
 const SECRET: [&str; 7] = ["auth", "credential", "key", "passw", "secret", "sig", "token"];
 
 #[cfg(test)]

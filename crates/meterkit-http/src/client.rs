@@ -1,4 +1,4 @@
-//! A client of one receiver, over HTTP/1.1.
+//! An HTTP/1.1 client for one receiver.
 
 use std::fmt;
 use std::future::Future;
@@ -19,45 +19,46 @@ use crate::tls::TlsError;
 use crate::transport::Transport;
 use crate::url;
 
-/// Sends requests to the receiver of one target.
+/// A client that sends requests to the receiver of one target.
 ///
-/// It connects with the first request, on the tokio runtime of the caller, and keeps the connection. It sends the
-/// headers it is given and no others, and follows no redirect, which would carry credentials elsewhere. Secrets and
-/// certificates that come from files are read again when these change: see [`Link`]. `Debug` shows no credentials.
+/// It connects with the first request, on the caller's tokio runtime, and keeps the connection. It sends only the given
+/// headers, and follows no redirects, which could carry credentials elsewhere. Secrets and certificates from files are
+/// read again when the files change: see [`Link`]. `Debug` shows no credentials.
 #[derive(Clone)]
 pub struct Client {
     link: Link,
     timeout: Option<Duration>,
-    /// The setting that changes the timeout.
+    /// The name of the setting that changes the timeout.
     setting: &'static str,
     product: &'static str,
 }
 
-/// A request that can be sent. `Debug` shows the names of its headers only, and no query.
+/// A request to send. `Debug` shows only the names of its headers, and not the query of its URL.
 #[derive(Clone)]
 pub struct Post {
-    /// Where it goes, with the scheme and the host that the client was made for.
+    /// The URL, with the scheme and host for which the client was created.
     pub uri: Uri,
-    /// Headers of this request alone. The client adds its own, and those of the body and of the connection.
+    /// The headers of this request. The client adds its own headers and those of the body and the connection.
     pub headers: HeaderMap,
     /// The header `Content-Type`.
     pub content_type: HeaderValue,
-    /// The header `Content-Encoding`, if there is to be one. The body is compressed already.
+    /// The header `Content-Encoding`, if any. The body must already be compressed.
     pub content_encoding: Option<HeaderValue>,
-    /// What is sent.
+    /// The body of the request.
     pub body: Bytes,
 }
 
-/// What the receiver answered, with any status. A body longer than 4 MiB, or one that breaks off, is empty.
+/// The answer of a receiver, with any status. A body that is longer than 4 MiB or incomplete is replaced by an empty
+/// one.
 pub type Reply = Response<Bytes>;
 
 impl Client {
-    /// Returns a client for the scheme, host and port of `receiver`. Certificates are read now, so that a bad one is an
-    /// error at the start.
+    /// Creates a client for the scheme, host and port of `receiver`. Certificates are read now, so that an invalid one
+    /// causes an error at startup.
     ///
     /// # Errors
     ///
-    /// When encryption is needed but not built in, or certificates cannot be used.
+    /// Returns an error if encryption is needed but not built in, or if certificates cannot be used.
     pub fn new(receiver: &Uri, transport: &Transport) -> Result<Self, TlsError> {
         Ok(Self {
             link: Link::http1(receiver, transport)?,
@@ -67,8 +68,8 @@ impl Client {
         })
     }
 
-    /// Sends `credentials` and the user agent `product` with every request. Warns if credentials can be read on their
-    /// way to the receiver.
+    /// Sends `credentials` and the user agent `product` with every request. Logs a warning if the credentials are sent
+    /// to the receiver without encryption.
     #[must_use]
     pub fn with_headers(mut self, credentials: Headers, product: &'static str) -> Self {
         self.link = self.link.with_headers(credentials);
@@ -76,18 +77,18 @@ impl Client {
         self
     }
 
-    /// Returns the URL that the client was made for.
+    /// Returns the URL for which the client was created.
     pub fn receiver(&self) -> &Uri {
         self.link.receiver()
     }
 
-    /// Returns by how many seconds the receiver's clock is ahead of this machine's, or behind if negative, as far as its
-    /// last reply shows. `None` if no reply did.
+    /// Returns by how many seconds the receiver's clock is ahead of this machine's, according to its last reply;
+    /// negative if it is behind. `None` if no reply contained the time.
     pub fn clock_skew(&self) -> Option<i64> {
         self.link.clock_skew()
     }
 
-    /// Returns what every request carries that must not be shown.
+    /// Returns the headers of every request whose values must not be shown.
     pub fn secrets(&self) -> Headers {
         self.link.in_use().headers.clone()
     }
@@ -96,7 +97,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// When there is no answer within the timeout of the transport.
+    /// Returns an error if the receiver cannot be reached or does not answer within the timeout of the transport.
     pub async fn send(&self, post: Post) -> Result<Reply, SendError> {
         let mut request = Request::new(post.body);
         *request.method_mut() = Method::POST;
@@ -110,11 +111,11 @@ impl Client {
         self.request(request).await
     }
 
-    /// Requests what is at `uri`, with these headers, and waits for the answer.
+    /// Sends a GET request for `uri` with these headers and waits for the answer.
     ///
     /// # Errors
     ///
-    /// When there is no answer within the timeout of the transport.
+    /// Returns an error if the receiver cannot be reached or does not answer within the timeout of the transport.
     pub async fn get(&self, uri: Uri, headers: HeaderMap) -> Result<Reply, SendError> {
         let mut request = Request::new(Bytes::new());
         *request.uri_mut() = uri;
@@ -122,13 +123,13 @@ impl Client {
         self.request(request).await
     }
 
-    /// Sends a request with any method to the scheme and the host that the client was made for, and waits for the
-    /// answer. A request that is refused with status 401 or 403, or for a failure of TLS, is sent once more if the secrets
-    /// or certificates have changed since.
+    /// Sends a request with any method to the scheme and host for which the client was created, and waits for the
+    /// answer. A request that is refused with status 401 or 403, or because of a TLS failure, is sent once more if the
+    /// secrets or certificates have changed since.
     ///
     /// # Errors
     ///
-    /// When there is no answer within the timeout of the transport.
+    /// Returns an error if the receiver cannot be reached or does not answer within the timeout of the transport.
     pub async fn request(&self, request: Request<Bytes>) -> Result<Reply, SendError> {
         in_time(self.timeout, self.setting, async {
             if self.link.is_fixed() {
@@ -164,7 +165,7 @@ impl Client {
         let response = response.map_err(|error| {
             let may_have_arrived = !error.is_connect();
             let mut unanswered = SendError::unanswered(&error, may_have_arrived, secrets);
-            // An error of the connection names the proxy itself.
+            // A connection error already names the proxy.
             if let Some(proxy) = forwarder.filter(|_| may_have_arrived) {
                 unanswered.reason += &format!(" (through the proxy `{proxy}`)");
             }
@@ -180,7 +181,7 @@ impl Client {
         let body = match Limited::new(body, LARGEST_REPLY).collect().await {
             Ok(body) => body.to_bytes(),
             Err(error) => {
-                // The status line counts: the receiver has the request, or has refused it.
+                // The status alone is enough: it says whether the receiver accepted the request.
                 tracing::debug!(%error, "the body of a response could not be read");
                 Bytes::new()
             }
@@ -189,11 +190,12 @@ impl Client {
     }
 }
 
-/// Waits for `answer`, for as long as `timeout` allows. `setting` names what changes the timeout, if not empty.
+/// Waits for `answer` until `timeout` has passed. `setting` is the name of the setting that changes the timeout, or
+/// empty.
 ///
 /// # Errors
 ///
-/// When the time is over. The receiver may have the request by then.
+/// Returns an error if the timeout passes. The receiver may have received the request nevertheless.
 pub async fn in_time<T>(
     timeout: Option<Duration>,
     setting: &str,
@@ -231,10 +233,10 @@ impl fmt::Debug for Post {
     }
 }
 
-/// No receiver has this status.
+/// The status of a proxy that requires credentials. No receiver answers with it.
 const ASKED_BY_PROXY: StatusCode = StatusCode::PROXY_AUTHENTICATION_REQUIRED;
 
-/// By OpenTelemetry's protocol specification.
+/// The largest body of a reply, as OpenTelemetry's protocol specification recommends.
 const LARGEST_REPLY: usize = 4 * 1024 * 1024;
 
 #[cfg(test)]

@@ -1,21 +1,21 @@
-//! How far a receiver's clock is from that of this machine, by what its replies say.
+//! The skew of a receiver's clock, measured from its replies.
 
 use std::time::{Duration, SystemTime};
 
 use http::HeaderMap;
 use http::header::{AGE, DATE};
 
-/// Returns by how many seconds the clock of a receiver is ahead of `now`, or behind if negative, by a reply that came now
-/// and `took` so long. `None` if the reply does not say, or comes from a cache.
+/// Returns by how many seconds the clock of a receiver is ahead of `now`; negative if it is behind. The reply must have
+/// arrived `now`, `took` after the request was started. `None` if the reply has no date or comes from a cache.
 ///
-/// The receiver read its clock at some time since the request began, and states whole seconds: the result is the
-/// difference that there is at least.
+/// The receiver read its clock at an unknown moment during the request and reports whole seconds, so the result is the
+/// smallest possible difference.
 pub(crate) fn skew(reply: &HeaderMap, took: Duration, now: SystemTime) -> Option<i64> {
     let date = reply.get(DATE).filter(|_| !reply.contains_key(AGE))?;
     let date = httpdate::parse_http_date(date.to_str().ok()?).ok()?;
     let least = seconds_from(now, date);
     let most = least + 1.0 + took.as_secs_f64();
-    // A conversion saturates.
+    // The conversion to an integer saturates.
     Some(if least > 0.0 { least.round() as i64 } else { most.min(0.0).round() as i64 })
 }
 

@@ -1,4 +1,4 @@
-//! How requests are compressed.
+//! Compression of requests.
 
 use std::io::{self, Read, Write};
 
@@ -7,10 +7,10 @@ use flate2::write::GzEncoder;
 use http::HeaderValue;
 use meterkit_settings::words;
 
-/// A compression of requests.
+/// A compression algorithm for requests.
 ///
-/// Not every OTLP receiver takes zstd: OpenTelemetry's specification does not require it, and some take it over HTTP
-/// only.
+/// Not every OTLP receiver accepts zstd: OpenTelemetry's specification does not require it, and some receivers accept
+/// it only over HTTP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Compression {
@@ -19,35 +19,36 @@ pub enum Compression {
     None,
     /// `gzip`
     Gzip,
-    /// `zstd`: needs the feature `zstd` of this crate.
+    /// `zstd`, which requires the feature `zstd` of this crate.
     Zstd,
 }
 
 impl Compression {
-    /// Returns whether this build has it.
+    /// Returns whether this build supports the compression.
     pub fn is_built_in(self) -> bool {
         self != Self::Zstd || cfg!(feature = "zstd")
     }
 
-    /// Returns it if this build has it.
+    /// Returns the compression if this build supports it.
     ///
     /// # Errors
     ///
-    /// When it does not. The error names `package`, the crate whose feature enables it.
+    /// Returns an error if this build does not support it. The error names `package`, the crate whose feature enables
+    /// it.
     pub fn built_in(self, package: &'static str) -> Result<Self, CompressionError> {
         if self.is_built_in() { Ok(self) } else { Err(CompressionError::NotBuiltIn(self, package)) }
     }
 
-    /// Returns the value of the header `Content-Encoding`, if there is to be one.
+    /// Returns the value of the header `Content-Encoding`, or `None` without compression.
     pub fn content_encoding(self) -> Option<HeaderValue> {
         (self != Self::None).then(|| HeaderValue::from_static(self.as_str()))
     }
 
-    /// Compresses `plain`. This takes time, so call it on a thread that may block.
+    /// Compresses `plain`. Call this on a thread that may block, because it takes time.
     ///
     /// # Errors
     ///
-    /// When this build cannot do it; see [`is_built_in`](Self::is_built_in).
+    /// Returns an error if this build does not support the compression; see [`is_built_in`](Self::is_built_in).
     pub fn compress(self, plain: Vec<u8>) -> io::Result<Vec<u8>> {
         let mut bytes = match self {
             Self::None => plain,
@@ -61,16 +62,17 @@ impl Compression {
             #[cfg(not(feature = "zstd"))]
             Self::Zstd => return Err(io::ErrorKind::Unsupported.into()),
         };
-        // A request may wait for its answer for long.
+        // Free unused memory: a request may be kept for a long time until it is answered.
         bytes.shrink_to_fit();
         Ok(bytes)
     }
 
-    /// Decompresses `packed`, which may have up to `limit` bytes then.
+    /// Decompresses `packed` to at most `limit` bytes.
     ///
     /// # Errors
     ///
-    /// When it has more, or was not compressed this way, or this build cannot do it.
+    /// Returns an error if the result would have more than `limit` bytes, if `packed` is not compressed with this
+    /// algorithm, or if this build does not support it.
     pub fn decompress(self, packed: &[u8], limit: usize) -> io::Result<Vec<u8>> {
         let (mut plain, most) = (Vec::new(), limit as u64 + 1);
         match self {
@@ -82,14 +84,14 @@ impl Compression {
             Self::Zstd => return Err(io::ErrorKind::Unsupported.into()),
         };
         if plain.len() > limit {
-            let reason = format!("it has more than {limit} bytes without compression");
+            let reason = format!("the decompressed data has more than {limit} bytes");
             return Err(io::Error::other(reason));
         }
         Ok(plain)
     }
 }
 
-// HTTP has the same names.
+// HTTP uses the same names.
 words! {
     Compression {
         Gzip = "gzip",
@@ -102,10 +104,11 @@ words! {
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CompressionError {
-    /// This build does not have it. The crate named has a feature for it.
+    /// This build does not support the compression. The named crate has a feature that enables it.
     #[error("compression `{0}` is not built in; enable the feature `{0}` of {1}, or use `gzip`")]
     NotBuiltIn(Compression, &'static str),
-    /// The protocol of the target does not have it: the compression, and what is supported.
+    /// The protocol of the target does not support the compression. Contains the compression and what is supported
+    /// instead.
     #[error("compression `{0}` is not supported; {1}")]
     Unsupported(Compression, &'static str),
 }

@@ -1,4 +1,4 @@
-//! Connections: to the receiver itself or through a proxy, encrypted or not.
+//! Connections to the receiver, directly or through a proxy, with or without encryption.
 
 use std::error::Error;
 use std::fmt;
@@ -22,9 +22,9 @@ use crate::transport::Transport;
 
 mod route;
 
-/// Makes connections to one receiver.
+/// A connector that opens connections to one receiver.
 ///
-/// Through a proxy, `https` uses a tunnel; `http` requests over HTTP/1.1 are handed to the proxy, and must be sent by
+/// Through a proxy, `https` uses a tunnel. `http` requests over HTTP/1.1 are forwarded by the proxy and must be sent by
 /// [`Client`](crate::Client), which adds the proxy's credentials.
 #[derive(Clone)]
 pub struct Connector(Box<Parts>);
@@ -32,9 +32,9 @@ pub struct Connector(Box<Parts>);
 #[derive(Clone)]
 struct Parts {
     inner: Inner,
-    /// What it goes through.
+    /// The proxy on the way to the receiver, if any.
     proxy: Option<Proxy>,
-    /// Whether the proxy gets the requests themselves: there is no tunnel through it.
+    /// Whether the proxy forwards each request instead of opening a tunnel.
     is_forwarded: bool,
     is_http2: bool,
 }
@@ -44,15 +44,15 @@ type Inner = hyper_rustls::HttpsConnector<Route>;
 #[cfg(not(feature = "tls"))]
 type Inner = Route;
 
-/// A client for requests with a body of type `B`. It connects when it is first needed, on the runtime that asks, and
-/// follows no redirect.
+/// A client for requests with a body of type `B`. It connects with the first request, on the caller's runtime, and
+/// follows no redirects.
 pub type Connection<B> = legacy::Client<Connector, B>;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
 impl Connector {
-    /// Returns a connector to the scheme, host and port of `receiver`, for HTTP/1.1 or for HTTP/2 and nothing else, over
-    /// `http` too.
+    /// Creates a connector to the scheme, host and port of `receiver`. It speaks only HTTP/2 if `is_http2`, also
+    /// without TLS, and only HTTP/1.1 otherwise.
     pub(crate) fn new(
         receiver: &Uri,
         transport: &Transport,
@@ -60,7 +60,8 @@ impl Connector {
     ) -> Result<Self, TlsError> {
         let proxy = transport.proxies.as_ref().and_then(|proxies| proxies.of(receiver));
         let is_secure = receiver.scheme_str() == Some("https");
-        // Few proxies allow tunnels to other ports than that of `https`; requests in HTTP/2 they cannot read.
+        // Few proxies allow tunnels to ports other than 443, so forward where possible. Proxies cannot read HTTP/2
+        // requests.
         let is_forwarded = proxy.is_some() && !is_secure && !is_http2;
         let route = match &proxy {
             None => Route::Direct(plain()),
@@ -77,7 +78,7 @@ impl Connector {
         Ok(Self(Box::new(Parts { inner, proxy, is_forwarded, is_http2 })))
     }
 
-    /// Returns a client that connects with this.
+    /// Returns a client that uses this connector.
     pub(crate) fn connection<B>(self) -> Connection<B>
     where
         B: http_body::Body + Send,
@@ -90,12 +91,12 @@ impl Connector {
             .build(self)
     }
 
-    /// Returns the proxy on the way to the receiver.
+    /// Returns the proxy on the way to the receiver, if any.
     pub(crate) fn proxy(&self) -> Option<&Proxy> {
         self.0.proxy.as_ref()
     }
 
-    /// Returns whether the proxy gets the requests themselves: there is no tunnel through it.
+    /// Returns whether the proxy forwards each request instead of opening a tunnel.
     pub(crate) fn is_forwarded(&self) -> bool {
         self.0.is_forwarded
     }
@@ -115,7 +116,7 @@ impl Service<Uri> for Connector {
         let connection = self.0.inner.call(target);
         Box::pin(async move {
             connection.await.map_err(|cause| {
-                // A failure on the way to the proxy is named already.
+                // The error of a failure on the way to the proxy already names the proxy.
                 match cause_of(&*cause) {
                     Cause::Tls => HandshakeFailed { receiver, proxy, cause }.into(),
                     _ => cause,
@@ -134,7 +135,7 @@ impl fmt::Debug for Connector {
     }
 }
 
-/// A handshake that failed with the receiver, perhaps in a tunnel through a proxy.
+/// The error of a failed TLS handshake with the receiver, which may have used a tunnel through a proxy.
 #[derive(Debug, thiserror::Error)]
 #[error("TLS handshake with the receiver `{}`{} failed", origin(receiver), through(proxy.as_ref()))]
 struct HandshakeFailed {
@@ -153,7 +154,7 @@ fn through(proxy: Option<&Proxy>) -> String {
     proxy.map_or_else(String::new, |proxy| format!(" through the proxy `{proxy}`"))
 }
 
-/// What connects to a proxy.
+/// The connector to a proxy.
 #[cfg(feature = "tls")]
 type ToProxy = hyper_rustls::HttpsConnector<HttpConnector>;
 #[cfg(not(feature = "tls"))]
@@ -161,20 +162,20 @@ type ToProxy = HttpConnector;
 
 #[cfg(feature = "tls")]
 fn to_proxy(transport: &Transport, is_secure: bool) -> Result<ToProxy, TlsError> {
-    // The client certificate is for the receiver.
+    // The client certificate is only for the receiver.
     let transport = Transport { identity: None, ..transport.clone() };
     let config = crate::tls::client_config(is_secure.then_some(&transport))?;
     let builder = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(config);
     Ok(builder.https_or_http().enable_http1().wrap_connector(plain()))
 }
 
-// A proxy that needs encryption is refused by `Proxy::new`.
+// `Proxy::new` has already refused a proxy that needs encryption.
 #[cfg(not(feature = "tls"))]
 fn to_proxy(_: &Transport, _is_secure: bool) -> Result<ToProxy, TlsError> {
     Ok(plain())
 }
 
-/// `route`, with encryption on top where the receiver wants it.
+/// Returns `route`, with encryption if the receiver requires it.
 #[cfg(feature = "tls")]
 fn encrypted(
     transport: &Transport,
@@ -204,7 +205,7 @@ fn encrypted(
 
 fn plain() -> HttpConnector {
     let mut plain = HttpConnector::new();
-    // The layer above tells `https` from `http`.
+    // The layer above handles `https`, so accept URLs of both schemes.
     plain.enforce_http(false);
     plain.set_nodelay(true);
     plain

@@ -1,4 +1,4 @@
-//! Headers that go with every request: credentials, mostly.
+//! Headers that are sent with every request, mostly credentials.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use crate::proxy::Proxy;
 use crate::redact::redact;
 use crate::secret::Secret;
 
-/// Headers of one target. Another target never sees them; `Debug` shows their names only.
+/// The headers of one target. They are never sent to other targets. `Debug` shows only their names.
 ///
 /// ```
 /// use meterkit_http::Headers;
@@ -26,21 +26,22 @@ use crate::secret::Secret;
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Headers {
     map: HeaderMap,
-    /// What else is sent with them that no text may show.
+    /// Other secrets that are sent with the headers and must not be shown.
     hidden: Vec<String>,
-    /// The files that some of them come from, and the names of those.
+    /// The files from which some headers come, with the names of these headers.
     files: Vec<(FromFile<Self>, Vec<HeaderName>)>,
 }
 
 impl Headers {
-    /// Reads `key=value,key2=value2` with percent-encoded values: of a key that comes twice, the last value counts.
+    /// Parses `key=value,key2=value2` with percent-encoded values. If a key occurs twice, the last value counts.
     ///
-    /// By OpenTelemetry's specification "OpenTelemetry Protocol Exporter", section Specifying headers via environment
-    /// variables.
+    /// See section "Specifying headers via environment variables" of OpenTelemetry's specification "OpenTelemetry
+    /// Protocol Exporter".
     ///
     /// # Errors
     ///
-    /// When a pair has no `=`, or is no header that can be sent. The text tells the place, and quotes no value.
+    /// Returns an error if a pair has no `=`, or is not a header that can be sent. The text contains the position of
+    /// the pair but no value.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut headers = Self::default();
         for (at, pair) in text.split(',').enumerate() {
@@ -52,9 +53,9 @@ impl Headers {
                 return Err(format!("pair {} has no `=`; write `key=value,key2=value2`", at + 1));
             };
             if !value.is_empty() && value.chars().all(|c| c == '=') {
-                // The end of a credential in Base64: its beginning is no name to be shown.
+                // This is the end of a credential in Base64, whose beginning must not be shown as the name.
                 let remedy = "write `Authorization=Basic%20` and the credential, `=` as `%3D`";
-                return Err(format!("pair {} has no name of a header; {remedy}", at + 1));
+                return Err(format!("pair {} has no header name; {remedy}", at + 1));
             }
             let value: Vec<u8> = percent_decode_str(value.trim()).collect();
             let added = headers.insert(name.trim(), &value);
@@ -63,8 +64,8 @@ impl Headers {
         Ok(headers)
     }
 
-    /// Reads the headers of a setting. If a file holds them, a [`Client`](crate::Client) reads them again when the file
-    /// changes, except for those that are replaced by [`insert`](Self::insert).
+    /// Reads the headers from a setting. If they come from a file, a [`Client`](crate::Client) reads them again when
+    /// the file changes, except those that were replaced with [`insert`](Self::insert).
     pub fn read(reader: &Reader<'_>, setting: &Setting<Self>) -> Option<Self> {
         let mut headers = reader.get(setting)?;
         let names = headers.map.keys().cloned().collect();
@@ -72,12 +73,12 @@ impl Headers {
         Some(headers)
     }
 
-    /// Adds a header with a secret as its value, in place of one with this name. If a file holds the secret, a
+    /// Sets a header to a secret, replacing an existing header of this name. If the secret comes from a file, a
     /// [`Client`](crate::Client) reads it again when the file changes.
     ///
     /// # Errors
     ///
-    /// As for [`insert`](Self::insert).
+    /// Returns the same errors as [`insert`](Self::insert).
     pub fn insert_secret(
         &mut self,
         name: &'static str,
@@ -95,12 +96,12 @@ impl Headers {
         Ok(())
     }
 
-    /// Adds a header, in place of one with this name.
+    /// Sets a header, replacing an existing header of this name.
     ///
     /// # Errors
     ///
-    /// When HTTP has no such header, or the exporter sets it itself: those of the connection and of the body, and all
-    /// of gRPC.
+    /// Returns an error if the name or the value is not valid in HTTP, or if the exporter sets the header itself:
+    /// headers of the connection and the body, and all headers of gRPC.
     pub fn insert(&mut self, name: &str, value: &[u8]) -> Result<(), HeaderError> {
         let error = |problem| HeaderError { name: name.to_owned(), problem };
         let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| error(Fault::Name))?;
@@ -114,12 +115,12 @@ impl Headers {
         Ok(())
     }
 
-    /// The headers, with values that `Debug` does not show.
+    /// Returns the headers. `Debug` does not show their values.
     pub fn as_map(&self) -> &HeaderMap {
         &self.map
     }
 
-    /// Returns the headers together with the user agent `product`, unless they have one of their own.
+    /// Returns the headers, with `product` as the user agent unless they already have one.
     pub fn with_user_agent(&self, product: &'static str) -> HeaderMap {
         let mut headers = self.map.clone();
         if !product.is_empty() {
@@ -128,9 +129,9 @@ impl Headers {
         headers
     }
 
-    /// Returns the headers as a target sends them to `receiver` through `proxy`: with what goes along and must not be
-    /// shown either, the query of the URL and the credentials of the proxy. Warns if credentials can be read on their way;
-    /// call it once, at the start.
+    /// Returns the headers prepared for sending to `receiver` through `proxy`, so that [`redact`](Self::redact) also
+    /// hides the query of the URL and the credentials of the proxy. Logs a warning if credentials are sent without
+    /// encryption; call this once, at startup.
     #[must_use]
     pub fn sent_to(mut self, receiver: &Uri, proxy: Option<&Proxy>) -> Self {
         clear_text::warn(&self, receiver, proxy);
@@ -142,7 +143,7 @@ impl Headers {
         for pair in receiver.query().unwrap_or_default().split('&') {
             let value = pair.split_once('=').map_or(pair, |(_, value)| value);
             let value = percent_decode_str(value).decode_utf8_lossy();
-            // In a query, either may be meant.
+            // In a query, `+` may mean a space or itself.
             self.hidden.extend([value.replace('+', " "), value.into_owned()]);
         }
         let authorization = proxy.and_then(Proxy::authorization);
@@ -150,8 +151,8 @@ impl Headers {
         self.hidden.extend(authorization.map(str::to_owned));
     }
 
-    /// Returns the headers with what their files hold now, and adds to `changed` the settings of those files whose
-    /// headers differ.
+    /// Returns the headers with the current content of their files, and adds the settings of files with changed headers
+    /// to `changed`.
     pub(crate) fn renewed(&self, changed: &mut Vec<String>) -> Result<Self, Problem> {
         let mut renewed = self.clone();
         for (file, names) in &mut renewed.files {
@@ -161,7 +162,7 @@ impl Headers {
                 renewed.map.remove(name);
             }
             for (name, value) in &read.map {
-                // Those that the program has set win.
+                // Headers that the program has set take precedence.
                 if !renewed.map.contains_key(name) {
                     renewed.map.insert(name, value.clone());
                     names.push(name.clone());
@@ -174,7 +175,8 @@ impl Headers {
         Ok(renewed)
     }
 
-    /// Returns these headers in place of `previous`, whose values stay hidden: a late answer may quote them.
+    /// Returns these headers as the replacement of `previous`, whose values stay hidden because a late answer may quote
+    /// them.
     pub(crate) fn replacing(mut self, previous: &Self) -> Self {
         let values =
             previous.map.values().filter_map(|value| std::str::from_utf8(value.as_bytes()).ok());
@@ -182,12 +184,12 @@ impl Headers {
         self
     }
 
-    /// Returns the versions of the files that some headers come from.
+    /// Returns the versions of the files from which headers come.
     pub(crate) fn versions(&self) -> impl Iterator<Item = Option<FileVersion>> {
         self.files.iter().map(|(file, _)| file.version())
     }
 
-    /// Returns these headers together with `others`, which win where names are equal.
+    /// Returns these headers together with `others`, which take precedence if names are equal.
     #[must_use]
     pub fn with(&self, others: &Self) -> Self {
         let mut both = self.clone();
@@ -196,8 +198,8 @@ impl Headers {
         both
     }
 
-    /// Returns `text` of a receiver without what it quotes of the headers, as they are or escaped, passwords of Basic
-    /// authentication among them. Values of less than 4 bytes stay.
+    /// Returns the `text` of a receiver without the values of headers that it quotes, literally or escaped. This
+    /// includes passwords of Basic authentication. Values of less than 4 bytes are kept.
     pub fn redact(&self, text: &str) -> String {
         let values =
             self.map.values().filter_map(|value| std::str::from_utf8(value.as_bytes()).ok());
@@ -211,7 +213,7 @@ impl fmt::Debug for Headers {
     }
 }
 
-/// What the transports set themselves; a second value would make requests that no receiver can read.
+/// The headers that transports set themselves. A second value would make requests unreadable for receivers.
 const OWN: [&str; 8] = [
     "connection",
     "content-encoding",
@@ -223,7 +225,7 @@ const OWN: [&str; 8] = [
     "upgrade",
 ];
 
-/// A header that cannot be sent. Its value is not shown: it may be a secret.
+/// The error for a header that cannot be sent. Does not show the value, which may be a secret.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("header{} {problem}", self.shown_name())]
 pub struct HeaderError {
@@ -234,7 +236,7 @@ pub struct HeaderError {
 meterkit_rules::debug_as_text!(HeaderError);
 
 impl HeaderError {
-    /// Returns the name if it is a valid one. `Authorization: Basic ...` is not: it contains the credential too.
+    /// Returns the name if it is valid. An invalid one, such as `Authorization: Basic ...`, may contain the credential.
     fn shown_name(&self) -> String {
         if self.problem == Fault::Name { String::new() } else { format!(" `{}`", self.name) }
     }
@@ -286,9 +288,9 @@ mod tests {
             ("a=1,hunter2", "pair 2 has no `=`"),
             ("a b=hunter2", "pair 1: header has a bad name"),
             ("=hunter2", "pair 1: header has a bad name"),
-            ("Authorization: Basic hunter2==", "pair 1 has no name of a header"),
+            ("Authorization: Basic hunter2==", "pair 1 has no header name"),
             ("Basic hunter2=", "pair 1: header has a bad name"),
-            ("aHVudGVyhunter2==", "pair 1 has no name of a header"),
+            ("aHVudGVyhunter2==", "pair 1 has no header name"),
             ("a=hunter2%0A", "pair 1: header `a` has a value with control characters"),
             ("Content-Type=hunter2", "`Content-Type` is set by the exporter itself"),
             ("grpc-timeout=hunter2", "`grpc-timeout` is set by the exporter itself"),
@@ -315,7 +317,7 @@ mod tests {
         let said = "no user me with password hunter2 (bWU6aHVudGVyMg==), not even grün";
         let shown = "no user me with password ... (...), not even ...";
         assert_eq!(headers.redact(said), shown);
-        // A long text was cut off in the middle of one.
+        // A long text may be cut off in the middle of a secret.
         let headers = Headers::parse("authorization=Bearer%20hunter2").expect("good pairs");
         for (said, shown) in [
             ("bad token hunt...", "bad token ..."),

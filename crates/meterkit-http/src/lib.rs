@@ -1,14 +1,17 @@
-//! How push targets of `meterkit` send over HTTP. For authors of targets.
+//! The HTTP transport of `meterkit`'s push targets, for authors of targets.
 //!
-//! - [`Client`] posts to the receiver of one target; [`Link`] is below it, for protocols on HTTP/2 such as gRPC. Both read
-//!   secrets and certificates again when their files change.
-//! - [`Transport`] is the setting that every push target has for it: [`Proxies`], certificates, [`Compression`] and the
-//!   timeout of a request; [`TransportSettings`] are the variables and keys for it.
-//! - [`Authentication`], [`Headers`], [`Secret`] and [`url`] are for other settings of a target. `Debug` and errors show no secrets.
-//! - [`SendError`] is why a request was not delivered, by what would help; [`Refusals`] decides what becomes of the
-//!   request then, and [`Outbox`] has those of one export. [`reply`] reads and shows what receivers answer.
+//! - [`Client`] sends requests to the receiver of one target; [`Link`] is the layer below, for protocols on HTTP/2 such
+//!   as gRPC. Both read secrets and certificates again when their files change.
+//! - [`Transport`] is the configuration that every push target has for sending: [`Proxies`], certificates,
+//!   [`Compression`] and the timeout of a request. [`TransportSettings`] declares the variables and keys for it.
+//! - [`Authentication`], [`Headers`], [`Secret`] and [`url`] are for other settings of a target. `Debug` and errors
+//!   show no secrets.
+//! - [`SendError`] says why a request was not delivered and what would help. [`Refusals`] decides what happens to the
+//!   request then, and [`Outbox`] holds the requests of one export. [`reply`] reads and formats the answers of
+//!   receivers.
 //!
-//! Nothing here reads the process environment: variables come through a function.
+//! Settings come through a [`Reader`](meterkit_settings::Reader), not from the process environment. Only the variables
+//! `SSL_CERT_FILE` and `SSL_CERT_DIR`, which name the certificate authorities of the system, are read directly.
 //!
 //! ```
 //! use std::time::Duration;
@@ -52,7 +55,8 @@
 //!
 //! # Features
 //!
-//! `tls` (on by default) is needed for `https`, `zstd` (on by default) for the compression of that name.
+//! - `tls` (on by default) is required for `https`.
+//! - `zstd` (on by default) is required for the compression of that name.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -1,4 +1,4 @@
-//! The link to one receiver, which is renewed when the files behind its settings change.
+//! Links to receivers, which are renewed when the files behind their settings change.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -21,12 +21,12 @@ use crate::tls::TlsError;
 use crate::transport::Transport;
 use crate::url;
 
-/// Connections to one receiver, and the headers that requests carry. For protocols that [`Client`](crate::Client) does
-/// not speak, such as gRPC.
+/// The connections to one receiver, and the headers of requests. For protocols that [`Client`](crate::Client) does not
+/// support, such as gRPC.
 ///
-/// Secrets and certificates that come from files are read again when these change: with the first request after
-/// [30 seconds](Self::current), and at once when the receiver [refuses](Self::is_renewed_since) the ones in use. Until
-/// new ones can be used, the old ones stay in use. Clones share all of it.
+/// Secrets and certificates from files are read again when the files change: with the first request after [30
+/// seconds](Self::current), and immediately when the receiver [refuses](Self::is_renewed_since) the current ones. If
+/// the new ones cannot be used, the old ones stay in use. Clones share the connections, the headers and the files.
 #[derive(Clone)]
 pub struct Link {
     receiver: Uri,
@@ -34,16 +34,16 @@ pub struct Link {
     transport: Arc<Transport>,
     in_use: Arc<watch::Sender<Arc<Access>>>,
     clock_skew: Arc<watch::Sender<Option<i64>>>,
-    /// What the files held. `None` for a link whose settings come from no file.
+    /// The state of the files. `None` if no setting comes from a file.
     files: Option<Arc<Mutex<Files>>>,
 }
 
-/// What a request is sent with.
+/// A connection and the headers for sending a request.
 #[derive(Clone)]
 pub struct Access {
-    /// Sends the request.
+    /// The client that sends the request.
     pub connection: Connection<Full<Bytes>>,
-    /// Sent with the request, and not shown.
+    /// The headers to send with the request. Their values must not be shown.
     pub headers: Headers,
     pub(crate) connector: Connector,
 }
@@ -51,31 +51,31 @@ pub struct Access {
 struct Files {
     transport: Arc<Transport>,
     headers: Headers,
-    /// The versions that were read last.
+    /// The versions of all files when they were last read.
     seen: Vec<Option<FileVersion>>,
-    /// The versions of the system's authorities that are in use.
+    /// The versions of the files with the system's certificate authorities that are in use.
     system: Vec<Option<FileVersion>>,
     looked: Instant,
-    /// What is wrong with them, as logged.
+    /// The last logged problem with the files, if it still exists.
     problem: Option<String>,
 }
 
-/// How often files are looked at while nothing is refused.
+/// The interval at which files are checked for changes while the receiver refuses nothing.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
-/// How long a look may hold up a request: a file system may hang.
+/// How long checking the files may delay a request. A file system may hang.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Link {
-    /// Creates a link for HTTP/2 and nothing else, as gRPC has it, to the scheme, host and port of `receiver`.
-    /// Certificates are read now, so that a bad one is an error at the start. Warns if `headers` can be read on their way
-    /// to the receiver.
+    /// Creates a link that speaks only HTTP/2, as gRPC requires, to the scheme, host and port of `receiver`.
+    /// Certificates are read now, so that an invalid one causes an error at startup. Logs a warning if `headers` are
+    /// sent to the receiver without encryption.
     ///
-    /// Through a proxy there is always a tunnel: proxies take requests in HTTP/1.1 only.
+    /// Through a proxy, the link always uses a tunnel, because proxies forward only HTTP/1.1 requests.
     ///
     /// # Errors
     ///
-    /// When encryption is needed but not built in, or certificates cannot be used.
+    /// Returns an error if encryption is needed but not built in, or if certificates cannot be used.
     pub fn http2(
         receiver: &Uri,
         transport: &Transport,
@@ -86,14 +86,15 @@ impl Link {
         Ok(Self::with(receiver, true, Arc::new(transport.clone()), connector, headers))
     }
 
-    /// Creates a link for HTTP/1.1 that sends no headers.
+    /// Creates a link for HTTP/1.1 without headers.
     pub(crate) fn http1(receiver: &Uri, transport: &Transport) -> Result<Self, TlsError> {
         let connector = Connector::new(receiver, transport, false)?;
         let transport = Arc::new(transport.clone());
         Ok(Self::with(receiver, false, transport, connector, Headers::default()))
     }
 
-    /// Sends `headers`, in place of others. Warns if they can be read on their way to the receiver.
+    /// Returns the link with these headers in place of its own. Logs a warning if they are sent to the receiver without
+    /// encryption.
     pub(crate) fn with_headers(self, headers: Headers) -> Self {
         let connector = self.in_use.borrow().connector.clone();
         let headers = headers.sent_to(&self.receiver, connector.proxy());
@@ -130,49 +131,50 @@ impl Link {
         }
     }
 
-    /// Returns where it leads.
+    /// Returns the URL of the receiver.
     pub fn receiver(&self) -> &Uri {
         &self.receiver
     }
 
-    /// Returns whether there are no files that could change.
+    /// Returns whether no setting comes from a file that could change.
     pub(crate) fn is_fixed(&self) -> bool {
         self.files.is_none()
     }
 
-    /// Returns what is in use now, without a look at the files.
+    /// Returns the current connection and headers without checking the files.
     pub fn in_use(&self) -> Arc<Access> {
         self.in_use.borrow().clone()
     }
 
-    /// Returns what to send the next request with. Looks at the files if that was 30 seconds ago.
+    /// Returns the connection and headers for the next request. Checks the files for changes if the last check was at
+    /// least 30 seconds ago.
     pub async fn current(&self) -> Arc<Access> {
         self.look(false).await;
         self.in_use()
     }
 
-    /// Looks at the files, since the receiver refuses `access` or cannot be trusted. Returns whether there is another one
-    /// now, so that it is worth sending the request again.
+    /// Checks the files because the receiver refused `access` or could not be trusted. Returns whether `access` has
+    /// been replaced, so that the request is worth sending again.
     pub async fn is_renewed_since(&self, access: &Arc<Access>) -> bool {
         self.look(true).await;
         !Arc::ptr_eq(access, &self.in_use.borrow())
     }
 
-    /// Leaves open connections and makes new ones: over HTTP/2, a request that was given up leaves its connection open,
-    /// which may be dead.
+    /// Abandons open connections and uses new ones. Over HTTP/2, a cancelled request leaves its connection open, which
+    /// may be dead.
     pub fn reconnect(&self) {
         let mut access = Access::clone(&self.in_use.borrow());
         access.connection = access.connector.clone().connection();
         self.in_use.send_replace(Arc::new(access));
     }
 
-    /// Returns by how many seconds the receiver's clock is ahead of this machine's, or behind if negative, as far as its
-    /// last reply shows. `None` if no reply did.
+    /// Returns by how many seconds the receiver's clock is ahead of this machine's, according to its last reply;
+    /// negative if it is behind. `None` if no reply contained the time.
     pub fn clock_skew(&self) -> Option<i64> {
         *self.clock_skew.borrow()
     }
 
-    /// Compares the clocks by the headers of a reply to a request that was `begun` then.
+    /// Updates the clock skew from the headers of a reply to a request that was started at `begun`.
     pub fn note_reply(&self, headers: &HeaderMap, begun: Instant) {
         let skew = clock::skew(headers, begun.elapsed(), SystemTime::now());
         if skew.is_some() {
@@ -183,12 +185,12 @@ impl Link {
     async fn look(&self, is_refused: bool) {
         let Some(files) = &self.files else { return };
         let link = self.clone();
-        // Whoever waits for a look of someone else has waited for its own.
+        // A request that waited for the check of another request need not check again.
         let look = async {
             let mut files = files.clone().lock_owned().await;
             if is_refused || files.looked.elapsed() >= LOOK_EVERY {
                 files.looked = Instant::now();
-                // Log lines belong to the export.
+                // Log lines belong to the span and the subscriber of the export.
                 let (span, log) = (Span::current(), dispatcher::get_default(Dispatch::clone));
                 let look = move || span.in_scope(|| files.look(&link, is_refused));
                 let done = spawn_blocking(move || dispatcher::with_default(&log, look)).await;
@@ -196,11 +198,11 @@ impl Link {
             }
         };
         if timeout(PATIENCE, look).await.is_err() {
-            tracing::debug!("files take long to be read; the settings in use stay so");
+            tracing::debug!("reading files takes too long; the current settings stay in use");
         }
     }
 
-    /// Puts what was read into use.
+    /// Puts the new headers, and the new connector if there is one, into use.
     fn renew(&self, files: &Files, connector: Option<Connector>) {
         let previous = self.in_use();
         let connection =
@@ -212,12 +214,12 @@ impl Link {
 }
 
 impl Files {
-    /// Reads files that have changed, and puts what they hold into use. Blocks.
+    /// Reads changed files and puts their content into use. Blocks.
     fn look(&mut self, link: &Link, is_refused: bool) {
         let authorities = system_authorities(&self.transport, &link.receiver);
         let system = versions(&authorities);
         let seen = self.versions(&system);
-        // Files with a problem are read each time: it may not be the file that changes, but who may read it.
+        // Files with a problem are read each time: permissions may have changed instead of the file.
         if !is_refused && self.problem.is_none() && self.seen == seen {
             return;
         }
@@ -252,7 +254,8 @@ impl Files {
         Ok(())
     }
 
-    /// `changed` are settings of the system's authorities that have changed.
+    /// Reads the certificates again and reconnects if they changed. `changed` contains the variables whose system
+    /// authorities have changed.
     fn renew_transport(&mut self, link: &Link, mut changed: Vec<String>) -> Result<(), String> {
         let transport = self.transport.renewed(&mut changed);
         let transport = transport.map_err(|problem| problem.to_string())?;
@@ -267,7 +270,7 @@ impl Files {
         Ok(())
     }
 
-    /// Returns the versions of all files, with those of the system's authorities.
+    /// Returns the versions of all files, including those of the system's authorities.
     fn versions(&self, system: &[Option<FileVersion>]) -> Vec<Option<FileVersion>> {
         let own = self.transport.versions().chain(self.headers.versions());
         system.iter().cloned().chain(own).collect()
@@ -286,8 +289,8 @@ fn log(link: &Link, settings: &[String]) {
     );
 }
 
-/// Returns the file and the directories with the authorities of this system, if variables name some and they are trusted,
-/// and these variables.
+/// Returns the file and directories with the certificate authorities of this system, each with the variable that names
+/// it. Empty if no variable names any, or if they are not used.
 fn system_authorities(transport: &Transport, receiver: &Uri) -> Vec<(&'static str, PathBuf)> {
     let proxy = transport.proxies().and_then(|proxies| proxies.of(receiver));
     let is_secure =

@@ -1,4 +1,4 @@
-//! The requests of one export.
+//! The outbox, which holds the requests of one export.
 
 use std::collections::VecDeque;
 
@@ -7,27 +7,26 @@ use meterkit_rules::Cause;
 use crate::refusals::{Next, Refusals, Verdict};
 use crate::send_error::{SendError, SendErrorKind};
 
-/// A request whose items may go out in several requests. Cheap to clone.
+/// A request whose items can be divided into several requests. Cheap to clone.
 pub trait Divide: Clone {
-    /// Returns how many items it has.
+    /// Returns the number of items in the request.
     fn items(&self) -> usize;
 
-    /// Returns a request with the first `count` items and one with the others; `count` is less than
-    /// [`items`](Self::items), and more than 0.
+    /// Splits the request into one with the first `count` items and one with the others. `count` is greater than 0 and
+    /// less than [`items`](Self::items).
     fn split(self, count: usize) -> [Self; 2];
 }
 
-/// The requests of one export that are still to be delivered. [`Refusals`] decides what becomes of those that the
-/// receiver refuses.
+/// The undelivered requests of one export. [`Refusals`] decides what happens to requests that the receiver refuses.
 ///
-/// Call [`next`](Self::next), send what it returns, and say with [`accepted`](Self::accepted) or
-/// [`refused`](Self::refused) what the receiver made of it, until there is no next one.
+/// Call [`next`](Self::next), send the request that it returns, and report the outcome with
+/// [`accepted`](Self::accepted) or [`refused`](Self::refused), until `next` returns `None`.
 #[derive(Debug)]
 pub struct Outbox<R> {
-    /// The first one is the current one.
+    /// The requests. The first one is the current one.
     parts: VecDeque<Part<R>>,
     next_id: u64,
-    /// The rest of the current request while its canary is sent.
+    /// The other items of the current request while its canary is sent.
     without_canary: Option<Vec<R>>,
     is_accepted: bool,
     dropped: Vec<Dropped>,
@@ -37,24 +36,24 @@ pub struct Outbox<R> {
 struct Part<R> {
     id: u64,
     request: R,
-    /// The receiver may have it: it was sent, and there was no answer that says otherwise.
+    /// Whether the receiver may have received the request: it was sent, and no answer says otherwise.
     is_in_doubt: bool,
 }
 
-/// Items that are not sent again, as the receiver would never accept them, all for the same reason.
+/// Items that are not sent again because the receiver would never accept them, all for the same reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Dropped {
-    /// How many they are.
+    /// The number of items.
     pub items: u64,
-    /// What the receiver said.
+    /// The reason that the receiver stated.
     pub reason: String,
-    /// Why, as the attribute `error.type` names it.
+    /// The cause, reported as the attribute `error.type`.
     pub cause: Cause,
 }
 
 impl<R: Divide> Outbox<R> {
-    /// Returns an outbox with these requests.
+    /// Creates an outbox with these requests.
     pub fn new(requests: impl IntoIterator<Item = R>, refusals: &mut Refusals) -> Self {
         refusals.begin_lot();
         let parts = requests.into_iter().filter(|request| request.items() > 0);
@@ -64,10 +63,10 @@ impl<R: Divide> Outbox<R> {
         Self { parts, next_id, without_canary: None, is_accepted: false, dropped: Vec::new() }
     }
 
-    /// Returns the request to send next, which is the current one from then on. `None` if the export has to stop, or
-    /// all is delivered: see [`is_empty`](Self::is_empty).
+    /// Returns the next request to send and makes it the current one. Returns `None` if the export must stop or
+    /// everything is delivered: see [`is_empty`](Self::is_empty).
     pub fn next(&mut self, refusals: &mut Refusals) -> Option<R> {
-        // One may be left of an export that was cut off.
+        // A canary may be left over from an export that was cut off.
         self.without_canary = None;
         let at = self.parts.iter().position(|part| refusals.may_send(part.id));
         match refusals.next(at.is_some()) {
@@ -98,14 +97,14 @@ impl<R: Divide> Outbox<R> {
         }
     }
 
-    /// Puts `first` and then `rest` in the place of the current request, which is too long for the receiver.
+    /// Replaces the current request, which is too large for the receiver, with `first` followed by `rest`.
     pub fn divide(&mut self, refusals: &mut Refusals, first: R, rest: R) {
         if self.without_canary.is_none() {
             self.replace(refusals, vec![first, rest], true);
         }
     }
 
-    /// Puts two halves in the place of the current request, which is too long for the receiver.
+    /// Replaces the current request, which is too large for the receiver, with its two halves.
     pub fn halve(&mut self, refusals: &mut Refusals) {
         if let Some(current) = self.current().filter(|current| current.items() > 1) {
             let [first, rest] = current.clone().split(current.items() / 2);
@@ -113,35 +112,35 @@ impl<R: Divide> Outbox<R> {
         }
     }
 
-    /// Notes whether the receiver may have the current request although there is no answer that says so. Set it before
-    /// the request is sent, which may be cut off.
+    /// Sets whether the receiver may have received the current request although no answer confirms it. Call this before
+    /// sending the request, which may be cut off.
     pub fn doubt(&mut self, is_in_doubt: bool) {
         if let Some(current) = self.parts.front_mut() {
             current.is_in_doubt = is_in_doubt;
         }
     }
 
-    /// Returns whether the receiver may have the current request.
+    /// Returns whether the receiver may have received the current request.
     pub fn is_doubted(&self) -> bool {
         self.parts.front().is_some_and(|part| part.is_in_doubt)
     }
 
-    /// Returns whether the receiver may have some of it although there is no answer that says so.
+    /// Returns whether the receiver may have received some request although no answer confirms it.
     pub fn is_in_doubt(&self) -> bool {
         self.parts.iter().any(|part| part.is_in_doubt)
     }
 
-    /// Returns whether the receiver has some of it, or may have.
+    /// Returns whether the receiver has accepted a part of the export, or may have.
     pub fn is_begun(&self) -> bool {
         self.is_accepted || self.is_in_doubt()
     }
 
-    /// Returns whether nothing is left to be sent.
+    /// Returns whether no request is left to send.
     pub fn is_empty(&self) -> bool {
         self.parts.is_empty()
     }
 
-    /// Notes that the receiver has the current request, which had `size` bytes.
+    /// Records that the receiver accepted the current request of `size` bytes.
     pub fn accepted(&mut self, refusals: &mut Refusals, size: usize) {
         self.is_accepted = true;
         match self.without_canary.take() {
@@ -156,11 +155,11 @@ impl<R: Divide> Outbox<R> {
         }
     }
 
-    /// Notes that the receiver refused the current request, which had `size` bytes.
+    /// Records that the receiver refused the current request of `size` bytes.
     pub fn refused(&mut self, refusals: &mut Refusals, error: &SendError, size: usize) {
         if self.without_canary.take().is_some() {
             match refusals.canary_refused(error) {
-                // Nothing of it is accepted, and the export fails as a whole.
+                // The receiver accepted nothing, so the export fails as a whole.
                 Verdict::Drop if !self.is_accepted => {
                     while !self.parts.is_empty() {
                         self.drop_current(refusals, &error.reason, error.cause);
@@ -175,14 +174,14 @@ impl<R: Divide> Outbox<R> {
             return;
         };
         if error.kind == SendErrorKind::Invalid {
-            // A receiver that finds fault with it has not accepted it before either.
+            // A receiver that considers the request invalid has not accepted it before either.
             part.is_in_doubt = false;
         }
         let items = part.request.items();
         match refusals.judge(part.id, items, size, error) {
             Verdict::Divide => {
-                // Of large requests in order, the next one may be of the right size. Of others, the larger part of what
-                // waits is accepted sooner if the larger parts come first.
+                // Of requests that were too large, the halves may have the right size, so they keep their place.
+                // Otherwise, send larger requests first, so that most of the waiting items are accepted sooner.
                 let comes_next = error.kind == SendErrorKind::TooLarge;
                 let halves = part.request.clone().split(items / 2);
                 self.replace(refusals, halves.into(), comes_next);
@@ -212,11 +211,11 @@ impl<R: Divide> Outbox<R> {
         }
     }
 
-    /// Returns what was dropped of an export that is through, or the last of it if that is all of it.
+    /// Ends the export and returns the dropped items, if the receiver accepted others or nothing was dropped.
     ///
     /// # Errors
     ///
-    /// When the receiver has nothing of it.
+    /// Returns the last dropped items if items were dropped and the receiver accepted nothing.
     pub fn end(self, refusals: &mut Refusals) -> Result<Vec<Dropped>, Dropped> {
         refusals.end_attempt();
         match self.dropped.last() {

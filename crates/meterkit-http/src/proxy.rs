@@ -12,11 +12,11 @@ mod settings;
 
 pub use self::settings::{ProxySettings, proxy};
 
-/// Which proxies a target goes through, and to which hosts it goes without. None at all by default.
+/// The proxies that a target uses, and the hosts that it reaches without a proxy. No proxies by default.
 ///
-/// To an `https` receiver there is a tunnel (`CONNECT`), in which the proxy sees the receiver's name alone. A request
-/// to an `http` receiver is given to the proxy, which can read it with all its headers; over gRPC, it goes through a
-/// tunnel too. The proxy itself may be `http` or, with the feature `tls`, `https`. Its certificate is vouched for by
+/// An `https` receiver is reached through a tunnel (`CONNECT`), so that the proxy only sees the receiver's name. A
+/// request to an `http` receiver is forwarded by the proxy, which can read it with all its headers; gRPC uses a tunnel
+/// here too. The proxy itself may use `http` or, with the feature `tls`, `https`. Its certificate is checked against
 /// the same authorities as the receiver's.
 ///
 /// `Debug` shows no credentials.
@@ -37,37 +37,38 @@ pub use self::settings::{ProxySettings, proxy};
 pub struct Proxies {
     https: Option<Proxy>,
     http: Option<Proxy>,
-    /// Hosts that are reached without.
+    /// The hosts that are reached without a proxy.
     direct: Vec<String>,
 }
 
 impl Proxies {
-    /// Goes through the proxy `url` to receivers with `https`: `http://proxy:3128`, with user and password where it
-    /// asks for them, `http://me:secret@proxy:3128`. `http://` may be left out.
+    /// Sets the proxy for `https` receivers, such as `http://proxy:3128`, or `http://me:secret@proxy:3128` if the proxy
+    /// requires a user name and password. `http://` may be omitted.
     ///
     /// # Errors
     ///
-    /// When `url` is none of a proxy; see [`Proxy::new`].
+    /// Returns an error if `url` is not the URL of a proxy; see [`Proxy::new`].
     pub fn with_https(mut self, url: &str) -> Result<Self, ProxyError> {
         self.https = Some(Proxy::new(url)?);
         Ok(self)
     }
 
-    /// Goes through the proxy `url` to receivers with `http`; as [`with_https`](Self::with_https).
+    /// Sets the proxy for `http` receivers, in the same form as for [`with_https`](Self::with_https).
     ///
     /// # Errors
     ///
-    /// When `url` is none of a proxy; see [`Proxy::new`].
+    /// Returns an error if `url` is not the URL of a proxy; see [`Proxy::new`].
     pub fn with_http(mut self, url: &str) -> Result<Self, ProxyError> {
         self.http = Some(Proxy::new(url)?);
         Ok(self)
     }
 
-    /// Goes to these hosts without proxy, in place of those named before: what `NO_PROXY` takes.
+    /// Sets the hosts that are reached without a proxy, in the form of `NO_PROXY`. Replaces earlier ones.
     ///
-    /// With commas or white space between them: a name, which stands for all names below it too, with or without `.` or
-    /// `*.` in front; an IP address; a network, `10.0.0.0/8`; `*` for all. A name or address may have a port, and is
-    /// for that port alone then. Nothing is reached without proxy unless it is named, not even this machine.
+    /// Entries are separated by commas or white space. An entry is a name, optionally with a leading `.` or `*.`, which
+    /// includes all names below it; an IP address; a network such as `10.0.0.0/8`; or `*` for all hosts. A name or
+    /// address may have a port and then applies only to that port. Hosts that are not listed, even this machine, are
+    /// reached through the proxy.
     #[must_use]
     pub fn with_direct(mut self, hosts: &str) -> Self {
         let hosts = hosts.split(|c: char| c == ',' || c.is_whitespace());
@@ -75,7 +76,7 @@ impl Proxies {
         self
     }
 
-    /// Goes through `proxy` to every receiver.
+    /// Creates a configuration that uses `proxy` for every receiver.
     pub(crate) fn all(proxy: Proxy) -> Self {
         Self { https: Some(proxy.clone()), http: Some(proxy), direct: Vec::new() }
     }
@@ -85,7 +86,7 @@ impl Proxies {
         self.https.is_none() && self.http.is_none()
     }
 
-    /// The proxy on the way to `target`.
+    /// Returns the proxy on the way to `target`, or `None` if `target` is reached without a proxy.
     pub fn of(&self, target: &Uri) -> Option<Proxy> {
         let is_https = target.scheme() == Some(&Scheme::HTTPS);
         let proxy = if is_https { &self.https } else { &self.http }.as_ref()?;
@@ -95,16 +96,16 @@ impl Proxies {
         if hosts.contains(&"*") {
             return None;
         }
-        // Asked for what is left out only: what it intercepts goes to some proxy.
+        // The matcher is only used for `NO_PROXY`, so the URL of its proxy does not matter.
         let matcher = Matcher::builder().all("http://proxy").no(hosts.join(",")).build();
         matcher.intercept(target).map(|_| proxy.clone())
     }
 }
 
-/// The host that `entry` names, if it is for this port.
+/// Returns the host of an entry, if the entry applies to this port.
 fn host_at_port(entry: &str, port: u16) -> Option<&str> {
     let (host, own) = match entry.rsplit_once(':') {
-        // One colon more, and it is an address without port.
+        // With another colon, the entry is an IPv6 address without a port.
         Some((host, own)) if !host.contains(':') || host.ends_with(']') => (host, Some(own)),
         _ => (entry, None),
     };
@@ -115,7 +116,7 @@ fn host_at_port(entry: &str, port: u16) -> Option<&str> {
     Some(host.strip_prefix('*').filter(|rest| rest.starts_with('.')).unwrap_or(host))
 }
 
-/// A proxy. `Display` and `Debug` leave its credentials out.
+/// A proxy. `Display` and `Debug` do not show its credentials.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
     /// Scheme, host and port.
@@ -124,24 +125,25 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// The proxy at `url`: `http://proxy:3128`, or `http://me:secret@proxy:3128`, with characters that have a meaning
-    /// in URLs percent-encoded. `http://` may be left out; without port, it is the scheme's own.
+    /// Creates a proxy from its `url`, such as `http://proxy:3128` or `http://me:secret@proxy:3128`. Characters with a
+    /// special meaning in URLs must be percent-encoded. `http://` may be omitted. Without a port, the default port of
+    /// the scheme is used.
     ///
     /// # Errors
     ///
-    /// When `url` has another scheme than `http` or `https`, no host, a bad port, or a path, or when it has `https` and
-    /// the feature `tls` is not enabled. The text shows no credentials.
+    /// Returns an error if `url` has a scheme other than `http` or `https`, no host, an invalid port or a path, or if
+    /// it has `https` and the feature `tls` is not enabled. The text shows no credentials.
     pub fn new(url: &str) -> Result<Self, ProxyError> {
         let error = |reason| ProxyError { url: url::shown(url), reason };
         parse(url).map_err(error)
     }
 
-    /// Where the proxy is, without credentials.
+    /// Returns the URL of the proxy without credentials.
     pub fn uri(&self) -> &Uri {
         &self.uri
     }
 
-    /// The value of the header `Proxy-Authorization`, which `Debug` does not show.
+    /// Returns the value of the header `Proxy-Authorization`, which `Debug` does not show.
     pub fn authorization(&self) -> Option<&HeaderValue> {
         self.authorization.as_ref()
     }
@@ -163,23 +165,23 @@ fn parse(text: &str) -> Result<Proxy, String> {
         "https" => return Err("needs TLS, which is not built in; use `http://`".to_owned()),
         _ => return Err("has an unknown scheme; write `http://` or `https://`".to_owned()),
     }
-    let uri: Uri = full.parse().map_err(|error| format!("is no URL ({error}); {example}"))?;
+    let uri: Uri = full.parse().map_err(|error| format!("is not a URL ({error}); {example}"))?;
     let authority = uri.authority().map_or("", |authority| authority.as_str());
     let host = uri.host().unwrap_or_default();
     if host.is_empty() {
-        return Err(format!("names no host; {example}"));
+        return Err(format!("has no host; {example}"));
     }
     if !is_port(authority, host, uri.port_u16()) {
         let escape = if text.contains('@') { format!(", and {escape}") } else { String::new() };
         return Err(format!("{BAD_PORT}{escape}"));
     }
-    // Fragments are not in `Uri`.
+    // `Uri` drops fragments, so look for them in the text.
     if uri.path() != "/" || uri.query().is_some() || full.contains('#') {
-        return Err(format!("has a path, which a proxy has not; {example}, and {escape}"));
+        return Err(format!("must not have a path; {example}, and {escape}"));
     }
-    // It takes the URL apart, and writes the header.
+    // The matcher parses the URL and creates the header.
     let found = Matcher::builder().all(full).build().intercept(&Uri::from_static("http://any"));
-    let found = found.ok_or_else(|| format!("is no URL of a proxy; {example}"))?;
+    let found = found.ok_or_else(|| format!("is not the URL of a proxy; {example}"))?;
     let authorization = found.basic_auth().cloned();
     Ok(Proxy { uri: found.uri().clone(), authorization })
 }
@@ -200,7 +202,7 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// A URL that is none of a proxy. What may be secret in it is left out.
+/// The error for a text that is not the URL of a proxy. Parts that may be secret are not shown.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("proxy `{url}` {reason}")]
 pub struct ProxyError {

@@ -1,25 +1,26 @@
-//! Texts without the credentials that they quote.
+//! Redaction of credentials in texts.
 
 use std::cmp::Reverse;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-/// What stands in a text in place of a secret.
+/// The text that replaces a secret.
 const HIDDEN: &str = "...";
 
-/// Shorter values would make a text unreadable, and are no secrets.
+/// The minimum length of a secret in bytes. Hiding shorter values would make texts unreadable, and they protect
+/// nothing.
 const SHORTEST: usize = 4;
 
-/// No more of a text is looked at: what is left of it is cut to far less.
+/// The maximum number of bytes of a text that are processed. The result is later cut to far less.
 const LONGEST: usize = 64 * 1024;
 
-/// Returns `text` without the parts that quote `values`, the values of headers and parameters. Each may hold several
-/// secrets. Finds them as they are, and escaped as in URLs, JSON, HTML or source code.
+/// Returns `text` without the parts that quote `values`, the values of headers and parameters. Each value may contain
+/// several secrets. Finds secrets literally and escaped as in URLs, JSON, HTML or source code.
 pub(crate) fn redact<'a>(text: &str, values: impl Iterator<Item = &'a str>) -> String {
     let mut secrets: Vec<String> = values.flat_map(secrets_in).collect();
     secrets.retain(|secret| secret.len() >= SHORTEST);
-    // The longest first: what would be left of it might still tell something.
+    // Try the longest secret first: if a shorter one matched, the rest of the longer one would remain visible.
     secrets.sort_unstable_by_key(|secret| Reverse(secret.len()));
     let (mut shown, mut rest) = (String::new(), truncated(text, LONGEST));
     while let Some(next) = rest.chars().next() {
@@ -40,8 +41,9 @@ pub(crate) fn redact<'a>(text: &str, values: impl Iterator<Item = &'a str>) -> S
     shown
 }
 
-/// Returns the whole value and the parts of it that receivers are known to quote alone: what stands behind the scheme
-/// of a credential, the password of Basic authentication, each member of a list, and the value of a `key=value`.
+/// Returns the whole value and those of its parts that receivers are known to quote separately: the text after the
+/// scheme of a credential, the password of Basic authentication, each element of a list, and the value of a `key=value`
+/// pair.
 fn secrets_in(value: &str) -> Vec<String> {
     let mut secrets = vec![value.to_owned()];
     let (scheme, credential) = value.split_once(' ').unwrap_or(("", value));
@@ -53,7 +55,7 @@ fn secrets_in(value: &str) -> Vec<String> {
             secrets.push(pair);
         }
     }
-    // The names of signed headers are no secrets, and a text without them would say little.
+    // The names of signed headers are not secret, and without them a text would be of little use.
     let is_signature = scheme.starts_with("AWS4-");
     let is_secret = |part: &&str| {
         !is_signature || part.starts_with("Credential=") || part.starts_with("Signature=")
@@ -66,7 +68,8 @@ fn secrets_in(value: &str) -> Vec<String> {
     secrets
 }
 
-/// Returns how many bytes at the beginning of `text` stand for `secret`, if they do.
+/// Returns the number of bytes at the beginning of `text` that represent `secret`, or `None` if `text` does not start
+/// with it.
 fn quoted_length(text: &str, secret: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut rest = bytes;
@@ -81,7 +84,7 @@ fn quoted_length(text: &str, secret: &str) -> Option<usize> {
     Some(bytes.len() - rest.len())
 }
 
-/// Returns the byte that an escape at the beginning of `text` stands for, and what follows it.
+/// Returns the byte that an escape sequence at the beginning of `text` represents, and the rest of the text.
 fn unescape(text: &[u8]) -> Option<(u8, &[u8])> {
     let hex = |rest| {
         let (digits, after): (&[u8; 2], &[u8]) = <[u8]>::split_first_chunk(rest)?;
@@ -101,7 +104,7 @@ fn unescape(text: &[u8]) -> Option<(u8, &[u8])> {
     }
 }
 
-/// Characters that HTML escapes.
+/// HTML escapes and the characters that they represent.
 const ENTITIES: [(&str, u8); 9] = [
     ("&amp;", b'&'),
     ("&lt;", b'<'),
@@ -114,7 +117,7 @@ const ENTITIES: [(&str, u8); 9] = [
     ("&#61;", b'='),
 ];
 
-/// Removes the beginning of `secret` from the end of a text that was cut off there.
+/// Removes the beginning of `secret` from the end of a text that was cut off in the middle of it.
 fn remove_beginning(text: &mut String, secret: &str) {
     let kept = text.strip_suffix(HIDDEN).or_else(|| text.strip_suffix('…')).unwrap_or(text);
     let mut beginnings = (SHORTEST..secret.len()).rev().filter_map(|end| secret.get(..end));

@@ -1,4 +1,4 @@
-//! What becomes of requests that a receiver refuses.
+//! Decisions about requests that a receiver refuses.
 
 use std::collections::HashMap;
 
@@ -7,72 +7,78 @@ use http::StatusCode;
 use crate::send_error::{SendError, SendErrorKind};
 use crate::size_limit::SizeLimit;
 
-/// Decides what becomes of the requests that the receiver of one target refuses.
+/// The rules that decide what happens to the requests that the receiver of one target refuses.
 ///
 /// - A refusal of the sender, such as status 401, 403 or 404, ends the attempt. The request is kept.
-/// - A request whose content is refused, with status 400, 413 or 422, is divided, and dropped if it has one item.
-/// - A request that is answered with 5xx is kept, as long as all requests are: that is an outage. If it lasts, the
-///   receiver is sent a *canary*, a single item. Only if it accepts that, or another request, after it failed on this
-///   one, and fails on this one again, then the content is at fault.
+/// - A request whose content is refused, with status 400, 413 or 422, is divided, or dropped if it has only one item.
+/// - A request that is answered with 5xx is kept as long as all requests are answered so, because that is an outage. If
+///   the outage lasts, the receiver is sent a *canary*, which is a single item. The content of a request is considered
+///   at fault only if the receiver fails on the request, then accepts the canary or another request, and then fails on
+///   the request again.
 ///
-/// Where the receiver refuses whatever it is sent, a canary among it, a request is dropped undivided. Where it refuses
-/// much, no more than 64 requests are spent on the search for what is at fault.
+/// If the receiver refuses everything, including a canary, a request is dropped undivided. If it refuses much, the
+/// search for the items at fault uses at most 64 refused requests.
 ///
-/// Requests have numbers that their owner gives them. A request that is divided is followed by its parts.
+/// Requests are identified by numbers that their owner assigns. When a request is divided, its parts inherit its
+/// history.
 #[derive(Debug)]
 pub struct Refusals {
     limit: SizeLimit,
     trials: HashMap<u64, Trial>,
-    /// How many requests were accepted.
+    /// The number of accepted requests.
     accepted: u64,
-    /// How long it has been failing with 5xx: see [`weight`].
+    /// How long the receiver has been failing with 5xx, as a sum of [`weight`]s.
     trouble: u32,
-    /// Attempts that ended since only what is at fault seemed to be left.
+    /// The number of attempts that ended in the middle of a search, because everything that was left seemed to be at
+    /// fault.
     stuck: u32,
-    /// Whether nothing is accepted whatever its content is.
+    /// Whether the receiver refuses everything, whatever its content.
     is_hopeless: bool,
-    /// How many canaries were sent: each has another item.
+    /// The number of canaries sent so far. Each uses another item.
     canaries: usize,
     refused_of_lot: usize,
     accepted_before_lot: u64,
     attempt: Attempt,
 }
 
-/// One attempt to deliver what waits.
+/// One attempt to deliver the waiting requests.
 #[derive(Clone, Copy, Debug, Default)]
 struct Attempt {
     number: u64,
     refused: usize,
-    /// Refused since anything was accepted: requests, and canaries.
+    /// The number of requests refused since the last acceptance.
     in_a_row: usize,
+    /// The number of canaries refused since the last acceptance.
     canaries_in_a_row: usize,
     has_failed: bool,
     needs_canary: bool,
-    /// Whether the canary is to show whether any content is accepted.
+    /// Whether the canary must show whether the receiver accepts any content.
     is_in_the_dark: bool,
     is_over: bool,
 }
 
-/// What the receiver has made of one request so far.
+/// The history of one refused request. A moment is the number of an attempt and the number of requests accepted by
+/// then.
 #[derive(Clone, Copy, Debug, Default)]
 struct Trial {
-    /// What was accepted when it was refused first, in the attempt of this number.
+    /// The moment when the request was first refused.
     since: Option<(u64, u64)>,
-    /// What was accepted when it was refused last: it is not sent again before more is.
+    /// The moment when the request was last refused. It is not sent again before another request is accepted or the
+    /// next attempt begins.
     last: Option<(u64, u64)>,
-    /// Its content was refused when it was part of a larger request.
+    /// Whether the request is part of a larger one whose content was refused.
     is_part: bool,
 }
 
-/// What becomes of a request that was refused.
+/// What happens to a request that was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a target does each")]
 pub enum Verdict {
-    /// It goes out in two halves.
+    /// The request is sent in two halves.
     Divide,
-    /// The receiver will never accept it.
+    /// The request is dropped, because the receiver will never accept it.
     Drop,
-    /// It is kept. [`Refusals::next`] knows whether another one is sent.
+    /// The request is kept. [`Refusals::next`] says what to send next.
     Keep,
 }
 
@@ -82,14 +88,14 @@ pub enum Verdict {
 pub enum Next {
     /// A request that [may be sent](Refusals::may_send).
     Request,
-    /// A single item.
+    /// A canary, which is a single item.
     Canary,
     /// Nothing in this attempt.
     Nothing,
 }
 
 impl Refusals {
-    /// Returns the rules for a receiver that nothing is known of. Requests have `most` bytes at most.
+    /// Creates the rules for a receiver of which nothing is known yet. Requests have at most `most` bytes.
     pub fn new(most: usize) -> Self {
         Self {
             limit: SizeLimit::new(most),
@@ -105,25 +111,25 @@ impl Refusals {
         }
     }
 
-    /// Returns how many bytes the receiver accepts in one request, as far as that is known.
+    /// Returns the number of bytes that the receiver is believed to accept in one request.
     pub fn limit(&self) -> usize {
         self.limit.get()
     }
 
-    /// Begins an attempt to deliver what waits.
+    /// Starts an attempt to deliver the waiting requests.
     pub fn begin_attempt(&mut self) {
         self.attempt = Attempt { number: self.attempt.number + 1, ..Attempt::default() };
         self.limit.begin_attempt();
     }
 
-    /// Begins with requests that have nothing to do with those before: a search in them has a budget of its own.
+    /// Starts with new requests that are unrelated to earlier ones. A search in them has its own budget.
     pub fn begin_lot(&mut self) {
         self.refused_of_lot = 0;
         self.accepted_before_lot = self.accepted;
         self.trials.clear();
     }
 
-    /// Notes that the attempt delivered all that waited.
+    /// Records that the attempt delivered everything.
     pub fn end_attempt(&mut self) {
         self.trials.clear();
         self.limit.end_attempt();
@@ -132,7 +138,7 @@ impl Refusals {
         }
     }
 
-    /// Returns what to send next, where `has_request` says whether there is a request that may be sent.
+    /// Returns what to send next. `has_request` says whether there is a request that [may be sent](Self::may_send).
     pub fn next(&self, has_request: bool) -> Next {
         let Attempt { is_over, needs_canary, has_failed, .. } = self.attempt;
         match (is_over, needs_canary, has_request) {
@@ -144,26 +150,26 @@ impl Refusals {
         }
     }
 
-    /// Returns whether to send request `id`. One that was refused waits until another one is accepted, or for the next
-    /// attempt.
+    /// Returns whether request `id` may be sent. A refused request waits until another one is accepted, or until the
+    /// next attempt.
     pub fn may_send(&self, id: u64) -> bool {
         let last = self.trials.get(&id).and_then(|trial| trial.last);
         last != Some((self.attempt.number, self.accepted))
     }
 
-    /// Returns whether to send one request at a time: not all are accepted.
+    /// Returns whether to send only one request at a time, because the receiver does not accept all requests.
     pub fn is_careful(&self) -> bool {
         self.is_hopeless || self.is_lasting()
     }
 
-    /// Returns which of `items` is to be the canary: another one each time.
+    /// Returns the index of the item to use as the canary, another one each time.
     pub fn canary(&mut self, items: usize) -> usize {
         self.canaries += 1;
-        // Spread over all of them in any order.
+        // Spread the canaries over all items.
         self.canaries.wrapping_mul(SPREAD) % items.max(1)
     }
 
-    /// Notes that request `id` of `size` bytes was accepted, or the canary.
+    /// Records that the request `id` of `size` bytes was accepted, or the canary if `id` is `None`.
     pub fn accepted(&mut self, id: Option<u64>, size: usize) {
         self.limit.accepted(size);
         self.accepted += 1;
@@ -176,12 +182,12 @@ impl Refusals {
         }
     }
 
-    /// Notes that the canary was refused as well. Returns what becomes of the request that it was taken from.
+    /// Records that the canary was refused too. Returns what happens to the request from which it was taken.
     pub fn canary_refused(&mut self, error: &SendError) -> Verdict {
         self.attempt.refused += 1;
         self.attempt.canaries_in_a_row += 1;
         if error.is_of_server() && self.attempt.canaries_in_a_row < CANARIES {
-            // It may have been what is at fault itself.
+            // The canary itself may be the item at fault.
             return Verdict::Keep;
         }
         if !error.is_of_content() || !std::mem::take(&mut self.attempt.is_in_the_dark) {
@@ -190,24 +196,24 @@ impl Refusals {
         self.is_hopeless = true;
         self.limit.restore();
         self.attempt.needs_canary = false;
-        // Others that wait for an acceptance have the same fate, one by one.
+        // Other requests that wait for an acceptance will be dropped in the same way, one by one.
         self.trials.values_mut().for_each(|trial| trial.last = None);
         Verdict::Drop
     }
 
-    /// Notes that request `id` became `parts`.
+    /// Records that the request `id` was divided into `parts`.
     pub fn divided(&mut self, id: u64, parts: &[u64]) {
         let trial = self.trials.remove(&id).unwrap_or_default();
         let part = Trial { last: None, ..trial };
         self.trials.extend(parts.iter().map(|id| (*id, part)));
     }
 
-    /// Forgets a request that is gone.
+    /// Forgets a request that no longer exists.
     pub fn forget(&mut self, id: u64) {
         self.trials.remove(&id);
     }
 
-    /// Decides what becomes of request `id`, which has so many `items`, and so many bytes, its `size`.
+    /// Decides what happens to the refused request `id`, which has `items` items and `size` bytes.
     pub fn judge(&mut self, id: u64, items: usize, size: usize, error: &SendError) -> Verdict {
         self.attempt.refused += 1;
         self.attempt.in_a_row += 1;
@@ -228,7 +234,7 @@ impl Refusals {
         let Some(status) = error.status.filter(|_| error.is_of_server()) else {
             return self.stop();
         };
-        // Of parts it is known that something is wrong with them; other requests are asked anew in each attempt.
+        // Parts are known to contain something wrong. Other requests are tried afresh in each attempt.
         let is_known = trial.is_part || trial.since.is_some_and(|(attempt, _)| attempt == now.0);
         let since = *trial.since.get_or_insert(now);
         if !is_known {
@@ -241,19 +247,19 @@ impl Refusals {
             return self.stop();
         }
         if !is_known || since.1 == self.accepted {
-            // Perhaps another one is accepted.
+            // Perhaps the receiver accepts another request.
             self.attempt.needs_canary = self.attempt.in_a_row >= FRUITLESS;
             return Verdict::Keep;
         }
         if self.attempt.in_a_row >= FRUITLESS && self.stuck < PATIENCE {
-            // It may be an outage that began in the middle of the search.
+            // An outage may have started in the middle of the search.
             self.stuck += 1;
             return self.stop();
         }
         self.divide(id, items)
     }
 
-    /// Divides a request that may be refused whatever its content is.
+    /// Divides a request while it is unknown whether the receiver accepts any content.
     fn divide_in_the_dark(&mut self, id: u64) -> Verdict {
         if self.is_hopeless || self.attempt.in_a_row >= FRUITLESS {
             (self.attempt.needs_canary, self.attempt.is_in_the_dark) = (true, true);
@@ -267,7 +273,7 @@ impl Refusals {
             return self.stop();
         }
         self.refused_of_lot += 1;
-        // Each part that waits may be refused, and this one makes two.
+        // Each waiting part may be refused, and this request becomes two parts.
         let waiting = self.trials.iter().filter(|(other, it)| it.is_part && **other != id).count();
         if items < 2 || self.refused_of_lot + waiting + 2 > MOST_REFUSED {
             return Verdict::Drop;
@@ -289,19 +295,19 @@ impl Refusals {
 }
 
 impl SendError {
-    /// Returns whether the receiver refuses what is in the request, or its size.
+    /// Returns whether the receiver refuses the content or the size of the request.
     fn is_of_content(&self) -> bool {
         matches!(self.kind, SendErrorKind::Invalid | SendErrorKind::TooLarge)
     }
 
-    /// Returns whether the receiver fails, and does not ask to be left alone.
+    /// Returns whether the receiver failed with 5xx and did not ask for a wait.
     fn is_of_server(&self) -> bool {
         let wants_time = self.retry_after.is_some_and(|pause| !pause.is_zero());
         self.status.is_some_and(|status| status.is_server_error()) && !wants_time
     }
 }
 
-/// How much an attempt that ends with this status adds to the trouble. Some say that it is a matter of time.
+/// Returns how much an attempt that fails with this status adds to `trouble`. Statuses of temporary problems add less.
 fn weight(status: StatusCode) -> u32 {
     match status {
         StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
@@ -311,20 +317,20 @@ fn weight(status: StatusCode) -> u32 {
     }
 }
 
-/// The trouble that calls for a canary: three attempts, or ten that the receiver calls a matter of time.
+/// The trouble that requires a canary: three failed attempts, or ten with the status of a temporary problem.
 const LASTING: u32 = 10;
 
-/// So many refusals in a row, and nothing accepted, call for a canary.
+/// The number of refusals in a row that requires a canary.
 const FRUITLESS: usize = 6;
 
-/// So many canaries are sent in a row.
+/// The maximum number of canaries in a row.
 const CANARIES: usize = 2;
 
-/// So many attempts may end in the middle of a search before it goes on without an acceptance.
+/// The number of attempts that may end in the middle of a search before the search continues without an acceptance.
 const PATIENCE: u32 = 3;
 
-/// How many requests may be refused in search of what is at fault.
+/// The maximum number of refused requests in a search for the items at fault.
 const MOST_REFUSED: usize = 64;
 
-/// A prime, so that canaries come from everywhere.
+/// A prime number, so that canaries are spread over all items.
 const SPREAD: usize = 7919;

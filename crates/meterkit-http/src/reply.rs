@@ -1,4 +1,4 @@
-//! What receivers answer, read and shown.
+//! Parsing and formatting of receivers' replies.
 
 use std::error::Error;
 use std::fmt::Display;
@@ -11,10 +11,10 @@ use serde_json::Value;
 use crate::client::Reply;
 use crate::headers::Headers;
 
-/// Longer messages are cut off: they go into logs.
+/// The maximum number of characters in a message. Longer ones are cut off, because messages go into logs.
 const LONGEST: usize = 300;
 
-/// Returns a text of the receiver on one line of at most 300 characters, with control characters escaped.
+/// Formats a text of the receiver as one line of at most 300 characters, with control characters escaped.
 ///
 /// ```
 /// use meterkit_http::reply::shown;
@@ -34,14 +34,14 @@ pub fn shown(text: &str) -> String {
     }
 }
 
-/// Characters that have the text behind them shown in another order.
+/// Characters that change the display order of the text that follows them.
 const REORDERING: [char; 9] = [
     '\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{2066}', '\u{2067}', '\u{2068}',
     '\u{2069}',
 ];
 
-/// Returns what the receiver says of an error: `message` or the texts in `errors` of a JSON body, or else the body. Of a
-/// page for browsers, only the title counts.
+/// Returns the error message in a reply: `message` or the texts in `errors` of a JSON body, or else the body. Of an
+/// HTML page, only the title is returned.
 ///
 /// ```
 /// use meterkit_http::{Reply, reply::message};
@@ -67,7 +67,7 @@ pub fn message(reply: &Reply) -> String {
     errors.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("; ")
 }
 
-/// Returns the title of a page, in which nginx and proxies say what is wrong.
+/// Returns the title of an HTML page, where nginx and proxies state the problem.
 fn title(page: &str) -> Option<&str> {
     let lower = page.to_ascii_lowercase();
     let start = lower.find("<title>")? + "<title>".len();
@@ -81,16 +81,16 @@ pub fn has_type(reply: &Reply, part: &str) -> bool {
     content_type.is_some_and(|content_type| content_type.to_ascii_lowercase().contains(part))
 }
 
-/// Returns `status` and the `message` of the receiver, on one line of bounded length, without the values of `secrets`.
+/// Formats `status` and the receiver's `message` as one line of limited length, without the values of `secrets`.
 pub fn quoted(status: impl Display, message: &str, secrets: &Headers) -> String {
-    // In this order: a secret that is cut in two would not be found.
+    // Redact first: a secret that is cut off would not be found.
     match shown(&secrets.redact(message)) {
         message if message.is_empty() => status.to_string(),
         message => format!("{status}: {message}"),
     }
 }
 
-/// Returns the text of an error with what caused it. The client's own text, "client error (Connect)", says less than its cause
+/// Formats an error with its causes. The client's own text, such as "client error (Connect)", says less than its cause
 /// and is left out.
 pub fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
@@ -107,9 +107,10 @@ pub fn with_causes(error: &dyn Error) -> String {
     text
 }
 
-/// Returns how long the header `Retry-After` asks to wait, in seconds or until a date. A date that is over is no time.
+/// Returns how long the header `Retry-After` asks to wait, which states seconds or a date. A date in the past is a wait
+/// of zero.
 ///
-/// By RFC 9110, section 10.2.3. What is neither is taken for a header that is not there.
+/// See RFC 9110, section 10.2.3. A header in any other form is ignored.
 pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Some(time) = seconds(text) {
@@ -119,7 +120,7 @@ pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(date.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
-/// Returns the time that a header states in whole seconds, however many digits these have.
+/// Parses a header value in whole seconds, with any number of digits.
 pub fn seconds(text: &str) -> Option<Duration> {
     let text = text.trim();
     let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());

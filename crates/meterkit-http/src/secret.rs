@@ -1,33 +1,35 @@
-//! Credentials that no log shows.
+//! Credentials that logs do not show.
 
 use std::fmt;
 
 use meterkit_settings::{FromFile, Reader, Setting};
 
-/// A credential. `Debug` and `Display` hide it; [`expose`](Self::expose) is the one way to its text, and easy to
+/// A credential. `Debug` and `Display` hide it. [`expose`](Self::expose) is the only way to get its text and is easy to
 /// search for.
 ///
-/// The memory is not wiped when the secret is dropped: the environment, or a request on its way, holds the same text.
+/// The memory is not wiped when the secret is dropped, because the environment or a pending request contains the same
+/// text anyway.
 #[derive(Clone)]
 pub struct Secret {
     text: String,
-    /// Where its text comes from, if that may change.
+    /// The file from which the text comes, if it comes from a file and may change.
     file: Option<FromFile<String>>,
 }
 
 impl Secret {
-    /// Hides `text`.
+    /// Creates a secret from `text`.
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), file: None }
     }
 
-    /// Reads the value of a setting. If a file holds it, a [`Client`](crate::Client) reads it again when the file changes.
+    /// Reads the value of a setting. If it comes from a file, a [`Client`](crate::Client) reads it again when the file
+    /// changes.
     pub fn read(reader: &Reader<'_>, setting: &Setting<String>) -> Option<Self> {
         let text = reader.get(setting)?;
         Some(Self { text, file: reader.secret_file(setting) })
     }
 
-    /// Returns what `make` makes of this secret, now and whenever its file changes.
+    /// Returns a secret to which `make` converts this one, now and whenever its file changes.
     #[must_use]
     pub fn map(&self, make: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
         let text = make(&self.text);

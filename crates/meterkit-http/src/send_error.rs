@@ -1,4 +1,4 @@
-//! Why a request was not delivered.
+//! Errors of requests that were not delivered.
 
 use std::error::Error;
 use std::io;
@@ -13,22 +13,22 @@ use crate::connector::ProxyFailed;
 use crate::headers::Headers;
 use crate::reply::{quoted, retry_after, shown, with_causes};
 
-/// Why a receiver does not have a request, or may not have it. Holds no credentials.
+/// Why a request was not delivered, or may not have been. Contains no credentials.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 #[expect(clippy::exhaustive_structs, reason = "targets make it for protocols of their own")]
 pub struct SendError {
-    /// What would help.
+    /// What would help to deliver the request.
     pub kind: SendErrorKind,
-    /// What happened.
+    /// A description of the failure.
     pub reason: String,
-    /// Why, as the attribute `error.type` names it.
+    /// The cause, reported as the attribute `error.type`.
     pub cause: Cause,
-    /// The HTTP status of the reply, if there was one; over another protocol, the one that says the same.
+    /// The HTTP status of the reply, if there was one. Other protocols use the equivalent HTTP status.
     pub status: Option<StatusCode>,
-    /// How long the receiver asks to be left alone.
+    /// How long the receiver asks to wait before the next request.
     pub retry_after: Option<Duration>,
-    /// Whether the receiver may have the request nevertheless.
+    /// Whether the receiver may have received the request nevertheless.
     pub may_have_arrived: bool,
 }
 
@@ -38,18 +38,19 @@ meterkit_rules::debug_as_text!(SendError);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a target treats each kind in its own way")]
 pub enum SendErrorKind {
-    /// Time: the receiver is down, busy or limits the rate, and may accept the same request later.
+    /// Waiting: the receiver is down, is busy or limits the rate, and may accept the same request later.
     Unavailable,
     /// A smaller request.
     TooLarge,
-    /// Another content: the receiver will never accept this request, but perhaps others.
+    /// Different content: the receiver will never accept this request, but may accept others.
     Invalid,
-    /// Another sender: the receiver accepts no request until credentials, the URL or the like are corrected.
+    /// A different configuration of the sender: the receiver accepts no request until credentials, the URL or similar
+    /// settings are corrected.
     Denied,
 }
 
 impl SendError {
-    /// Returns the error for a request without an answer.
+    /// Creates the error for a request without an answer.
     pub fn no_answer(cause: Cause, reason: impl Into<String>, may_have_arrived: bool) -> Self {
         Self {
             kind: SendErrorKind::Unavailable,
@@ -61,8 +62,8 @@ impl SendError {
         }
     }
 
-    /// Returns the error of a connection that was not made, or that broke before there was an answer. The text holds no
-    /// value of `secrets`.
+    /// Creates the error for a connection that could not be opened, or that broke before there was an answer. The text
+    /// contains no value of `secrets`.
     pub fn unanswered(
         error: &(dyn Error + 'static),
         may_have_arrived: bool,
@@ -72,7 +73,7 @@ impl SendError {
         Self::no_answer(cause_of(error), reason, may_have_arrived)
     }
 
-    /// Returns the error for a request that cannot be sent as it is.
+    /// Creates the error for a request that cannot be sent as it is.
     pub fn invalid(reason: impl Into<String>) -> Self {
         Self { kind: SendErrorKind::Invalid, ..Self::no_answer(Cause::Other, reason, false) }
     }
@@ -82,18 +83,19 @@ impl SendError {
         self.kind == SendErrorKind::Unavailable
     }
 
-    /// Returns whether another secret or certificate may help: the receiver refuses the one in use, or TLS failed.
+    /// Returns whether another secret or certificate may help, because the receiver refused the current one or TLS
+    /// failed.
     pub fn is_of_identity(&self) -> bool {
         match self.cause {
             Cause::Tls | Cause::Proxy => true,
-            // Who refuses a client certificate may hang up before it is heard.
+            // A receiver that refuses a client certificate may close the connection before its answer is read.
             Cause::Connect => self.may_have_arrived,
             _ => self.status.is_some_and(is_of_identity),
         }
     }
 
-    /// Returns the error for a reply that is not a success. It quotes `message`, the receiver's own words, without the
-    /// values of `secrets`.
+    /// Creates the error for a reply that is not a success. The text quotes `message`, the receiver's own words,
+    /// without the values of `secrets`.
     ///
     /// ```
     /// use meterkit_http::{Headers, Reply, SendError, SendErrorKind};
@@ -119,7 +121,8 @@ impl SendError {
         };
         let mut reason = quoted(format_args!("HTTP status {status}"), message, secrets);
         if status.is_redirection() && headers.contains_key(LOCATION) {
-            reason += " (redirects are not followed; set the endpoint to where it leads)";
+            reason +=
+                " (redirects are not followed; set the endpoint to the target of the redirect)";
         }
         let is_for_later = kind == SendErrorKind::Unavailable;
         Self {
@@ -128,24 +131,24 @@ impl SendError {
             cause: Cause::Http(status.as_u16()),
             status: Some(status),
             retry_after: retry_after(headers).filter(|_| is_for_later),
-            // A gateway may say so of a request that went through.
+            // A gateway may answer so although the request arrived.
             may_have_arrived: is_for_later && status != StatusCode::TOO_MANY_REQUESTS,
         }
     }
 }
 
-/// Returns whether a receiver refuses credentials with this status.
+/// Returns whether this status means that the receiver refuses the credentials.
 pub(crate) fn is_of_identity(status: StatusCode) -> bool {
     matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
 }
 
-/// Returns why there is no answer, which some error below `error` knows.
+/// Returns why there is no answer, according to `error` and its sources.
 pub(crate) fn cause_of(error: &(dyn Error + 'static)) -> Cause {
     let mut cause = Cause::Connect;
     let mut next = Some(error);
     while let Some(error) = next {
         if error.is::<ProxyFailed>() {
-            // What is below failed on the way to the proxy.
+            // The sources of this error describe the failure on the way to the proxy.
             return Cause::Proxy;
         }
         if is_of_tls(error) {
@@ -153,7 +156,7 @@ pub(crate) fn cause_of(error: &(dyn Error + 'static)) -> Cause {
         }
         match error.downcast_ref::<io::Error>().map(io::Error::kind) {
             Some(io::ErrorKind::TimedOut) => cause = Cause::Timeout,
-            // The connector's own error says so in its text only.
+            // The connector's error reveals this only by its text.
             _ if error.to_string().starts_with("dns error") => cause = Cause::Dns,
             _ => {}
         }
@@ -165,7 +168,7 @@ pub(crate) fn cause_of(error: &(dyn Error + 'static)) -> Cause {
 #[cfg(feature = "tls")]
 fn is_of_tls(error: &(dyn Error + 'static)) -> bool {
     let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    // An error of HTTP/2 hides its cause: of a receiver that refuses a client certificate, say.
+    // An HTTP/2 error hides its cause, for example when a receiver refuses a client certificate.
     let is_alert = |error: &dyn Error| error.to_string().contains("received fatal alert: ");
     error.is::<rustls::Error>() || inner.is_some_and(|inner| is_of_tls(inner)) || is_alert(error)
 }
@@ -227,7 +230,7 @@ mod tests {
     fn a_redirect_says_what_to_do() {
         let location = [("location", "https://elsewhere.example.com/?token=hunter2")];
         let text = error(308, &location, "").to_string();
-        assert!(text.ends_with("; set the endpoint to where it leads)"), "{text}");
+        assert!(text.ends_with("; set the endpoint to the target of the redirect)"), "{text}");
         assert_eq!(error(308, &[], "").to_string(), "HTTP status 308 Permanent Redirect");
         assert_eq!(error(404, &location, "").to_string(), "HTTP status 404 Not Found");
     }

@@ -1,14 +1,14 @@
-//! How large a request may be.
+//! The maximum size of requests.
 
-/// The size that a receiver accepts as far as that is known. Halves with a refusal, and doubles again later: the refusal
-/// may have been that of a proxy which is gone by then.
+/// The size of requests that a receiver is believed to accept. A refusal halves it. It doubles again later, because the
+/// refusal may have come from a proxy that is gone by then.
 #[derive(Debug)]
 pub(crate) struct SizeLimit {
     most: usize,
     now: usize,
-    /// What was accepted lately.
+    /// The largest size that was accepted lately.
     accepted: usize,
-    /// How many attempts without a refusal it takes to double.
+    /// The number of attempts without a refusal after which the limit doubles.
     patience: u32,
     quiet_attempts: u32,
     has_grown: bool,
@@ -44,7 +44,7 @@ impl SizeLimit {
 
     pub(crate) fn refused(&mut self, size: usize) {
         if size <= self.accepted {
-            // Once may be a mistake: as much was accepted before.
+            // Ignore one refusal, which may be a mistake: a request of this size was accepted before.
             self.accepted = size.saturating_sub(1);
             self.was_refused = true;
             return;
@@ -57,12 +57,12 @@ impl SizeLimit {
         }
     }
 
-    /// Forgets what the attempt under way has taught: the size is not what is wrong.
+    /// Resets the limit to its value before the current attempt, because the size was not the problem.
     pub(crate) fn restore(&mut self) {
         self.now = self.before_attempt;
     }
 
-    /// Notes that an attempt delivered everything.
+    /// Records that an attempt delivered everything.
     pub(crate) fn end_attempt(&mut self) {
         if self.was_refused || self.now == self.most {
             return;
@@ -79,14 +79,14 @@ impl SizeLimit {
     }
 }
 
-/// A receiver that keeps its limit refuses one request in so many attempts.
+/// The maximum patience: a receiver that keeps its limit refuses one request in this many attempts.
 const LONGEST_PATIENCE: u32 = 64;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Delivers 1000 bytes to a receiver with a limit. Returns the number of requests, and of those refused.
+    /// Delivers 1000 bytes to a receiver with a limit. Returns the number of requests and the number of refused ones.
     fn deliver(limit: &mut SizeLimit, accepted: usize) -> (usize, usize) {
         let (mut waiting, mut requests, mut refused) = (vec![1000_usize], 0, 0);
         limit.begin_attempt();

@@ -1,54 +1,54 @@
-//! Encryption: certificate authorities, client certificates and their keys.
+//! TLS: certificate authorities, client certificates and their keys.
 
-/// Checks that `pem` holds certificates that can be authorities. A build without the feature `tls` accepts anything.
+/// Checks that `pem` contains certificates that can be authorities. A build without the feature `tls` accepts anything.
 ///
 /// # Errors
 ///
-/// When it does not.
+/// Returns an error if `pem` contains no such certificates.
 pub fn check_authorities(pem: &[u8]) -> Result<(), TlsError> {
     built_in::authorities(pem).map(drop)
 }
 
-/// Checks that `pem` holds a chain of certificates. A build without the feature `tls` accepts anything.
+/// Checks that `pem` contains a chain of certificates. A build without the feature `tls` accepts anything.
 ///
 /// # Errors
 ///
-/// When it does not.
+/// Returns an error if `pem` contains no certificate, or one that cannot be parsed.
 pub fn check_certificate(pem: &[u8]) -> Result<(), TlsError> {
     built_in::certificates(pem).map(drop)
 }
 
-/// Checks that `pem` holds a private key. A build without the feature `tls` accepts anything.
+/// Checks that `pem` contains a private key. A build without the feature `tls` accepts anything.
 ///
 /// # Errors
 ///
-/// When it does not. The text does not quote the key.
+/// Returns an error if `pem` contains no private key. The text does not quote the key.
 pub fn check_key(pem: &[u8]) -> Result<(), TlsError> {
     built_in::private_key(pem).map(drop)
 }
 
-/// Why encryption cannot be set up.
+/// Why TLS cannot be set up.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// This build has no encryption. The crate named has a feature for it.
+    /// This build does not support TLS. The named crate has a feature that enables it.
     #[error("is built without TLS; enable the feature `tls` of {0}, or use `http://`")]
     NotBuiltIn(&'static str),
-    /// The text holds no certificate that can be read.
+    /// The text contains no certificate that can be parsed. Contains the reason.
     #[error(
-        "holds no certificate in PEM form ({0}); it has to begin with `-----BEGIN CERTIFICATE-----`"
+        "holds no certificate in PEM form ({0}); it must begin with `-----BEGIN CERTIFICATE-----`"
     )]
     NoCertificate(String),
-    /// The text holds no private key that can be read.
+    /// The text contains no private key that can be parsed.
     #[error(
-        "holds no private key in PEM form; it has to have a line like `-----BEGIN PRIVATE KEY-----`"
+        "holds no private key in PEM form; it must have a line like `-----BEGIN PRIVATE KEY-----`"
     )]
     NoKey,
-    /// Certificate and key do not belong together.
+    /// Certificate and key cannot be used together. Contains the reason.
     #[error("client certificate and key cannot be used ({0}); check that they belong together")]
     Identity(String),
-    /// The system has no list of authorities: why, and what to do.
-    #[error("no certificate authorities are found on this system {0}")]
+    /// The system has no certificate authorities. Contains the reason and what to do.
+    #[error("no certificate authorities were found on this system {0}")]
     NoAuthorities(String),
 }
 
@@ -70,15 +70,15 @@ mod built_in {
     use super::TlsError;
     use crate::transport::Transport;
 
-    /// Returns the settings of a client with the certificates of `transport`. With `None`, it trusts nobody, which
-    /// works on systems without certificate authorities.
+    /// Returns the configuration of a TLS client with the certificates of `transport`. With `None`, the client trusts
+    /// nobody, which works on systems without certificate authorities.
     pub(crate) fn client_config(transport: Option<&Transport>) -> Result<ClientConfig, TlsError> {
         let roots = match transport {
             None => RootCertStore::empty(),
             Some(Transport { authorities: Some(pem), .. }) => authorities(&pem.text)?,
             Some(transport) => of_this_system(transport.hints().certificate)?,
         };
-        // Named here, because a process may have chosen another provider, or have several and no default.
+        // Name the provider explicitly: a process may have chosen another one, or have several and no default.
         let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|error| TlsError::Identity(error.to_string()))?
@@ -104,7 +104,7 @@ mod built_in {
     pub(super) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
         match certificates {
-            Ok(chain) if chain.is_empty() => Err(TlsError::NoCertificate("none is in it".into())),
+            Ok(chain) if chain.is_empty() => Err(TlsError::NoCertificate("none found".into())),
             Ok(chain) => Ok(chain),
             Err(error) => Err(TlsError::NoCertificate(error.to_string())),
         }
@@ -115,14 +115,14 @@ mod built_in {
         PrivateKeyDer::from_pem_slice(pem).map_err(|_| TlsError::NoKey)
     }
 
-    /// No list of authorities is longer.
+    /// The maximum size of a list of authorities.
     const MOST_BYTES: usize = 16 << 20;
 
-    /// Returns the authorities of this system. `setting` names a file with others.
+    /// Returns the certificate authorities of this system. Errors suggest `setting` to name a file with others.
     fn of_this_system(setting: &str) -> Result<RootCertStore, TlsError> {
         let mut roots = RootCertStore::empty();
         if let Some(path) = std::env::var_os("SSL_CERT_FILE") {
-            // What loads it would wait for a pipe, and has no limit.
+            // Check it first: the loader has no size limit, and would wait forever for a pipe.
             let read = read_small_file(path.as_ref(), MOST_BYTES);
             if let Err(error @ (SmallFileError::NoFile { .. } | SmallFileError::TooLong { .. })) =
                 read
@@ -131,7 +131,7 @@ mod built_in {
             }
         }
         let found = rustls_native_certs::load_native_certs();
-        // Some systems have old certificates among theirs that cannot be read.
+        // Some systems have old certificates that cannot be parsed.
         roots.add_parsable_certificates(found.certs);
         if roots.is_empty() {
             let why = found
@@ -144,7 +144,7 @@ mod built_in {
     }
 
     pub(super) fn no_authorities(why: &str, setting: &str) -> TlsError {
-        // `SSL_CERT_FILE` is everyone's variable.
+        // `SSL_CERT_FILE` is not specific to this library.
         let install = "install its CA certificates";
         TlsError::NoAuthorities(match setting {
             "" => format!("({why}); {install}, or name a file with some in SSL_CERT_FILE"),
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn where_there_are_no_authorities_it_is_told_what_to_do() {
         let told = |setting| built_in::no_authorities("the list is empty", setting).to_string();
-        let start = "no certificate authorities are found on this system (the list is empty); install its CA \
+        let start = "no certificate authorities were found on this system (the list is empty); install its CA \
                      certificates, or name a file with some in SSL_CERT_FILE";
         assert_eq!(told(""), start);
         assert_eq!(told("X_CERTIFICATE"), format!("{start} or X_CERTIFICATE"));

@@ -1,4 +1,4 @@
-//! How requests reach a receiver.
+//! The transport: how requests reach a receiver.
 
 use std::fmt;
 use std::time::Duration;
@@ -17,10 +17,10 @@ pub use self::settings::{
     timeout,
 };
 
-/// How the requests of one target reach their receiver: proxies, certificates, compression and timeout.
+/// The configuration of how one target sends requests: proxies, certificates, compression and timeout.
 ///
-/// Every push target takes one. Whatever a `Transport` leaves unset keeps the target's own default. Nothing is read
-/// from the environment. `Debug` shows no certificate, key or credential.
+/// Every push target accepts a `Transport`. Settings that are unset keep the target's own default. No setting is read
+/// from the environment. `Debug` shows no certificates, keys or credentials.
 ///
 /// ```
 /// use std::time::Duration;
@@ -40,29 +40,29 @@ pub struct Transport {
     /// The certificate chain and its private key.
     pub(crate) identity: Option<(Pem, Pem)>,
     pub(crate) compression: Option<Compression>,
-    /// [`Duration::MAX`] is no limit.
+    /// The timeout of one request. [`Duration::MAX`] means no limit.
     pub(crate) timeout: Option<Duration>,
     pub(crate) hints: Option<TransportHints>,
 }
 
 impl Transport {
-    /// Sends through these proxies; by default through none, whatever the environment says.
-    /// [`Proxies::read`] reads the usual variables.
+    /// Sets the proxies. None are used by default, whatever the environment says. [`Proxies::read`] reads the common
+    /// variables.
     #[must_use]
     pub fn with_proxies(mut self, proxies: Proxies) -> Self {
         self.proxies = Some(proxies);
         self
     }
 
-    /// Trusts the certificate authorities in `pem`, the text of a PEM file, instead of the system's.
+    /// Sets the certificate authorities to trust instead of those of the system. `pem` is the text of a PEM file.
     #[must_use]
     pub fn with_certificate_authorities(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.authorities = Some(Pem::new(pem));
         self
     }
 
-    /// Presents `certificate` to receivers that ask for a client certificate. `certificate` holds the certificate with
-    /// its chain, `key` its private key; both are the text of a PEM file.
+    /// Sets the certificate to present to receivers that ask for a client certificate. `certificate` contains the
+    /// certificate with its chain and `key` its private key, both as the text of a PEM file.
     #[must_use]
     pub fn with_client_certificate(
         mut self,
@@ -73,14 +73,14 @@ impl Transport {
         self
     }
 
-    /// Compresses requests. A target whose protocol does not support `compression` cannot be built.
+    /// Sets the compression of requests. A target whose protocol does not support `compression` cannot be built.
     #[must_use]
     pub fn with_compression(mut self, compression: Compression) -> Self {
         self.compression = Some(compression);
         self
     }
 
-    /// Limits how long the receiver may take to answer one request. With [`Duration::MAX`], only the pipeline's timeout
+    /// Sets how long the receiver may take to answer one request. With [`Duration::MAX`], only the pipeline's timeout
     /// for a whole export applies.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
@@ -88,14 +88,14 @@ impl Transport {
         self
     }
 
-    /// Sets what errors tell users. A target does this, for the users of its settings.
+    /// Sets the names of settings that errors mention. Targets call this on behalf of their users.
     #[must_use]
     pub fn with_hints(mut self, hints: TransportHints) -> Self {
         self.hints = Some(hints);
         self
     }
 
-    /// Returns these settings, completed by those of `defaults` where they are unset.
+    /// Returns this transport with unset settings taken from `defaults`.
     #[must_use]
     pub fn or(self, defaults: Self) -> Self {
         Self {
@@ -118,17 +118,18 @@ impl Transport {
         self.compression
     }
 
-    /// Returns the timeout of one request; `None` for no limit, which is the default.
+    /// Returns the timeout of one request, or `None` if there is no limit, which is the default.
     pub fn timeout(&self) -> Option<Duration> {
         self.timeout.filter(|timeout| *timeout != Duration::MAX)
     }
 
-    /// Returns what errors tell users.
+    /// Returns the names of settings that errors mention.
     pub fn hints(&self) -> TransportHints {
         self.hints.unwrap_or_default()
     }
 
-    /// Returns the transport with what its PEM files hold now, and adds to `changed` the settings of those that differ.
+    /// Returns the transport with the current content of its PEM files, and adds the settings of changed files to
+    /// `changed`.
     pub(crate) fn renewed(&self, changed: &mut Vec<String>) -> Result<Self, Problem> {
         let mut renewed = self.clone();
         let identity =
@@ -146,28 +147,29 @@ impl Transport {
     }
 }
 
-/// What errors of a transport tell the users of one target: the names of its settings.
+/// The names of one target's settings, which errors of its transport mention.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TransportHints {
     /// The crate whose features `tls` and `zstd` enable what is not built in, such as `meterkit-otlp`.
     pub package: &'static str,
-    /// The setting that names certificate authorities, such as `OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE`. Empty for none.
+    /// The setting that names the file with certificate authorities, such as `OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE`.
+    /// Empty for none.
     pub certificate: &'static str,
     /// The setting that changes the timeout, such as `OTEL_EXPORTER_OTLP_METRICS_TIMEOUT`. Empty for none.
     pub timeout: &'static str,
     /// The settings that may hold the credentials, such as `OTEL_EXPORTER_OTLP_METRICS_HEADERS`.
     pub credentials: &'static [&'static str],
-    /// The setting that holds the URL, such as `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT`. Empty for none.
+    /// The setting that contains the URL, such as `OTEL_EXPORTER_OTLP_METRICS_ENDPOINT`. Empty for none.
     pub endpoint: &'static str,
-    /// The setting that names the client's certificate. Empty for none.
+    /// The setting that names the file with the client certificate. Empty for none.
     pub client_certificate: &'static str,
-    /// The setting that names the proxy of this target alone. Empty for none.
+    /// The setting that names the proxy of this target only. Empty for none.
     pub proxy: &'static str,
     /// The setting that chooses between gRPC and HTTP. Empty if there is no choice.
     pub protocol: &'static str,
     /// Whether requests are sent over gRPC.
     pub is_grpc: bool,
-    /// How the path of the URL usually ends over HTTP, such as `/v1/metrics`. Empty if any path will do.
+    /// The usual ends of the URL's path over HTTP, such as `/v1/metrics`. Empty if any path is possible.
     pub paths: &'static [&'static str],
 }
 

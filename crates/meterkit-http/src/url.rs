@@ -1,25 +1,25 @@
-//! URLs as people write them into a variable.
+//! URLs as users write them into settings.
 
 use http::Uri;
 pub use meterkit_settings::url_without_secrets as shown;
 
-/// What texts about a bad URL say of the target that it is for.
+/// The target-specific parts of error texts about invalid URLs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UrlHints<'a> {
-    /// A good one: `http://localhost:4318`.
+    /// A valid URL, such as `http://localhost:4318`.
     pub example: &'a str,
-    /// Where user and password go instead: ``put them into `MY_HEADERS` ``.
+    /// Where to set user name and password instead, such as ``put them into `MY_HEADERS` ``.
     pub credentials: &'a str,
-    /// What is said of a URL that ends with its host, if it has to have a path: "Mimir takes `/api/v1/push`". A `/`
-    /// behind the host says that it is meant.
+    /// The advice for a URL that ends with its host, such as "Mimir takes `/api/v1/push`". `None` if no path is
+    /// required. A URL with a `/` after the host is accepted as intended.
     pub path: Option<&'a str>,
 }
 
-/// The URL, if requests can be sent to it: `http` or `https`, a host, a port that exists, and no password.
+/// Parses a URL to which requests can be sent: with `http` or `https`, a host, a valid port if any, and no credentials.
 ///
 /// # Errors
 ///
-/// What is wrong with it, and what to write. A password is not quoted.
+/// Returns what is wrong with the URL and what to write instead. The text quotes no password.
 ///
 /// ```
 /// use meterkit_http::url::{self, UrlHints};
@@ -38,36 +38,36 @@ pub fn parse(text: &str, hints: &UrlHints<'_>) -> Result<Uri, String> {
         return Err("has an unknown scheme; write `http://` or `https://`".to_owned());
     }
     let example = format!("write for example `{}`", hints.example);
-    let uri: Uri = text.parse().map_err(|error| format!("is no URL ({error}); {example}"))?;
+    let uri: Uri = text.parse().map_err(|error| format!("is not a URL ({error}); {example}"))?;
     let Some(authority) = uri.authority() else {
-        return Err(format!("names no host; {example}"));
+        return Err(format!("has no host; {example}"));
     };
     if authority.as_str().contains('@') || authority.as_str().contains("%40") {
         return Err(format!("holds credentials; {}", hints.credentials));
     }
     if authority.host().is_empty() {
-        return Err(format!("names no host; {example}"));
+        return Err(format!("has no host; {example}"));
     }
     if !is_port(authority.as_str(), authority.host(), authority.port_u16()) {
         return Err(BAD_PORT.to_owned());
     }
     match hints.path {
-        Some(paths) if !rest.contains('/') => Err(format!("names no path; {paths}")),
+        Some(paths) if !rest.contains('/') => Err(format!("has no path; {paths}")),
         _ => Ok(uri),
     }
 }
 
 pub(crate) const BAD_PORT: &str = "has a bad port; write one from 1 to 65535";
 
-/// Whether what stands behind `host` is a port that exists, or none: an empty one is the scheme's own. One that `http`
-/// keeps to itself is too large to be one.
+/// Returns whether `authority` has no port or a valid one after `host`. An empty port means the default of the scheme.
+/// If the crate `http` returns no port although there is text, the port is out of range.
 pub(crate) fn is_port(authority: &str, host: &str, port: Option<u16>) -> bool {
     let text = authority.rsplit('@').next().unwrap_or_default();
     let text = text.get(host.len()..).unwrap_or_default().trim_start_matches(':');
     text.is_empty() || port.is_some_and(|port| port > 0)
 }
 
-/// The URL with `path` behind its own, before its query.
+/// Returns the URL with `path` inserted after its own path, before its query.
 ///
 /// ```
 /// use meterkit_http::url;
@@ -85,7 +85,7 @@ pub fn append(base: &Uri, path: &str) -> String {
     format!("{scheme}://{authority}{own}{path}{query}")
 }
 
-/// Returns the host of `uri`, an IPv6 address without its brackets, and the port, which may be that of the scheme.
+/// Returns the host of `uri`, an IPv6 address without brackets, and its port or else the default port of the scheme.
 ///
 /// ```
 /// use meterkit_http::url;
@@ -136,7 +136,7 @@ mod tests {
         }
         for text in ["http://localhost:9090", "http://localhost?x=1"] {
             let problem = parse(text, &WITH_PATH).expect_err(text);
-            assert_eq!(problem, "names no path; Prometheus takes `/api/v1/write`");
+            assert_eq!(problem, "has no path; Prometheus takes `/api/v1/write`");
         }
     }
 
@@ -147,11 +147,11 @@ mod tests {
             ("collector/v1/metrics", "no scheme", "`https://collector/v1/metrics`"),
             ("grpc://collector:4317", "unknown scheme", "`https://`"),
             ("://collector", "unknown scheme", "`http://`"),
-            ("http://", "no URL", "`http://localhost:4318`"),
-            ("http:///v1", "no URL", "`http://localhost:4318`"),
+            ("http://", "not a URL", "`http://localhost:4318`"),
+            ("http:///v1", "not a URL", "`http://localhost:4318`"),
             ("http://:4318", "no host", "`http://localhost:4318`"),
-            ("http://a b", "no URL", "`http://localhost:4318`"),
-            ("http://[::1", "no URL", "`http://localhost:4318`"),
+            ("http://a b", "not a URL", "`http://localhost:4318`"),
+            ("http://[::1", "not a URL", "`http://localhost:4318`"),
             ("http://collector:99999", "bad port", "1 to 65535"),
             ("http://collector:0", "bad port", "1 to 65535"),
             ("http://collector:otlp", "bad port", "1 to 65535"),

@@ -1,4 +1,4 @@
-//! The way to the receiver, below encryption: straight, by way of a proxy, or in a tunnel through one.
+//! The route to the receiver, below encryption: direct, forwarded by a proxy, or in a tunnel through a proxy.
 
 use std::fmt;
 use std::future::Future;
@@ -19,14 +19,14 @@ use super::{BoxError, ToProxy};
 use crate::proxy::Proxy;
 use crate::send_error::cause_of;
 
-/// Connects to the receiver.
+/// The route of connections to the receiver.
 #[derive(Clone, Debug)]
 pub enum Route {
-    /// To itself.
+    /// A direct connection.
     Direct(HttpConnector),
-    /// To a proxy that is given each request.
+    /// A connection to a proxy that forwards each request.
     Forwarded(ToProxy, Proxy),
-    /// To itself, through a proxy.
+    /// A tunnel through a proxy.
     Tunneled(Tunnel<ToProxy>, Proxy),
 }
 
@@ -82,7 +82,7 @@ impl Service<Uri> for Route {
     }
 }
 
-/// `target` with its port. The tunnel takes any other for that of `https`.
+/// Returns `target` with an explicit port, because the tunnel would use 443 for `http` URLs without one.
 fn with_port(target: Uri) -> Uri {
     let is_plain = target.scheme_str() == Some("http");
     let Some(host) = target.host().filter(|_| is_plain && target.port_u16().is_none()) else {
@@ -96,11 +96,11 @@ fn with_port(target: Uri) -> Uri {
         .unwrap_or(target)
 }
 
-/// A connection that the proxy did not give.
+/// The error of a failed connection to or through a proxy.
 #[derive(Debug, thiserror::Error)]
 #[error("{} the proxy `{proxy}`{}", attempt.0, attempt.1)]
 pub(crate) struct ProxyFailed {
-    /// What has failed: the text before and behind the name of the proxy.
+    /// The text of the error before and after the name of the proxy.
     attempt: (&'static str, &'static str),
     proxy: Proxy,
     #[source]
@@ -118,7 +118,7 @@ impl ProxyFailed {
     }
 }
 
-/// A connection.
+/// An open connection.
 pub struct Line {
     stream: Stream,
     is_forwarded: bool,
@@ -203,7 +203,7 @@ mod tests {
             ("http://receiver", "http://receiver:80/"),
             ("http://[::1]/v1", "http://[::1]:80/"),
             ("http://receiver:4317/", "http://receiver:4317/"),
-            // The tunnel knows this one.
+            // The tunnel adds the default port of `https` itself.
             ("https://receiver", "https://receiver/"),
         ] {
             assert_eq!(with_port(Uri::from_static(target)).to_string(), expected);

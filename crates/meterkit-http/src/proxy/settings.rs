@@ -1,43 +1,43 @@
-//! The proxies that an operator names.
+//! The settings for proxies.
 
 use meterkit_settings::{Reader, Setting, ValueType, text};
 
 use super::{Proxies, Proxy};
 
-/// Settings that a target has for its proxies, in front of the usual variables.
+/// A target's own settings for proxies, which take precedence over the common variables.
 #[derive(Debug)]
 pub struct ProxySettings {
-    /// In front of `HTTPS_PROXY`.
+    /// Takes precedence over `HTTPS_PROXY`.
     pub https: Setting<Proxy>,
-    /// In front of `HTTP_PROXY`.
+    /// Takes precedence over `HTTP_PROXY`.
     pub http: Setting<Proxy>,
-    /// In front of `NO_PROXY`.
+    /// Takes precedence over `NO_PROXY`.
     pub no_proxy: Setting<String>,
 }
 
-/// Declares a setting that is the URL of a proxy.
+/// Declares a setting that contains the URL of a proxy.
 pub const fn proxy(name: &'static str) -> Setting<Proxy> {
     Setting::new(name, ValueType::Url, super::parse)
 }
 
 const HTTPS: Setting<Proxy> = proxy("HTTPS_PROXY").or(&["https_proxy", "ALL_PROXY", "all_proxy"]);
 const HTTP: Setting<Proxy> = proxy("HTTP_PROXY").or(&["http_proxy", "ALL_PROXY", "all_proxy"]);
-/// In a CGI program, clients set `HTTP_PROXY` with the header `Proxy`.
+/// Without `HTTP_PROXY`: in a CGI program, clients can set that variable with the header `Proxy`.
 const HTTP_IN_CGI: Setting<Proxy> = proxy("http_proxy").or(&["ALL_PROXY", "all_proxy"]);
 const NO_PROXY: Setting<String> = text("NO_PROXY").or(&["no_proxy"]);
 const REQUEST_METHOD: Setting<String> = text("REQUEST_METHOD");
 
-/// Where a proxy would look for the receiver on its own machine.
+/// Hosts that are never reached through a proxy, because the proxy would look for them on its own machine.
 const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
 
 impl Proxies {
-    /// Reads `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, or the same in lower case; for the first two, else `ALL_PROXY`.
-    /// The settings `own` of a target win, one by one. `HTTP_PROXY` does not count where `REQUEST_METHOD` is set: in a
-    /// CGI program.
+    /// Reads `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`, or their lower-case forms. `ALL_PROXY` is the fallback for the
+    /// first two. Each of a target's `own` settings takes precedence over its counterpart. `HTTP_PROXY` is ignored if
+    /// `REQUEST_METHOD` is set, which means that the program runs as CGI.
     ///
-    /// Loopback addresses and `localhost` are reached without a proxy, as if `NO_PROXY` named them. For a target without
-    /// settings of its own, a proxy that cannot be used, such as one of SOCKS, is a warning: the variable may be meant for
-    /// other programs.
+    /// Loopback addresses and `localhost` are reached without a proxy, as if `NO_PROXY` contained them. For a target
+    /// without settings of its own, a proxy that cannot be used, such as a SOCKS proxy, only causes a warning, because
+    /// the variable may be meant for other programs.
     ///
     /// ```
     /// use meterkit_http::Proxies;

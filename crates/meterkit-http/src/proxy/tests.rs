@@ -1,4 +1,4 @@
-//! Tables of URLs, hosts and variables.
+//! Tests of URLs, hosts and variables, as tables.
 
 use meterkit_settings::{Environment, Problems, SettingsError};
 
@@ -35,17 +35,17 @@ fn a_proxy_is_named_with_or_without_scheme_and_credentials() {
 fn each_bad_url_is_told_what_to_write_and_without_its_password() {
     for (url, rule, remedy) in [
         ("socks5://me:hunter2@proxy", "unknown scheme", "`http://`"),
-        ("http://", "no URL", "`http://proxy.example.com:3128`"),
+        ("http://", "not a URL", "`http://proxy.example.com:3128`"),
         ("http://:3128", "no host", "`http://proxy.example.com:3128`"),
-        ("http://me:hunter2@", "no URL", "`http://proxy.example.com:3128`"),
+        ("http://me:hunter2@", "not a URL", "`http://proxy.example.com:3128`"),
         ("http://proxy:99999", "bad port", "1 to 65535"),
         ("http://me:hunter2@proxy:0", "bad port", "1 to 65535"),
         ("http://me:hunter2/x@proxy", "bad port", "`%2F` for `/`"),
-        ("http://me:1/hunter2@proxy", "has a path", "`%2F` for `/`"),
-        ("http://me:1#hunter2@proxy", "has a path", "`%23` for `#`"),
-        ("http://me:1?hunter2@proxy", "has a path", "`%3F` for `?`"),
-        ("http://proxy:3128/proxy.pac", "has a path", "`http://proxy.example.com:3128`"),
-        ("http://me:hunter2 @proxy", "no URL", "`http://proxy.example.com:3128`"),
+        ("http://me:1/hunter2@proxy", "must not have a path", "`%2F` for `/`"),
+        ("http://me:1#hunter2@proxy", "must not have a path", "`%23` for `#`"),
+        ("http://me:1?hunter2@proxy", "must not have a path", "`%3F` for `?`"),
+        ("http://proxy:3128/proxy.pac", "must not have a path", "`http://proxy.example.com:3128`"),
+        ("http://me:hunter2 @proxy", "not a URL", "`http://proxy.example.com:3128`"),
     ] {
         let error = Proxy::new(url).expect_err(url);
         let (shown, debug) = (error.to_string(), format!("{error:?}"));

@@ -1,17 +1,17 @@
-//! The text of PEM files.
+//! PEM files that may change while the program runs.
 
 use meterkit_settings::{Declaration, FileVersion, FromFile, Problem, Reader};
 
 use crate::tls::TlsError;
 
-/// The text of a PEM file, and the file that it comes from if that may change.
+/// The text of a PEM file, with the file itself if it may change.
 #[derive(Clone)]
 pub(crate) struct Pem {
     pub(crate) text: Vec<u8>,
     file: Option<FromFile<Vec<u8>>>,
 }
 
-/// Where the text comes from makes no difference.
+/// Compares only the text, not where it comes from.
 impl PartialEq for Pem {
     fn eq(&self, other: &Self) -> bool {
         self.text == other.text
@@ -25,7 +25,7 @@ impl Pem {
         Self { text: text.into(), file: None }
     }
 
-    /// Reads the file that a setting names, unless `check` refuses it.
+    /// Reads the file that a setting names. Returns `None` if the setting is unset or `check` refuses the text.
     pub(super) fn read(
         reader: &Reader<'_>,
         setting: &Declaration,
@@ -35,7 +35,7 @@ impl Pem {
         Some(Self { text, file: reader.pem_file(setting, check) })
     }
 
-    /// Reads the file again. Adds its setting to `changed` if it holds another text.
+    /// Reads the file again and adds its setting to `changed` if the text has changed.
     pub(super) fn renew(&mut self, changed: &mut Vec<String>) -> Result<(), Problem> {
         let Some(file) = &self.file else { return Ok(()) };
         let text = file.read()?;
@@ -46,7 +46,7 @@ impl Pem {
         Ok(())
     }
 
-    /// Returns the version of the file, if there is one that may change.
+    /// Returns the version of the file, or `None` if the text does not come from a file that may change.
     pub(super) fn version(&self) -> Option<Option<FileVersion>> {
         self.file.as_ref().map(FromFile::version)
     }

@@ -1,4 +1,4 @@
-//! The settings that an operator has for a transport. The table of each push target lists its own.
+//! The settings of transports. Each push target declares its own in its table of settings.
 
 use std::time::Duration;
 
@@ -11,39 +11,39 @@ use crate::compression::Compression;
 use crate::proxy::{Proxies, Proxy};
 use crate::tls;
 
-/// The settings of one target's transport.
+/// The settings for the transport of one target.
 #[derive(Debug)]
 pub struct TransportSettings {
     /// The crate whose features `tls` and `zstd` enable what is not built in, such as `meterkit-otlp`.
     pub package: &'static str,
-    /// Made by [`proxy`](crate::proxy); `None` for a target that reads its proxies itself.
+    /// The proxy, declared with [`proxy`](crate::proxy()). `None` for a target that reads its proxies itself.
     pub proxy: Option<Setting<Proxy>>,
-    /// Made by [`compression`].
+    /// The compression, declared with [`compression`].
     pub compression: Setting<Compression>,
-    /// Made by [`timeout`].
+    /// The timeout of a request, declared with [`timeout`].
     pub timeout: Setting<Duration>,
-    /// Made by [`certificate`].
+    /// The certificate authorities, declared with [`certificate`].
     pub certificate: Setting<String>,
-    /// Made by [`client_key`].
+    /// The key of the client certificate, declared with [`client_key`].
     pub client_key: Setting<String>,
-    /// Made by [`client_certificate`].
+    /// The client certificate, declared with [`client_certificate`].
     pub client_certificate: Setting<String>,
     /// The settings that may hold the credentials.
     pub credentials: &'static [&'static str],
-    /// The setting that holds the URL.
+    /// The setting that contains the URL.
     pub endpoint: &'static str,
     /// The setting that chooses between gRPC and HTTP. Empty if there is no choice.
     pub protocol: &'static str,
-    /// How the path of the URL usually ends over HTTP. Empty if any path will do.
+    /// The usual ends of the URL's path over HTTP. Empty if any path is possible.
     pub paths: &'static [&'static str],
 }
 
-/// Declares how requests are compressed.
+/// Declares the setting for the compression of requests.
 pub const fn compression(name: &'static str) -> Setting<Compression> {
     word(name).key("compression").meaning("how requests are compressed")
 }
 
-/// Declares how requests are compressed for a receiver that supports only these ways.
+/// Declares the setting for the compression of requests to a receiver that supports only the algorithms in `supported`.
 pub const fn compression_of(
     name: &'static str,
     supported: &'static [&'static str],
@@ -53,12 +53,12 @@ pub const fn compression_of(
     setting.key("compression").meaning("how requests are compressed")
 }
 
-/// Declares how long a request may take.
+/// Declares the setting for the timeout of a request.
 pub const fn timeout(name: &'static str) -> Setting<Duration> {
     time_limit(name).key("timeout").meaning("the time that one request may take")
 }
 
-/// Declares the certificate authorities.
+/// Declares the setting for the file with certificate authorities.
 pub const fn certificate(name: &'static str) -> Setting<String> {
     file(name)
         .key("tls.ca_file")
@@ -66,18 +66,18 @@ pub const fn certificate(name: &'static str) -> Setting<String> {
         .meaning("certificates in PEM that the receiver's is checked against")
 }
 
-/// Declares the key of the client's certificate.
+/// Declares the setting for the file with the private key of the client certificate.
 pub const fn client_key(name: &'static str) -> Setting<String> {
     file(name).key("tls.key_file").meaning("the private key of the client's certificate, in PEM")
 }
 
-/// Declares the client's certificate.
+/// Declares the setting for the file with the client certificate.
 pub const fn client_certificate(name: &'static str) -> Setting<String> {
     file(name).key("tls.cert_file").meaning("the client's certificate, in PEM")
 }
 
 impl TransportSettings {
-    /// Returns what errors of this transport tell an operator.
+    /// Returns the names of settings that errors of this transport mention.
     pub const fn hints(&self) -> TransportHints {
         TransportHints {
             package: self.package,
@@ -96,11 +96,11 @@ impl TransportSettings {
         }
     }
 
-    /// Reads the transport. PEM files are read now, and again by a [`Client`](crate::Client) when they change. Settings
-    /// that are not set stay unset.
+    /// Reads the transport from its settings. PEM files are read now, and a [`Client`](crate::Client) reads them again
+    /// when they change. Settings that are not set stay unset.
     ///
-    /// A proxy of the target's own is used for its receiver whatever its scheme is, and whatever `NO_PROXY` says. Without
-    /// one, those that everyone reads count: see [`Proxies::read`].
+    /// If the target's own proxy is set, it is used for receivers of any scheme, whatever `NO_PROXY` says. Otherwise,
+    /// the common variables apply: see [`Proxies::read`].
     pub fn read(&self, reader: &Reader<'_>) -> Transport {
         let (certificate, key) = (&self.client_certificate, &self.client_key);
         let proxies = match &self.proxy {

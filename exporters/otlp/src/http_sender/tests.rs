@@ -114,5 +114,5 @@ fn a_redirect_is_told_what_to_do() {
     let headers = [("location", "https://elsewhere.example.com")];
     let error = error(&response(308, &headers, b""));
     assert_eq!(error.kind, SendErrorKind::Denied);
-    assert!(error.reason.contains("set the endpoint to where it leads"), "{error}");
+    assert!(error.reason.contains("set the endpoint to the target of the redirect"), "{error}");
 }
