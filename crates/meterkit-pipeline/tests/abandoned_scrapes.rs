@@ -1,4 +1,4 @@
-//! Scrapes that are given up, in a process of their own so that its threads can be counted.
+//! Abandoned scrapes. Runs in a separate process, so that threads can be counted.
 #![cfg(target_os = "linux")]
 
 use std::fs;
@@ -23,7 +23,7 @@ async fn scrapes_that_are_given_up_leave_no_thread_behind() {
         .scoped("plugin", "catalog")
         .observable_gauge::<i64>("slow")
         .observe(move || {
-            // Ends when the sender is dropped.
+            // Blocks until the sender is dropped.
             let _ = hold.lock().map(|hold| hold.recv());
             1
         })
@@ -42,6 +42,6 @@ async fn scrapes_that_are_given_up_leave_no_thread_behind() {
 
     drop(release);
     drop(guard);
-    // One that collects, one that looked for refreshes, one on which the callback hangs, and those that were just beginning.
+    // One thread collects, one looked for refreshes, one hangs in the callback, and some may just have started.
     assert!(after < before + 10, "{before} threads before, {after} afterwards");
 }

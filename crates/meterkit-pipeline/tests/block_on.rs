@@ -1,4 +1,4 @@
-//! The smallest executor there is: one future, one thread, no runtime that anything could lean on.
+//! A minimal executor, which runs one future on the calling thread without any runtime.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ impl Wake for Unpark {
     }
 }
 
-/// Runs `future` to its end on this thread.
+/// Runs `future` to completion on this thread.
 pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Unpark(thread::current())));

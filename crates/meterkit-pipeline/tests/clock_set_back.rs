@@ -1,4 +1,5 @@
-//! A system clock that is set back and forth: no interval ends before it begins, and those of deltas are adjacent.
+//! A system clock that is set back and forth: no interval may end before it starts, and intervals of deltas must not
+//! overlap.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -10,7 +11,7 @@ use meterkit_pipeline::{Pipeline, Snapshot};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// Returns the id and the start of each point of a rising sum or a histogram.
+/// Returns the id and the start of each point of a monotonic sum or a histogram.
 fn starts(snapshot: &Snapshot) -> Vec<(SeriesId, SystemTime)> {
     let metrics = snapshot.scopes.iter().flat_map(|scope| &scope.metrics);
     let starts = metrics.flat_map(|metric| match &metric.data {
@@ -47,7 +48,7 @@ fn no_interval_ends_before_it_begins_whatever_the_clock_does() {
         .start()
         .unwrap();
 
-    // In seconds, from where the clock is.
+    // Jumps in seconds, relative to the current time of the clock.
     for (round, jump) in (1..).zip([0, 0, -3600, 0, 0, 7200, 0, -1, -5, 3, -100_000, 0, 0]) {
         clock.advance(Duration::from_secs(10));
         let by = Duration::from_secs(i64::unsigned_abs(jump));
@@ -73,7 +74,7 @@ fn no_interval_ends_before_it_begins_whatever_the_clock_does() {
     let mut until: BTreeMap<SeriesId, SystemTime> = BTreeMap::new();
     for delta in seen_deltas.exports() {
         for (series, start) in starts(&delta) {
-            // The last point of a removed series may be left out in between.
+            // The last point of a removed series may be missing, so intervals need not be adjacent.
             if let Some(until) = until.insert(series, delta.time) {
                 assert!(until <= start, "two intervals overlap");
             }

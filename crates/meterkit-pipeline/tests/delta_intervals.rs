@@ -1,4 +1,4 @@
-//! Deltas of histograms know the extremes and the scale of their own time, whatever was recorded before.
+//! Deltas of histograms have the minimum, maximum and scale of their own interval, whatever was recorded before.
 
 use meterkit_core::{Data, ExponentialHistogramPoint, HistogramPoint};
 use meterkit_fakes::catalog_pipeline;
@@ -21,7 +21,7 @@ fn extremes(point: &HistogramPoint) -> (u64, f64, f64) {
     (point.count, point.min.expect("a minimum"), point.max.expect("a maximum"))
 }
 
-/// Returns the value below which the given share of all values lies, in the middle of its bucket.
+/// Returns the quantile for the given share of all values, as the middle of its bucket.
 fn quantile(point: &ExponentialHistogramPoint, share: f64) -> f64 {
     let wanted = share * point.count as f64;
     let mut seen = 0.0;
@@ -45,7 +45,7 @@ fn extremes_are_those_of_the_values_since_the_last_acknowledged_export() {
     for values in [&[0.5, 9_000.0][..], &[3.0, 4.0], &[7.0], &[-2.0], &[], &[6.0]] {
         values.iter().for_each(|value| sizes.record(*value));
         let _ = pipeline.flush_blocking(PATIENCE);
-        // Scrapes between exports take nothing away.
+        // Scrapes between exports must not affect deltas.
         source.snapshot_blocking();
     }
     let exports = seen.exports();
@@ -54,7 +54,7 @@ fn extremes_are_those_of_the_values_since_the_last_acknowledged_export() {
     let expected = [
         (2, 0.5, 9_000.0),
         (2, 3.0, 4.0),
-        // With what the failed export had.
+        // Includes the values of the failed export.
         (3, 3.0, 7.0),
         (1, -2.0, -2.0),
         (1, 6.0, 6.0),
@@ -104,7 +104,7 @@ fn early_extremes_make_later_exponential_deltas_no_coarser() {
         let _ = pipeline.flush_blocking(PATIENCE);
         let exports = seen.exports();
         let point = exponential(&exports[exports.len() - 1], LATENCY);
-        // The second export has the values of the first one, too, which failed.
+        // The second export also contains the values of the first one, which failed.
         assert_eq!(point.count, 1_000 * (round + 1));
         assert_eq!((point.min, point.max), (Some(1.0), Some(1.999)));
         let p99 = quantile(&point, 0.99);

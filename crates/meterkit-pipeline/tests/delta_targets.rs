@@ -1,4 +1,4 @@
-//! Targets with delta temporality are given what came since they last acknowledged something.
+//! Targets with delta temporality receive the values since the last acknowledged snapshot.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -134,12 +134,12 @@ fn instruments_that_differ_in_their_description_alone_are_one() {
     }
 }
 
-/// A page of text that the console target writes to, and that can fail.
+/// The output of a console target, whose writes can be made to fail.
 #[derive(Clone, Default)]
 struct Page(Arc<Mutex<(Vec<u8>, bool)>>);
 
 impl Page {
-    /// The lines written since this was last asked, without the headings and what the pipeline tells of itself.
+    /// Returns the lines written since the last call, without headings and self-metrics.
     fn take(&self) -> Vec<String> {
         let bytes = std::mem::take(&mut self.0.lock().unwrap().0);
         let text = String::from_utf8(bytes).unwrap();
@@ -270,7 +270,7 @@ fn a_delta_that_was_taken_in_part_is_finished_before_the_next() {
     }
     let exports = seen.exports();
     let rises: Vec<_> = exports.iter().map(|export| value(export, REQUESTS)).collect();
-    // The second delta is the same until it is accepted; what came since follows it at once.
+    // The second delta stays the same until it is accepted. The values since then follow immediately.
     assert_eq!(rises, [1.0, 10.0, 10.0, 10.0, 1100.0].map(Some));
     assert_eq!(exports[1].time, exports[3].time);
 }

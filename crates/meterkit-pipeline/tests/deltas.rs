@@ -1,4 +1,4 @@
-//! Deltas: what came since the snapshot that was acknowledged last.
+//! Deltas: the values recorded since the last acknowledged snapshot.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -10,7 +10,7 @@ use meterkit_core::{
 use meterkit_pipeline::Snapshot;
 use opentelemetry::InstrumentationScope;
 
-/// That many seconds after the process began.
+/// Returns the time `seconds` after the start of the process.
 fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + seconds)
 }
@@ -19,7 +19,7 @@ fn route(name: &'static str) -> Attributes {
     Attributes::from_pairs([("route".into(), name.into())])
 }
 
-/// The same series in each snapshot.
+/// Returns an id that is the same in each snapshot.
 fn series(name: &str) -> SeriesId {
     SeriesId::from_hash(name.bytes().map(u64::from).sum())
 }
@@ -56,7 +56,7 @@ fn histogram(bounds: &[f64], buckets: &[u64], sum: f64) -> Data {
     Data::Histogram { temporality: Temporality::Cumulative, bounds, points }
 }
 
-/// A snapshot of one metric in each of these scopes.
+/// Returns a snapshot with one metric in each of these scopes.
 fn snapshot(seconds: u64, scopes: &[(&'static str, Data)]) -> Snapshot {
     let scopes = scopes.iter().map(|(scope, data)| {
         let descriptor = Descriptor {
@@ -74,7 +74,7 @@ fn snapshot(seconds: u64, scopes: &[(&'static str, Data)]) -> Snapshot {
     Snapshot::new(resource, at(seconds), scopes.collect())
 }
 
-/// The metric's data in a snapshot of it alone.
+/// Returns the data of the only metric in a snapshot.
 fn alone(seconds: u64, data: Data) -> Snapshot {
     snapshot(seconds, &[("catalog", data)])
 }
@@ -83,7 +83,7 @@ fn data(snapshot: &Snapshot) -> &Data {
     &snapshot.scopes[0].metrics[0].data
 }
 
-/// Route, value and start of the points of a delta sum.
+/// Returns route, value and start of each point of a delta sum.
 #[track_caller]
 fn rises(snapshot: &Snapshot) -> Vec<(String, Value, SystemTime)> {
     let Data::Sum { monotonic: true, temporality: Temporality::Delta, points } = data(snapshot)
@@ -219,7 +219,7 @@ fn gauges_and_sums_that_fall_stay_as_they_are() {
     }
 }
 
-/// The only point of a delta histogram.
+/// Returns the only point of a delta histogram.
 #[track_caller]
 fn distribution(snapshot: &Snapshot) -> &HistogramPoint {
     match data(snapshot) {

@@ -111,6 +111,6 @@ fn a_series_that_a_view_makes_of_others_has_their_exemplars_with_what_was_remove
     assert_eq!((counted[0].value, counted[0].span), (Value::U64(3), Some(span_ids(3))));
     let removed = counted[0].filtered.as_ref().expect("what the view removed");
     assert_eq!(removed.iter().count(), 1, "{removed:?}");
-    // One per bucket, of the last member that recorded there.
+    // One exemplar per bucket, from the last member that recorded there.
     assert_eq!(values(export, "backstage.plugin.catalog.sizes"), [0.25, 5.0]);
 }

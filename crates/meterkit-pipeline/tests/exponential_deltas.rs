@@ -1,4 +1,4 @@
-//! Deltas of exponential histograms, whose scales fall while they live.
+//! Deltas of exponential histograms, whose scales fall during their lifetime.
 
 use std::time::{Duration, SystemTime};
 
@@ -15,7 +15,7 @@ fn snapshot(registry: &Registry, seconds: u64) -> Snapshot {
     Snapshot::new(Attributes::empty(), time, registry.read())
 }
 
-/// Both together, at the scale of the later one.
+/// Returns the sum of both, at the scale of `delta`.
 fn sum(earlier: &ExponentialBuckets, delta: &ExponentialBuckets) -> Vec<(i32, u64)> {
     let low = earlier.offset.min(delta.offset);
     let end = |it: &ExponentialBuckets| it.offset + it.counts.len() as i32;

@@ -1,4 +1,4 @@
-//! A filter decides what one target receives. What the others receive stays as it is.
+//! A filter reduces what one target receives, and does not affect other targets.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -36,7 +36,7 @@ fn with_delta_target(builder: PipelineBuilder, filter: TargetFilter) -> (Pipelin
     (builder.start().unwrap(), seen)
 }
 
-/// Returns the names of a snapshot's metrics, without those of the library itself.
+/// Returns the names of the metrics in a snapshot, without self-metrics.
 fn names(snapshot: &Snapshot) -> Vec<&str> {
     let all = snapshot.scopes.iter().flat_map(|scope| &scope.metrics);
     let names = all.map(|metric| metric.descriptor.name.as_str());
@@ -170,7 +170,7 @@ fn a_total_does_not_fall_when_a_series_goes_also_between_two_scrapes() {
     assert_eq!(value(&filtered.snapshot_blocking(), REQUESTS), Some(5.0));
     requests.with(Id(1)).add(2);
     requests.with(Id(2)).add(10);
-    // Another target sees these; the filtered one does not.
+    // An unfiltered target takes these snapshots; the filtered one does not.
     all.snapshot_blocking();
     requests.clear();
     all.snapshot_blocking();
@@ -285,7 +285,7 @@ fn a_series_that_is_forgotten_after_an_hour_still_counts_in_the_total() {
         clock.advance(Duration::from_secs(1900));
         assert_eq!(total(), Some(107.0));
     }
-    // It has begun anew, and counts from there.
+    // The series returns as a new one, and counts from there.
     rows.lock().unwrap().push((1, 103));
     let back = total().expect("a total");
     assert!(back >= 107.0, "{back}");

@@ -1,4 +1,4 @@
-//! `health()` says of each target how it is doing.
+//! `health()` reports the state of each target.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -8,12 +8,12 @@ use meterkit_fakes::own_process::rerun;
 use meterkit_fakes::scripted_target::{self, ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget, Step};
 use meterkit_pipeline::{Health, Pipeline, PipelineBuilder, TargetHealth, TargetKind};
 
-/// Fails, and not to be tried again before the end.
+/// Fails and asks for a wait that lasts until the end of the test.
 const LATER: Step = Step::FailFor(Duration::from_secs(3600));
 
 fn catalog() -> (Meter, PipelineBuilder) {
     let (registry, meter) = meterkit_fakes::catalog();
-    // So that points can be counted.
+    // Without self-metrics, points can be counted.
     registry.set_disabled_scopes("meterkit".parse().unwrap());
     meter.counter::<u64>("requests").build().expect("a good name").increment();
     let builder = Pipeline::builder(registry).expect("a registry of its own");
@@ -48,7 +48,7 @@ fn before_the_first_export_there_is_nothing_to_blame() {
     assert_eq!(target.kind, TargetKind::Push);
 }
 
-/// Some targets do not ask their receiver to deliver nothing.
+/// Some targets send no request for an export without points.
 #[test]
 fn an_export_without_points_says_nothing_of_the_receiver() {
     let registry = Registry::new();
@@ -171,7 +171,7 @@ fn what_goes_out_at_the_very_end_has_been_delivered() {
     for (step, is_delivered) in [
         (LATER, true),
         (Step::Fail, true),
-        // Nobody will have that one.
+        // This request is refused for good.
         (Step::Refuse, false),
     ] {
         let (_meter, builder) = catalog();
@@ -250,7 +250,7 @@ fn a_target_that_the_end_of_the_pipeline_cuts_off_has_failed() {
     let (pipeline, seen) = start([Step::Hang]);
     pipeline.shutdown_blocking(Duration::from_millis(20)).unwrap_err();
     assert_eq!(seen.attempts(), 1);
-    // The pipeline's thread lets go of the target after its answer.
+    // The pipeline's thread drops the target after it has answered.
     let end = Instant::now() + PATIENCE;
     while pipeline.health().is_delivering() {
         assert!(Instant::now() < end, "{}", pipeline.health());
@@ -312,7 +312,7 @@ fn clocks_that_differ_show_in_health_and_in_one_line_until_they_agree() {
             (Some(3600), "; its clock is 3600 s ahead of this machine's"),
             (Some(3599), "; its clock is 3599 s ahead of this machine's"),
             (Some(-7200), "; its clock is 7200 s behind this machine's"),
-            // The measurement varies.
+            // The measured skew varies.
             (Some(9), ""),
             (Some(11), "; its clock is 11 s ahead of this machine's"),
             (Some(1), ""),

@@ -1,4 +1,4 @@
-//! Series that are idle for longer than their timeout while a push target lacks their last values.
+//! Series that are idle beyond their timeout while a push target still lacks their last values.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const REQUESTS: &str = "backstage.plugin.catalog.requests";
 const TIMEOUT: Duration = Duration::from_secs(5);
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A pipeline with one target, and a group whose series go after five seconds.
+/// A pipeline with one target, and a group whose idle series end after five seconds.
 struct Service {
     clock: ManualClock,
     registry: Registry,
@@ -33,7 +33,7 @@ impl Service {
         Self { clock, registry, requests, pipeline: builder.start().unwrap(), seen }
     }
 
-    /// Exports once per ten seconds, so many times.
+    /// Exports `times` times, every ten seconds.
     fn export(&self, times: usize) {
         for _ in 0..times {
             self.clock.advance(2 * TIMEOUT);
@@ -41,7 +41,7 @@ impl Service {
         }
     }
 
-    /// Collects for somebody else.
+    /// Scrapes the pipeline, and returns the number of series.
     fn scrape(&self) -> usize {
         self.clock.advance(2 * TIMEOUT);
         series(&self.pipeline.source().snapshot_blocking())

@@ -1,4 +1,4 @@
-//! Start, shutdown and what comes after it.
+//! Start, shutdown and the time after it.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -149,7 +149,7 @@ fn a_drop_waits_for_a_shutdown_that_was_cancelled_and_reports_its_outcome() {
     }
 }
 
-/// Polls a future once, and returns its output if it has one by then.
+/// Polls a future once, and returns its output if it is ready.
 async fn poll_once<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
     poll_fn(|cx| match future.as_mut().poll(cx) {
         Poll::Ready(output) => Poll::Ready(Some(output)),

@@ -1,5 +1,4 @@
-//! Totals that callbacks report, for targets that take deltas: whatever becomes of a callback, nothing is lost and
-//! nothing counts twice.
+//! Deltas of totals that callbacks report: whatever happens to a callback, nothing is lost and nothing counts twice.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -25,7 +24,7 @@ impl Labels for Disk {
     }
 }
 
-/// What the callback says next time.
+/// The next result of the callback.
 #[derive(Clone, Copy)]
 enum Answer {
     Total(u64),
@@ -33,7 +32,7 @@ enum Answer {
     Panic,
 }
 
-/// A pipeline with one target, which is asked for each export.
+/// A pipeline with one delta target, which exports on request.
 struct Exports {
     pipeline: Pipeline,
     seen: Seen,
@@ -42,11 +41,11 @@ struct Exports {
 }
 
 impl Exports {
-    /// To a target that takes deltas.
+    /// Starts a pipeline with a target that takes deltas.
     fn start(steps: impl IntoIterator<Item = Step>) -> Self {
         let clock = ManualClock::new();
         let registry = Registry::with_clock(&clock);
-        // However busy the machine is, no callback is late.
+        // No callback is late, however busy the machine is.
         registry.set_callback_budget(PATIENCE);
         let meter = registry.scoped("plugin", "catalog");
         let (target, seen) = ScriptedTarget::new("scripted", steps.into_iter().collect::<Vec<_>>());
@@ -55,20 +54,20 @@ impl Exports {
         Self { pipeline, seen, meter, clock }
     }
 
-    /// The next export; also when the target refuses it.
+    /// Returns the next export, even if the target refuses it.
     fn next(&self) -> Snapshot {
-        // Long enough for a callback that panicked twice to be tried again.
+        // Wait long enough that a callback that panicked twice is run again.
         self.clock.advance(Duration::from_secs(60));
         let _ = self.pipeline.flush_blocking(PATIENCE);
         self.seen.exports().pop().expect("it was exported")
     }
 
-    /// The only series of the next export.
+    /// Returns the value of the only series in the next export.
     fn next_value(&self) -> Option<f64> {
         value(&self.next(), READ)
     }
 
-    /// What each disk has in the next export.
+    /// Returns the value of each disk in the next export.
     fn next_by_disk(&self) -> Vec<(String, Value)> {
         let disk = |attributes: &Attributes| attributes.get("disk").expect("a label").to_string();
         let points = points(&self.next(), READ).into_iter();
@@ -76,7 +75,7 @@ impl Exports {
     }
 }
 
-/// A counter whose callback answers as it is told to.
+/// Returns a function that sets the next result of a counter's callback.
 fn scripted(meter: &Meter) -> (impl Fn(Answer) + use<>, CallbackGuard) {
     let answer = Arc::new(Mutex::new(Answer::Total(0)));
     let told = answer.clone();
@@ -102,7 +101,7 @@ fn a_callback_that_fails_or_panics_in_between_is_counted_once() {
         (Panic, None),
         (Panic, None),
         (Total(8), Some(3.0)),
-        // Served once more, so nothing has come.
+        // The last value is served once more, so the delta is zero.
         (Error, Some(0.0)),
         (Total(10), Some(2.0)),
         (Error, Some(0.0)),
@@ -125,7 +124,7 @@ fn a_target_that_refuses_meanwhile_gets_the_whole_difference() {
     let rises = [
         (Total(5), Some(5.0)),
         (Total(6), Some(1.0)),
-        // Missing now, but it was seen.
+        // The series is missing now, but its last value was collected before.
         (Panic, Some(1.0)),
         (Panic, None),
         (Total(9), Some(3.0)),
@@ -151,7 +150,7 @@ fn a_total_that_fell_has_begun_anew_and_is_given_in_full() {
     assert!(points(&anew, READ)[0].start > points(&first, READ)[0].start);
     answer(Total(9));
     assert_eq!(exports.next_value(), Some(4.0));
-    // It falls while nobody sees it.
+    // The total falls while it is missing.
     answer(Panic);
     assert_eq!(exports.next_value(), None);
     answer(Total(3));
@@ -160,8 +159,8 @@ fn a_total_that_fell_has_begun_anew_and_is_given_in_full() {
     assert_eq!(exports.next_value(), Some(1.0));
 }
 
-/// Callbacks leave series out for a while, as an exporter does that misses one scrape. Only a total that fell is another
-/// one, as with processes that come and go.
+/// A callback may omit a series for a while, like an exporter that misses one scrape. Only a total that has fallen
+/// counts as a new series, as with processes that come and go.
 #[test]
 fn a_series_that_the_callback_left_out_is_another_one_only_if_it_is_back_with_less() {
     let exports = Exports::start([]);

@@ -1,4 +1,4 @@
-//! Async callbacks run in the background while the pipeline does, and nobody waits for them.
+//! Async callbacks run in the background while the pipeline runs, and collections do not wait for them.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
@@ -14,9 +14,9 @@ use meterkit_pipeline::{Pipeline, PipelineBuilder};
 
 const ROWS: &str = "backstage.plugin.catalog.rows";
 
-/// Over and over while a test runs.
+/// A period that elapses many times during a test.
 const OFTEN: Duration = Duration::from_millis(10);
-/// Once while a test runs.
+/// A period that does not elapse during a test, so that a callback runs once.
 const ONCE: Duration = Duration::from_secs(24 * 3600);
 
 fn builder(registry: &Registry) -> PipelineBuilder {
@@ -37,7 +37,7 @@ fn wait_until(is_so: impl Fn() -> bool) {
     }
 }
 
-/// Waits until collections have this number of rows.
+/// Waits until collections report this number of rows.
 #[track_caller]
 fn wait_for_rows(pipeline: &Pipeline, rows: f64) {
     wait_until(|| value(&pipeline.source().snapshot_blocking(), ROWS) == Some(rows));
@@ -87,7 +87,7 @@ fn a_refresh_has_the_timers_and_the_sockets_of_the_pipelines_runtime() {
 fn a_refresh_that_is_registered_after_the_start_runs() {
     let (registry, meter) = catalog();
     let pipeline = builder(&registry).start().unwrap();
-    // The first one wakes a pipeline that waits for nothing, the second one a pipeline that waits for the first.
+    // The first refresh wakes a pipeline that waits for nothing, the second one a pipeline that waits for the first.
     let first = rows(&meter).callback().refresh_every(ONCE, async || 1);
     wait_for_rows(&pipeline, 1.0);
     let _second = rows(&meter).callback().refresh_every(ONCE, async || 2);

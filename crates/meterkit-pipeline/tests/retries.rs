@@ -1,4 +1,4 @@
-//! What is worth a retry is tried again, within bounds; what is not is reported at once.
+//! Retryable failures are retried within limits; permanent ones are reported immediately.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ fn start(steps: impl Into<Vec<Step>>, schedule: Schedule) -> (Pipeline, Seen) {
     (builder.target(target, schedule).start().expect("a thread"), seen)
 }
 
-/// The reason why the one target failed.
+/// Returns the reason why the only target failed.
 #[track_caller]
 fn reason(outcome: Result<(), FlushError>) -> String {
     match outcome {
@@ -76,7 +76,7 @@ fn attempts_that_time_out_to_the_end_name_the_variable() {
 
 #[test]
 fn a_receiver_that_asks_for_patience_is_left_alone_that_long() {
-    let asked = Duration::from_millis(1200); // longer than the first wait would be by itself
+    let asked = Duration::from_millis(1200); // longer than the first back-off
     let (pipeline, seen) = start([Step::FailFor(asked), Step::Succeed], ONLY_WHEN_ASKED);
     pipeline.flush_blocking(PATIENCE).unwrap();
     let times = seen.times();
@@ -125,7 +125,7 @@ fn the_wish_of_a_receiver_outranks_a_flush() {
 fn a_flush_waits_until_the_receiver_can_be_asked_again() {
     let asked = Duration::from_secs(2);
     let (pipeline, seen) = start([Step::FailFor(asked)], ONLY_WHEN_ASKED);
-    // The first one has a deadline that is too early.
+    // The deadline of the first flush is too early.
     assert!(pipeline.flush_blocking(Duration::from_millis(100)).is_err());
     pipeline.flush_blocking(PATIENCE).unwrap();
     let times = seen.times();
@@ -142,7 +142,7 @@ fn back_off_goes_on_over_intervals_until_an_export_succeeds() {
     pipeline.shutdown_blocking(PATIENCE).unwrap();
     let times = seen.times();
     let waits: Vec<u128> = times.windows(2).map(|pair| (pair[1] - pair[0]).as_millis()).collect();
-    // Half of 500 ms, and twice as much each time.
+    // The first wait is at least half of 500 ms, and each further one twice as long.
     for (wait, least) in waits.iter().zip([250, 500, 1000, 2000]) {
         assert!(*wait >= least, "{waits:?}");
     }

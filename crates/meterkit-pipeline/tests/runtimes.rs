@@ -1,4 +1,4 @@
-//! Flush and shutdown work the same wherever they are called from.
+//! Flush and shutdown work the same from every runtime, and without one.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What the pipeline tells of collection and delivery, through its own targets.
+//! Self-metrics about collection and delivery, as the pipeline's own targets receive them.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -18,7 +18,7 @@ const LAST_SUCCESS: &str = "meterkit.target.last_success";
 const QUEUE_SIZE: &str = "meterkit.target.queue.size";
 const QUEUE_DROPPED: &str = "meterkit.target.queue.dropped";
 
-/// A registry with two series, and a pipeline that collects anew whenever it is asked.
+/// Returns a registry with two series, and a pipeline that starts a new collection for each request.
 fn catalog() -> (Meter, PipelineBuilder) {
     let (meter, builder) = catalog_pipeline();
     for name in ["requests", "errors"] {
@@ -27,7 +27,7 @@ fn catalog() -> (Meter, PipelineBuilder) {
     (meter, builder)
 }
 
-/// The points that went out, by the component's name and what went wrong.
+/// Returns the number of exported points, by the name of the component and the cause of failure.
 fn exported(snapshot: &Snapshot) -> Vec<(String, Option<String>, f64)> {
     let points = points(snapshot, EXPORTED).into_iter();
     let mut exported: Vec<_> = points
@@ -157,14 +157,14 @@ fn points_count_as_rejected_that_the_receiver_refuses_when_the_target_is_shut_do
         ScriptedTarget::always("scripted", Step::FailFor(Duration::from_secs(3600)));
     let target = target.with_queue(9).rejecting_in_the_end(1);
     let (release, released) = tokio::sync::oneshot::channel();
-    // While it goes on, the pipeline has not ended: its metrics are there.
+    // While this service runs, the pipeline has not ended, so its self-metrics still exist.
     let lingering = |_, _| async { drop(released.await) };
     let builder = builder.target(target, ONLY_WHEN_ASKED).service(lingering);
     let pipeline = builder.start().unwrap();
     std::thread::scope(|threads| {
         let shutdown = threads.spawn(|| pipeline.shutdown_blocking(PATIENCE).unwrap_err());
         let end = Instant::now() + PATIENCE;
-        // A collection would be one of the points that go out.
+        // Watch the health: another collection would change the number of exported points.
         while pipeline.health().targets[0].rejected_points == 0 {
             assert!(Instant::now() < end, "{}", pipeline.health());
             std::thread::yield_now();
@@ -247,7 +247,7 @@ fn attributes(snapshot: &Snapshot, metric: &str) -> Vec<Attributes> {
     points.collect()
 }
 
-/// What each series of a metric says of the server, by the component's name.
+/// Returns the server that each series of a metric names, by the name of the component.
 fn servers(snapshot: &Snapshot, metric: &str) -> Vec<(String, Option<String>, Option<String>)> {
     let mut servers: Vec<_> = attributes(snapshot, metric)
         .iter()

@@ -1,4 +1,4 @@
-//! Who asks at the same time shares one collection; who asks soon after gets the last one again.
+//! Concurrent requests share one collection, and requests shortly afterwards reuse its snapshot.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
@@ -15,7 +15,7 @@ use meterkit_pipeline::{Pipeline, Schedule};
 const LONG: Duration = Duration::from_secs(24 * 3600);
 const RUNS: &str = "backstage.plugin.catalog.runs";
 
-/// A callback that counts how often it ran.
+/// Registers a callback that counts its runs.
 fn count_runs(meter: &Meter) -> (Arc<AtomicU64>, CallbackGuard) {
     let runs = Arc::new(AtomicU64::new(0));
     let counted = runs.clone();
@@ -24,7 +24,7 @@ fn count_runs(meter: &Meter) -> (Arc<AtomicU64>, CallbackGuard) {
     (runs, guard.expect("a good name"))
 }
 
-/// A callback that says when it runs, and waits until it may go on.
+/// A callback that signals when it runs, and blocks until it is released.
 struct Gate {
     entered: Receiver<()>,
     leave: Sender<()>,
@@ -55,7 +55,7 @@ async fn concurrent_snapshots_share_one_collection() {
     let gate = Gate::new(&meter);
     let pipeline = builder.start().unwrap();
     let source = pipeline.source();
-    // All of them have asked before the last line lets the collection end.
+    // All requests are made before the last line lets the collection end.
     let (a, b, c, d, ()) = tokio::join!(
         source.snapshot(),
         source.snapshot(),
@@ -202,7 +202,7 @@ fn flushes_at_the_same_time_export_no_snapshot_twice() {
     assert!(numbers.len() == 8 && numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
 }
 
-/// How old a snapshot may be unless it is set.
+/// The default maximum age of a snapshot.
 const DEFAULT_AGE: Duration = Duration::from_millis(100);
 
 #[test]
@@ -215,7 +215,7 @@ fn a_scrape_each_second_sees_what_came_in_that_second() {
         let scraped = pipeline.source().snapshot_blocking();
         let expected = Some(f64::from(10 * second));
         assert_eq!(value(&scraped, "backstage.plugin.catalog.requests"), expected);
-        // A fifth of that second is enough.
+        // A fifth of a second is enough.
         std::thread::sleep(DEFAULT_AGE * 2);
     }
 }
@@ -293,7 +293,7 @@ async fn all_targets_of_a_flush_and_of_the_shutdown_share_one_collection() {
         builder = builder.target(ScriptedTarget::new("scripted", []).0, ONLY_WHEN_ASKED);
     }
     let pipeline = builder.start().unwrap();
-    // Each could take one of its own: it takes some rounds for two of them to ask apart.
+    // Without sharing, targets would take separate collections, but perhaps only after some rounds.
     for round in 1..=50 {
         pipeline.flush(PATIENCE).await.unwrap();
         assert_eq!(runs.load(SeqCst), round);

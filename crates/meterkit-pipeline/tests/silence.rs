@@ -1,4 +1,4 @@
-//! `health()` knows silence: what neither fails nor works any more.
+//! `health()` reports silent targets, which neither fail nor succeed any more.
 
 use std::time::Duration;
 
@@ -116,7 +116,7 @@ fn a_target_that_is_not_due_is_healthy_and_so_is_one_that_was_shut_down() {
     let busy = builder().target(busy, OFTEN).start().unwrap();
     seen.wait_for(3);
     busy.shutdown_blocking(PATIENCE).unwrap();
-    // As long as makes a target silent.
+    // Wait long enough for a running target to count as silent.
     std::thread::sleep(Duration::from_millis(700));
     for pipeline in [idle, busy] {
         assert!(pipeline.health().is_delivering(), "{}", pipeline.health());
@@ -169,7 +169,7 @@ fn an_endpoint_whose_service_has_ended_is_not_healthy() {
         (builder().service(panics), "panicked with message \"the server has a bug\""),
     ] {
         let pipeline = pipeline.start().unwrap();
-        // As `install()` does, so that it is there from the start.
+        // Create the endpoint early, as `install()` does, so that it exists from the start.
         pipeline.source().endpoint("prometheus", "a_type", "http://localhost/metrics");
         until("it has ended", || !pipeline.health().is_delivering());
         let target = only(&pipeline);

@@ -1,4 +1,4 @@
-//! A target in trouble delays neither another one, nor a scrape, nor who flushes and shuts down.
+//! A slow or failing target delays neither other targets, nor scrapes, nor callers of flush and shutdown.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ fn catalog() -> (Registry, Meter, PipelineBuilder) {
     (registry, meter, builder)
 }
 
-/// Runs `work`, which has `DEADLINE`: it takes that long, and nowhere near as long as what hangs.
+/// Runs `work`, which has `DEADLINE`, and checks that it does not wait for a target that hangs.
 #[track_caller]
 fn within_deadline<R>(work: impl FnOnce() -> R) -> R {
     let start = Instant::now();
@@ -27,7 +27,7 @@ fn within_deadline<R>(work: impl FnOnce() -> R) -> R {
     outcome
 }
 
-/// The names of the targets that failed, and why.
+/// Returns the names of the failed targets with the reasons.
 #[track_caller]
 fn failures(outcome: Result<(), FlushError>) -> Vec<(String, String)> {
     match outcome {

@@ -1,4 +1,4 @@
-//! A console that nobody reads.
+//! A console whose output nobody reads.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::time::Duration;
 use meterkit_core::Registry;
 use meterkit_pipeline::{ConsoleTarget, Pipeline, Schedule};
 
-/// Blocks in its first write until the other end of the channel is dropped.
+/// A writer that blocks in its first write until the other end of the channel is dropped.
 struct StuckPipe {
     unread: Receiver<()>,
     writes: Arc<AtomicU64>,
@@ -43,7 +43,7 @@ fn a_stuck_console_holds_up_no_scrape_and_does_not_pile_up_pages() {
         .start()
         .unwrap();
 
-    // Some hundred exports that time out.
+    // Time for some hundred exports, all of which time out.
     std::thread::sleep(Duration::from_millis(600));
     assert_eq!(writes.load(SeqCst), 1, "one page is on its way");
     assert_eq!(pipeline.source().snapshot_blocking().scopes[0].metrics.len(), 1);

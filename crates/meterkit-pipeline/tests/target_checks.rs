@@ -1,4 +1,4 @@
-//! A target that can find out at the start that it will not work says so then.
+//! Checks of targets, which report permanent problems at startup.
 
 use std::future::{pending, ready};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const ONLY_WHEN_ASKED: Schedule =
     Schedule { interval: Duration::from_secs(24 * 3600), timeout: Duration::from_secs(30) };
 
-/// Has a key that is wrong, or asks somebody who does not answer.
+/// A target whose key is wrong, or whose receiver does not answer the check.
 #[derive(Debug)]
 struct Keyed {
     is_answered: bool,
@@ -90,7 +90,7 @@ fn what_is_wrong_is_one_error_and_shows_in_health_until_an_export_succeeds() {
          endpoint=https://intake.example.com failed_attempts=1 lost_values=0",
     ];
     let told = told.into_iter().map(|line| match line.split_once(" after ") {
-        // However long a busy machine takes.
+        // Hide the duration, which depends on how busy the machine is.
         Some((before, after)) => format!("{before} after …:{}", after.split_once(':').unwrap().1),
         None => line.clone(),
     });
@@ -112,7 +112,7 @@ fn nobody_waits_for_an_answer_that_does_not_come() {
     wait(&pipeline, |health| health.targets[0].last_success.is_some());
 }
 
-/// Finds out at the start that its receiver is down, or is not asked then.
+/// A target whose check finds that the receiver is down, or that is not checked at startup.
 #[derive(Debug)]
 struct Down {
     is_asked: bool,
@@ -154,7 +154,7 @@ fn a_receiver_that_is_down_at_the_start_is_no_failure_and_may_not_be_asked() {
             assert!(Instant::now() < give_up, "it is asked");
             thread::sleep(Duration::from_millis(5));
         }
-        // The flush comes after the check on the same task.
+        // The same task runs the flush after the check.
         pipeline.flush_blocking(PATIENCE).expect("it succeeds");
         assert_eq!(checks.load(Relaxed), u64::from(is_asked));
         let health = pipeline.health();

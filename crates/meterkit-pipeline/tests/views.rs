@@ -1,4 +1,4 @@
-//! What an operator's views make of metrics on their way to the targets.
+//! Views change metrics on their way to the targets.
 
 use meterkit_core::{Data, ExponentialLimits, HistogramBuckets, Kind};
 use meterkit_fakes::catalog_pipeline;

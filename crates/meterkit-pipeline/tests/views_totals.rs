@@ -1,4 +1,4 @@
-//! Totals that views make of several series: each value counts once, whatever becomes of the series.
+//! Totals that views merge from several series: each value counts once, whatever happens to the series.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -17,7 +17,7 @@ use meterkit_pipeline::{
 use opentelemetry::KeyValue;
 use opentelemetry::metrics::MeterProvider as _;
 
-/// A registry whose series begin at different times, as the clock is put on between them.
+/// Returns a registry with a manual clock, so that series can start at different times.
 fn catalog() -> (ManualClock, Meter, PipelineBuilder) {
     let (clock, registry, meter) = catalog_with_clock();
     let builder = Pipeline::builder(registry).expect("a registry of its own");
@@ -42,7 +42,7 @@ fn without_attributes() -> Views {
     keeping(KeyFilter { included: Some(Vec::new()), excluded: Vec::new() })
 }
 
-/// Instruments `a` and `b` as one metric `calls`.
+/// Returns views that merge the instruments `a` and `b` into the metric `calls`.
 fn as_one() -> Views {
     let stream = ViewStream { name: Some("calls".to_owned()), ..ViewStream::default() };
     ["*.a", "*.b"].into_iter().map(|selected| view(selected, stream.clone())).collect()
@@ -54,7 +54,7 @@ fn start(builder: PipelineBuilder, views: Views) -> (Pipeline, Seen) {
     (builder.start().unwrap(), seen)
 }
 
-/// What a target that takes deltas adds up.
+/// Returns the sum of all deltas that a target received.
 fn delivered(exports: &[Snapshot], name: &str) -> f64 {
     let points = exports.iter().flat_map(|export| points(export, name));
     points.map(|point| point.value.as_f64()).sum()
@@ -76,7 +76,7 @@ fn a_total_over_series_does_not_fall_when_one_of_them_goes() {
     tenants.remove(Id(1));
     sizes.remove(Id(1));
     record(2, 1);
-    // It returns, and begins anew.
+    // The series returns as a new one.
     record(1, 2);
     tenants.clear();
     sizes.clear();
@@ -170,7 +170,7 @@ fn series_that_were_removed_are_in_no_export() {
     let mut recorded = 0.0;
     for round in 0..4 {
         (0..50).for_each(|id| group.with(Id(round * 50 + id)).increment());
-        // One stays.
+        // One series stays.
         group.with(Id(7)).add(2);
         recorded += 52.0;
         pipeline.flush_blocking(PATIENCE).unwrap();

@@ -1,6 +1,6 @@
-//! Whatever becomes of series, callbacks, scopes and exports: each consumer has what was counted, once.
+//! Whatever happens to series, callbacks, scopes and exports, each consumer receives every counted value once.
 //!
-//! Random events happen to a registry, between collections that some consumers see and others do not. A model that
+//! Random events happen to a registry between collections, which some consumers see and others do not. A model that
 //! knows nothing of series says what was counted.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,10 +22,10 @@ use meterkit_pipeline::{
 const SEEDS: u64 = 80;
 const ROUNDS: usize = 60;
 
-/// What rises, each in a metric of its own, and in another one that a view makes of all of its series.
+/// The monotonic metrics. A view adds for each of them a total over all of its series.
 const RISING: [&str; 5] = ["jobs", "many", "sizes", "reads", "calls"];
 
-/// What a callback reports next.
+/// The next report of a callback.
 #[derive(Default)]
 struct Script {
     rows: BTreeMap<u64, u64>,
@@ -41,11 +41,11 @@ enum Answer {
     Panic,
 }
 
-/// What was counted of one metric, as far as collections have seen it.
+/// The count of one metric, as far as collections have seen it.
 #[derive(Default)]
 struct Counted {
     total: u64,
-    /// By label, since the last collection: goes with its series.
+    /// The count since the last collection, by label. Lost if the series is removed.
     pending: BTreeMap<u64, u64>,
 }
 
@@ -59,7 +59,7 @@ impl Counted {
     }
 }
 
-/// Observed totals as the model knows them.
+/// Observed totals according to the model.
 #[derive(Default)]
 struct Rows {
     total: u64,
@@ -134,7 +134,7 @@ impl World {
     fn new(seed: u64) -> Self {
         let clock = ManualClock::new();
         let registry = Registry::with_clock(&clock);
-        // Real time: a machine that is busy must not look like a callback that is slow.
+        // The budget is real time: a busy machine must not look like a slow callback.
         registry.set_callback_budget(PATIENCE);
         let meter = registry.scoped("plugin", "a");
         let jobs = meter.counter_group::<Id, u64>("jobs").idle_timeout(Duration::from_secs(100));
@@ -166,7 +166,7 @@ impl World {
         match self.random.below(24) {
             0..4 => {
                 let handle = match self.handles.get(&id) {
-                    // Of a series that was removed, maybe.
+                    // The series of this handle may have been removed.
                     Some(kept) if self.random.is_one_in(2) => kept.clone(),
                     _ => self.jobs.with(Id(id)).clone(),
                 };
@@ -205,7 +205,7 @@ impl World {
                 self.is_disabled = !self.is_disabled;
                 let scopes = if self.is_disabled { "plugin.b" } else { "" };
                 self.registry.set_disabled_scopes(scopes.parse().unwrap());
-                // Instruments that are enabled again begin anew.
+                // Instruments that are enabled again start with new series.
                 self.counted("calls").pending.clear();
             }
             17 if self.random.is_one_in(3) => {
@@ -237,12 +237,12 @@ impl World {
         }
     }
 
-    /// What a collection has to find: how much was counted of each metric.
+    /// Returns the count of each metric that the next collection must find.
     fn collect(&mut self) -> BTreeMap<&'static str, u64> {
         self.counted.values_mut().for_each(Counted::collect);
         if std::mem::replace(&mut self.has_panicked, false) {
-            // A callback that panicked is left alone for a while. It panics only once in a row, so that all in all this
-            // is less than an hour, after which what is absent would be forgotten.
+            // A callback that panicked is not run for a while. It panics only once in a row, so that the total wait
+            // stays below an hour, after which absent series would be forgotten.
             self.clock.advance(Duration::from_secs(130));
             let mut script = self.script.lock().unwrap();
             if script.answer == Answer::Panic {
@@ -261,7 +261,7 @@ impl World {
     }
 }
 
-/// Each metric as it is, and once more without attributes.
+/// Returns views that produce each metric unchanged, and once more without attributes.
 fn views() -> Views {
     let view = |name: &str, stream| View {
         selector: ViewSelector {
@@ -282,7 +282,7 @@ fn views() -> Views {
     RISING.iter().flat_map(total).collect()
 }
 
-/// A filter that merges the series of each metric, and one that merges nothing.
+/// Returns a filter that merges the series of each metric, and one that merges nothing.
 fn filters() -> (TargetFilter, TargetFilter) {
     let instruments = KeyFilter::default().without(["total.*"]);
     let labels = KeyFilter::default().without(["*"]);
@@ -290,7 +290,7 @@ fn filters() -> (TargetFilter, TargetFilter) {
     (TargetFilter { labels, ..without_totals.clone() }, without_totals)
 }
 
-/// The id, attributes, start and value of each series; of histograms, how many values.
+/// The id, attributes, start and value of a series. The value of a histogram is its count.
 type Series = (SeriesId, Attributes, SystemTime, f64);
 
 fn series(metric: &Metric) -> Vec<Series> {
@@ -319,19 +319,19 @@ fn metrics(scopes: &[ScopeMetrics]) -> impl Iterator<Item = &Metric> {
     metrics.filter(|metric| !metric.descriptor.name.starts_with("meterkit"))
 }
 
-/// Which of the metrics that rise it is, if it is one.
+/// Returns the name in [`RISING`] of a metric, if it is one of these.
 fn rising(metric: &Metric) -> Option<&'static str> {
     let name = metric.descriptor.name.rsplit('.').next();
     RISING.into_iter().find(|rising| Some(*rising) == name)
 }
 
-/// Sees all collections: no total falls, and no series changes its start.
+/// A consumer that sees all collections: no total falls, and no series changes its start.
 #[derive(Default)]
 struct Cumulative {
     by_id: BTreeMap<SeriesId, (String, Attributes, SystemTime, f64)>,
     latest: BTreeMap<(String, Attributes), (SeriesId, SystemTime)>,
     number: u64,
-    /// Whether each metric has one series, for all of its labels.
+    /// Whether each metric has a single series because its labels are removed.
     is_without_labels: bool,
 }
 
@@ -345,7 +345,7 @@ impl Cumulative {
             for (id, attributes, start, value) in series(metric) {
                 assert!(live.insert(id), "{name} has one twice");
                 let Some(rising) = rising(metric) else { continue };
-                // The overflow series stays apart, also in a total.
+                // The overflow series stays separate, even in a total.
                 let is_total = self.is_without_labels || name.starts_with("total.");
                 if is_total && rising != "many" {
                     assert_eq!(value as u64, counted[rising], "{name}");
@@ -375,8 +375,8 @@ impl Cumulative {
     }
 }
 
-/// Sees what it takes of deltas: they add up to what was counted, and those of a series follow each other, but for
-/// deltas in which nothing was counted.
+/// A consumer that accepts some deltas: they add up to the count, and the deltas of a series are adjacent except where
+/// nothing was counted.
 #[derive(Default)]
 struct Deltas {
     sums: BTreeMap<String, u64>,
@@ -406,7 +406,7 @@ impl Deltas {
     }
 }
 
-/// Sees snapshots as remote write does: a series that is not there any more is ended once.
+/// A consumer like remote write, which ends each series that disappears exactly once.
 #[derive(Default)]
 struct Markers {
     open: BTreeSet<(String, Attributes)>,
@@ -505,7 +505,7 @@ fn whatever_happens_everything_counts_once() {
         for (snapshot, counted) in collections {
             check("a collection", &mut || cumulative.see(snapshot, counted));
         }
-        // What comes and goes between two exports counts here too: scrapes see it unfiltered.
+        // Series that exist only between two exports count here too, because unfiltered scrapes see them.
         let filtered = filtered_seen.exports();
         let mut cumulative = Cumulative { is_without_labels: true, ..Cumulative::default() };
         for (snapshot, counted) in filtered.iter().zip(&flushed) {
