@@ -1,4 +1,4 @@
-//! What goes out with a request, and what comes back.
+//! The content of requests, and what the client returns for replies.
 
 use std::time::Duration;
 
@@ -83,7 +83,7 @@ async fn the_status_counts_when_the_body_cannot_be_read() {
         (format!("{start}{}\r\n\r\n{}", long.len() - 1, &long[1..]), long.len() - 1),
         (format!("{start}4\r\n\r\nbad"), 0),
     ] {
-        // A server that says this to everyone.
+        // The server answers every request with this.
         let server = RawServer::saying(answer).await;
         let reply = post(&server).await.expect("an answer");
         assert_eq!((reply.status().as_u16(), reply.body().len()), (400, length));
@@ -152,7 +152,7 @@ fn a_bad_certificate_is_known_at_the_start() {
     let transport = Transport::default().with_certificate_authorities("hunter2");
     let error = client(&uri, &transport).expect_err("no certificate").to_string();
     assert!(error.starts_with("holds no certificate in PEM form"), "{error}");
-    // `http` needs none.
+    // `http` needs no certificate.
     assert!(client(&Uri::from_static("http://localhost"), &transport).is_ok());
 }
 

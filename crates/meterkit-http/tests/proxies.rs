@@ -1,4 +1,4 @@
-//! Requests by way of a proxy.
+//! Requests through a proxy.
 
 use std::net::SocketAddr;
 
@@ -40,7 +40,7 @@ fn through(proxy: SocketAddr) -> Transport {
     Transport::default().with_proxies(proxies(proxy))
 }
 
-/// What `me:hunter2` is in the header.
+/// The header for the credentials `me:hunter2`.
 const CREDENTIALS: &str = "proxy-authorization: Basic bWU6aHVudGVyMg==\r\n";
 
 #[tokio::test]
@@ -97,7 +97,7 @@ async fn a_proxy_may_be_encrypted_itself() {
     let transport = Transport::default()
         .with_proxies(Proxies::default().with_http(&url).expect("a proxy"))
         .with_certificate_authorities(authority.pem())
-        // It is for the receiver: if the proxy got it too, this would be an error.
+        // The client certificate is for the receiver only: using it for the proxy would be an error.
         .with_client_certificate("no certificate", "no key");
     let target = uri("http://receiver.test/v1".to_owned());
     let reply = post(&client(&target, &transport), &target).await.expect("an answer");
@@ -139,7 +139,7 @@ async fn a_proxy_that_refuses_is_named_without_its_password() {
     ] {
         let proxy = RawServer::saying(answer).await;
         let target = uri(format!("{scheme}://receiver.test/v1"));
-        // Any authority will do: it does not come to it.
+        // The authority does not matter, because there is no handshake.
         let transport =
             through(proxy.address()).with_certificate_authorities(Authority::new().pem());
         let client = client(&target, &transport);

@@ -22,7 +22,7 @@ const AUTHENTICATION: AuthenticationSettings = AuthenticationSettings {
     bearer_token: token("TEST_TOKEN"),
 };
 
-/// A receiver that asks for this value of `Authorization`, and what it was shown.
+/// A receiver that expects one value of `Authorization`, and records the values that it received.
 struct Receiver {
     server: Server,
     expected: Arc<Mutex<&'static str>>,
@@ -83,7 +83,7 @@ async fn status(client: &Client) -> u16 {
     get(client).await.expect("an answer").status().as_u16()
 }
 
-/// Lets the time pass until files are looked at again.
+/// Lets time pass until files are checked again.
 async fn until_the_next_look() {
     tokio::time::pause();
     tokio::time::advance(Duration::from_secs(31)).await;
@@ -112,7 +112,7 @@ fn after_a_refusal_the_secret_is_read_again_and_the_request_is_sent_once_more() 
         assert_eq!(receiver.shown(), ["Bearer first", "Bearer second"]);
         assert_eq!(status(&client).await, 200);
         assert_eq!(receiver.shown(), ["Bearer second"]);
-        // A late answer may quote the previous one.
+        // A late answer may quote the previous secret.
         let redacted = client.secrets().redact("not `first` but `second`");
         assert_eq!(redacted, "not `...` but `...`");
         assert!(!format!("{client:?}").contains("second"), "{client:?}");
@@ -187,7 +187,7 @@ fn a_file_system_that_hangs_holds_up_no_request() {
         let hanging = Mutex::new(hanging);
         let authorization = token.expect("good").expect("a token").map(move |token| {
             if token == "second" {
-                // Ends when the other side is dropped.
+                // Blocks until the sender is dropped.
                 let _ = hanging.lock().unwrap().recv();
             }
             format!("Bearer {token}")
@@ -381,7 +381,7 @@ mod tls {
             get(&client).await.expect_err("the old ones are in use");
             fs::write(&path, authority.pem()).unwrap();
             assert_eq!(status(&client).await, 200);
-            // A problem with another file has these read once.
+            // A problem with another file makes the link read these files only once.
             fs::write(token.path(), "").unwrap();
             fs::write(&path, authority.pem() + "\n").unwrap();
             for _ in 0..3 {

@@ -1,4 +1,4 @@
-//! Receivers of all kinds: what is delivered, what is dropped, and how many requests it takes.
+//! Receivers of all kinds: which items are delivered or dropped, and how many requests that takes.
 
 use bytes::Bytes;
 use http::Response;
@@ -6,7 +6,7 @@ use http::Response;
 use super::*;
 use crate::headers::Headers;
 
-/// A request of items that are told apart by their numbers. Each has ten bytes.
+/// A request with numbered items of ten bytes each.
 #[derive(Clone, Debug)]
 struct Items(Vec<u32>);
 
@@ -26,7 +26,7 @@ fn error(status: u16) -> SendError {
     SendError::of(&reply.expect("a reply"), "", &Headers::default())
 }
 
-/// A target, its receiver, and what became of the items.
+/// A target with the outcome of its items.
 struct Exports {
     refusals: Refusals,
     outbox: Option<Outbox<Items>>,
@@ -41,8 +41,8 @@ impl Exports {
         Self { refusals: Refusals::new(usize::MAX), outbox: None, accepted, dropped: 0, requests }
     }
 
-    /// Delivers `items`, or goes on with those that it has begun with. `status` is what the receiver says. Returns how
-    /// many requests that took.
+    /// Delivers `items` items, or continues with an unfinished outbox. `status` returns the answers of the receiver.
+    /// Returns the number of requests.
     fn export(&mut self, items: u32, mut status: impl FnMut(&[u32]) -> u16) -> usize {
         self.refusals.begin_attempt();
         let new = |refusals: &mut _| Outbox::new([Items((0..items).collect())], refusals);
@@ -72,7 +72,7 @@ impl Exports {
         self.requests.len() - before
     }
 
-    /// Returns what was accepted, each once, in order.
+    /// Returns the accepted items in order, and checks that each was accepted once.
     fn take(&mut self) -> Vec<u32> {
         let mut accepted = std::mem::take(&mut self.accepted);
         accepted.sort_unstable();
@@ -83,12 +83,12 @@ impl Exports {
     }
 }
 
-/// A receiver that says `status` of requests with such an item.
+/// Returns a receiver that answers `status` to requests with a bad item.
 fn refusing(status: u16, is_bad: impl Fn(u32) -> bool) -> impl Fn(&[u32]) -> u16 {
     move |items| if items.iter().any(|item| is_bad(*item)) { status } else { 200 }
 }
 
-/// An outbox with two items in one request.
+/// Returns an outbox with two items in one request.
 fn two(refusals: &mut Refusals) -> Outbox<Items> {
     let mut outbox = Outbox::new([Items(vec![1, 2])], refusals);
     assert!(outbox.next(refusals).is_some());
@@ -185,7 +185,7 @@ fn items_on_which_the_receiver_fails_are_dropped_alone_once_that_lasts() {
             assert_eq!(exports.take(), expected, "{status} {bad:?} {attempts}");
             assert_eq!(exports.dropped, bad.len() as u64);
             assert!(bad.len() > 5 || attempts == 1, "{bad:?} {attempts}");
-            // Where it stops in between, it goes on with the same items. At some point it does so no longer.
+            // An interrupted search continues with the same items, but not forever.
             for _ in 0..5 {
                 exports.export(2000, refusing(status, is_bad));
             }
@@ -194,7 +194,7 @@ fn items_on_which_the_receiver_fails_are_dropped_alone_once_that_lasts() {
             exports.export(2000, refusing(status, is_bad));
             assert_eq!(exports.take(), expected, "{status} {bad:?}");
             assert_eq!(exports.dropped - dropped, bad.len() as u64);
-            // Without such items it is one request again.
+            // Without bad items, one request suffices again.
             exports.export(2000, |_| 200);
             assert_eq!(exports.export(2000, |_| 200), 1);
         }
@@ -256,7 +256,7 @@ fn a_receiver_that_refuses_every_content_is_asked_little() {
             assert!(exports.export(1020, |_| status) <= 2, "{status}");
         }
         assert_eq!((exports.accepted.len(), exports.dropped), (0, 0));
-        // It begins to accept: at first except for one.
+        // The receiver starts to accept items, at first all except one.
         exports.export(1020, refusing(status, |item| item == 77));
         assert_eq!((exports.take().len(), exports.dropped), (1019, 1), "{status}");
         assert!(exports.export(1020, |_| 200) <= 2);
@@ -288,7 +288,7 @@ fn a_receiver_that_has_a_limit_is_sent_requests_of_that_size() {
     let before = exports.requests.len();
     exports.export(2000, limited);
     assert!(exports.requests[before..].iter().all(|items| *items <= 300), "it was learned");
-    // A few refusals that had another reason are forgotten.
+    // A few refusals that had another reason are forgotten later.
     let mut refused = 0;
     exports.export(2000, |_| {
         refused += 1;
