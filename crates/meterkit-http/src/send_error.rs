@@ -16,7 +16,7 @@ use crate::reply::{quoted, retry_after, shown, with_causes};
 /// Why a request was not delivered, or may not have been. Contains no credentials.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
-#[expect(clippy::exhaustive_structs, reason = "targets make it for protocols of their own")]
+#[expect(clippy::exhaustive_structs, reason = "targets construct it for their own protocols")]
 pub struct SendError {
     /// What would help to deliver the request.
     pub kind: SendErrorKind,
@@ -36,7 +36,7 @@ meterkit_rules::debug_as_text!(SendError);
 
 /// What would help after a request was not delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "a target treats each kind in its own way")]
+#[expect(clippy::exhaustive_enums, reason = "targets handle each kind differently")]
 pub enum SendErrorKind {
     /// Waiting: the receiver is down, is busy or limits the rate, and may accept the same request later.
     Unavailable,

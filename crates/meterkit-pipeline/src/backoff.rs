@@ -144,11 +144,11 @@ mod tests {
         assert!(rest(&backoff, false) > Duration::from_secs(10));
         assert_eq!(rest(&backoff, true), Duration::ZERO);
         backoff.failed(&ExportError::permanent("bad"));
-        assert_eq!(rest(&backoff, false), Duration::ZERO, "time is of no help");
+        assert_eq!(rest(&backoff, false), Duration::ZERO, "waiting does not help");
         let refused = ExportError::permanent("bad key").with_cause(Cause::Http(401));
         backoff.failed(&refused);
         assert!(rest(&backoff, false) > Duration::from_secs(10), "each attempt would be refused");
-        assert_eq!(rest(&backoff, true), Duration::ZERO, "the key may be another one by now");
+        assert_eq!(rest(&backoff, true), Duration::ZERO, "the key may have been changed by now");
         backoff.failed(&ExportError::retryable("busy"));
         backoff.succeeded();
         assert_eq!(rest(&backoff, false), Duration::ZERO);

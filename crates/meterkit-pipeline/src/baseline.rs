@@ -230,7 +230,7 @@ mod tests {
     fn exports_that_fail_while_it_is_missing_and_when_it_is_back_change_nothing() {
         let baseline = after(&[(10, &[(A, (at(0), 5))]), (20, &[])]);
         for _ in 0..2 {
-            // Not acknowledged.
+            // This delta is not acknowledged.
             assert_eq!(delta(&baseline, 30, &[]), []);
             assert_eq!(delta(&baseline, 40, &[(A, (at(0), 8))]), [(A, (at(10), 3))]);
         }

@@ -19,7 +19,7 @@ use crate::target::{Checked, Target};
 
 /// What a check sends to the receiver.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "there is nothing between nothing and a point")]
+#[expect(clippy::exhaustive_enums, reason = "a check either stores a point or nothing")]
 pub enum Probe {
     /// A request that stores nothing: see [`Target::check`].
     #[default]

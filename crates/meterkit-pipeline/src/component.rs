@@ -122,7 +122,7 @@ impl Components {
             its.push(self.pull("service", "", format!("task {service} of the pipeline")));
         }
         let reason = panic.map(|panic| format!(": {panic}")).unwrap_or_default();
-        let problem = format!("it is no longer served{reason}");
+        let problem = format!("the endpoint is no longer served{reason}");
         for component in its {
             let TargetHealth { component: exporter, endpoint, .. } = component.health().clone();
             tracing::error!(

@@ -40,7 +40,7 @@ meterkit_rules::debug_as_text!(StartError, FlushError);
 pub struct TargetFailure {
     /// The target's name.
     pub target: String,
-    /// What happened.
+    /// A description of the failure.
     pub reason: String,
 }
 

@@ -33,7 +33,7 @@ use crate::views::{KeyFilter, Totals, View, ViewSelector, ViewStream, Views};
 /// assert!(filter.instruments.keeps("http.requests") && !filter.labels.keeps("user.id"));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "metrics have names and labels")]
+#[expect(clippy::exhaustive_structs, reason = "metrics only have names and labels")]
 pub struct TargetFilter {
     /// The instruments to keep, by their full names.
     pub instruments: KeyFilter,

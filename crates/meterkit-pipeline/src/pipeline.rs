@@ -49,7 +49,7 @@ pub struct Pipeline {
 }
 
 /// The settings and targets of a pipeline that has not started yet.
-#[must_use = "the pipeline is started by `start`"]
+#[must_use = "the pipeline does not run until `start` is called"]
 pub struct PipelineBuilder {
     registry: Registry,
     claim: Claim,

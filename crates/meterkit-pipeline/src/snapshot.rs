@@ -13,7 +13,7 @@ use meterkit_core::{AbsentSeries, Attributes, Exemplars, PrometheusNames, ScopeM
 /// whoever else took snapshots in between: all [`absent`](Self::absent) series with a number greater than that of the
 /// earlier snapshot.
 #[derive(Clone, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "exporters build them in their tests")]
+#[expect(clippy::exhaustive_structs, reason = "exporters build snapshots in their tests")]
 pub struct Snapshot {
     /// The resource that the metrics describe, such as service name, version and host.
     pub resource: Attributes,

@@ -177,7 +177,7 @@ impl<T: Target> From<T> for Box<dyn Target> {
 
 /// The state of a target's queue.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "targets make it")]
+#[expect(clippy::exhaustive_structs, reason = "targets construct it")]
 pub struct TargetQueue {
     /// The number of queued requests.
     pub requests: u64,
@@ -191,7 +191,7 @@ pub struct TargetQueue {
 
 /// The result of a [check](Target::check) that found no problem.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "targets make it")]
+#[expect(clippy::exhaustive_enums, reason = "targets construct it")]
 pub enum Checked {
     /// The receiver would accept an export. Contains what it answered.
     Accepted(String),

@@ -66,7 +66,7 @@ pub struct Views {
 
 /// A view: which instruments it selects, and how it changes their metrics.
 #[derive(Clone, Debug, Default, PartialEq)]
-#[expect(clippy::exhaustive_structs, reason = "OpenTelemetry has these two")]
+#[expect(clippy::exhaustive_structs, reason = "OpenTelemetry defines exactly these two")]
 pub struct View {
     /// Which instruments the view selects.
     pub selector: ViewSelector,
@@ -136,7 +136,10 @@ impl Views {
         let members = selected.split(&mut scopes);
         let forgotten = totals.begin(&members, time);
         let mut joined: Vec<(usize, (Stream, usize), Metric)> = Vec::new();
-        #[expect(clippy::mutable_key_type, reason = "streams have no points")]
+        #[expect(
+            clippy::mutable_key_type,
+            reason = "streams contain no points, so their hash does not change"
+        )]
         let mut is_joined = HashSet::new();
         for (at, scope) in members.iter().enumerate() {
             for (metric, ordinal) in with_ordinals(&scope.metrics) {

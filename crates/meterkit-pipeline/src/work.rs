@@ -299,7 +299,7 @@ mod tests {
         let (stop, stopped) = watch::channel(None);
         let mut stopped = Stop(stopped);
         let minute = Duration::from_secs(60);
-        assert!(!stopped.requested_within(minute).await, "nobody has asked");
+        assert!(!stopped.requested_within(minute).await, "nobody has requested a stop");
 
         let ending = Ending { asked: Instant::now(), deadline: Instant::now() };
         let waiting = tokio::spawn(async move { stopped.requested_within(minute).await });

@@ -61,7 +61,11 @@ fn extremes_are_those_of_the_values_since_the_last_acknowledged_export() {
     ];
     assert_eq!(all, expected);
     let scraped = histogram(&source.snapshot_blocking(), SIZES);
-    assert_eq!(extremes(&scraped), (7, -2.0, 9_000.0), "totals have those of all values");
+    assert_eq!(
+        extremes(&scraped),
+        (7, -2.0, 9_000.0),
+        "totals have the minimum and maximum of all values"
+    );
 }
 
 #[test]

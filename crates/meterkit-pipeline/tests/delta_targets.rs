@@ -40,7 +40,7 @@ fn the_success_after_a_failure_carries_the_whole_difference() {
         .collect();
     assert_eq!(counts, [1, 1, 2, 3, 1]);
     let queue = exports.iter().map(|export| value(export, "backstage.plugin.catalog.queue"));
-    assert!(queue.eq([0.0, 1.0, 2.0, 3.0, 4.0].map(Some)), "gauges are given as they are");
+    assert!(queue.eq([0.0, 1.0, 2.0, 3.0, 4.0].map(Some)), "gauges are sent as they are");
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn an_observable_counter_that_skips_collections_is_counted_once() {
     let rises: Vec<_> = exports.iter().map(|export| value(export, "ticks")).collect();
     assert_eq!(rises, [Some(5.0), None, None, None, Some(3.0), Some(4.0)]);
     let back = points(&exports[5], "ticks");
-    assert_eq!(back[0].start, exports[0].time, "where its last delta ended");
+    assert_eq!(back[0].start, exports[0].time, "the delta starts where the last one ended");
 }
 
 #[test]

@@ -88,7 +88,7 @@ fn data(snapshot: &Snapshot) -> &Data {
 fn rises(snapshot: &Snapshot) -> Vec<(String, Value, SystemTime)> {
     let Data::Sum { monotonic: true, temporality: Temporality::Delta, points } = data(snapshot)
     else {
-        panic!("no delta of a rising sum: {snapshot:?}")
+        panic!("not a delta of a monotonic sum: {snapshot:?}")
     };
     let route = |point: &NumberPoint| point.attributes.get("route").map(|value| value.to_string());
     points
@@ -238,7 +238,7 @@ fn a_histogram_gives_the_difference_of_its_buckets() {
     let point = distribution(&delta);
     assert_eq!(*point.buckets, [0, 3, 1]);
     assert_eq!((point.count, point.sum, point.start), (4, 18.5, at(10)));
-    assert_eq!((point.min, point.max), (None, None), "they may be older");
+    assert_eq!((point.min, point.max), (None, None), "minimum and maximum may be older");
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn self_metrics_are_filtered_like_all_others() {
     let scrape = |filter| pipeline.source().filtered(instruments(filter)).snapshot_blocking();
     scrape(KeyFilter::default().without(["none"]));
     let scopes = scrape(KeyFilter::only(["backstage.*"])).scopes.len();
-    assert_eq!(scopes, 1, "that of the plugin");
+    assert_eq!(scopes, 1, "the metric of the plugin");
     let own = scrape(KeyFilter::default().without(["backstage.*"]));
     assert!(names(&own).is_empty() && !own.is_empty());
 }

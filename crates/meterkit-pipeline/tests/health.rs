@@ -64,7 +64,7 @@ fn an_export_without_points_says_nothing_of_the_receiver() {
     drop(counter);
     pipeline.flush_blocking(PATIENCE).unwrap();
     let target = only(pipeline.health());
-    assert!(target.last_success.is_some() && !target.is_failing(), "what was kept has arrived");
+    assert!(target.last_success.is_some() && !target.is_failing(), "the kept values have arrived");
     pipeline.flush_blocking(PATIENCE).unwrap();
     let idle = only(pipeline.health());
     assert_eq!(idle.exported_points, target.exported_points, "there was nothing to export");

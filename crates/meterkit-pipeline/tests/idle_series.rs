@@ -76,7 +76,11 @@ fn a_series_that_is_idle_in_an_outage_stays_until_its_last_value_is_acknowledged
     }
     service.export(2);
     let last = service.seen.exports().pop().unwrap();
-    assert_eq!((series(&last), total(&last)), (9, 45.0), "the first export that succeeds has all");
+    assert_eq!(
+        (series(&last), total(&last)),
+        (9, 45.0),
+        "the first successful export contains everything"
+    );
     service.export(2);
     let last = service.seen.exports().pop().unwrap();
     assert_eq!((series(&last), service.undelivered()), (0, 0.0));
@@ -124,7 +128,7 @@ fn a_target_with_a_queue_and_one_that_takes_deltas_are_not_waited_for() {
     service.requests.with(Id(1)).add(3);
     service.export(3);
     let counts: Vec<_> = service.seen.exports().iter().map(series).collect();
-    assert_eq!(counts, [1, 0, 0], "the first one is in the queue");
+    assert_eq!(counts, [1, 0, 0], "the first snapshot is in the queue");
 
     let (target, seen) = refusing(4);
     let service = Service::start(target.delta(), seen);
@@ -133,7 +137,7 @@ fn a_target_with_a_queue_and_one_that_takes_deltas_are_not_waited_for() {
     assert_eq!(service.scrape(), 0);
     service.export(2);
     let last = service.seen.exports().pop().unwrap();
-    assert_eq!(total(&last), 3.0, "the delta has what ended series counted");
+    assert_eq!(total(&last), 3.0, "the delta contains the values of ended series");
     assert_eq!(service.undelivered(), 0.0);
 }
 
@@ -157,7 +161,11 @@ fn what_waits_leaves_room_for_new_series() {
     let (target, seen) = refusing(9);
     let service = Service::start(target, seen);
     (0..11).for_each(|id| service.requests.with(Id(id)).increment());
-    assert_eq!((service.scrape(), service.scrape()), (11, 10), "one beyond half of the limit");
+    assert_eq!(
+        (service.scrape(), service.scrape()),
+        (11, 10),
+        "one series beyond half of the limit"
+    );
     assert_eq!((service.scrape(), service.undelivered()), (10, 1.0));
 }
 

@@ -203,7 +203,7 @@ fn a_callback_that_takes_the_place_of_another_one_goes_on_with_its_total() {
     assert_eq!(exports.next_value(), Some(2.0));
     drop(third);
     let _less = read.observe(|| 4);
-    assert_eq!(exports.next_value(), Some(4.0), "it fell, so it has begun anew");
+    assert_eq!(exports.next_value(), Some(4.0), "the total fell, so it is a new series");
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn nothing_runs_before_the_start_nor_after_the_shutdown() {
     pipeline.shutdown_blocking(PATIENCE).unwrap();
     let at_most = runs.load(SeqCst) + 1;
     sleep(10 * OFTEN);
-    assert!(runs.load(SeqCst) <= at_most, "no more than the one that had begun");
+    assert!(runs.load(SeqCst) <= at_most, "only the refresh that had already started");
 
     let again = builder(&registry).start().unwrap();
     wait_until(|| runs.load(SeqCst) > at_most);
@@ -170,7 +170,7 @@ fn periods_go_by_the_clock_of_the_registry() {
     assert_eq!(runs.load(SeqCst), 1, "the clock stands still");
     clock.advance(100 * OFTEN);
     wait_for_rows(&pipeline, 2.0);
-    assert_eq!(runs.load(SeqCst), 2, "what was missed is not made up for");
+    assert_eq!(runs.load(SeqCst), 2, "missed runs are not made up for");
 }
 
 #[test]
@@ -196,5 +196,5 @@ fn a_refresh_that_a_shutdown_cut_off_begins_again_with_the_next_pipeline() {
     wait_for_rows(&pipeline, 7.0);
     let failures = points(&pipeline.source().snapshot_blocking(), "meterkit.callback.failures");
     let reasons = failures.iter().map(|it| it.attributes.get("reason").unwrap().to_string());
-    assert!(reasons.eq(["error"]), "that it was cut off is no panic: {failures:?}");
+    assert!(reasons.eq(["error"]), "being cut off does not count as a panic: {failures:?}");
 }

@@ -103,7 +103,10 @@ fn exports_come_by_themselves_once_per_interval_and_go_on_after_failures() {
     seen.wait_for(6);
     pipeline.shutdown_blocking(PATIENCE).unwrap();
     let times = seen.times();
-    assert!(times[4] - times[3] >= asked, "the wish of the receiver outranks the interval");
+    assert!(
+        times[4] - times[3] >= asked,
+        "the wait that the receiver asked for outranks the interval"
+    );
 }
 
 #[test]
@@ -193,7 +196,11 @@ fn a_shutdown_does_not_wait_for_the_patience_that_a_receiver_asked_for() {
         seen.wait_for(1);
         requests.add(3);
         pipeline.shutdown_blocking(PATIENCE).unwrap();
-        assert_eq!(flush.join().unwrap(), Ok(()), "the last export held what it asked for");
+        assert_eq!(
+            flush.join().unwrap(),
+            Ok(()),
+            "the last export contained the values of the flush"
+        );
     });
     let values: Vec<_> = seen.exports().iter().map(|export| value(export, REQUESTS)).collect();
     assert_eq!(values, [Some(2.0), Some(5.0)], "the last attempt has a fresh snapshot");

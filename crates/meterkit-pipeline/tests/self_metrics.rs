@@ -59,7 +59,7 @@ fn an_export_that_went_well_is_told_of_in_the_next_one() {
     pipeline.flush_blocking(PATIENCE).unwrap();
 
     let exports = seen.exports();
-    assert_eq!(exports[0].len(), 2, "the first one has nothing to tell yet");
+    assert_eq!(exports[0].len(), 2, "the first snapshot has no self-metrics yet");
     let second = &exports[1];
     assert_eq!(exported(second), [row("scripted/0", None, 2.0)]);
     assert_eq!(value(second, INFLIGHT), Some(0.0));
@@ -197,7 +197,7 @@ fn what_waits_in_a_target_is_told_and_so_is_what_it_gave_up() {
     pipeline.flush_blocking(PATIENCE).unwrap();
     let snapshot = pipeline.source().snapshot_blocking();
     assert_eq!(value(&snapshot, QUEUE_SIZE), Some(0.0));
-    assert_eq!(value(&snapshot, QUEUE_DROPPED), Some(2.0), "given up once");
+    assert_eq!(value(&snapshot, QUEUE_DROPPED), Some(2.0), "dropped values are counted once");
     pipeline.shutdown_blocking(PATIENCE).unwrap();
     let after = pipeline.source().snapshot_blocking();
     assert_eq!((points(&after, QUEUE_SIZE), points(&after, QUEUE_DROPPED)), (vec![], vec![]));
@@ -287,7 +287,7 @@ fn metrics_of_exporters_name_the_server_that_a_target_sends_to() {
     assert_eq!(
         servers(&snapshot, LAST_SUCCESS),
         ["local/0", "remote/0", "scrape/0"].map(nowhere),
-        "only what the conventions name has it"
+        "only metrics for which the conventions define the attribute have it"
     );
     assert_eq!(servers(&snapshot, COLLECTION), [nowhere("pipeline/0")]);
 }

@@ -131,7 +131,7 @@ async fn a_flush_always_takes_a_new_one_which_others_then_use() {
     let pipeline = builder.target(target, ONLY_WHEN_ASKED).start().unwrap();
     for round in 1..=3 {
         let before = pipeline.source().snapshot().await.unwrap();
-        assert_eq!(value(&before, RUNS), Some(f64::from(round)), "the one of the last flush");
+        assert_eq!(value(&before, RUNS), Some(f64::from(round)), "the snapshot of the last flush");
         requests.increment();
         pipeline.flush(PATIENCE).await.unwrap();
         let export = seen.exports().pop().unwrap();

@@ -56,7 +56,7 @@ fn a_target_that_never_answers_in_the_background_is_silent() {
     let target = target.with_queue(9).sending_in_background();
     let pipeline = builder().target(target, OFTEN).start().unwrap();
     until("it is silent", || only(&pipeline).problem.is_some());
-    assert!(seen.attempts() > 1, "it is given each snapshot");
+    assert!(seen.attempts() > 1, "the target receives each snapshot");
     let _ = pipeline.shutdown_blocking(Duration::from_millis(10));
 }
 
@@ -165,7 +165,7 @@ async fn panics(source: Source, _: Stop) {
 #[test]
 fn an_endpoint_whose_service_has_ended_is_not_healthy() {
     for (pipeline, reason) in [
-        (builder().service(ends), "it is no longer served"),
+        (builder().service(ends), "the endpoint is no longer served"),
         (builder().service(panics), "panicked with message \"the server has a bug\""),
     ] {
         let pipeline = pipeline.start().unwrap();

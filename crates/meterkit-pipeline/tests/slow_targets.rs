@@ -65,7 +65,7 @@ fn a_target_that_hangs_delays_neither_another_nor_a_scrape() {
     assert_eq!(value(&pipeline.source().snapshot_blocking(), REQUESTS), Some(5.0));
 
     let outcome = within_deadline(|| pipeline.flush_blocking(DEADLINE));
-    assert_eq!(failures(outcome), missed("hanging"), "only who is late is named");
+    assert_eq!(failures(outcome), missed("hanging"), "only the late target is named");
     let last = seen.exports().pop().unwrap();
     assert_eq!(value(&last, REQUESTS), Some(5.0), "the other one has been flushed");
     assert_eq!(stuck.attempts(), 1, "one call at a time");
@@ -128,7 +128,11 @@ fn a_target_that_sends_in_the_background_is_given_each_snapshot_when_it_is_due()
     let numbers: Vec<_> = seen.exports().iter().map(|export| export.number).collect();
     assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
     let target = pipeline.health().targets.remove(0);
-    assert_eq!(target.exported_points, numbers.len() as u64, "the outcome is that of all");
+    assert_eq!(
+        target.exported_points,
+        numbers.len() as u64,
+        "the outcome is the same for all callers"
+    );
     assert_eq!((target.failed_points, target.last_error), (0, None));
 }
 
@@ -249,7 +253,7 @@ fn deadlines_hold_while_a_target_blocks_the_thread_of_the_pipeline() {
 
     requests.add(2);
     let scraped = within_deadline(|| block_on(pipeline.source().snapshot())).unwrap();
-    assert_eq!(value(&scraped, REQUESTS), Some(2.0), "scrapes need not that thread");
+    assert_eq!(value(&scraped, REQUESTS), Some(2.0), "scrapes do not need that thread");
 
     assert_eq!(within_deadline(|| block_on(pipeline.shutdown(DEADLINE))), late);
     assert_eq!(within_deadline(|| pipeline.shutdown_blocking(DEADLINE)), late, "it still runs");

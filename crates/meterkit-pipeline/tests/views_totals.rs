@@ -181,7 +181,7 @@ fn series_that_were_removed_are_in_no_export() {
     pipeline.flush_blocking(PATIENCE).unwrap();
     let exports = seen.exports();
     let series: Vec<_> = exports.iter().map(|it| points(it, &name("t")).len()).collect();
-    assert_eq!(series, [50, 51, 51, 51, 0], "nothing was recorded before the last one");
+    assert_eq!(series, [50, 51, 51, 51, 0], "nothing was recorded before the last series");
     assert_eq!(delivered(&exports, &name("t")), recorded);
 }
 

@@ -343,7 +343,7 @@ impl Cumulative {
         for metric in metrics(&snapshot.scopes) {
             let name = &metric.descriptor.name;
             for (id, attributes, start, value) in series(metric) {
-                assert!(live.insert(id), "{name} has one twice");
+                assert!(live.insert(id), "{name} has a series twice");
                 let Some(rising) = rising(metric) else { continue };
                 // The overflow series stays separate, even in a total.
                 let is_total = self.is_without_labels || name.starts_with("total.");
@@ -436,7 +436,7 @@ impl Markers {
         for ended in ends.keys() {
             self.ended += usize::from(self.open.remove(ended));
         }
-        assert_eq!(self.open, live, "each is ended that is not there");
+        assert_eq!(self.open, live, "each series that disappeared has ended");
         self.number = Some(snapshot.number);
     }
 }

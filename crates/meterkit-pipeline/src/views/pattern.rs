@@ -60,7 +60,7 @@ impl fmt::Display for NamePattern {
 /// assert_eq!(filter, Some(KeyFilter::only(["http.*"]).without(["http.user*"])));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "OpenTelemetry has these two")]
+#[expect(clippy::exhaustive_structs, reason = "OpenTelemetry defines exactly these two")]
 pub struct KeyFilter {
     /// The patterns to keep. `None` keeps everything.
     pub included: Option<Vec<NamePattern>>,

@@ -10,7 +10,7 @@ use super::pattern::NamePattern;
 ///
 /// See section Instrument selection criteria in the specification of OpenTelemetry's metrics SDK.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "OpenTelemetry has these")]
+#[expect(clippy::exhaustive_structs, reason = "OpenTelemetry defines exactly these")]
 pub struct ViewSelector {
     /// The full name of the instrument, which may contain wildcards.
     pub instrument_name: Option<NamePattern>,

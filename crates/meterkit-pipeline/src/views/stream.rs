@@ -11,7 +11,7 @@ use super::pattern::KeyFilter;
 ///
 /// See section Stream configuration in the specification of OpenTelemetry's metrics SDK.
 #[derive(Clone, Debug, Default, PartialEq)]
-#[expect(clippy::exhaustive_structs, reason = "OpenTelemetry has these")]
+#[expect(clippy::exhaustive_structs, reason = "OpenTelemetry defines exactly these")]
 pub struct ViewStream {
     /// The new name of the metric.
     pub name: Option<String>,

@@ -277,7 +277,7 @@ fn sums_of_series_that_do_not_differ_any_more_add_up() {
     let Data::Sum { points, .. } = &applied[0].metrics[0].data else {
         panic!("a sum stays a sum");
     };
-    assert_eq!(points[0].start, START, "counts since the earliest of both");
+    assert_eq!(points[0].start, START, "the total starts with the earlier member");
 }
 
 #[test]
