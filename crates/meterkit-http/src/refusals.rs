@@ -61,7 +61,7 @@ struct Attempt {
 /// then.
 #[derive(Clone, Copy, Debug, Default)]
 struct Trial {
-    /// The moment when the request was first refused.
+    /// The moment of the first refusal; unless the request is a part, of the first one in the last attempt.
     since: Option<(u64, u64)>,
     /// The moment when the request was last refused. It is not sent again before another request is accepted or the
     /// next attempt begins.

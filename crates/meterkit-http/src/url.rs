@@ -60,7 +60,7 @@ pub fn parse(text: &str, hints: &UrlHints<'_>) -> Result<Uri, String> {
 pub(crate) const BAD_PORT: &str = "has a bad port; write one from 1 to 65535";
 
 /// Returns whether `authority` has no port or a valid one after `host`. An empty port means the default of the scheme.
-/// If the crate `http` returns no port although there is text, the port is out of range.
+/// If the crate `http` returns no port although there is text, the port is not valid.
 pub(crate) fn is_port(authority: &str, host: &str, port: Option<u16>) -> bool {
     let text = authority.rsplit('@').next().unwrap_or_default();
     let text = text.get(host.len()..).unwrap_or_default().trim_start_matches(':');

@@ -71,8 +71,8 @@ pub struct TargetHealth {
     /// A problem that exists although no attempt has failed: no export has ended for three intervals, the task that
     /// serves a scrape endpoint has ended, or a queue cannot be kept on disk.
     pub problem: Option<String>,
-    /// The number of seconds by which the receiver's clock is at least ahead of this machine's, according to its last
-    /// reply; negative if it is behind. `None` if no reply contained the time.
+    /// The least number of seconds by which the receiver's clock is ahead of this machine's, according to its last
+    /// reply; negative if the clock is behind. `None` if no reply contained the time.
     pub clock_skew: Option<i64>,
     /// The number of failed attempts since the last success.
     pub consecutive_failures: u64,
