@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_pair_is_told_by_its_place_and_without_its_value() {
+    fn a_bad_pair_is_reported_by_its_position_and_without_its_value() {
         for (text, problem) in [
             ("a=1,hunter2", "pair 2 has no `=`"),
             ("a b=hunter2", "pair 1: header has a bad name"),
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_receiver_quotes_of_them_is_left_out() {
+    fn headers_that_a_receiver_quotes_are_left_out() {
         let headers = Headers::parse("authorization=Bearer%20hunter2,x=ab").expect("good pairs");
         let said = headers.redact("token hunter2 of `Bearer hunter2` is bad, ab");
         assert_eq!(said, "token ... of `...` is bad, ab");

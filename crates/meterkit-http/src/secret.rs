@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn the_text_is_there_for_who_asks() {
+    fn expose_returns_the_text() {
         assert_eq!(Secret::new("hunter2").expose(), "hunter2");
     }
 }

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn it_grows_back_when_the_receiver_accepts_more_again() {
+    fn the_limit_grows_back_when_the_receiver_accepts_more_again() {
         let mut limit = SizeLimit::new(1000);
         assert!(deliver(&mut limit, 10).0 > 100);
         let requests: Vec<usize> = (0..9).map(|_| deliver(&mut limit, 1000).0).collect();
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_no_matter_of_size_is_forgotten() {
+    fn refusals_that_were_not_about_size_are_forgotten() {
         let mut limit = SizeLimit::new(1000);
         limit.begin_attempt();
         limit.refused(1000);

@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_there_are_no_authorities_it_is_told_what_to_do() {
+    fn without_authorities_the_error_says_what_to_do() {
         let told = |setting| built_in::no_authorities("the list is empty", setting).to_string();
         let start = "no certificate authorities were found on this system (the list is empty); install its CA \
                      certificates, or name a file with some in SSL_CERT_FILE";

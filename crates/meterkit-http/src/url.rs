@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn each_bad_url_is_told_what_to_write() {
+    fn each_bad_url_says_what_to_write() {
         for (text, rule, remedy) in [
             ("localhost:4318", "no scheme", "`http://localhost:4318`"),
             ("collector/v1/metrics", "no scheme", "`https://collector/v1/metrics`"),

@@ -167,8 +167,8 @@ fn a_build_without_tls_names_the_crate_that_has_it() {
 
 #[cfg(all(unix, feature = "tls"))]
 #[test]
-fn a_list_of_authorities_without_end_does_not_hold_up_the_start() {
-    let name = "a_list_of_authorities_without_end_does_not_hold_up_the_start";
+fn an_endless_list_of_authorities_does_not_delay_the_start() {
+    let name = "an_endless_list_of_authorities_does_not_delay_the_start";
     if rerun(name, &[("SSL_CERT_FILE", "/dev/zero")]).is_some() {
         return;
     }

@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_series_that_was_missing_goes_on_where_its_last_delta_ended() {
+    fn a_series_that_was_missing_continues_where_its_last_delta_ended() {
         for back in [A, SIZES] {
             let other = (B, (at(0), 1));
             let first = [(back, (at(0), 5)), other];
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_metric_that_was_missing_altogether_goes_on_too() {
+    fn a_metric_that_was_missing_altogether_continues_too() {
         for back in [A, SIZES] {
             let baseline = after(&[(10, &[(back, (at(0), 5))]), (20, &[])]);
             assert_eq!(delta(&baseline, 30, &[(back, (at(0), 8))]), [(back, (at(10), 3))]);
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_series_that_came_back_is_as_any_other() {
+    fn a_series_that_came_back_is_like_any_other() {
         let (five, eight, nine) = ((A, (at(0), 5)), (A, (at(0), 8)), (A, (at(0), 9)));
         let mut baseline = after(&[(10, &[five]), (20, &[]), (30, &[eight])]);
         assert_eq!(delta(&baseline, 40, &[nine]), [(A, (at(30), 1))]);
@@ -237,14 +237,14 @@ mod tests {
     }
 
     #[test]
-    fn missing_where_the_export_failed_is_not_missing() {
+    fn a_series_missing_in_a_failed_export_is_not_missing() {
         let baseline = after(&[(10, &[(A, (at(0), 5))])]);
         assert_eq!(delta(&baseline, 20, &[]), []);
         assert_eq!(delta(&baseline, 30, &[(A, (at(0), 8))]), [(A, (at(10), 3))]);
     }
 
     #[test]
-    fn a_series_that_comes_back_with_another_start_is_given_in_full_from_there() {
+    fn a_series_that_comes_back_with_another_start_is_exported_in_full_from_there() {
         for back in [A, SIZES] {
             let mut baseline = after(&[(10, &[(back, (at(0), 5))]), (20, &[])]);
             let anew = [(back, (at(25), 50))];
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_series_that_fell_while_it_was_missing_is_given_in_full_from_where_its_delta_ended() {
+    fn a_series_that_fell_while_it_was_missing_is_exported_in_full_from_where_its_delta_ended() {
         for back in [A, SIZES] {
             let baseline = after(&[(10, &[(back, (at(0), 5))]), (20, &[])]);
             assert_eq!(delta(&baseline, 30, &[(back, (at(0), 2))]), [(back, (at(10), 2))]);

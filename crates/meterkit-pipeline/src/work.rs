@@ -295,7 +295,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn who_waits_for_the_end_need_not_wait_for_long() {
+    async fn waiting_for_a_stop_can_be_limited() {
         let (stop, stopped) = watch::channel(None);
         let mut stopped = Stop(stopped);
         let minute = Duration::from_secs(60);

@@ -151,14 +151,14 @@ fn deltas_of_consecutive_snapshots_add_up_to_the_last_one() {
 }
 
 #[test]
-fn a_counter_that_fell_began_anew_and_is_given_in_full() {
+fn a_counter_that_fell_is_exported_in_full() {
     let then = alone(10, counter([point("a", 100)]));
     let now = alone(20, counter([point("a", 4)]));
     assert_eq!(rises(&now.delta_since(Some(&then))), [rise("a", 4, at(10))]);
 }
 
 #[test]
-fn a_series_with_a_new_start_is_given_in_full_even_if_it_did_not_fall() {
+fn a_series_with_a_new_start_is_exported_in_full_even_if_it_did_not_fall() {
     let then = alone(10, counter([point("a", 5)]));
     let anew = NumberPoint { series: SeriesId::new(), start: at(15), ..point("a", 50) };
     let now = alone(20, counter([anew]));
@@ -166,7 +166,7 @@ fn a_series_with_a_new_start_is_given_in_full_even_if_it_did_not_fall() {
 }
 
 #[test]
-fn series_that_come_are_given_in_full_and_those_that_go_are_gone() {
+fn new_series_are_exported_in_full_and_ended_ones_are_missing() {
     let then = alone(10, counter([point("a", 1), point("c", 10), point("d", 20)]));
     let now = alone(20, counter([point("b", 2), point("c", 11), point("d", 22), point("e", 5)]));
     let expected =
@@ -175,7 +175,7 @@ fn series_that_come_are_given_in_full_and_those_that_go_are_gone() {
 }
 
 #[test]
-fn a_metric_that_changed_its_type_is_given_in_full() {
+fn a_metric_that_changed_its_type_is_exported_in_full() {
     let float = NumberPoint { value: Value::F64(2.0), ..point("a", 0) };
     for before in [
         counter([float]),
@@ -264,7 +264,7 @@ fn an_extreme_that_is_further_out_than_before_came_in_between() {
 }
 
 #[test]
-fn a_histogram_that_fell_or_has_other_buckets_is_given_in_full() {
+fn a_histogram_that_fell_or_has_other_buckets_is_exported_in_full() {
     for before in [
         histogram(&[1.0, 5.0], &[2, 9, 1], 50.0),
         histogram(&[1.0, 6.0], &[1, 1, 1], 8.0),

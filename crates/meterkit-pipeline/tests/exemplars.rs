@@ -50,7 +50,7 @@ fn none_are_recorded_without_a_target_that_takes_them_or_after_the_end() {
 }
 
 #[test]
-fn a_delta_target_is_given_each_exemplar_until_it_has_it_and_then_no_more() {
+fn a_delta_target_receives_each_exemplar_until_it_acknowledges_it() {
     let (meter, builder) = catalog_pipeline();
     let requests = meter.counter::<u64>("requests").build().unwrap();
     let sizes = meter.histogram::<f64>("sizes").buckets([1.0, 10.0]).build().unwrap();

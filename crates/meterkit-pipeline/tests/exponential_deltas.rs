@@ -25,7 +25,7 @@ fn sum(earlier: &ExponentialBuckets, delta: &ExponentialBuckets) -> Vec<(i32, u6
 }
 
 #[test]
-fn a_delta_and_what_was_before_are_what_is_now_also_when_the_scale_fell_between() {
+fn a_delta_and_the_earlier_point_add_up_even_if_the_scale_fell() {
     for (seed, first, second) in
         [(3, 10.0, 12.0), (4, 2.0, 1e9), (5, 1e9, 2.0), (6, 1e-3, 1e150), (7, 1.0, 1.0)]
     {
@@ -95,7 +95,7 @@ fn what_fell_or_got_finer_is_given_in_full() {
 }
 
 #[test]
-fn a_series_that_began_anew_is_given_in_full() {
+fn a_series_that_restarted_is_exported_in_full() {
     let (registry, meter) = catalog();
     let sizes = meter.histogram_group::<Route, f64>("sizes").exponential().build().unwrap();
     sizes.with(Route("/a")).record(1.0);

@@ -33,7 +33,7 @@ fn only(health: Health) -> TargetHealth {
 }
 
 #[test]
-fn before_the_first_export_there_is_nothing_to_blame() {
+fn before_the_first_export_health_reports_no_problem() {
     let (pipeline, _seen) = start([]);
     let health = pipeline.health();
     assert!(health.is_delivering());
@@ -167,7 +167,7 @@ fn what_waits_in_a_target_shows_until_it_is_delivered() {
 }
 
 #[test]
-fn what_goes_out_at_the_very_end_has_been_delivered() {
+fn requests_sent_during_shutdown_have_been_delivered() {
     for (step, is_delivered) in [
         (LATER, true),
         (Step::Fail, true),
@@ -187,7 +187,7 @@ fn what_goes_out_at_the_very_end_has_been_delivered() {
 }
 
 #[test]
-fn what_the_receiver_refuses_at_the_very_end_has_not_been_delivered() {
+fn requests_refused_during_shutdown_have_not_been_delivered() {
     let (meter, builder) = catalog();
     meter.counter::<u64>("errors").build().unwrap().increment();
     let (target, seen) = ScriptedTarget::always("scripted", LATER);
@@ -204,7 +204,7 @@ fn what_the_receiver_refuses_at_the_very_end_has_not_been_delivered() {
 }
 
 #[test]
-fn more_values_refused_at_the_very_end_than_there_are_points_are_all_of_them() {
+fn refusals_beyond_the_number_of_points_count_as_all_points() {
     let (_meter, builder) = catalog();
     let (target, _seen) = ScriptedTarget::always("scripted", LATER);
     let target = target.with_queue(9).rejecting_in_the_end(7);

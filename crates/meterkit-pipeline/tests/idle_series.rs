@@ -112,7 +112,7 @@ fn a_series_that_lives_between_two_scrapes_is_in_the_second() {
 }
 
 #[test]
-fn a_series_that_everyone_has_goes_after_its_timeout() {
+fn a_series_that_all_targets_have_ends_after_its_timeout() {
     let (target, seen) = refusing(0);
     let service = Service::start(target, seen);
     service.requests.with(Id(1)).add(3);
@@ -185,7 +185,7 @@ fn without_a_pipeline_nobody_is_waited_for() {
 }
 
 #[test]
-fn what_a_target_for_deltas_lacks_when_it_is_forgotten_is_counted() {
+fn forgotten_series_that_a_delta_target_lacks_are_counted() {
     let (target, seen) = refusing(9);
     let service = Service::start(target.delta(), seen);
     service.requests.with(Id(1)).add(3);

@@ -117,7 +117,7 @@ fn a_flush_during_a_shutdown_waits_for_it() {
 }
 
 #[test]
-fn a_caller_who_waits_no_longer_cuts_no_shutdown_short() {
+fn a_caller_that_stops_waiting_does_not_interrupt_the_shutdown() {
     let (registry, meter) = catalog();
     let requests = meter.counter::<u64>("requests").build().unwrap();
     let (target, seen) = ScriptedTarget::new("scripted", [Step::Block]);

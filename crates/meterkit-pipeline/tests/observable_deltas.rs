@@ -138,7 +138,7 @@ fn a_target_that_refuses_meanwhile_gets_the_whole_difference() {
 }
 
 #[test]
-fn a_total_that_fell_has_begun_anew_and_is_given_in_full() {
+fn a_total_that_fell_is_a_new_series_and_is_exported_in_full() {
     use Answer::{Panic, Total};
     let exports = Exports::start([]);
     let (answer, _guard) = scripted(&exports.meter);
@@ -189,7 +189,7 @@ fn a_series_that_the_callback_left_out_is_another_one_only_if_it_is_back_with_le
 }
 
 #[test]
-fn a_callback_that_takes_the_place_of_another_one_goes_on_with_its_total() {
+fn a_callback_that_replaces_another_one_continues_its_total() {
     let exports = Exports::start([]);
     let read = exports.meter.observable_counter::<u64>("bytes.read").build().unwrap();
     let first = read.observe(|| 5);
@@ -207,7 +207,7 @@ fn a_callback_that_takes_the_place_of_another_one_goes_on_with_its_total() {
 }
 
 #[test]
-fn a_total_that_may_fall_is_given_as_it_is() {
+fn a_sum_that_may_fall_is_exported_as_it_is() {
     let exports = Exports::start([]);
     let open = Arc::new(Mutex::new(0_i64));
     let told = open.clone();

@@ -94,7 +94,7 @@ fn a_wait_beyond_the_interval_is_left_to_the_next_interval() {
 }
 
 #[test]
-fn exports_come_by_themselves_once_per_interval_and_go_on_after_failures() {
+fn exports_run_once_per_interval_and_continue_after_failures() {
     let schedule =
         Schedule { interval: Duration::from_millis(30), timeout: Duration::from_secs(30) };
     let asked = Duration::from_secs(2);

@@ -151,7 +151,7 @@ fn points_that_the_receiver_rejects_count_as_failed_the_others_as_exported() {
 }
 
 #[test]
-fn points_count_as_rejected_that_the_receiver_refuses_when_the_target_is_shut_down() {
+fn points_that_the_receiver_refuses_during_shutdown_count_as_rejected() {
     let (_meter, builder) = catalog();
     let (target, _seen) =
         ScriptedTarget::always("scripted", Step::FailFor(Duration::from_secs(3600)));
@@ -216,7 +216,7 @@ fn a_target_that_panics_leaves_nothing_in_flight() {
 }
 
 #[test]
-fn each_target_has_series_of_its_own_those_of_one_name_too() {
+fn each_target_has_its_own_series_even_with_equal_names() {
     let (_meter, builder) = catalog();
     let (first, _) = ScriptedTarget::new("scripted", []);
     let (second, _) = ScriptedTarget::new("scripted", [Step::Refuse]);
@@ -293,7 +293,7 @@ fn metrics_of_exporters_name_the_server_that_a_target_sends_to() {
 }
 
 #[test]
-fn an_endpoint_tells_of_what_it_served_once_however_often_it_is_made() {
+fn an_endpoint_counts_each_answer_once_however_often_it_is_created() {
     let (_meter, builder) = catalog();
     let pipeline = builder.start().unwrap();
     let source = pipeline.source();

@@ -122,7 +122,7 @@ async fn a_snapshot_that_is_young_enough_is_used_again() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn a_flush_always_takes_a_new_one_which_others_then_use() {
+async fn a_flush_always_takes_a_new_snapshot_which_others_then_use() {
     let (meter, builder) = catalog_pipeline();
     let builder = builder.snapshot_max_age(LONG);
     let (runs, _guard) = count_runs(&meter);
@@ -143,7 +143,7 @@ async fn a_flush_always_takes_a_new_one_which_others_then_use() {
 }
 
 #[test]
-fn a_flush_does_not_make_do_with_a_collection_that_began_before_it() {
+fn a_flush_needs_a_collection_that_started_after_it() {
     let (meter, builder) = catalog_pipeline();
     let builder = builder.snapshot_max_age(LONG);
     let gate = Gate::new(&meter);
@@ -221,7 +221,7 @@ fn a_scrape_each_second_sees_what_came_in_that_second() {
 }
 
 #[test]
-fn a_storm_of_scrapes_is_none_of_callbacks() {
+fn a_storm_of_scrapes_does_not_become_one_of_callbacks() {
     let (registry, meter) = meterkit_fakes::catalog();
     let (runs, _guard) = count_runs(&meter);
     let pipeline = Pipeline::builder(registry).unwrap().start().unwrap();
@@ -248,7 +248,7 @@ fn a_callback_that_panics_leaves_the_rest_of_the_snapshot() {
 }
 
 #[tokio::test(flavor = "current_thread")]
-async fn who_stops_waiting_leaves_the_collection_to_the_next_one() {
+async fn an_abandoned_collection_serves_the_next_request() {
     let (meter, builder) = catalog_pipeline();
     let builder = builder.snapshot_max_age(LONG);
     let gate = Gate::new(&meter);

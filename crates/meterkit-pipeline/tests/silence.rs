@@ -231,7 +231,7 @@ fn an_endpoint_that_cannot_answer_fails_until_it_does() {
 }
 
 #[test]
-fn what_is_wrong_though_exports_succeed_shows_until_it_is_right() {
+fn a_problem_despite_successful_exports_shows_until_it_is_fixed() {
     let (target, seen) = ScriptedTarget::new("scripted", []);
     let pipeline = builder().target(target, ONLY_WHEN_ASKED).start().unwrap();
     seen.set_problem(Some("the disk is full"));

@@ -188,7 +188,7 @@ fn a_flush_and_a_shutdown_are_not_answered_before_what_is_sent_in_the_background
 }
 
 #[test]
-fn a_target_that_fails_for_ever_is_no_trouble_for_another() {
+fn a_target_that_always_fails_does_not_affect_another() {
     let (_, _meter, builder) = catalog();
     let (failing, _) = ScriptedTarget::always("failing", Step::FailFor(Duration::from_secs(60)));
     let (quick, seen) = ScriptedTarget::new("quick", []);
@@ -202,7 +202,7 @@ fn a_target_that_fails_for_ever_is_no_trouble_for_another() {
 }
 
 #[test]
-fn a_target_that_panics_is_no_trouble_for_another() {
+fn a_target_that_panics_does_not_affect_another() {
     let (_, meter, builder) = catalog();
     let requests = meter.counter::<u64>("requests").build().unwrap();
     let (buggy, _) = ScriptedTarget::always("buggy", Step::Panic);

@@ -68,8 +68,8 @@ fn wait(pipeline: &Pipeline, is_so: impl Fn(&Health) -> bool) -> Health {
 }
 
 #[test]
-fn what_is_wrong_is_one_error_and_shows_in_health_until_an_export_succeeds() {
-    let name = "what_is_wrong_is_one_error_and_shows_in_health_until_an_export_succeeds";
+fn a_problem_is_logged_once_and_shows_in_health_until_an_export_succeeds() {
+    let name = "a_problem_is_logged_once_and_shows_in_health_until_an_export_succeeds";
     if rerun(name, &[]).is_some() {
         return;
     }

@@ -196,7 +196,7 @@ fn advice(cause: Cause, said: &str) -> String {
 }
 
 #[test]
-fn where_there_is_no_receiver_the_url_is_to_be_checked() {
+fn without_a_receiver_the_advice_is_to_check_the_url() {
     let refused = advice(Cause::Connect, "tcp connect error: Connection refused (os error 111)");
     let expected =
         "; nothing listens on port 4318 there: start the receiver, or check the URL in `MY_URL`";

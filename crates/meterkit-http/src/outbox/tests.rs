@@ -96,7 +96,7 @@ fn two(refusals: &mut Refusals) -> Outbox<Items> {
 }
 
 #[test]
-fn it_is_begun_when_some_of_it_arrived_or_may_have() {
+fn an_outbox_is_begun_when_an_item_arrived_or_may_have() {
     let mut refusals = Refusals::new(usize::MAX);
     let mut outbox = two(&mut refusals);
     outbox.halve(&mut refusals);

@@ -32,7 +32,7 @@ fn a_proxy_is_named_with_or_without_scheme_and_credentials() {
 }
 
 #[test]
-fn each_bad_url_is_told_what_to_write_and_without_its_password() {
+fn each_bad_url_says_what_to_write_and_not_its_password() {
     for (url, rule, remedy) in [
         ("socks5://me:hunter2@proxy", "unknown scheme", "`http://`"),
         ("http://", "not a URL", "`http://proxy.example.com:3128`"),
@@ -62,7 +62,7 @@ fn a_build_without_tls_has_no_encrypted_proxies() {
 }
 
 #[test]
-fn some_hosts_are_reached_without() {
+fn some_hosts_are_reached_without_a_proxy() {
     for (direct, target, expected) in [
         ("", "http://localhost", true),
         ("localhost", "http://localhost:4318/v1", false),
@@ -142,7 +142,7 @@ fn this_machine_is_reached_without_the_proxies_of_variables() {
 }
 
 #[test]
-fn a_proxy_of_everyone_that_cannot_be_used_is_no_error_where_the_target_has_none_of_its_own() {
+fn a_common_proxy_that_cannot_be_used_is_only_an_error_for_targets_with_settings_of_their_own() {
     let environment = Environment::of([("ALL_PROXY", "socks5://me:hunter2@proxy")]);
     let problems = Problems::new(false);
     let proxies = Proxies::read(&environment.reader(&problems), None);

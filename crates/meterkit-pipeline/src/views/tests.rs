@@ -249,7 +249,7 @@ fn each_view_that_selects_an_instrument_gives_a_metric() {
 }
 
 #[test]
-fn of_two_views_that_give_one_name_the_first_stays() {
+fn the_first_of_two_views_with_one_name_applies() {
     let points = vec![number(&[("a", "1")], Value::U64(1)), number(&[("a", "2")], Value::U64(2))];
     let views = Views::new(vec![
         View { selector: selector("jobs"), stream: keeping(&["none"]) },
@@ -281,7 +281,7 @@ fn sums_of_series_that_do_not_differ_any_more_add_up() {
 }
 
 #[test]
-fn of_gauges_that_do_not_differ_any_more_the_last_stays() {
+fn the_last_of_gauges_that_no_longer_differ_stays() {
     let points =
         vec![number(&[("user", "1")], Value::I64(5)), number(&[("user", "2")], Value::I64(-3))];
     let applied = view("*", keeping(&["host"])).applied(scopes(vec![gauge("length", points)]));
@@ -368,7 +368,7 @@ fn buckets_can_be_joined_but_not_divided() {
 }
 
 #[test]
-fn of_a_histogram_its_sum_can_remain() {
+fn a_histogram_can_be_reduced_to_its_sum() {
     let stream = ViewStream { aggregation: Some(Aggregation::Sum), ..ViewStream::default() };
     let points = vec![distribution(&[("user", "1")], [1, 0, 2, 0], 10.0)];
     let applied = view("*", stream).applied(scopes(vec![histogram("size", points)]));
