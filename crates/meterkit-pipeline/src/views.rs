@@ -199,7 +199,7 @@ struct Selected<'a> {
     filter: Option<&'a KeyFilter>,
     /// Whether its series may be merged with others.
     is_joined: bool,
-    /// See [`Views::stripping_exemplars`].
+    /// Whether exemplars lose the removed attributes: see [`Views::stripping_exemplars`].
     strips_exemplars: bool,
 }
 
