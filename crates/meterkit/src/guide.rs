@@ -5,14 +5,17 @@
 /// are on.
 ///
 /// `links.md` comes first, because the first definition of a link counts: pages define their links to each other as paths
-/// of files, for readers of the repository, and here these become links to modules.
+/// of files, for readers of the repository, and here these become links to modules. rustdoc counts the lines of `links.md`
+/// when it names a line of a page.
 macro_rules! page {
     ($name:ident, $file:literal $(, $feature:literal)*) => {
-        #[doc = include_str!("../guide/links.md")]
-        #[doc = include_str!(concat!("../guide/", $file))]
         #[cfg(any(doc, all($(feature = $feature),*)))]
         pub mod $name {
-            #[allow(unused_imports)] // so that texts can name what the crate exports
+            #![doc = include_str!("../guide/links.md")]
+            #![doc = include_str!(concat!("../guide/", $file))]
+
+            // So that texts can name what the crate exports.
+            #[allow(unused_imports)]
             use crate::*;
         }
     };
@@ -39,9 +42,13 @@ page!(
 page!(open_telemetry, "open_telemetry.md", "sdk");
 page!(neighbors, "neighbors.md", "metrics", "prometheus-client", "prometheus-registry");
 
-#[doc = include_str!("../guide/links.md")]
-#[doc = include_str!("../guide/deploying/README.md")]
 pub mod deploying {
+    #![doc = include_str!("../guide/links.md")]
+    #![doc = include_str!("../guide/deploying/README.md")]
+
+    #[allow(unused_imports)]
+    use crate::*;
+
     page!(prometheus, "deploying/prometheus.md", "prometheus-tls");
     page!(otlp, "deploying/otlp.md", "otlp");
     page!(datadog, "deploying/datadog.md", "datadog");
@@ -60,10 +67,14 @@ page!(performance, "performance.md", "prometheus");
 page!(troubleshooting, "troubleshooting.md", "otlp", "prometheus");
 page!(architecture, "architecture.md");
 
-#[doc = include_str!("../guide/links.md")]
-#[doc = include_str!("../guide/migration/README.md")]
 #[cfg(any(doc, feature = "prometheus"))]
 pub mod migration {
+    #![doc = include_str!("../guide/links.md")]
+    #![doc = include_str!("../guide/migration/README.md")]
+
+    #[allow(unused_imports)]
+    use crate::*;
+
     page!(metrics, "migration/metrics.md", "metrics", "prometheus");
     page!(opentelemetry, "migration/opentelemetry.md", "prometheus");
     page!(prometheus, "migration/prometheus.md", "prometheus");
