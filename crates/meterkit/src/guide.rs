@@ -76,7 +76,7 @@ pub mod migration {
     use crate::*;
 
     page!(metrics, "migration/metrics.md", "metrics", "prometheus");
-    page!(opentelemetry, "migration/opentelemetry.md", "prometheus");
+    page!(opentelemetry, "migration/opentelemetry.md", "prometheus", "sdk");
     page!(prometheus, "migration/prometheus.md", "prometheus");
     page!(prometheus_client, "migration/prometheus-client.md", "prometheus");
     page!(backstage, "migration/backstage.md", "prometheus");
