@@ -118,7 +118,7 @@ fn identity(_: &Metadata) -> Option<(u64, u64, i64, i64)> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::{create_dir, remove_file, rename, write};
+    use std::fs::{remove_file, rename, write};
 
     use crate::{Environment, Setting, password, token};
 
@@ -193,6 +193,7 @@ mod tests {
     #[test]
     #[cfg(unix)]
     fn a_mounted_secret_of_kubernetes_is_another_version_after_the_swap_of_its_link() {
+        use std::fs::create_dir;
         use std::os::unix::fs::symlink;
 
         let directory = tempfile::tempdir().unwrap();

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use meterkit::data::Snapshot;
 use meterkit::target::{ConsoleTarget, ExportFuture, FlushError, Target};
-use meterkit::{Meter, Registry, Telemetry};
+use meterkit::{Registry, Telemetry};
 use meterkit_fakes::log_lines;
-use meterkit_fakes::own_process::{rerun, text};
 
 use crate::page::Page;
 
@@ -80,6 +79,9 @@ async fn deadlines_hold_for_each_way_to_flush_and_to_shut_down() {
 #[cfg(unix)]
 #[test]
 fn a_program_that_is_told_to_terminate_exports_once_more() {
+    use meterkit::Meter;
+    use meterkit_fakes::own_process::{rerun, text};
+
     let name = "a_program_that_is_told_to_terminate_exports_once_more";
     if let Some(output) = rerun(name, &[("OTEL_METRICS_EXPORTER", "console")]) {
         let out = text(&output.stdout);

@@ -132,6 +132,7 @@ async fn a_request_that_cannot_be_served_gets_the_reason_as_json_and_changes_not
 }
 
 /// Returns an address at which nobody listens.
+#[cfg(unix)]
 async fn nobody() -> SocketAddr {
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     listener.local_addr().unwrap()

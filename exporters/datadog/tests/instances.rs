@@ -1,6 +1,5 @@
 //! Processes with the same host and tags do not replace each other's counts.
 
-#[cfg(unix)]
 use std::collections::BTreeSet;
 
 use meterkit_core::Attributes;
