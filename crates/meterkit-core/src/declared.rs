@@ -129,6 +129,7 @@ macro_rules! __declared {
 }
 
 /// One static of [`declare!`](crate::declare).
+#[derive(Debug)]
 pub struct Declaration {
     /// File, line and column.
     place: (&'static str, u32, u32),
