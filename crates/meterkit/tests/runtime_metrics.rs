@@ -139,7 +139,7 @@ fn an_instrument_of_the_program_that_is_in_the_way_is_an_error_that_names_it() {
     let _own = meter.gauge::<f64>("process.uptime").unit("h").build().unwrap();
     let refused = Telemetry::builder().registry(registry).with_process_metrics().install();
     let text = refused.unwrap_err().to_string();
-    assert!(text.contains("`process.uptime` exists"), "{text}");
+    assert!(text.contains("`process.uptime` already exists"), "{text}");
 }
 
 /// Returns the scopes of these metrics that a target sees.

@@ -392,8 +392,8 @@ fn an_unknown_minor_version_is_a_warning() {
     let settings = settings.expect("a warning at most");
     assert!(settings.configured.expect("there is a file").is_disabled);
     let expected = format!(
-        "OTEL_CONFIG_FILE=`{path}`: line 2, file_format: `1.7` is newer than `1.1`; write `1.1`; until then, what only a \
-         newer version has is ignored"
+        "OTEL_CONFIG_FILE=`{path}`: line 2, file_format: `1.7` is newer than `1.1`; write `1.1`; until then, \
+         settings that only the newer version has are ignored"
     );
     assert_eq!(settings.warnings[0].to_string(), expected);
     let (_, strict) = read("1.7", &[("METERKIT_STRICT", "true")]);
