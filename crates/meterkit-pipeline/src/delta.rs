@@ -109,7 +109,7 @@ impl<'a> Acknowledged<'a> {
             _ => snapshot.exemplars.clone(),
         };
         let delta = Snapshot::new(snapshot.resource.clone(), snapshot.time, scopes);
-        Snapshot { exemplars, ..delta }
+        Snapshot { exemplars, names: snapshot.names.clone(), ..delta }
     }
 
     /// Returns, for each absent series of `snapshot`, the time up to which the target has its values once it has

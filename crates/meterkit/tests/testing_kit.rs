@@ -173,6 +173,8 @@ fn a_delta_is_what_came_since_and_gauges_stay() -> Result<(), InstrumentError> {
 #[test]
 fn the_text_of_prometheus_is_what_a_scrape_returns() -> Result<(), Box<dyn std::error::Error>> {
     let kit = catalog()?;
+    kit.registry().plain().counter::<u64>("plain_requests").build()?.increment();
+    let before = kit.collect();
     // Collect before the scrape, because the registry reports the scrape in its own metrics.
     let text = kit.collect().prometheus_text();
     let telemetry = meterkit::Telemetry::builder().registry(kit.registry().clone()).install()?;
@@ -183,6 +185,9 @@ fn the_text_of_prometheus_is_what_a_scrape_returns() -> Result<(), Box<dyn std::
 
     assert_eq!(text, scraped);
     assert!(text.contains("# TYPE backstage_plugin_catalog_operations_total counter\n"), "{text}");
+    assert!(text.contains("\nplain_requests 1\n"), "{text}");
+    let since = kit.collect().since(&before).prometheus_text();
+    assert!(since.contains("\nplain_requests 0\n"), "{since}");
     telemetry.shutdown_blocking()?;
     Ok(())
 }

@@ -25,6 +25,6 @@ fn expect_ended(refreshes: Result<(), RefreshError>) {
 
 fn read(registry: &Registry) -> Seen {
     registry.refresh();
-    let scopes = registry.read();
-    Seen::from(Snapshot::new(Attributes::empty(), registry.time_after(None), scopes))
+    let snapshot = Snapshot::new(Attributes::empty(), registry.time_after(None), registry.read());
+    Seen::from(Snapshot { names: registry.prometheus_names(), ..snapshot })
 }

@@ -251,9 +251,10 @@ impl Seen {
     }
 
     fn only(&self, keep: impl Fn(&InstrumentationScope) -> bool) -> Self {
-        let Snapshot { resource, time, scopes, .. } = &self.snapshot;
+        let Snapshot { resource, time, scopes, names, .. } = &self.snapshot;
         let scopes = scopes.iter().filter(|scope| keep(&scope.scope)).cloned().collect();
-        Self::from(Snapshot::new(resource.clone(), *time, scopes))
+        let snapshot = Snapshot::new(resource.clone(), *time, scopes);
+        Self::from(Snapshot { names: names.clone(), ..snapshot })
     }
 }
 
