@@ -1,19 +1,19 @@
-//! Lists of what a client accepts: the headers `Accept` and `Accept-Encoding`.
+//! Parses lists of what a client accepts: the headers `Accept` and `Accept-Encoding`.
 
 use http::HeaderMap;
 use http::header::HeaderName;
 
-/// One item of such a list.
+/// One item of `Accept` or `Accept-Encoding`.
 #[derive(Debug)]
 pub(crate) struct Accepted<'a> {
     /// The media type or the content coding, without parameters.
     pub(crate) name: &'a str,
-    /// How welcome it is, in thousandths. 0 is a refusal, and so is a quality that is not valid.
+    /// The quality in thousandths. 0 means refused; an invalid quality counts as 0.
     pub(crate) quality: u16,
     parameters: &'a str,
 }
 
-/// Returns the text of all headers of this name, which together are one list. Skips headers that are not text.
+/// Returns the values of all headers with this name, which together form one list. Skips values that are not text.
 pub(crate) fn values<'a>(
     headers: &'a HeaderMap,
     name: &HeaderName,
@@ -21,7 +21,7 @@ pub(crate) fn values<'a>(
     headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok())
 }
 
-/// Returns the items of a list, in its order.
+/// Returns the items of a list in order.
 pub(crate) fn items<'a>(
     values: impl Iterator<Item = &'a str>,
 ) -> impl Iterator<Item = Accepted<'a>> {
@@ -39,7 +39,7 @@ impl<'a> Accepted<'a> {
         item
     }
 
-    /// Returns the value of a parameter, without quotes. The last one counts.
+    /// Returns the value of a parameter, without quotes. If the parameter occurs several times, the last one counts.
     pub(crate) fn parameter(&self, name: &str) -> Option<&'a str> {
         let pairs = split(self.parameters, ';').filter_map(|part| part.split_once('='));
         let values = pairs.filter(|(known, _)| known.trim().eq_ignore_ascii_case(name));

@@ -1,4 +1,4 @@
-//! Why an endpoint cannot be opened.
+//! The error for an endpoint that cannot be opened.
 
 use std::error::Error;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::io;
 use crate::credentials::CredentialsError;
 use crate::tls::TlsError;
 
-/// Why the endpoint could not be opened.
+/// The error when a scrape endpoint cannot be opened.
 pub struct BindError(Reason);
 
 meterkit_rules::debug_as_text!(BindError);

@@ -1,4 +1,4 @@
-//! The body of an answer, written piece by piece as the client takes it.
+//! The body of a response, written piece by piece as the client reads it.
 
 use std::fmt;
 use std::io;
@@ -12,10 +12,10 @@ use meterkit_pipeline::Endpoint;
 
 use crate::coding::{Coding, Encoder};
 
-/// The body of an answer of [`Scrape`](crate::Scrape) or [`LivePage`](crate::LivePage).
+/// The body of a response of [`Scrape`](crate::Scrape) or [`LivePage`](crate::LivePage).
 ///
-/// A short one is whole, and its length is known. A longer one is written, and compressed, while the client takes it:
-/// only the piece on its way is in memory.
+/// A short body is written at once, so its length is known. A longer body is written and compressed while the client
+/// reads it, so that only the current piece is in memory.
 pub struct ScrapeBody(State);
 
 enum State {
@@ -23,8 +23,8 @@ enum State {
     Pieces(Box<Pieces>),
 }
 
-/// Counts an answer once all of it has been handed to the connection. An answer that the client did not wait for counts
-/// for nothing: neither as served, nor as a failure of ours.
+/// Counts a response once all of it has been handed to the connection. A response that the client did not wait for is
+/// not counted, neither as served nor as failed.
 pub(crate) struct Receipt {
     pub(crate) endpoint: Endpoint,
     pub(crate) points: usize,
@@ -38,7 +38,7 @@ impl Receipt {
 }
 
 impl ScrapeBody {
-    /// Starts to write an answer. Takes as long as its first two pieces, which show whether it is a short one.
+    /// Writes the first two pieces of a body, which show whether it is short.
     pub(crate) fn start(
         exposition: impl Iterator<Item = Bytes> + Send + 'static,
         coding: Coding,
@@ -69,14 +69,14 @@ impl ScrapeBody {
         Ok(Self(State::Pieces(Box::new(pieces))))
     }
 
-    /// Returns the length of a short body.
+    /// Returns the length of a short body in bytes, or `None` for a longer body.
     pub(crate) fn length(&self) -> Option<u64> {
         self.size_hint().exact()
     }
 }
 
 impl Default for ScrapeBody {
-    /// Returns the body of an answer without content.
+    /// Returns an empty body.
     fn default() -> Self {
         Self(State::Whole(None, None))
     }
@@ -129,19 +129,19 @@ impl fmt::Debug for ScrapeBody {
 }
 
 struct Pieces {
-    /// `None` once all of it has been written.
+    /// `None` once all pieces have been written.
     exposition: Option<Box<dyn Iterator<Item = Bytes> + Send>>,
     encoder: Option<Encoder>,
-    /// What was written before the answer began, in reverse.
+    /// The pieces written by [`ScrapeBody::start`], last one first.
     first: Vec<Bytes>,
-    /// Whether others had their turn since the last piece was written.
+    /// Whether this task has yielded since the last piece was written.
     is_due: bool,
     receipt: Option<Receipt>,
 }
 
 enum Written {
     Piece(Bytes),
-    /// The encoder has kept it.
+    /// The encoder has buffered the piece.
     Nothing,
     End,
 }
@@ -151,7 +151,7 @@ impl Pieces {
         if let Some(piece) = self.first.pop() {
             return Poll::Ready(Some(Ok(Frame::data(piece))));
         }
-        // A client that reads fast would otherwise have this thread for itself until the end.
+        // Yield between pieces: a fast client would otherwise occupy this thread until the end of the body.
         self.is_due = !self.is_due;
         if !self.is_due {
             match self.write() {
@@ -208,7 +208,7 @@ mod tests {
 
     const PIECE: usize = 64 * 1024;
 
-    /// Pieces of text that hardly compresses, and how many have been written.
+    /// Returns pieces of text that hardly compresses, and a counter of those written so far.
     fn pieces(count: usize) -> (impl Iterator<Item = Bytes> + Send + 'static, Arc<AtomicUsize>) {
         let written = Arc::new(AtomicUsize::new(0));
         let counter = written.clone();
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn every_coding_and_length_gives_what_was_written() {
+    async fn bodies_of_every_coding_and_length_decode_to_what_was_written() {
         for coding in CODINGS {
             for count in [0, 1, 2, 3, 20] {
                 let (mut body, _, pipeline) = start(count, *coding);
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_more_is_written_than_is_taken() {
+    async fn pieces_are_written_only_as_the_client_reads() {
         for coding in CODINGS {
             let (mut body, written, pipeline) = start(1000, *coding);
             assert_eq!(written.load(Relaxed), 2);
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn others_have_their_turn_after_each_piece() {
+    fn a_body_yields_after_each_piece() {
         for coding in CODINGS {
             let (mut body, written, _pipeline) = start(20, *coding);
             let mut cx = Context::from_waker(Waker::noop());

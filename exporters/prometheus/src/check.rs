@@ -1,4 +1,4 @@
-//! A check of the scrape endpoint: it is opened, and scraped once.
+//! Checks the scrape endpoint by opening it and scraping it once.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -16,8 +16,8 @@ use crate::server::{BoundServer, PrometheusServer};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl PrometheusServer {
-    /// Opens the endpoint, scrapes it once, and closes it again. It serves no metrics of the program meanwhile. Runs on a
-    /// tokio runtime with I/O and time.
+    /// Opens the endpoint, scrapes it once, and closes it again. During the check, it serves no metrics of the program.
+    /// Must run on a tokio runtime with I/O and time enabled.
     pub async fn check(self) -> TargetCheck {
         match self.bind() {
             Err(error) => {
@@ -50,13 +50,16 @@ impl BoundServer {
         match answer.split_whitespace().nth(1) {
             Some("200") => Ok(Checked::Accepted("it listens, and answers a scrape".to_owned())),
             Some("401") => Ok(Checked::Accepted("it listens, and asks for credentials".to_owned())),
-            Some(_) => Err(ExportError::permanent(format!("a scrape is answered `{answer}`"))),
-            None => Ok(Checked::Accepted("it listens, and not to this machine".to_owned())),
+            Some(_) => {
+                Err(ExportError::permanent(format!("a scrape was answered with `{answer}`")))
+            }
+            None => Ok(Checked::Accepted("it listens, but not to this machine".to_owned())),
         }
     }
 }
 
-/// Returns the status line of the answer to a scrape. Empty if the connection is closed without one.
+/// Scrapes the endpoint and returns the status line of the response. The line is empty if the connection is closed
+/// without a response.
 async fn scrape(address: SocketAddr, path: &str) -> io::Result<String> {
     let ip = match address.ip() {
         ip if !ip.is_unspecified() => ip,
@@ -67,7 +70,7 @@ async fn scrape(address: SocketAddr, path: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     let mut answer = Vec::new();
-    // An endpoint for other networks hangs up at any moment.
+    // An endpoint that allows only other networks may close the connection at any moment.
     if stream.write_all(request.as_bytes()).await.is_ok() {
         let _ = stream.read_to_end(&mut answer).await;
     }

@@ -1,4 +1,4 @@
-//! Compression of answers, by the `Accept-Encoding` of their requests.
+//! Compression of responses, negotiated by the `Accept-Encoding` header of the request.
 
 use std::io::{self, Write};
 
@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue};
 
 use crate::accept::{items, values};
 
-/// How the body of an answer is coded.
+/// The content coding of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Coding {
     Identity,
@@ -18,7 +18,7 @@ pub(crate) enum Coding {
     Zstd,
 }
 
-/// The codings from the most to the least preferred.
+/// All codings, from the most to the least preferred.
 pub(crate) const CODINGS: &[Coding] = &[
     #[cfg(feature = "zstd")]
     Coding::Zstd,
@@ -27,10 +27,10 @@ pub(crate) const CODINGS: &[Coding] = &[
 ];
 
 impl Coding {
-    /// Returns the most welcome coding for a client that sent these headers, or `None` if it refuses all of them.
+    /// Returns the coding that a client with these headers prefers, or `None` if the client refuses all of them.
     ///
-    /// Among equals it is the one that makes the answer smaller. `*` stands for gzip and identity only: a client that
-    /// names no coding may not know zstd.
+    /// Among codings of equal quality, the one with the smaller response wins. `*` stands for gzip and identity only: a
+    /// client that does not name zstd may not support it.
     pub(crate) fn negotiated(headers: &HeaderMap) -> Option<Self> {
         let is_given = headers.contains_key(ACCEPT_ENCODING);
         let quality = |coding: Self| {
@@ -42,7 +42,7 @@ impl Coding {
             match coding {
                 _ if !is_given => u16::from(coding == Self::Identity),
                 Self::Gzip => named("gzip").max(named("x-gzip")).or_else(any).unwrap_or(0),
-                // Welcome unless it is refused, but less so than what is named.
+                // Acceptable unless refused, but ranked below every coding that is named.
                 Self::Identity => named("identity").or_else(any).unwrap_or(1),
                 #[cfg(feature = "zstd")]
                 Self::Zstd => named("zstd").unwrap_or(0),
@@ -62,7 +62,7 @@ impl Coding {
         matches!(self, Self::Gzip | Self::Identity)
     }
 
-    /// Returns the value of `Content-Encoding`, if there is to be one.
+    /// Returns the value of `Content-Encoding`; `None` for identity.
     pub(crate) fn header(self) -> Option<HeaderValue> {
         match self {
             Self::Identity => None,
@@ -73,7 +73,7 @@ impl Coding {
     }
 }
 
-/// Compresses a body piece by piece. Fast rather than small: a scrape is read once.
+/// Compresses a body piece by piece. Optimized for speed rather than size, because a scrape is read only once.
 pub(crate) enum Encoder {
     Gzip(GzEncoder<Vec<u8>>),
     #[cfg(feature = "zstd")]
@@ -85,7 +85,7 @@ impl Encoder {
     ///
     /// # Errors
     ///
-    /// When memory for the encoder cannot be allocated.
+    /// Returns an error if memory for the encoder cannot be allocated.
     pub(crate) fn new(coding: Coding) -> io::Result<Option<Self>> {
         Ok(match coding {
             Coding::Identity => None,
@@ -97,7 +97,7 @@ impl Encoder {
         })
     }
 
-    /// Takes a piece of the body.
+    /// Compresses a piece of the body.
     pub(crate) fn write(&mut self, piece: &[u8]) -> io::Result<()> {
         match self {
             Self::Gzip(encoder) => encoder.write_all(piece),
@@ -106,7 +106,7 @@ impl Encoder {
         }
     }
 
-    /// Returns what has been compressed so far, once that is worth sending.
+    /// Returns the compressed bytes so far, once they are at least [`WORTH_SENDING`].
     pub(crate) fn take(&mut self) -> Option<Vec<u8>> {
         let out = match self {
             Self::Gzip(encoder) => encoder.get_mut(),
@@ -126,9 +126,11 @@ impl Encoder {
     }
 }
 
+/// Minimum number of compressed bytes that are handed on at once.
 const WORTH_SENDING: usize = 16 * 1024;
 
-/// A third smaller than the fastest level, in one and a half times its time; higher ones save little more.
+/// Level 2 is a third smaller than the fastest level and takes one and a half times as long; higher levels save little
+/// more.
 const GZIP_LEVEL: Compression = Compression::new(2);
 
 #[cfg(feature = "zstd")]

@@ -1,7 +1,7 @@
-//! A connection whose other side must not dawdle.
+//! Timeouts for connections whose client is slow or idle.
 //!
-//! hyper has one timeout for a request's head, which also ends idle connections. Scrapers keep theirs open between
-//! scrapes, so the two are told apart here, and a receiver that stops reading is given up.
+//! hyper's single timeout for a request's head also closes idle connections. Scrapers keep connections open between
+//! scrapes, so this module distinguishes the two cases. It also closes connections whose client stops reading.
 
 use std::future::poll_fn;
 use std::io;
@@ -19,13 +19,13 @@ use tokio::time::{Instant, sleep};
 
 use crate::body::ScrapeBody;
 
-/// How much of an answer the other side has to take for that to be progress: about a piece of one.
+/// How many bytes of a response the client has to read for a step of progress: about one piece.
 const STEP: usize = 64 * 1024;
 
-/// How long the other side may take for a step before another connection may have its place.
+/// How long the client may take for a step before another connection may replace this one.
 const SLOW: Duration = Duration::from_millis(200);
 
-/// How long each part of a conversation may take.
+/// The timeouts of a connection: for the head of a request, for being idle, and for a client that does not read.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
     pub(crate) header: Duration,
@@ -33,32 +33,33 @@ pub(crate) struct Patience {
     pub(crate) write: Duration,
 }
 
-/// The event that a connection waits for, and since when. The stream and the handler of its requests share it.
+/// The event that a connection waits for, and since when. Shared by the stream and the request handler.
 #[derive(Clone, Debug)]
 pub(crate) struct Progress(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
     phase: Phase,
-    /// When the phase began, or the other side last took a part of an answer.
+    /// When the phase began, or when the client last read part of a response.
     since: Instant,
-    /// Since when the other side takes nothing of an answer.
+    /// Since when the client has not read anything of a response; `None` while it reads.
     stuck: Option<Instant>,
-    /// When the other side last made a step, and how much it has taken since.
+    /// When the client last completed a [`STEP`], and how many bytes it has read since.
     step: (Instant, usize),
     /// The task that serves the connection.
     task: Option<AbortHandle>,
 }
 
+/// The event that a connection waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// For the head of a request.
+    /// The head of a request.
     Head,
-    /// For our answer.
+    /// The server's response.
     Answer,
-    /// For our answer, while the next request has begun to come.
+    /// The server's response, while the next request has started to arrive.
     AnswerAhead,
-    /// For the next request, if any. The answer may still be on its way.
+    /// The next request, if any. Part of the response may still be unsent.
     Idle,
 }
 
@@ -75,7 +76,8 @@ impl Progress {
         self.lock().task = Some(task);
     }
 
-    /// Returns since when we wait for the other side, if the connection can be cut off for another one.
+    /// Returns since when the connection has waited for its client, or `None` if it must not be closed in favor of
+    /// another connection.
     pub(crate) fn waits(&self) -> Option<Waiting> {
         let state = self.lock();
         state.task.as_ref()?;
@@ -91,7 +93,7 @@ impl Progress {
         }
     }
 
-    /// Ends the connection.
+    /// Closes the connection by aborting its task.
     pub(crate) fn cut_off(&self) {
         let task = self.lock().task.take();
         if let Some(task) = task {
@@ -99,21 +101,21 @@ impl Progress {
         }
     }
 
-    /// A request is complete; the next move is ours.
+    /// Records that a request has arrived completely and the server has to respond.
     pub(crate) fn request_came(&self) {
         self.lock().begin(Phase::Answer);
     }
 
-    /// All of the answer is written; another request may follow.
+    /// Records that the whole response has been written and another request may follow.
     pub(crate) fn answer_made(&self) {
         let mut state = self.lock();
         let is_ahead = state.phase == Phase::AnswerAhead;
         state.begin(if is_ahead { Phase::Head } else { Phase::Idle });
     }
 
-    /// Returns when the other side has taken too long.
+    /// Completes when the client has taken too long.
     ///
-    /// Must be polled after the connection and in the same task: it is then woken by all that changes the progress.
+    /// Must be polled after the connection and in the same task, so that every change of the progress wakes it.
     pub(crate) async fn ends(self, patience: Patience) {
         let mut timer = pin!(sleep(patience.header));
         poll_fn(|cx| {
@@ -132,7 +134,7 @@ impl Progress {
         let mut state = self.lock();
         match state.phase {
             Phase::Answer => state.phase = Phase::AnswerAhead,
-            // The next request begins: its head has as long as the first one's.
+            // The next request begins; the same timeout applies to its head as to the first one's.
             Phase::Idle => state.begin(Phase::Head),
             Phase::Head | Phase::AnswerAhead => {}
         }
@@ -152,7 +154,8 @@ impl Progress {
         }
     }
 
-    /// Encryption keeps a part of an answer to itself that the other side does not take yet.
+    /// Records whether a flush completed. The TLS layer buffers the part of a response that the client has not read
+    /// yet, so an incomplete flush may be the only sign that the client does not read.
     fn flushed(&self, is_taken: bool) {
         let mut state = self.lock();
         if !is_taken {
@@ -184,15 +187,15 @@ impl State {
     }
 }
 
-/// What a connection waits for.
+/// A connection's wait for its client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Waiting {
-    /// Whether the other side has yet to take a part of an answer, rather than to send a request.
+    /// Whether the client still has to read part of a response, rather than to send a request.
     pub(crate) is_within_answer: bool,
     pub(crate) since: Instant,
 }
 
-/// A body that keeps track of when all of it is written.
+/// A response body that records when all of it has been written.
 pub(crate) struct TrackedBody {
     body: ScrapeBody,
     progress: Progress,
@@ -230,7 +233,7 @@ impl Body for TrackedBody {
     }
 }
 
-/// A stream that keeps track of what its connection waits for.
+/// A stream that records the progress of its connection.
 pub(crate) struct TrackedStream<S> {
     stream: S,
     progress: Progress,

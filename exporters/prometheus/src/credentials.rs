@@ -18,14 +18,14 @@ use tokio::time::{Instant, timeout};
 use crate::body::ScrapeBody;
 use crate::scrape::plain;
 
-/// What a scraper has to show, and the file that its secret comes from, if that may change. `Debug` hides what is secret.
+/// The credentials that a scraper has to send, and the file that the secret comes from, if any. `Debug` hides secrets.
 #[derive(Clone)]
 pub(crate) enum Credentials {
     Basic { username: String, password: String, file: Option<FromFile<String>> },
     Bearer { token: String, file: Option<FromFile<String>> },
 }
 
-/// Why nobody could ever show these. The text does not quote what is secret.
+/// Why no request could carry these credentials. The text never quotes a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the {what} of the scrape endpoint {reason}")]
 pub(crate) struct CredentialsError {
@@ -34,7 +34,11 @@ pub(crate) struct CredentialsError {
 }
 
 impl Credentials {
-    /// The one who asks for them.
+    /// Returns the guard that checks requests for these credentials.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if no request could carry the credentials.
     pub(crate) fn guard(&self) -> Result<Guard, CredentialsError> {
         let refuse = |what, reason| Err(CredentialsError { what, reason });
         match self {
@@ -70,34 +74,34 @@ impl fmt::Debug for Credentials {
     }
 }
 
-/// Lets those pass who show the right credentials, by RFC 7617 and RFC 6750.
+/// Checks the credentials of requests, as RFC 7617 and RFC 6750 define them.
 #[derive(Clone)]
 pub(crate) struct Guard {
     scheme: &'static str,
     challenge: &'static str,
-    /// What follows the scheme.
+    /// The expected value after the scheme.
     expected: Arc<Mutex<String>>,
-    /// Where that comes from, if it may change.
+    /// The file that the expected value comes from, if any.
     source: Option<Arc<AsyncMutex<Source>>>,
 }
 
-/// The file with a secret, and what is known of it.
+/// The file that contains a secret, and the state of the last read.
 struct Source {
     file: FromFile<String>,
-    /// The version that was read last, unless there was a problem.
+    /// The version of the file that was read last; `None` after a problem.
     seen: Option<FileVersion>,
     looked: Instant,
-    /// What is wrong with the file, as logged.
+    /// The problem that was logged last, while it persists.
     problem: Option<String>,
 }
 
-/// How often the file is looked at while scrapers show what is expected.
+/// Minimum time between two checks of the file while scrapers send the expected credentials.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
-/// How often it is looked at while someone shows something else, which may be anybody.
+/// Minimum time between two checks of the file after wrong credentials, which anyone can send.
 const LOOK_EVERY_REFUSAL: Duration = Duration::from_secs(1);
 
-/// How long a look may hold up a scrape: a file system may hang.
+/// How long a check of the file may delay a scrape, because a file system may hang.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Guard {
@@ -114,8 +118,8 @@ impl Guard {
         Self { scheme, challenge, expected: Arc::new(Mutex::new(expected)), source }
     }
 
-    /// Returns whether these are the headers of someone who may scrape. Reads a secret that comes from a file again if
-    /// the file has changed.
+    /// Returns whether the headers carry the expected credentials. Rereads the secret if it comes from a file that has
+    /// changed.
     pub(crate) async fn lets_pass(&self, headers: &HeaderMap) -> bool {
         let is_right = self.is_shown(headers);
         let Some(source) = &self.source else { return is_right };
@@ -126,18 +130,22 @@ impl Guard {
                 source.looked = Instant::now();
                 let expected = self.expected.clone();
                 let looked = spawn_blocking(move || source.look(&expected)).await;
-                looked.unwrap_or_else(|error| tracing::debug!(%error, "a file could not be read"));
+                looked.unwrap_or_else(
+                    |error| tracing::debug!(%error, "the file with the secret could not be checked"),
+                );
             }
         };
         if timeout(PATIENCE, look).await.is_err() {
-            tracing::debug!("a file takes long to be read; the secret in use stays so");
+            tracing::debug!(
+                "the file with the secret could not be read within 1 s; the previous secret stays in use"
+            );
         }
         self.is_shown(headers)
     }
 
     fn is_shown(&self, headers: &HeaderMap) -> bool {
         let mut shown = headers.get_all(AUTHORIZATION).iter();
-        // With two of them, others on the way may have looked at the other one.
+        // Refuse requests with two headers: a proxy in between may have checked the other one.
         let (Some(shown), None) = (shown.next(), shown.next()) else {
             return false;
         };
@@ -152,10 +160,10 @@ impl Guard {
             && is_same(rest.trim_ascii(), self.expected.lock().unpoisoned().as_bytes())
     }
 
-    /// What everybody else gets.
+    /// Returns the response to a request without the expected credentials.
     pub(crate) fn refusal(&self) -> Response<ScrapeBody> {
         let mut response =
-            plain(StatusCode::UNAUTHORIZED, "metrics are for those with credentials\n");
+            plain(StatusCode::UNAUTHORIZED, "credentials are required to read the metrics\n");
         let challenge = HeaderValue::from_static(self.challenge);
         response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         response
@@ -163,7 +171,7 @@ impl Guard {
 }
 
 impl Source {
-    /// Reads the file if it has changed, and replaces what is `expected`. Blocks.
+    /// Reads the file if it has changed, and replaces `expected` with its content. Blocks.
     fn look(&mut self, expected: &Mutex<String>) {
         let version = self.file.version();
         if version.is_some() && version == self.seen {
@@ -197,7 +205,8 @@ impl fmt::Debug for Guard {
     }
 }
 
-/// Takes as long as `shown` is, whatever stands in it: how much of it is right is not told by the time.
+/// Compares secrets in a time that depends only on the length of `shown`, so that the time does not reveal how much of
+/// it is right.
 fn is_same(shown: &[u8], expected: &[u8]) -> bool {
     let is_as_long = shown.len().ct_eq(&expected.len());
     let pairs = shown.iter().zip(expected.iter().cycle());
@@ -218,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_the_same_to_the_last_byte_is_the_same() {
+    fn secrets_are_equal_only_if_every_byte_is() {
         for (shown, expected, same) in [
             ("abc", "abc", true),
             ("abcabc", "abc", false),
@@ -233,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn credentials_that_nobody_could_show_are_told_without_the_secret() {
+    fn errors_about_unusable_credentials_do_not_quote_the_secret() {
         for (credentials, said) in [
             (basic("", "hunter2"), "user name of the scrape endpoint is empty"),
             (basic("a:b", "hunter2"), "user name of the scrape endpoint contains `:`"),
@@ -250,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn no_debug_shows_what_is_secret() {
+    fn debug_does_not_show_secrets() {
         for credentials in [basic("me", "hunter2"), bearer("hunter2")] {
             let guard = credentials.guard().unwrap();
             let expected = guard.expected.lock().unwrap();

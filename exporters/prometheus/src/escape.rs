@@ -1,13 +1,13 @@
-//! Backslashes, quotes and line ends in the text formats.
+//! Escapes backslashes, quotes and line ends in the text formats.
 
-/// Writes text between quotes.
+/// Writes text in quotes, with escapes.
 pub(crate) fn quoted(out: &mut String, text: &str) {
     out.push('"');
     escape_quoted(out, text);
     out.push('"');
 }
 
-/// Writes text as it may stand between quotes.
+/// Writes text with the escapes that are required between quotes.
 #[inline]
 pub(crate) fn escape_quoted(out: &mut String, text: &str) {
     if has_escaped(text.as_bytes()) {
@@ -17,8 +17,8 @@ pub(crate) fn escape_quoted(out: &mut String, text: &str) {
     }
 }
 
-/// Returns whether a backslash, a quote or a line end is among these bytes. Looks at eight of them at a time: a scrape
-/// asks for each label of each series.
+/// Returns whether the bytes contain a backslash, a quote or a line end. Checks eight bytes at a time, because a scrape
+/// calls this for each label of each series.
 #[inline]
 fn has_escaped(bytes: &[u8]) -> bool {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
@@ -30,7 +30,7 @@ fn has_escaped(bytes: &[u8]) -> bool {
         let eight = u64::from_le_bytes(eight);
         has(eight, b'\\') | has(eight, b'\n') | has(eight, b'"') != 0
     };
-    // The last eight overlap with those before.
+    // The last eight bytes may overlap with the chunks before them.
     let Some(last) = bytes.last_chunk() else {
         let [Some(first), Some(last)] = [bytes.first_chunk::<4>(), bytes.last_chunk()] else {
             return bytes.iter().any(|byte| matches!(byte, b'\\' | b'\n' | b'"'));
@@ -41,8 +41,8 @@ fn has_escaped(bytes: &[u8]) -> bool {
     bytes.chunks_exact(8).filter_map(|eight| eight.try_into().ok()).any(has_any) || has_any(*last)
 }
 
-/// Writes text, and escapes the bytes for which `must` returns true. They are ASCII, so they are never a part of another
-/// character.
+/// Writes text and escapes the bytes for which `must` returns `true`. These bytes must be ASCII, so that they are never
+/// part of another character.
 pub(crate) fn escape(out: &mut String, text: &str, must: impl Fn(u8) -> bool) {
     let mut rest = text;
     while let Some(at) = rest.bytes().position(&must) {
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_must_be_escaped_is_found_wherever_it_stands() {
+    fn a_byte_to_escape_is_found_at_every_position() {
         for (length, at) in (1..40).flat_map(|length| (0..length).map(move |at| (length, at))) {
             for special in [b'\\', b'\n', b'"'] {
                 let mut bytes = vec![b'\xff'; length];

@@ -1,4 +1,4 @@
-//! A snapshot in the format of a scraper, piece by piece.
+//! Writes a snapshot in a scraper's format, piece by piece.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -15,21 +15,22 @@ use crate::labels::{Scope, SeriesLabels, write_series};
 use crate::options::ExpositionOptions;
 use crate::writer::{Head, Writer};
 
-/// How long a piece is, about.
+/// Approximate length of a piece, in bytes.
 const PIECE: usize = 64 * 1024;
 
-/// Room for the series that a piece ends with.
+/// Extra capacity, in bytes, because the last series of a piece may exceed [`PIECE`].
 const SLACK: usize = 8 * 1024;
 
-/// The body of a scrape. An iterator over its pieces of about 64 KiB, each written when it is asked for.
+/// The body of a scrape, as an iterator over pieces of about 64 KiB. Each piece is written when `next` is called.
 ///
-/// Beside one piece, it holds the names of metric families. A piece that is dropped before the next one is asked for
-/// leaves its memory to that one.
+/// The iterator holds one piece and the names of the metric families in memory. If a piece is dropped before `next` is
+/// called, its memory is reused for the next piece.
 #[derive(Debug)]
 pub struct Exposition(Walk<Arc<Snapshot>>);
 
 impl Exposition {
-    /// Starts to write `snapshot` in `format`, with these names, or with all options.
+    /// Creates an iterator that writes `snapshot` in `format`. `options` accepts [`Names`] alone or all
+    /// [`ExpositionOptions`].
     pub fn new(
         snapshot: Arc<Snapshot>,
         format: Format,
@@ -53,27 +54,27 @@ pub(crate) struct Walk<D> {
     options: ExpositionOptions,
     writer: Writer,
     out: BytesMut,
-    /// The families to come; `None` before the first of them.
+    /// The families that are left to write; `None` before the first one.
     families: Option<Families<Arc<Scope>>>,
     current: Option<Current>,
     is_done: bool,
-    /// Whether the format has a place for exemplars, and there are any.
+    /// Whether the format supports exemplars and the snapshot has some.
     has_exemplars: bool,
 }
 
 type Family = model::Family<Arc<Scope>>;
 type Member = model::Member<Arc<Scope>>;
 
-/// The family at hand.
+/// The family that is being written.
 pub(crate) struct Current {
     pub(crate) family: Family,
     joins: Joins,
-    /// Where exponential histograms of the family have their classic buckets.
+    /// The boundaries of the classic buckets into which the exponential histograms of this family are converted.
     ladder: Option<Ladder>,
     next: Place,
 }
 
-/// A point of a family: its member, and the place among the points of that.
+/// The position of a point in its family: the index of the member, and the index of the point within that member.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Place {
     member: usize,
@@ -84,11 +85,11 @@ pub(crate) struct Place {
 #[derive(Clone, Copy)]
 pub(crate) struct Series<'a> {
     pub(crate) family_type: FamilyType,
-    /// How its labels are named.
+    /// The rules for naming labels.
     pub(crate) names: Names,
     pub(crate) scope: &'a Scope,
     pub(crate) data: &'a Data,
-    /// The place of the point in `data`.
+    /// The index of the point in `data`.
     pub(crate) at: usize,
     pub(crate) ladder: Option<&'a Ladder>,
     /// Ordered by time.
@@ -120,7 +121,7 @@ impl<D: Deref<Target = Snapshot>> Walk<D> {
         (!self.out.is_empty()).then(|| self.out.split().freeze())
     }
 
-    /// Writes until the piece is full, or the family ends. Returns whether there was anything left to write.
+    /// Writes until the piece is full or the family ends. Returns `false` once everything has been written.
     fn advance(&mut self) -> bool {
         let Self { snapshot, options, writer, out, has_exemplars, .. } = self;
         let snapshot = &**snapshot;
@@ -206,7 +207,7 @@ impl Current {
         current
     }
 
-    /// Returns the series at this place, or the next series that is to be written, and moves the place behind it.
+    /// Returns the first series at or after `place` that has to be written, and moves `place` past it.
     #[inline]
     pub(crate) fn series<'a>(
         &'a self,

@@ -1,7 +1,7 @@
-//! The names under which the endpoint is served: what `Host` may say.
+//! Checks the `Host` of requests against the host names of the endpoint.
 //!
-//! A page in a browser can have its own name resolve to `127.0.0.1`, and so read what is served there (DNS rebinding).
-//! Its requests carry that name, so an endpoint that only this machine reaches answers to its own names only.
+//! A malicious web page can make its own host name resolve to `127.0.0.1` and so read what a local server returns (DNS
+//! rebinding). Its requests carry that host name, so an endpoint on loopback answers only requests for its own names.
 
 use std::net::IpAddr;
 
@@ -12,16 +12,16 @@ use http::{HeaderValue, Request, Response, StatusCode, Version};
 use crate::body::ScrapeBody;
 use crate::scrape::plain;
 
-/// The names that are served.
+/// The host names that are served.
 #[derive(Clone, Debug)]
 pub(crate) struct Hosts {
-    /// `None` for all.
+    /// `None` if all names are served.
     names: Option<Vec<String>>,
 }
 
 impl Hosts {
-    /// Creates the names of an endpoint that was bound to `host`, which is `address`. `further` names restrict an
-    /// endpoint that other machines reach, too.
+    /// Creates the names of an endpoint that was bound to `host` and listens on `address`. If `further` names are
+    /// given, an endpoint that other machines can reach is restricted too.
     pub(crate) fn new(host: &str, address: IpAddr, further: &[String]) -> Self {
         let is_restricted = address.to_canonical().is_loopback() || !further.is_empty();
         let names = is_restricted.then(|| {
@@ -31,24 +31,25 @@ impl Hosts {
         Self { names }
     }
 
-    /// Returns why a request is not for this endpoint, as the answer to it.
+    /// Returns the response that refuses a request which is not for this endpoint, or `None` if the request is
+    /// accepted.
     ///
-    /// By RFC 9112, section 3.2: one header `Host`, which HTTP/1.0 may do without, and which counts for less than the
-    /// name in the target of the request.
+    /// Follows RFC 9112, section 3.2: a request has exactly one `Host` header, which is optional in HTTP/1.0, and the
+    /// host in the request target takes precedence over it.
     pub(crate) fn refusal<B>(&self, request: &Request<B>) -> Option<Response<ScrapeBody>> {
         let bad = |words| Some(plain(StatusCode::BAD_REQUEST, words));
         let mut headers = request.headers().get_all(HOST).iter();
         let (host, second) = (headers.next(), headers.next());
         if second.is_some() {
-            return bad("the request has more than one header Host\n");
+            return bad("the request has more than one Host header\n");
         }
         if host.is_none() && request.version() >= Version::HTTP_11 {
-            return bad("the request has no header Host\n");
+            return bad("the request has no Host header\n");
         }
         let in_header = match host.map(of_header) {
             None => None,
             Some(Some(name)) => Some(name),
-            Some(None) => return bad("the header Host is no host name or address\n"),
+            Some(None) => return bad("the Host header is not a host name or address\n"),
         };
         let target = request.uri().authority().map(Authority::host);
         let name = target.map(|host| normalized(host).unwrap_or_default()).or(in_header)?;
@@ -58,7 +59,7 @@ impl Hosts {
         Some(plain(
             StatusCode::MISDIRECTED_REQUEST,
             "the metrics are not served under this host name; \
-             METERKIT_PROMETHEUS_ALLOWED_HOSTS can name it\n",
+             add it to METERKIT_PROMETHEUS_ALLOWED_HOSTS to allow it\n",
         ))
     }
 
@@ -70,18 +71,21 @@ impl Hosts {
     }
 }
 
-/// Parses a comma list of names for [`Hosts`]. The error names the item.
+/// Parses a comma-separated list of names for [`Hosts`]. The error names the malformed item.
 pub(crate) fn parse(list: &str) -> Result<Vec<String>, String> {
     let items = list.split(',').map(str::trim).filter(|item| !item.is_empty());
     let name = |item| {
         normalized(item).ok_or_else(|| {
-            format!("`{item}` is no host name or address; write it without scheme, port and path")
+            format!(
+                "`{item}` is not a host name or address; write it without scheme, port and path"
+            )
         })
     };
     items.map(name).collect()
 }
 
-/// Returns the host without its port; an empty name if the header is empty. Returns `None` if the text is malformed.
+/// Returns the host in a `Host` header without its port, which is empty if the header is empty. Returns `None` if the
+/// header is malformed.
 fn of_header(value: &HeaderValue) -> Option<String> {
     let text = value.to_str().ok()?;
     let (host, port) = match text.rfind(':').filter(|at| !text[*at..].contains(']')) {
@@ -96,7 +100,8 @@ fn of_header(value: &HeaderValue) -> Option<String> {
     if host.is_empty() { Some(String::new()) } else { normalized(host) }
 }
 
-/// Returns a host in lower case, without a dot at its end, and an address in its shortest form.
+/// Returns a host name in lower case and without a trailing dot, or an address in its shortest form. Returns `None` if
+/// `host` is neither.
 fn normalized(host: &str) -> Option<String> {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     if let Ok(address) = bare.unwrap_or(host).parse::<IpAddr>() {
@@ -166,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn further_names_are_served_if_they_are_allowed_and_restrict_every_endpoint() {
+    fn further_names_are_served_and_restrict_every_endpoint() {
         let local = local(" Metrics.Example. ,10.0.0.1,[2001:db8::1],");
         let open = Hosts::new("0.0.0.0", "0.0.0.0".parse().unwrap(), &[]);
         let restricted =
@@ -188,12 +193,12 @@ mod tests {
         }
         for wrong in ["a b", "http://x", "x:80", "x/metrics", "ok,*"] {
             let error = parse(wrong).unwrap_err();
-            assert!(error.contains("is no host name or address"), "{error}");
+            assert!(error.contains("is not a host name or address"), "{error}");
         }
     }
 
     #[test]
-    fn there_is_one_host_unless_the_client_is_of_http_1_0() {
+    fn a_request_has_exactly_one_host_which_is_optional_in_http_1_0() {
         let local = local("");
         for (version, target, hosts, expected) in [
             (Version::HTTP_11, "/metrics", &[][..], 400),

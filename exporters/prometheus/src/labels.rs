@@ -1,4 +1,4 @@
-//! Labels of series and scopes in each format.
+//! Writes the labels of series and scopes in each format.
 
 use std::borrow::Cow;
 
@@ -8,12 +8,12 @@ use meterkit_rules::prometheus_name::{FamilyType, Names};
 
 use crate::text;
 
-/// The labels of a scope, and what is written of them for each of its series.
+/// The labels of a scope, and their text or message fields, which are written for each series of the scope.
 #[derive(Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Scope {
     labels: ScopeLabels<'static>,
     text: String,
-    /// As fields of a message; empty if the format is text.
+    /// The labels as message fields; empty in text formats.
     pub(crate) message: Vec<u8>,
 }
 
@@ -27,17 +27,17 @@ impl Scope {
     }
 }
 
-/// Writes labels in the order of a series.
+/// Writes the labels of series, and remembers keys that need no translation.
 ///
-/// The series of an instrument share the texts of their keys, and most keys are labels as they stand. So equal addresses
-/// mean that there is nothing to translate or to join.
+/// The series of an instrument share the texts of their keys, and most keys are valid label names. If the address of a
+/// key is already known, the key needs neither translation nor a search for other keys with the same label name.
 #[derive(Debug, Default)]
 pub(crate) struct SeriesLabels {
-    /// The way of naming that heads are written for.
+    /// The naming rules that the heads were written with.
     names: Names,
     /// The address of the scope.
     scope: usize,
-    /// The keys that are labels as they stand beside those of the scope, in the order in which series have them.
+    /// The keys that are valid label names and differ from the labels of the scope, in the order of the series.
     plain: Vec<PlainKey>,
 }
 
@@ -45,18 +45,19 @@ pub(crate) struct SeriesLabels {
 struct PlainKey {
     /// The address and the length of the text.
     place: (usize, usize),
-    /// What stands before the value in text.
+    /// The text before the value.
     head: String,
 }
 
 impl SeriesLabels {
-    /// Forgets all keys: those to come may have other labels.
+    /// Forgets all keys, because the keys of the next family may have other labels.
     pub(crate) fn clear(&mut self) {
         self.plain.clear();
     }
 
-    /// Calls `visit` with name and value of each label of a series. `label` names the label of an attribute key, always
-    /// in the same way. Returns whether those of the scope come on top.
+    /// Calls `visit` with the name and value of each label of a series. `label` returns the label name for an attribute
+    /// key, and must always return the same name for the same key. Returns whether the labels of the scope have to be
+    /// added unchanged.
     #[inline]
     #[must_use]
     pub(crate) fn visit<'a>(
@@ -95,7 +96,7 @@ impl SeriesLabels {
         comes_on_top
     }
 
-    /// Writes the labels of a series as text, without those of the scope, if all its keys are known as plain ones.
+    /// Writes the labels of a series as text, without those of the scope, if all its keys are known to be plain.
     /// Returns whether they are.
     #[inline]
     fn write_plain(&self, out: &mut String, attributes: &Attributes, scope: &Scope) -> bool {
@@ -118,7 +119,7 @@ impl SeriesLabels {
         are_plain
     }
 
-    /// Returns what is known of a plain key. `next` is where it is likely to be.
+    /// Returns the entry of a plain key, if it is known. `next` is the index at which the entry is likely to be.
     #[inline]
     fn plain(&self, next: &mut usize, key: &str) -> Option<&PlainKey> {
         let is_it = |known: &PlainKey| known.place == place(key);
@@ -134,7 +135,7 @@ fn is_empty(value: AttributeRef<'_>) -> bool {
     matches!(value, AttributeRef::Str(text) if text.is_empty())
 }
 
-/// Returns where a text is in memory.
+/// Returns the address and the length of a text.
 fn place(text: &str) -> (usize, usize) {
     (text.as_ptr() as usize, text.len())
 }
@@ -142,7 +143,7 @@ fn place(text: &str) -> (usize, usize) {
 #[inline]
 fn visit_text(label: &str, value: LabelText<'_>, visit: &mut impl FnMut(&str, &str)) {
     match value {
-        // Most labels are text, and integers would be allocated.
+        // Avoid an allocation for the two most common types.
         LabelText::Attribute(AttributeRef::Str(value)) => visit(label, value),
         LabelText::Attribute(AttributeRef::I64(value)) => {
             visit(label, itoa::Buffer::new().format(value));
@@ -151,7 +152,7 @@ fn visit_text(label: &str, value: LabelText<'_>, visit: &mut impl FnMut(&str, &s
     }
 }
 
-/// Writes all labels of a series as text: the same one for equal series only.
+/// Writes all labels of a series as text. Two series have the same text only if their labels are equal.
 pub(crate) fn write_series<'a>(
     out: &mut String,
     labels: &mut SeriesLabels,

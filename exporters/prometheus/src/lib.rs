@@ -2,13 +2,14 @@
 //!
 //! - [`render`] writes a snapshot in Prometheus' text format 0.0.4, and [`render_in`] in any [`Format`];
 //!   [`Exposition`] writes it piece by piece.
-//! - [`PrometheusServer`] serves `/metrics` on its own port, on the pipeline's runtime. It may require credentials, and
-//!   with the feature `tls` it serves HTTPS.
+//! - [`PrometheusServer`] serves `/metrics` on its own port, on the pipeline's runtime. It can require credentials and,
+//!   with the feature `tls`, serve HTTPS.
 //! - [`LivePage`] shows the metrics in a browser, and returns them as JSON.
-//! - [`Scrape`] returns the text to applications that have a server: it is a function and a `tower::Service`.
+//! - [`Scrape`] is for applications that run their own server: it answers scrapes as an async function or as a
+//!   `tower::Service`.
 //!
-//! A [`Translation`] determines how names become names of Prometheus. Scrapers that accept UTF-8 receive names with any
-//! characters; all others receive `_` in their places.
+//! A [`Translation`] determines how OpenTelemetry names become Prometheus names. Scrapers that accept UTF-8 receive
+//! names with any characters; for all others, characters outside Prometheus' legacy set are replaced with `_`.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -1,17 +1,17 @@
-//! The format of a scrape, by the `Accept` of its request.
+//! Content negotiation: chooses the format of a scrape from the `Accept` header of its request.
 //!
-//! By Prometheus' "Content negotiation" and, where that leaves something open, by what its Go client does:
+//! Follows Prometheus' "Content negotiation" and, where it is silent, the behavior of Prometheus' Go client:
 //!
-//! - The supported format of the highest quality wins. Among equals it is the first one of the header, and of two
-//!   versions of one media type the newer one.
-//! - OpenMetrics without a version is 0.0.1. Protobuf must name its message and be delimited.
-//! - Wildcards do not choose a format: a client that accepts anything, accepts no supported format, or sends no `Accept`
-//!   gets text 0.0.4.
-//! - Without `escaping`, or with an unknown scheme, names are escaped by `underscores`. `allow-utf-8` holds only in
-//!   formats that can write any name, so not in text 0.0.4 and OpenMetrics 0.0.1.
+//! - The supported format with the highest quality wins. Among formats of equal quality, the one listed first wins,
+//!   except that the newer of two versions of the same media type wins.
+//! - OpenMetrics without a version means 0.0.1. Protobuf must name its message and be delimited.
+//! - Wildcards do not choose a format: a client that accepts anything, accepts no supported format, or sends no
+//!   `Accept` gets text 0.0.4.
+//! - Without `escaping`, or with an unknown scheme, names are escaped with `underscores`. `allow-utf-8` applies only to
+//!   formats that can write any name, and therefore not to text 0.0.4 and OpenMetrics 0.0.1.
 //!
-//! The answer names the format and the scheme that were negotiated, also if no name had to be escaped. OpenMetrics 2.0,
-//! which is experimental, is not offered.
+//! The response names the negotiated format and escaping scheme even if no name had to be escaped. OpenMetrics 2.0 is
+//! experimental and not offered.
 
 use http::HeaderMap;
 use http::header::ACCEPT;
@@ -20,12 +20,12 @@ use meterkit_rules::prometheus_name::Escaping;
 use crate::accept::{Accepted, items, values};
 use crate::format::Format;
 
-/// Returns the format for a client that sent these headers, and how names are escaped in it.
+/// Returns the format and the escaping scheme for a client that sent these headers.
 pub(crate) fn negotiated(headers: &HeaderMap) -> (Format, Escaping) {
     negotiated_in(values(headers, &ACCEPT))
 }
 
-/// Returns the same for the values of `Accept`.
+/// Returns the format and the escaping scheme for these values of `Accept`.
 pub(crate) fn negotiated_in<'a>(accept: impl Iterator<Item = &'a str>) -> (Format, Escaping) {
     let mut best: Option<(u16, Format, Escaping)> = None;
     for item in items(accept).filter(|item| item.quality > 0) {
@@ -47,7 +47,7 @@ fn format_of(item: &Accepted<'_>) -> Option<Format> {
         return match version {
             Some("0.0.4") => Some(Format::Text),
             Some("1.0.0") => Some(Format::QuotedText),
-            // Only a reader of the newer version knows this scheme.
+            // Only a client that reads version 1.0.0 knows this scheme.
             None if scheme_of(item) == Some(Escaping::AllowUtf8) => Some(Format::QuotedText),
             None => Some(Format::Text),
             Some(_) => None,

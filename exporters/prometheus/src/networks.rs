@@ -1,26 +1,29 @@
-//! The networks whose clients may connect.
+//! The networks from which clients may connect.
 
 use std::net::IpAddr;
 
-/// The networks from which connections are accepted. All of them by default.
+/// The networks from which connections are accepted. The default accepts all networks.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Networks(Vec<Network>);
 
-/// The addresses that begin with the same bits.
+/// A network: all addresses that share a prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Network {
     address: IpAddr,
-    /// How many bits.
+    /// Length of the prefix in bits.
     prefix: u32,
 }
 
 impl Networks {
-    /// Parses a comma list of networks such as `10.0.0.0/8`, and of addresses. The error names the item.
+    /// Parses a comma-separated list of networks, such as `10.0.0.0/8`, and addresses. The error names the malformed
+    /// item.
     pub(crate) fn parse(list: &str) -> Result<Self, String> {
         let items = list.split(',').map(str::trim).filter(|item| !item.is_empty());
         let networks: Vec<_> = items.map(Network::parse).collect::<Result<_, _>>()?;
         if networks.is_empty() {
-            return Err("names no network; write some such as `10.0.0.0/8`, or unset it".to_owned());
+            return Err(
+                "contains no network; list networks such as `10.0.0.0/8`, or unset it".to_owned()
+            );
         }
         Ok(Self(networks))
     }
@@ -40,7 +43,7 @@ impl Network {
         };
         let Ok(written) = address.parse::<IpAddr>() else {
             return Err(format!(
-                "`{text}` is no network; write an address, or a network such as `10.0.0.0/8`"
+                "`{text}` is not a network; write an address, or a network such as `10.0.0.0/8`"
             ));
         };
         let bits = width(written);
@@ -51,10 +54,10 @@ impl Network {
         };
         let Some(prefix) = prefix else {
             return Err(format!(
-                "`{text}` is no network; after `/`, write a number from 0 to {bits}"
+                "`{text}` is not a network; after `/`, write a number from 0 to {bits}"
             ));
         };
-        // A mapped address is one of IPv4, if the prefix covers what makes it so.
+        // Treat an IPv4-mapped address as IPv4 if the prefix covers the mapping bits.
         let mut network = Self { address: written, prefix };
         let mapped = bits - 32;
         if written.is_ipv6() && written.to_canonical().is_ipv4() && prefix >= mapped {
@@ -64,7 +67,8 @@ impl Network {
         if first != network.address {
             let Self { prefix, .. } = network;
             return Err(format!(
-                "`{text}` has bits beyond its prefix; write `{first}/{prefix}` for the network, or the address alone"
+                "`{text}` has bits set beyond its prefix; write `{first}/{prefix}` for the network, or the address \
+                 alone"
             ));
         }
         Ok(network)
@@ -75,7 +79,7 @@ impl Network {
             && Self { address: client, ..self }.first() == self.address
     }
 
-    /// Returns the first address of the network that this address is in.
+    /// Returns the first address of the network.
     fn first(self) -> IpAddr {
         let cleared = width(self.address) - self.prefix;
         match self.address {
@@ -130,20 +134,23 @@ mod tests {
     }
 
     #[test]
-    fn a_network_that_is_none_is_named_with_what_to_write() {
+    fn the_error_names_a_malformed_network_and_what_to_write() {
         for (list, said) in [
-            ("10.0.0.0/33", "`10.0.0.0/33` is no network; after `/`, write a number from 0 to 32"),
+            (
+                "10.0.0.0/33",
+                "`10.0.0.0/33` is not a network; after `/`, write a number from 0 to 32",
+            ),
             ("::/129", "a number from 0 to 128"),
-            ("10.0.0.0/", "`10.0.0.0/` is no network"),
-            ("10.0.0.0/+8", "`10.0.0.0/+8` is no network"),
-            ("10.0.0.0/8/8", "`10.0.0.0/8/8` is no network"),
-            ("10.0.0/8", "`10.0.0/8` is no network; write an address"),
-            ("localhost", "`localhost` is no network"),
-            ("10.0.0.0/8,*", "`*` is no network"),
-            ("10.0.0.1/8", "`10.0.0.1/8` has bits beyond its prefix; write `10.0.0.0/8`"),
+            ("10.0.0.0/", "`10.0.0.0/` is not a network"),
+            ("10.0.0.0/+8", "`10.0.0.0/+8` is not a network"),
+            ("10.0.0.0/8/8", "`10.0.0.0/8/8` is not a network"),
+            ("10.0.0/8", "`10.0.0/8` is not a network; write an address"),
+            ("localhost", "`localhost` is not a network"),
+            ("10.0.0.0/8,*", "`*` is not a network"),
+            ("10.0.0.1/8", "`10.0.0.1/8` has bits set beyond its prefix; write `10.0.0.0/8`"),
             ("2001:db8::1/32", "write `2001:db8::/32`"),
             ("::ffff:10.0.0.1/104", "write `10.0.0.0/8`"),
-            (" , ", "names no network"),
+            (" , ", "contains no network"),
         ] {
             let error = Networks::parse(list).unwrap_err();
             assert!(error.contains(said), "{error}");

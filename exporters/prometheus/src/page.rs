@@ -1,4 +1,4 @@
-//! The live page: the metrics of a program in a browser, and as JSON.
+//! The live page: shows the metrics of a program in a browser, and returns them as JSON.
 
 mod json;
 
@@ -22,7 +22,7 @@ use crate::body::ScrapeBody;
 use crate::options::ExpositionOptions;
 use crate::scrape::{closed, coded, coding, plain};
 
-/// One document that needs no other: its policy lets it load nothing.
+/// The page as one self-contained document: its content security policy lets it load nothing.
 const DOCUMENT: &str = concat!(
     include_str!("page/head.html"),
     "<style>",
@@ -34,8 +34,8 @@ const DOCUMENT: &str = concat!(
     "</script>",
 );
 
-/// Allows the style and the script of the document alone, by their hashes, which a test compares. The document may send
-/// requests only to its own origin.
+/// The content security policy of the page. Allows only the document's own style and script, identified by their
+/// hashes, which a test compares. The document may send requests only to its own origin.
 static POLICY: HeaderValue = HeaderValue::from_static(concat!(
     "default-src 'none'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; ",
     "style-src '",
@@ -46,16 +46,16 @@ static POLICY: HeaderValue = HeaderValue::from_static(concat!(
     "'",
 ));
 
-/// Shows all metrics and the health of all targets in a browser, and returns the same as JSON.
+/// Shows all metrics and the health of all targets in a browser, and returns the same data as JSON.
 ///
-/// A [`PrometheusServer`](crate::PrometheusServer) serves it at `/`. For applications that have a server of their own, it
-/// is a [`tower::Service`](tower_service::Service) to mount at any path; with axum:
-/// `Router::new().route_service("/status", page)`. It shows what the program measures, where it sends this, and the last
-/// errors, so mount it behind the application's own authentication. Cheap to clone.
+/// A [`PrometheusServer`](crate::PrometheusServer) serves this page at `/`. For applications that run their own server,
+/// the page is a [`tower::Service`](tower_service::Service) to mount at any path; with axum:
+/// `Router::new().route_service("/status", page)`. The page shows the program's metrics, the addresses of its targets
+/// and their last errors, so mount it behind the application's own authentication. Cheap to clone.
 ///
-/// A request gets JSON if its path ends with `.json`, or if it has `Accept: application/json`; all others get the page,
-/// which asks for JSON at its own address while it is open and visible. Requests count neither as scrapes nor as
-/// successes of a target.
+/// A request gets JSON if its path ends with `.json`, or if it sends `Accept: application/json` without `text/html`.
+/// All other requests get the page, which requests JSON from its own address while it is open and visible. Requests
+/// count neither as scrapes nor as successes of a target.
 ///
 /// # JSON
 ///
@@ -76,15 +76,16 @@ static POLICY: HeaderValue = HeaderValue::from_static(concat!(
 /// }
 /// ```
 ///
-/// - `version` rises when a member changes its meaning or goes. Readers should ignore members that they do not know.
+/// - `version` is incremented when a member changes its meaning or is removed. Readers should ignore unknown members.
 /// - `health` is [`Health::to_json`](meterkit_pipeline::Health::to_json).
-/// - Metrics have OpenTelemetry's names, and their scopes and series are ordered. `kind` is that of the instrument; `type`
-///   is that of the data: `gauge`, `sum`, `histogram`, `exponential_histogram` or `summary`. All values are cumulative.
-/// - Labels and attributes are texts. Times are seconds since 1970.
-/// - Series of gauges and sums have `value`; those of histograms `count`, `sum`, `min`, `max` and `buckets`, which lists
-///   `[lower, upper, count]` of each bucket with values, in rising order, and `null` for a bound that is infinite; those of
-///   summaries `count`, `sum` and `quantiles`, a list of `[quantile, value]`.
-/// - Numbers that JSON lacks are the texts `"NaN"`, `"+Inf"` and `"-Inf"`.
+/// - Metrics have OpenTelemetry names; scopes and series are sorted. `kind` is the kind of the instrument; `type` is
+///   the type of the data: `gauge`, `sum`, `histogram`, `exponential_histogram` or `summary`. All values are
+///   cumulative.
+/// - Values of labels and attributes are strings. Times are seconds since 1970.
+/// - A series of a gauge or a sum has `value`. A series of a histogram has `count`, `sum`, `min`, `max` and `buckets`,
+///   a list of `[lower, upper, count]` for each non-empty bucket in ascending order, with `null` for an infinite
+///   boundary. A series of a summary has `count`, `sum` and `quantiles`, a list of `[quantile, value]`.
+/// - Numbers that JSON cannot represent are the strings `"NaN"`, `"+Inf"` and `"-Inf"`.
 #[derive(Clone, Debug)]
 pub struct LivePage {
     source: Source,
@@ -92,20 +93,20 @@ pub struct LivePage {
 }
 
 impl LivePage {
-    /// Creates the page of the pipeline behind `source`.
+    /// Creates a page that shows the pipeline behind `source`.
     pub fn new(source: Source) -> Self {
         Self { source, options: ExpositionOptions::new() }
     }
 
-    /// Sets whether the metrics of the library itself are shown, as for a scrape. The page shows names as they were
-    /// recorded, so other options have no effect.
+    /// Sets the exposition options, of which only [`self_metrics`](ExpositionOptions::self_metrics) has an effect: it
+    /// decides whether the page shows the metrics of the library itself. Names appear as they were recorded.
     #[must_use]
     pub fn options(mut self, options: ExpositionOptions) -> Self {
         self.options = options;
         self
     }
 
-    /// Answers a request with the page or with JSON.
+    /// Returns the page or the JSON for a request.
     pub(crate) async fn answer<B>(&self, request: &Request<B>) -> Response<ScrapeBody> {
         let (method, headers) = (request.method(), request.headers());
         let is_json = request.uri().path().ends_with(".json") || accepts_json(headers);
@@ -140,7 +141,7 @@ impl LivePage {
         let Ok(body) = body else {
             return plain(
                 StatusCode::INTERNAL_SERVER_ERROR,
-                "the answer could not be compressed\n",
+                "the response could not be compressed\n",
             );
         };
         let mut response = coded(method, coding, body);
@@ -162,7 +163,7 @@ impl LivePage {
     }
 }
 
-/// Returns whether a client asks for JSON by name, and not for a page.
+/// Returns whether a client explicitly accepts JSON, and does not accept HTML.
 fn accepts_json(headers: &HeaderMap) -> bool {
     let has = |name: &str| {
         let mut list = items(values(headers, &ACCEPT));
@@ -182,7 +183,7 @@ impl<B> Service<Request<B>> for LivePage {
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let page = self.clone();
-        // Not the body, which may not be `Send`.
+        // Drop the body, which may not be `Send`.
         let request = Request::from_parts(request.into_parts().0, ());
         Box::pin(async move { Ok(page.answer(&request).await) })
     }

@@ -2,13 +2,14 @@
 
 use http::Uri;
 
-/// Returns the path, or why it cannot be one.
+/// Returns `text` if it is a URL path, or an error text that says what is wrong.
 pub(crate) fn parse(text: &str) -> Result<String, String> {
     let is_whole = |uri: &Uri| uri.path() == text && uri.path().starts_with('/');
     match text.parse::<Uri>() {
         Ok(uri) if is_whole(&uri) => Ok(text.to_owned()),
-        _ => Err("is not the path of a URL; write one that begins with `/`, such as `/metrics`"
-            .to_owned()),
+        _ => {
+            Err("is not a URL path; write one that begins with `/`, such as `/metrics`".to_owned())
+        }
     }
 }
 

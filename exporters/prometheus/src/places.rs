@@ -1,12 +1,12 @@
-//! Places for connections, and which connection is closed when all places are taken.
+//! Limits the number of connections, and chooses which connection to close when the limit is reached.
 //!
-//! A connection is pending until its first request, and served from then on; idle connections between requests are
-//! served ones. Each kind has places of its own, so that clients that connect and say nothing, or never finish a TLS
-//! handshake, compete with each other only.
+//! A connection is *pending* until its first request, and *served* from then on, also while it is idle between
+//! requests. Each kind has its own limit, so that clients that connect and send nothing, or never finish a TLS
+//! handshake, compete only with each other.
 //!
-//! When all places are taken, a new connection replaces one that waits for its client: an idle one if there is any, else
-//! one whose client takes its answer slowly. Among several, it is one of the client with the most connections, and of
-//! these the one that has waited longest. Connections that wait for us keep their places.
+//! When the limit is reached, a new connection replaces one that waits for its client: an idle connection if there is
+//! one, otherwise one whose client reads its response slowly. Among several candidates, the client with the most
+//! connections loses the one that has waited longest. Connections that wait for the server keep their places.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -20,13 +20,13 @@ use tokio::time::timeout;
 
 use crate::connection::Progress;
 
-/// How many connections may be pending, unless more may be served.
+/// Minimum limit of pending connections. A higher limit of served connections applies to pending ones too.
 const PENDING: usize = 128;
 
-/// How often a connection without a place looks for one. It is also woken when another connection ends.
+/// How often a connection without a place checks for a free one. The end of another connection also wakes it.
 const RETRY: Duration = Duration::from_millis(50);
 
-/// The places of an endpoint. Cheap to clone.
+/// The connection limits of an endpoint. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Places(Arc<Shared>);
 
@@ -40,7 +40,7 @@ struct Pools {
     served: Pool,
     /// The number of the next connection.
     next: u64,
-    /// What the connections of a client share, by its address.
+    /// A counter per client address, whose clones are held by the connections of that client.
     clients: HashMap<IpAddr, Arc<()>>,
 }
 
@@ -50,13 +50,13 @@ struct Pool {
 }
 
 struct Connection {
-    /// As many of it exist as the client has connections, and one more.
+    /// Its strong count is one more than the client's number of connections.
     client: Arc<()>,
     progress: Progress,
 }
 
 impl Places {
-    /// Creates places for this many served connections.
+    /// Creates the limits: `served` connections, and at least [`PENDING`] pending ones.
     pub(crate) fn new(served: usize) -> Self {
         let pool = |limit| Pool { limit, connections: HashMap::new() };
         let (pending, served) = (pool(served.max(PENDING)), pool(served));
@@ -64,7 +64,7 @@ impl Places {
         Self(Arc::new(Shared { pools, has_left: Notify::new() }))
     }
 
-    /// Returns a place for a pending connection, once there is one.
+    /// Waits for a free place for a pending connection and takes it.
     pub(crate) async fn enter(&self, peer: IpAddr, progress: &Progress) -> Place {
         loop {
             if let Some(place) = self.try_enter(peer, progress) {
@@ -90,21 +90,23 @@ impl Places {
         Some(Place { places: self.clone(), number })
     }
 
-    /// Closes a connection, so that its file descriptor is free. Returns whether one waited for its client.
+    /// Closes a connection that waits for its client, to free its file descriptor. Returns whether such a connection
+    /// existed.
     pub(crate) fn free_one(&self) -> bool {
         let mut pools = self.0.pools.lock().unpoisoned();
         pools.pending.cut_one_off() || pools.served.cut_one_off()
     }
 }
 
-/// The place of a connection. Free again when it is dropped.
+/// The place of a connection. Dropping it frees the place.
 pub(crate) struct Place {
     places: Places,
     number: u64,
 }
 
 impl Place {
-    /// Makes the connection a served one, once there is a place. Returns at once if it is one already.
+    /// Waits for a free served place and moves the connection there. Returns at once if the connection is already
+    /// served.
     pub(crate) async fn promote(&self) {
         while !self.try_promote() {
             let _ = timeout(RETRY, self.places.0.has_left.notified()).await;
@@ -137,12 +139,12 @@ impl Drop for Place {
 }
 
 impl Pool {
-    /// Returns whether there is room for another connection, and makes it if need be.
+    /// Returns whether there is room for another connection, after closing one if the limit is reached.
     fn has_room(&mut self) -> bool {
         self.connections.len() < self.limit || self.cut_one_off()
     }
 
-    /// Closes the most dispensable connection. Returns whether there was one.
+    /// Closes the connection that the rules of this module choose. Returns whether such a connection existed.
     fn cut_one_off(&mut self) -> bool {
         let waiting = self.connections.iter().filter_map(|(number, connection)| {
             let waiting = connection.progress.waits()?;
@@ -151,17 +153,19 @@ impl Pool {
         });
         let Some((.., number)) = waiting.min() else { return false };
         if let Some(connection) = self.connections.remove(&number) {
-            tracing::debug!("scrape connection closed: another one needs its place");
+            tracing::debug!(
+                "scrape connection closed: the connection limit is reached and a new client needs its place"
+            );
             connection.progress.cut_off();
         }
         true
     }
 }
 
-/// Returns an address, or the part of one that is assigned to a client as a whole.
+/// Returns the address that identifies a client: an IPv4 address, or the /64 prefix of an IPv6 address.
 fn client(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
-        // A client that has one address of a /64 has all of them.
+        // A whole /64 is usually assigned to one client.
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
         address => address,
     }
@@ -192,12 +196,12 @@ mod tests {
         let place = places.enter(peer.parse().unwrap(), &progress).await;
         let task = spawn(std::future::pending());
         progress.served_by(task.abort_handle());
-        // The clock may be coarse.
+        // Lets a coarse clock advance.
         sleep(Duration::from_millis(2)).await;
         Connection { place, progress, task }
     }
 
-    /// A served connection, whose answer is done unless `is_busy`.
+    /// Returns a served connection whose response is complete unless `is_busy`.
     async fn served(places: &Places, peer: &str, is_busy: bool) -> Connection {
         let connection = enter(places, peer).await;
         connection.progress.request_came();
@@ -240,7 +244,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_is_being_answered_keeps_the_place_and_others_wait_for_it() {
+    async fn a_connection_that_is_being_answered_keeps_its_place_and_others_wait() {
         let places = Places::new(1);
         let busy = served(&places, "10.0.0.1", true).await;
         let next = enter(&places, "10.0.0.2").await;
@@ -251,7 +255,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn silent_connections_compete_with_each_other_only() {
+    async fn silent_connections_compete_only_with_each_other() {
         let places = Places::new(1);
         let idle = served(&places, "10.0.0.1", false).await;
         let mut silent = Vec::new();

@@ -4,10 +4,11 @@ use crate::credentials::Credentials;
 use crate::networks::Networks;
 use crate::tls::ServerTls;
 
-/// Whom an endpoint serves, under which names, and by which certificate it is known. By default everybody, under those
-/// of the address that it listens on, and without one.
+/// Access control of an endpoint: the credentials it requires, its TLS certificate, and the host names and networks it
+/// serves. For [`PrometheusServer::protection`](crate::PrometheusServer::protection).
 ///
-/// For [`PrometheusServer::protection`](crate::PrometheusServer::protection).
+/// The default requires no credentials, uses no TLS, accepts connections from every network, and applies the host
+/// rules of [`PrometheusServer::allowed_hosts`](crate::PrometheusServer::allowed_hosts) without further names.
 #[derive(Clone, Debug, Default)]
 pub struct Protection {
     pub(crate) credentials: Option<Credentials>,

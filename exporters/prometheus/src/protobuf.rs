@@ -1,7 +1,7 @@
-//! Prometheus' protobuf format: messages `MetricFamily`, each behind its length.
+//! Prometheus' protobuf format: a sequence of `MetricFamily` messages, each preceded by its length.
 //!
-//! By `io/prometheus/client/metrics.proto`. Values are written even if they are zero, as in that version of the
-//! language a field without a value is not there.
+//! Follows `io/prometheus/client/metrics.proto`. Zero values are written too: that file uses proto2, where a field that
+//! is left out counts as absent.
 
 use std::borrow::Cow;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -23,7 +23,7 @@ pub(crate) struct Protobuf {
     names: Names,
     starts: Starts,
     series_labels: SeriesLabels,
-    /// Scratch for messages, each inside of the one before it.
+    /// Buffers for nested messages, from the outermost to the innermost.
     metric: Vec<u8>,
     value: Vec<u8>,
     part: Vec<u8>,
@@ -31,10 +31,10 @@ pub(crate) struct Protobuf {
     classic: Vec<u64>,
 }
 
-/// So much of a family is kept while its length is counted.
+/// How many bytes of a family are buffered while its length is computed.
 const KEPT: usize = 64 * 1024;
 
-/// `io.prometheus.client.MetricType`
+/// Values of `io.prometheus.client.MetricType`.
 const COUNTER: u64 = 0;
 const GAUGE: u64 = 1;
 const SUMMARY: u64 = 2;
@@ -87,8 +87,8 @@ impl Protobuf {
         delimited(out, &family);
     }
 
-    /// Begins a family. Its length stands first, so all its series are written twice, but for those that one piece
-    /// holds. Returns the first series that is left to write.
+    /// Begins a family. Its length comes first, so all series are encoded here to compute it; those that exceed
+    /// [`KEPT`] bytes are encoded again later. Returns the position of the first series that is left to write.
     pub(crate) fn start(
         &mut self,
         out: &mut BytesMut,
@@ -131,7 +131,7 @@ impl Protobuf {
         out.extend_from_slice(&self.metric);
     }
 
-    /// Writes the message `Metric` of a series to `self.metric`.
+    /// Writes the `Metric` message of a series to `self.metric`. Returns `false` if the series cannot be written.
     fn metric(&mut self, series: Series<'_>) -> bool {
         let Series { family_type, names, scope, data, at, ladder, exemplars } = series;
         let Some(attributes) = data.attributes_at(at) else { return false };
@@ -255,7 +255,7 @@ impl Protobuf {
         double(&mut self.value, 2, sample_value(sum));
     }
 
-    /// Writes the spans as this field, and the deltas as the next one.
+    /// Writes the spans as field `field`, and the deltas as the field with the next number.
     fn native_buckets(&mut self, field: u32, buckets: &NativeBuckets) {
         for (offset, length) in &buckets.spans {
             self.part.clear();
@@ -270,7 +270,7 @@ impl Protobuf {
         }
     }
 
-    /// Writes when a series began to count.
+    /// Writes the start time of a series.
     fn created(&mut self, field: u32, start: SystemTime) {
         let Some(start) = self.starts.since_1970(start) else { return };
         self.inner.clear();
@@ -279,13 +279,13 @@ impl Protobuf {
     }
 }
 
-/// Writes the fields of the message `Timestamp`.
+/// Writes the fields of a `Timestamp` message.
 fn timestamp(out: &mut Vec<u8>, since_1970: Duration) {
     number(out, 1, since_1970.as_secs());
     number(out, 2, since_1970.subsec_nanos().into());
 }
 
-/// Writes a message `Exemplar`.
+/// Writes an `Exemplar` message.
 #[cold]
 fn write_exemplar(out: &mut Vec<u8>, field: u32, exemplar: &Exemplar) {
     let [mut written, mut part, mut time] = [(); 3].map(|()| Vec::new());
@@ -298,7 +298,7 @@ fn write_exemplar(out: &mut Vec<u8>, field: u32, exemplar: &Exemplar) {
     message(out, field, &written);
 }
 
-/// Returns the fields of `MetricFamily` that stand before its metrics.
+/// Returns the fields of `MetricFamily` that precede its metrics.
 fn head_of(Head { name, family_type, help, unit }: Head<'_>) -> Vec<u8> {
     let mut head = Vec::new();
     message(&mut head, NAME, name.as_bytes());
@@ -321,7 +321,7 @@ fn head_of(Head { name, family_type, help, unit }: Head<'_>) -> Vec<u8> {
     head
 }
 
-/// Writes a message `LabelPair`.
+/// Writes a `LabelPair` message.
 fn label(out: &mut Vec<u8>, part: &mut Vec<u8>, name: &str, value: &str) {
     part.clear();
     message(part, 1, name.as_bytes());
@@ -344,7 +344,7 @@ fn tag(out: &mut Vec<u8>, field: u32, wire_type: u32) {
     varint(out, u64::from(field << 3 | wire_type));
 }
 
-/// Writes a field with a message, a text or a list of numbers.
+/// Writes a field that contains a message, a string or a packed list of numbers.
 fn message(out: &mut Vec<u8>, field: u32, bytes: &[u8]) {
     tag(out, field, DELIMITED);
     varint(out, bytes.len() as u64);
@@ -375,7 +375,7 @@ fn varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-/// Small numbers of either sign become small ones.
+/// Returns the ZigZag encoding, which maps numbers with a small absolute value to small unsigned ones.
 fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
 }

@@ -1,4 +1,4 @@
-//! A whole snapshot at once.
+//! Writes a whole snapshot at once.
 
 use bytes::Bytes;
 use meterkit_pipeline::Snapshot;
@@ -10,10 +10,10 @@ use crate::options::ExpositionOptions;
 
 /// Writes `snapshot` in Prometheus' text format 0.0.4.
 ///
-/// Families are ordered by name, their series by scope and labels: the same metrics give the same text. Names follow
-/// OpenTelemetry's "Prometheus and OpenMetrics Compatibility": unit suffixes, `_total` once, `otel_scope_*` labels,
-/// and `target_info` for the resource. Exponential histograms, which this format does not know, have classic buckets
-/// at powers of two: see [`Ladder`](meterkit_prometheus_model::Ladder).
+/// Families are sorted by name, and their series by scope and labels, so that equal metrics result in equal text. Names
+/// follow OpenTelemetry's "Prometheus and OpenMetrics Compatibility": unit suffixes, one `_total` suffix,
+/// `otel_scope_*` labels, and `target_info` for the resource. This format does not support exponential histograms, so
+/// they are written with classic buckets at powers of two; see [`Ladder`](meterkit_prometheus_model::Ladder).
 ///
 /// ```
 /// # use meterkit_core::{Attributes, Registry};
@@ -37,11 +37,11 @@ pub fn render(snapshot: &Snapshot) -> String {
     render_with(snapshot, Names::default())
 }
 
-/// Writes `snapshot` like [`render`], with other names.
+/// Writes `snapshot` like [`render`], with other naming rules.
 ///
-/// A name that is not legal in version 0.0.4 stands between quotes, as version 1.0.0 of the format has it:
-/// `{"http.requests","http.route"="/"} 1`. Only [`Translation::utf8`] makes such names; pass it only for readers that
-/// asked for them.
+/// A name that is not legal in version 0.0.4 of the format is written in quotes, as in version 1.0.0:
+/// `{"http.requests","http.route"="/"} 1`. Only [`Translation::utf8`] produces such names; pass it only for readers
+/// that asked for them.
 ///
 /// [`Translation::utf8`]: meterkit_rules::prometheus_name::Translation::utf8
 pub fn render_with(snapshot: &Snapshot, names: Names) -> String {
@@ -49,8 +49,8 @@ pub fn render_with(snapshot: &Snapshot, names: Names) -> String {
     String::from_utf8(text).unwrap_or_else(|text| String::from_utf8_lossy(text.as_bytes()).into())
 }
 
-/// Writes `snapshot` in any format and with any names or [options](ExpositionOptions), as one whole. [`Exposition`](crate::Exposition) writes the same
-/// piece by piece.
+/// Writes the whole `snapshot` in any format, with any naming rules or [options](ExpositionOptions).
+/// [`Exposition`](crate::Exposition) writes the same piece by piece.
 ///
 /// ```
 /// # use meterkit_core::{Attributes, Registry};

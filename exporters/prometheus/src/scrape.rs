@@ -1,4 +1,6 @@
-//! Scrapes: responses with all metrics, from an application's own server or from ours.
+//! Scrapes: responses with all metrics, served by the application's own server or by [`PrometheusServer`].
+//!
+//! [`PrometheusServer`]: crate::PrometheusServer
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -23,30 +25,31 @@ use crate::negotiation;
 use crate::options::ExpositionOptions;
 use crate::unknown_units;
 
-/// The content type of the text that scrapes give.
+/// The content type of the text that [`Scrape::text`] returns.
 pub const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The content type of a text in which names may have any characters, for scrapers that ask for it.
+/// The content type of a text in which names may contain any characters, for scrapers that ask for it.
 pub const UTF8_TEXT_FORMAT: &str = "text/plain; version=1.0.0; charset=utf-8; escaping=allow-utf-8";
 
-/// What self-metrics have as `otel.component.type`.
+/// The value of `otel.component.type` in self-metrics.
 const COMPONENT_TYPE: &str = "prometheus_http_text_metric_exporter";
 
-/// Returns the scrape endpoint at `url`, as self-metrics and health show it.
-/// [`BoundServer::url`](crate::BoundServer::url) returns the URL.
+/// Returns the endpoint under which self-metrics and health report scrapes at `url`, which is usually
+/// [`BoundServer::url`](crate::BoundServer::url).
 pub fn endpoint(source: &Source, url: &str) -> Endpoint {
     source.endpoint("prometheus", COMPONENT_TYPE, url)
 }
 
-/// Returns what a scrape gets, and serves it: as a function, or as a [`tower::Service`](tower_service::Service) for
-/// applications that have a server of their own.
+/// Answers scrapes for applications that run their own server: as functions, or as a
+/// [`tower::Service`](tower_service::Service).
 ///
 /// Concurrent scrapes share one collection. Cheap to clone.
 ///
-/// As a service it answers `GET` and `HEAD` on whatever path it is mounted at; with axum:
-/// `Router::new().route_service("/metrics", scrape)`. `Accept` determines the [format](crate::Format), `Accept-Encoding`
-/// the compression, and `X-Prometheus-Scrape-Timeout-Seconds` how long it waits for the collection. A long answer is
-/// written as the client takes it; it has no `Content-Length`, nor has the answer to a `HEAD` for it.
+/// The service answers `GET` and `HEAD` on whatever path it is mounted at; with axum:
+/// `Router::new().route_service("/metrics", scrape)`. `Accept` determines the [format](crate::Format),
+/// `Accept-Encoding` the compression, and `X-Prometheus-Scrape-Timeout-Seconds` how long to wait for the collection. A
+/// long response is written as the client reads it, and therefore has no `Content-Length`, not even for a `HEAD`
+/// request.
 #[derive(Clone, Debug)]
 pub struct Scrape {
     source: Source,
@@ -56,28 +59,28 @@ pub struct Scrape {
 }
 
 impl Scrape {
-    /// Scrapes of the pipeline behind `source`. Self-metrics and health have them as `scrape`.
+    /// Creates a scrape service for the pipeline behind `source`. Self-metrics and health show it as `scrape`.
     pub fn new(source: Source) -> Self {
         let endpoint = source.endpoint("scrape", COMPONENT_TYPE, "served by the application");
         Self::of(source, endpoint)
     }
 
-    /// Sets how names become those of Prometheus. [`Translation::UnderscoreEscapingWithSuffixes`] by default. More
-    /// of it at [`ExpositionOptions::translation`].
+    /// Sets how OpenTelemetry names are translated to Prometheus names.
+    /// [`Translation::UnderscoreEscapingWithSuffixes`] by default. See [`ExpositionOptions::translation`].
     #[must_use]
     pub fn translation(mut self, translation: Translation) -> Self {
         self.options = self.options.translation(translation);
         self
     }
 
-    /// Sets names and labels, in place of those that were set before.
+    /// Sets which metrics, names and labels a scrape has. Replaces all options that were set before.
     #[must_use]
     pub fn options(mut self, options: ExpositionOptions) -> Self {
         self.options = options;
         self
     }
 
-    /// Scrapes that are served at `url`, as `prometheus`.
+    /// Creates a scrape service that self-metrics and health show as `prometheus` at `url`.
     pub(crate) fn at(source: Source, url: &str) -> Self {
         let endpoint = endpoint(&source, url);
         Self::of(source, endpoint)
@@ -89,31 +92,31 @@ impl Scrape {
         Self { source, endpoint, options, are_units_checked }
     }
 
-    /// Returns the metrics as text, at most `METERKIT_SNAPSHOT_MAX_AGE` old. Its content type is that of the text
-    /// format, `text/plain; version=0.0.4; charset=utf-8`, which every scraper reads.
+    /// Returns the metrics in the text format 0.0.4, which every scraper reads and whose content type is
+    /// [`TEXT_FORMAT`]. The values are at most `METERKIT_SNAPSHOT_MAX_AGE` old.
     ///
     /// # Errors
     ///
-    /// [`Closed`] after `shutdown()`.
+    /// Returns [`Closed`] after `shutdown()`.
     pub async fn text(&self) -> Result<Bytes, Closed> {
         self.whole(Format::Text, Escaping::Underscores).await
     }
 
-    /// Returns the content type and the body of the answer to a request with this `Accept`.
+    /// Returns the content type and the body of the response to a request with this `Accept` header.
     ///
-    /// Both are those of the format that the client prefers among those that it accepts: `Content-Type` as
-    /// [`Format::content_type`] returns it. Prometheus 3 gets OpenMetrics or protobuf, and a client that accepts anything
-    /// gets what [`text`](Self::text) returns.
+    /// The format is the one that the client prefers among the supported ones; the content type is that of
+    /// [`Format::content_type`]. Prometheus 3 gets OpenMetrics or protobuf. A client that accepts anything gets the
+    /// same body as from [`text`](Self::text).
     ///
     /// # Errors
     ///
-    /// [`Closed`] after `shutdown()`.
+    /// Returns [`Closed`] after `shutdown()`.
     pub async fn text_for(&self, accept: &str) -> Result<(String, Bytes), Closed> {
         let (format, escaping) = negotiation::negotiated_in([accept].into_iter());
         Ok((format.content_type(escaping), self.whole(format, escaping).await?))
     }
 
-    /// Like [`text`](Self::text), for programs without a runtime. Callbacks may run on this thread.
+    /// Returns the same as [`text`](Self::text), for programs without a runtime. Callbacks may run on this thread.
     pub fn text_blocking(&self) -> Bytes {
         let asked = Instant::now();
         let snapshot = self.source.snapshot_blocking();
@@ -123,7 +126,7 @@ impl Scrape {
         text
     }
 
-    /// Answers a scrape request, whatever its path.
+    /// Returns the response to a scrape request with any path.
     pub(crate) async fn answer(
         &self,
         method: &Method,
@@ -149,7 +152,7 @@ impl Scrape {
                 return plain(
                     StatusCode::SERVICE_UNAVAILABLE,
                     "the metrics were not collected within X-Prometheus-Scrape-Timeout-Seconds; \
-                     callbacks may be slow, or that time too short\n",
+                     raise the scrape timeout, or make slow callbacks faster\n",
                 );
             }
             Err(closed) => Err(closed),
@@ -157,10 +160,10 @@ impl Scrape {
         let body = match body {
             Ok(Ok(body)) => body,
             Ok(Err(error)) => {
-                self.endpoint.failed(format!("an answer could not be compressed: {error}"));
+                self.endpoint.failed(format!("a response could not be compressed: {error}"));
                 return plain(
                     StatusCode::INTERNAL_SERVER_ERROR,
-                    "the answer could not be compressed\n",
+                    "the response could not be compressed\n",
                 );
             }
             Err(_) => return closed(),
@@ -208,8 +211,8 @@ fn collected(mut exposition: Exposition) -> Bytes {
     body.freeze()
 }
 
-/// Returns how long an answer may take to reach the scraper in time: a little less than the scraper waits. Returns `None`
-/// if the header is missing or malformed.
+/// Returns the time within which a response must start: a little less than the timeout that the scraper sent. Returns
+/// `None` if the header is missing or malformed.
 pub(crate) fn scrape_timeout(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get("x-prometheus-scrape-timeout-seconds")?.to_str().ok()?;
     let seconds = seconds.trim().parse().ok().filter(|seconds| *seconds > 0.0)?;
@@ -228,13 +231,13 @@ impl<B> Service<Request<B>> for Scrape {
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let scrape = self.clone();
-        // Not the body, which may not be `Send`.
+        // Leave out the body, which may not be `Send`.
         let (method, headers) = (request.method().clone(), request.headers().clone());
         Box::pin(async move { Ok(scrape.answer(&method, &headers).await) })
     }
 }
 
-/// Returns the coding of the answer to a request, or why it gets none.
+/// Returns the content coding of the response to a request, or a response that refuses the request.
 pub(crate) fn coding(
     method: &Method,
     headers: &HeaderMap,
@@ -247,7 +250,7 @@ pub(crate) fn coding(
     } else {
         let refusal = plain(
             StatusCode::NOT_ACCEPTABLE,
-            "Accept-Encoding refuses identity and names nothing that is supported; accept gzip\n",
+            "Accept-Encoding allows no supported coding; accept gzip or identity\n",
         );
         (refusal, VARY, HeaderValue::from(ACCEPT_ENCODING))
     };
@@ -255,7 +258,7 @@ pub(crate) fn coding(
     Err(Box::new(refusal))
 }
 
-/// Returns a successful answer with this body, without it if the request is a `HEAD`.
+/// Returns a successful response with this body, or without a body if the request is a `HEAD`.
 pub(crate) fn coded(method: &Method, coding: Coding, body: ScrapeBody) -> Response<ScrapeBody> {
     let length = body.length();
     let is_head = method == Method::HEAD;
@@ -271,12 +274,12 @@ pub(crate) fn coded(method: &Method, coding: Coding, body: ScrapeBody) -> Respon
     response
 }
 
-/// Returns the answer to a request after the shutdown.
+/// Returns the response to a request after the shutdown.
 pub(crate) fn closed() -> Response<ScrapeBody> {
     plain(StatusCode::SERVICE_UNAVAILABLE, "the metrics pipeline has shut down\n")
 }
 
-/// Returns a short answer in words.
+/// Returns a response with a short plain text.
 pub(crate) fn plain(status: StatusCode, words: impl Into<Bytes>) -> Response<ScrapeBody> {
     let mut response = Response::new(ScrapeBody::from(words.into()));
     *response.status_mut() = status;

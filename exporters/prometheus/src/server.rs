@@ -25,20 +25,21 @@ use crate::scrape::{Scrape, endpoint};
 use crate::serving::{Acceptor, Site, serve_connection};
 use crate::tls::{Encryption, ServerTls};
 
-/// How many connections the system keeps for us until they are accepted, if it allows as many.
+/// Length of the operating system's queue of connections that wait to be accepted. The system may cap it.
 const BACKLOG: i32 = 4096;
 
-/// How long scrapes that are being answered may go on after the stop.
+/// How long responses in progress may continue after the stop.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// The scrape endpoint of Prometheus: serves `/metrics` over HTTP, and at `/` a [page](LivePage) for browsers.
+/// The Prometheus scrape endpoint: serves `/metrics` over HTTP, and a [page](LivePage) for browsers at `/`.
 ///
-/// Listens on `localhost:9464` by default. Answers `GET` and `HEAD` on its paths, 404 elsewhere and 405 to other methods.
-/// Slow senders, slow receivers and idle connections are cut off, and no more than a set number of connections is served
-/// at a time. When all places are taken, a new connection gets that of one that waits for its client.
+/// The endpoint listens on `localhost:9464` by default. It answers `GET` and `HEAD` on its paths, and responds with 404
+/// to other paths and 405 to other methods. Connections of slow senders and slow receivers and idle connections are
+/// closed after a timeout, and the number of concurrent connections is limited. When the limit is reached, a new
+/// connection replaces one that waits for its client.
 ///
-/// On `localhost` it answers only requests for that host, so that no page in a browser can read metrics through a name
-/// that resolves to it (DNS rebinding).
+/// On `localhost` the endpoint answers only requests for that host, so that no web page in a browser can read metrics
+/// through a host name that resolves to loopback (DNS rebinding).
 #[derive(Clone, Debug)]
 pub struct PrometheusServer {
     host: String,
@@ -55,7 +56,7 @@ pub struct PrometheusServer {
 }
 
 impl PrometheusServer {
-    /// An endpoint on `localhost:9464`.
+    /// Creates an endpoint on `localhost:9464`.
     pub fn new() -> Self {
         Self {
             host: "localhost".to_owned(),
@@ -76,16 +77,16 @@ impl PrometheusServer {
         }
     }
 
-    /// Sets the host name or address to listen on. `localhost` by default; set `0.0.0.0` to be scraped from other machines.
-    /// `OTEL_EXPORTER_PROMETHEUS_HOST` overrides.
+    /// Sets the host name or address to listen on. `localhost` by default; set `0.0.0.0` so that other machines can
+    /// scrape. `OTEL_EXPORTER_PROMETHEUS_HOST` overrides this setting.
     #[must_use]
     pub fn host(mut self, host: impl Into<String>) -> Self {
         self.host = host.into();
         self
     }
 
-    /// The port. 9464 by default; 0 lets the system choose, and the line that is logged at start tells which.
-    /// `OTEL_EXPORTER_PROMETHEUS_PORT` overrides.
+    /// Sets the port. 9464 by default. With 0 the operating system chooses a free port, which is logged at startup.
+    /// `OTEL_EXPORTER_PROMETHEUS_PORT` overrides this setting.
     #[must_use]
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
@@ -93,7 +94,7 @@ impl PrometheusServer {
     }
 
     /// Sets the path of the metrics. `/metrics` by default; `METERKIT_PROMETHEUS_PATH` sets it.
-    /// [`bind`](Self::bind) fails if it is not the path of a URL.
+    /// [`bind`](Self::bind) fails if `path` is not a URL path.
     #[must_use]
     pub fn path(mut self, path: impl Into<String>) -> Self {
         let path = path.into();
@@ -101,32 +102,32 @@ impl PrometheusServer {
         self
     }
 
-    /// Sets how names become those of Prometheus; see [`ExpositionOptions::translation`].
-    /// `METERKIT_PROMETHEUS_TRANSLATION` overrides.
+    /// Sets how OpenTelemetry names are translated to Prometheus names; see [`ExpositionOptions::translation`].
+    /// `METERKIT_PROMETHEUS_TRANSLATION` overrides this setting.
     #[must_use]
     pub fn translation(mut self, translation: Translation) -> Self {
         self.options = self.options.translation(translation);
         self
     }
 
-    /// Sets names and labels, in place of those that were set before.
+    /// Sets which metrics, names and labels a scrape has. Replaces all options that were set before.
     #[must_use]
     pub fn options(mut self, options: ExpositionOptions) -> Self {
         self.options = options;
         self
     }
 
-    /// Returns which names and labels metrics have.
+    /// Returns the options that determine which metrics, names and labels a scrape has.
     pub fn exposition_options(&self) -> &ExpositionOptions {
         &self.options
     }
 
-    /// Sets whether `/` is a [page](LivePage) that shows the metrics in a browser. It is by default;
+    /// Sets whether `/` serves a [page](LivePage) that shows the metrics in a browser. Enabled by default;
     /// `METERKIT_PROMETHEUS_PAGE` sets it.
     ///
-    /// The same data as JSON is beside the metrics, at `/metrics.json`. Whoever may scrape sees both: they have the same
-    /// credentials, hosts, networks and TLS. Beside the metrics, both show the [health](meterkit_pipeline::Health) of
-    /// all targets: where these are, and what their last errors say.
+    /// The page also serves its data as JSON, at `/metrics.json` beside `/metrics`. The same credentials, hosts,
+    /// networks and TLS settings as for scrapes protect both. In addition to the metrics, both show the
+    /// [health](meterkit_pipeline::Health) of all targets, including their addresses and last errors.
     ///
     /// ```
     /// let server = meterkit_prometheus::PrometheusServer::new().page(false);
@@ -137,19 +138,20 @@ impl PrometheusServer {
         self
     }
 
-    /// Sets how many connections are served at a time, those that are idle between requests included. 64 by default, and
-    /// at least 1.
+    /// Sets the maximum number of served connections, including those that are idle between requests. 64 by default,
+    /// and at least 1.
     ///
-    /// Beyond that, a connection that waits for its client gives way: the one that has been idle the longest, or a client
-    /// that takes its answer slowly. As many connections again, and at least 128, may wait for their first request or a
-    /// TLS handshake. Both together bound the file descriptors that the endpoint takes.
+    /// When the limit is reached, a new connection replaces one that waits for its client: the one that has been idle
+    /// the longest, or one whose client reads its response slowly. In addition, as many connections again, but at least
+    /// 128, may wait for their first request or TLS handshake. The two limits together bound the number of file
+    /// descriptors that the endpoint uses.
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.connections = connections.max(1);
         self
     }
 
-    /// Sets how long a client may take for the head of a request. 5 s by default.
+    /// Sets how long a client may take to send the head of a request. 5 s by default.
     #[must_use]
     pub fn header_timeout(mut self, timeout: Duration) -> Self {
         self.patience.header = timeout;
@@ -163,18 +165,18 @@ impl PrometheusServer {
         self
     }
 
-    /// Sets how long a client may take nothing of an answer. 10 s by default, after which it is cut off.
+    /// Sets how long a client may stop reading a response before the connection is closed. 10 s by default.
     #[must_use]
     pub fn write_timeout(mut self, timeout: Duration) -> Self {
         self.patience.write = timeout;
         self
     }
 
-    /// Requires this name and password from scrapers, in place of other credentials: HTTP Basic authentication. No
-    /// credentials are required by default. `METERKIT_PROMETHEUS_USERNAME` and `METERKIT_PROMETHEUS_PASSWORD` set it.
+    /// Requires this user name and password from scrapers (HTTP Basic authentication). Replaces other credentials. No
+    /// credentials are required by default. `METERKIT_PROMETHEUS_USERNAME` and `METERKIT_PROMETHEUS_PASSWORD` set them.
     ///
-    /// A request without them gets 401. Without TLS, anyone who sees the traffic can read both; on an address that other
-    /// machines reach, a warning is logged at the start.
+    /// A request without these credentials gets 401. Without TLS, anyone who can observe the traffic can read them; if
+    /// other machines can reach the address, a warning is logged at startup.
     ///
     /// ```
     /// use meterkit_prometheus::PrometheusServer;
@@ -189,49 +191,51 @@ impl PrometheusServer {
         self
     }
 
-    /// Requires this token from scrapers, in place of other credentials: `Authorization: Bearer <token>`. No credentials
-    /// are required by default. `METERKIT_PROMETHEUS_BEARER_TOKEN` sets it. The warnings about
-    /// [name and password](Self::basic_auth) apply to it too.
+    /// Requires this token from scrapers (`Authorization: Bearer <token>`). Replaces other credentials. No credentials
+    /// are required by default. `METERKIT_PROMETHEUS_BEARER_TOKEN` sets the token. The notes on
+    /// [user name and password](Self::basic_auth) apply to the token too.
     #[must_use]
     pub fn bearer_token(mut self, token: impl Into<String>) -> Self {
         self.credentials = Some(Credentials::Bearer { token: token.into(), file: None });
         self
     }
 
-    /// Serves HTTPS with this certificate, and HTTP no more. HTTP by default; `METERKIT_PROMETHEUS_TLS_CERTIFICATE`,
-    /// `METERKIT_PROMETHEUS_TLS_KEY` and `METERKIT_PROMETHEUS_TLS_CLIENT_CA` set it. Needs the feature `tls`:
+    /// Serves HTTPS with this certificate instead of HTTP. HTTP by default; `METERKIT_PROMETHEUS_TLS_CERTIFICATE`,
+    /// `METERKIT_PROMETHEUS_TLS_KEY` and `METERKIT_PROMETHEUS_TLS_CLIENT_CA` set it. Requires the feature `tls`:
     /// without it, [`bind`](Self::bind) fails.
     ///
-    /// A handshake counts as a part of the first request: both together have the
-    /// [header timeout](Self::header_timeout).
+    /// The handshake counts as part of the first request: the [header timeout](Self::header_timeout) limits both
+    /// together.
     #[must_use]
     pub fn tls(mut self, tls: ServerTls) -> Self {
         self.tls = Some(tls);
         self
     }
 
-    /// Serves requests for these host names and addresses too. `METERKIT_PROMETHEUS_ALLOWED_HOSTS` sets them.
+    /// Sets further host names and addresses that requests may be addressed to. `METERKIT_PROMETHEUS_ALLOWED_HOSTS`
+    /// sets them.
     ///
     /// An endpoint on loopback serves `localhost`, loopback addresses and the [host](Self::host) that it listens on,
-    /// whatever the port; it refuses requests with another `Host`. One that other machines reach serves every host by
-    /// default, and with this only the ones named here and those of loopback.
+    /// with any port, and refuses requests with another `Host`. An endpoint that other machines can reach serves every
+    /// host by default. If allowed hosts are set, it serves only these, loopback, and the host and address that it
+    /// listens on.
     #[must_use]
     pub fn allowed_hosts(mut self, hosts: impl IntoIterator<Item: Into<String>>) -> Self {
         self.allowed_hosts = Some(hosts::parse(&list(hosts)));
         self
     }
 
-    /// Accepts connections only from these networks, such as `10.0.0.0/8`, and addresses. From everywhere by default.
-    /// `METERKIT_PROMETHEUS_ALLOWED_NETWORKS` sets them.
+    /// Accepts connections only from these networks, such as `10.0.0.0/8`, and single addresses. All networks by
+    /// default. `METERKIT_PROMETHEUS_ALLOWED_NETWORKS` sets them.
     ///
-    /// Other connections are closed at once. Loopback is allowed only if it is named, as in `127.0.0.0/8` and `::1`.
+    /// Other connections are closed at once. Include `127.0.0.0/8` and `::1` to allow loopback.
     #[must_use]
     pub fn allowed_networks(mut self, networks: impl IntoIterator<Item: Into<String>>) -> Self {
         self.allowed_networks = Some(Networks::parse(&list(networks)));
         self
     }
 
-    /// Takes credentials, TLS, allowed hosts and networks from `protection`, each unless it was set before.
+    /// Takes credentials, TLS, allowed hosts and allowed networks from `protection`, except those that are already set.
     #[must_use]
     pub fn protection(mut self, protection: Protection) -> Self {
         self.credentials = self.credentials.or(protection.credentials);
@@ -242,11 +246,11 @@ impl PrometheusServer {
         self
     }
 
-    /// Takes the port, so that a port in use is an error now and not a log line later.
+    /// Opens the port, so that a port in use is an error at startup rather than a log line later.
     ///
     /// # Errors
     ///
-    /// Returns an error if the host does not resolve, the port is in use or not allowed, no request could carry the
+    /// Returns an error if the host does not resolve, the port is in use or not permitted, no request could carry the
     /// credentials, the certificate or the key cannot be read or used, TLS is not compiled in, or the path, an allowed
     /// host or an allowed network is malformed.
     pub fn bind(self) -> Result<BoundServer, BindError> {
@@ -258,7 +262,7 @@ impl PrometheusServer {
         let networks = self.allowed_networks.transpose().map_err(wrong("allowed networks"))?;
         let bound = TcpListener::bind((&*self.host, self.port)).and_then(|listener| {
             listener.set_nonblocking(true)?;
-            // The standard library asks for 128.
+            // Longer than the standard library's 128.
             SockRef::from(&listener).listen(BACKLOG)?;
             Ok((listener.local_addr()?, listener))
         });
@@ -280,7 +284,8 @@ impl PrometheusServer {
                 };
                 if bound.is_overheard() {
                     warn_at_start!(
-                        "credentials of scrapers go over the wire in clear text: the endpoint at {address} has no TLS"
+                        "scrapers send their credentials in clear text: the endpoint at {address} has no TLS; set \
+                         METERKIT_PROMETHEUS_TLS_CERTIFICATE and METERKIT_PROMETHEUS_TLS_KEY"
                     );
                 }
                 Ok(bound)
@@ -300,7 +305,7 @@ fn list(items: impl IntoIterator<Item: Into<String>>) -> String {
     items.into_iter().map(Into::into).collect::<Vec<_>>().join(",")
 }
 
-/// An endpoint that has its port and waits to be served.
+/// An endpoint whose port is open, but which does not answer requests until [`serve`](Self::serve) is called.
 #[derive(Debug)]
 pub struct BoundServer {
     listener: TcpListener,
@@ -317,17 +322,17 @@ pub struct BoundServer {
 }
 
 impl BoundServer {
-    /// Returns the address it listens on, with the port that the system chose for port 0.
+    /// Returns the address that the endpoint listens on. For port 0, it contains the port that the system chose.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Returns which names and labels metrics have.
+    /// Returns the options that determine which metrics, names and labels a scrape has.
     pub fn exposition_options(&self) -> &ExpositionOptions {
         &self.options
     }
 
-    /// Returns where the metrics are: `http://127.0.0.1:9464/metrics`.
+    /// Returns the URL of the metrics, such as `http://127.0.0.1:9464/metrics`.
     pub fn url(&self) -> String {
         let scheme = if self.is_encrypted() { "https" } else { "http" };
         format!("{scheme}://{}{}", self.address, self.path)
@@ -341,21 +346,21 @@ impl BoundServer {
         &self.path
     }
 
-    /// Returns whether credentials may pass other machines as they are.
+    /// Returns whether credentials may cross the network unencrypted.
     fn is_overheard(&self) -> bool {
         let is_reached = !self.address.ip().to_canonical().is_loopback();
         is_reached && self.guard.is_some() && self.encryption.is_none()
     }
 
-    /// Serves scrapes from `source` until `stop`. Runs on a tokio runtime with I/O and time.
+    /// Serves scrapes from `source` until `stop`. Must run on a tokio runtime with I/O and time enabled.
     pub async fn serve(self, source: Source, mut stop: Stop) {
         let url = self.url();
-        // First of all: what goes wrong from here on is the endpoint's.
+        // Created first, so that failures from here on appear in the endpoint's health.
         let endpoint = endpoint(&source, &url);
         let listener = match tokio::net::TcpListener::from_std(self.listener) {
             Ok(listener) => listener,
             Err(error) => {
-                return endpoint.failed(format!("it could not be served: {error}"));
+                return endpoint.failed(format!("the endpoint could not be served: {error}"));
             }
         };
         let page = LivePage::new(source.clone()).options(self.options.clone());
@@ -378,14 +383,14 @@ impl BoundServer {
                             serve_connection(stream, accepted, &site, patience, &graceful);
                         }
                     }
-                    // A request that came with the connection is read before the next one may take its place.
+                    // Let the new task read a request that is already there, before the next connection may replace it.
                     yield_now().await;
                 }
             }
         };
         drop(acceptor);
         let end = Instant::from_std(deadline).min(Instant::now() + GRACE);
-        // Connections that are not done by then are cut off.
+        // Connections that have not finished by then are closed.
         let _ = timeout_at(end, graceful.shutdown()).await;
     }
 }
@@ -396,12 +401,12 @@ mod tests {
 
     fn bound(server: PrometheusServer, ip: &str) -> BoundServer {
         let bound = server.host("127.0.0.1").port(0).bind().unwrap();
-        // Nothing listens where others could come by.
+        // Only the recorded address is changed: the test does not listen on an address that other machines can reach.
         BoundServer { address: SocketAddr::new(ip.parse().unwrap(), 9464), ..bound }
     }
 
     #[test]
-    fn credentials_without_tls_are_overheard_unless_they_stay_on_the_machine() {
+    fn credentials_without_tls_can_be_overheard_unless_they_stay_on_the_machine() {
         for (ip, is_reached) in [
             ("127.0.0.1", false),
             ("127.9.9.9", false),
@@ -413,14 +418,17 @@ mod tests {
             ("fe80::1", true),
         ] {
             let server = PrometheusServer::new();
-            assert!(!bound(server.clone(), ip).is_overheard(), "nobody is asked at {ip}");
+            assert!(
+                !bound(server.clone(), ip).is_overheard(),
+                "no credentials are required at {ip}"
+            );
             assert_eq!(bound(server.bearer_token("s3cret"), ip).is_overheard(), is_reached, "{ip}");
         }
     }
 
     #[test]
     #[cfg(feature = "tls")]
-    fn credentials_with_tls_are_not_overheard() {
+    fn credentials_with_tls_cannot_be_overheard() {
         let issued = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let tls = ServerTls::new(issued.cert.pem(), issued.signing_key.serialize_pem());
         let server = PrometheusServer::new().bearer_token("s3cret").tls(tls);

@@ -1,4 +1,4 @@
-//! Connections of the scrape endpoint: how they are accepted, and what their requests get.
+//! The connections of the scrape endpoint: accepting them, and routing their requests.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -26,36 +26,37 @@ use crate::page::LivePage;
 use crate::places::{Place, Places};
 use crate::scrape::{Scrape, plain, scrape_timeout};
 
-/// The most that a request's head may take.
+/// Maximum size of a request's head, in bytes.
 const HEAD_BYTES: usize = 16 * 1024;
 
-/// Where connections come from.
+/// Accepts connections from allowed networks within the connection limit.
 pub(crate) struct Acceptor {
     pub(crate) listener: TcpListener,
     pub(crate) networks: Networks,
     pub(crate) places: Places,
 }
 
-/// Logs that a client is in none of the allowed networks: the first time for the operator, who may have forgotten one.
+/// Logs that a client is outside the allowed networks: the first time as a warning, because the operator may have
+/// forgotten a network, and each time at level debug.
 fn refused(client: IpAddr) {
     static FIRST: Once = Once::new();
     FIRST.call_once(|| {
         tracing::warn!(
-            "scrape connection from {client} refused: it is in none of METERKIT_PROMETHEUS_ALLOWED_NETWORKS; further \
-             ones are logged at level debug"
+            "scrape connection from {client} refused: its address is outside METERKIT_PROMETHEUS_ALLOWED_NETWORKS; \
+             further refusals are logged at level debug"
         );
     });
-    tracing::debug!(%client, "scrape connection refused: it is in none of the allowed networks");
+    tracing::debug!(%client, "scrape connection refused: its address is outside the allowed networks");
 }
 
-/// What belongs to a connection beside its stream.
+/// The bookkeeping of an accepted connection.
 pub(crate) struct Accepted {
     place: Place,
     progress: Progress,
 }
 
 impl Acceptor {
-    /// Returns the next connection that has a place.
+    /// Waits for the next connection from an allowed network, and for a place for it.
     pub(crate) async fn next(&self, endpoint: &Endpoint) -> (TcpStream, Accepted) {
         loop {
             match self.listener.accept().await {
@@ -68,10 +69,10 @@ impl Acceptor {
                     return (stream, Accepted { place, progress });
                 }
                 Err(error) => {
-                    // Out of file descriptors, most likely.
+                    // Most likely, the process has run out of file descriptors.
                     endpoint.failed(format!("it could not accept a connection: {error}"));
                     if self.places.free_one() {
-                        // Its task ends when it has its turn.
+                        // Let the task of the closed connection run, so that it drops the socket.
                         yield_now().await;
                     } else {
                         sleep(Duration::from_millis(100)).await;
@@ -82,7 +83,7 @@ impl Acceptor {
     }
 }
 
-/// Serves a connection in a task of its own.
+/// Serves a connection in a new task.
 pub(crate) fn serve_connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     Accepted { place, progress }: Accepted,
@@ -100,9 +101,10 @@ pub(crate) fn serve_connection(
             let limit = scrape_timeout(request.headers()).unwrap_or(Duration::MAX);
             let response = match timeout(limit, place.promote()).await {
                 Ok(()) => site.answer(&request).await,
-                Err(_) => {
-                    plain(StatusCode::SERVICE_UNAVAILABLE, "other scrapes have taken all places\n")
-                }
+                Err(_) => plain(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "too many concurrent scrapes; try again later\n",
+                ),
             };
             Ok::<_, Infallible>(response.map(|body| TrackedBody::new(body, track)))
         }
@@ -115,24 +117,24 @@ pub(crate) fn serve_connection(
     let until = progress.clone();
     let task = spawn(async move {
         tokio::select! {
-            // The connection first: then the other branch sees what it did.
+            // Poll the connection first, so that the other branch sees its latest progress.
             biased;
             ended = connection => if let Err(error) = ended {
                 tracing::trace!(%error, "scrape connection ended");
             },
             () = until.ends(patience) => {
-                tracing::trace!("scrape connection cut off: the client takes too long");
+                tracing::trace!("scrape connection closed: the client took too long");
             }
         }
     });
     progress.served_by(task.abort_handle());
 }
 
-/// What is served, and the clients and host names that it is served to.
+/// The content of the endpoint, and the access rules that requests have to meet.
 #[derive(Clone)]
 pub(crate) struct Site {
     pub(crate) scrape: Scrape,
-    /// `None` if it is switched off.
+    /// `None` if the page is switched off.
     pub(crate) page: Option<LivePage>,
     pub(crate) path: Arc<str>,
     pub(crate) guard: Option<Guard>,
@@ -158,7 +160,7 @@ impl Site {
         }
     }
 
-    /// Returns whether the metrics as JSON have this path, which is `/metrics.json` beside `/metrics`.
+    /// Returns whether `path` is that of the JSON: the path of the metrics followed by `.json`, as in `/metrics.json`.
     fn is_json(&self, path: &str) -> bool {
         path.strip_suffix(".json") == Some(&*self.path)
     }

@@ -1,6 +1,6 @@
 //! The text formats: Prometheus' own, and OpenMetrics.
 //!
-//! By Prometheus' "Exposition formats", and by "OpenMetrics 1.0", whose earlier version number is 0.0.1.
+//! Follows Prometheus' "Exposition formats" and "OpenMetrics 1.0", which was numbered 0.0.1 before its release.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -21,26 +21,26 @@ use crate::writer::{Head, Starts, unit_of};
 pub(crate) struct Text {
     names: Names,
     pub(crate) is_open_metrics: bool,
-    /// Only OpenMetrics has them.
+    /// Start times, which only OpenMetrics supports.
     starts: Starts,
     family: SampleNames,
-    /// The labels of the series at hand.
+    /// The labels of the current series.
     labels: String,
     series_labels: SeriesLabels,
-    /// What the lines of its buckets begin with, up to the value of `le`.
+    /// The beginning of the current series' bucket lines, up to the value of `le`.
     bucket: String,
-    /// The values of `le`, with what follows them up to the count.
+    /// The values of `le`, each with the text between it and the count.
     bounds: Bounds,
-    /// How many values are in each classic bucket of an exponential histogram.
+    /// Counts of the classic buckets of an exponential histogram.
     classic: Vec<u64>,
-    /// A number, or the lines that a family begins with.
+    /// Buffer for a number, or for the first lines of a family.
     scratch: String,
 }
 
-/// The name of the resource's metric where it is an info, whose samples add `_info`.
+/// The family name of `target_info` in OpenMetrics, where the samples of an info family append `_info`.
 const TARGET: &str = "target";
 
-/// How the samples of a family are called.
+/// The names of a family's samples.
 #[derive(Default)]
 struct SampleNames {
     value: SampleName,
@@ -51,17 +51,17 @@ struct SampleNames {
     has_created: bool,
 }
 
-/// The name of a sample, as its lines begin.
+/// The name of a sample, in the form in which its lines begin.
 #[derive(Default)]
 struct SampleName {
-    /// With labels to follow: `name{`, or `{"name",`.
+    /// The form before labels: `name{`, or `{"name",`.
     before_labels: String,
-    /// What stands in place of the last character if there are no labels.
+    /// Replaces the last character of `before_labels` if the series has no labels.
     without_labels: &'static str,
 }
 
 impl Text {
-    /// Prometheus' own format.
+    /// Creates a writer of Prometheus' own text format.
     pub(crate) fn plain(names: Names) -> Self {
         let bounds = Bounds::written_by(|out, bound| {
             write_float(out, bound);
@@ -70,7 +70,7 @@ impl Text {
         Self::new(names, false, Starts(None), bounds)
     }
 
-    /// OpenMetrics.
+    /// Creates a writer of OpenMetrics.
     pub(crate) fn open_metrics(names: Names, starts: Starts) -> Self {
         let bounds = Bounds::written_by(|out, bound| {
             write_canonical(out, bound);
@@ -80,7 +80,7 @@ impl Text {
     }
 
     fn new(names: Names, is_open_metrics: bool, starts: Starts, bounds: Bounds) -> Self {
-        // Room for the labels of most series.
+        // Enough capacity for the labels of most series.
         let [labels, bucket, scratch] = [(); 3].map(|()| String::with_capacity(512));
         let (family, series_labels, classic) = Default::default();
         Self {
@@ -108,7 +108,7 @@ impl Text {
         families: &Families<S>,
     ) {
         let mut start = String::new();
-        // A family of another type may have the name that the resource's metric has as an info.
+        // Another family may already be named `target`, so that the info family cannot have this name.
         let is_free = !families.has(TARGET);
         match self.is_open_metrics && is_free {
             true => self.write_head(&mut start, TARGET, "info", "", TARGET_INFO_HELP),
@@ -163,7 +163,7 @@ impl Text {
             Data::Gauge(points) | Data::Sum { points, .. } => {
                 let Some(point) = points.at(at) else { return };
                 head(self, &point.attributes);
-                // Of the types of OpenMetrics, only counters and histograms have exemplars.
+                // OpenMetrics allows exemplars only on counters and histograms.
                 let exemplars = if family_type == FamilyType::Counter { exemplars } else { &[] };
                 let is_counter = matches!(data, Data::Sum { monotonic: true, .. });
                 self.number(out, &point, is_counter, exemplars);
@@ -210,14 +210,14 @@ impl Text {
     ) {
         let value = point.value.as_f64();
         if is_counter && self.is_open_metrics && may_fall(value) {
-            // No counter there has such a value.
+            // OpenMetrics does not allow a negative or NaN counter.
             return;
         }
         self.family.value.write(out, &self.labels);
         match (point.value, self.is_open_metrics) {
             (Value::U64(value), false) => integer(out, value),
             (Value::I64(value), false) => put(out, itoa::Buffer::new().format(value)),
-            // A float would have other digits.
+            // A float cannot represent these integers exactly.
             (Value::U64(value), _) if value > EXACT => integer(out, value),
             (Value::I64(value), _) if value.unsigned_abs() > EXACT => {
                 put(out, itoa::Buffer::new().format(value));
@@ -264,10 +264,10 @@ impl Text {
         put(out, "\n");
     }
 
-    /// Writes the quantiles of a summary, and what follows them.
+    /// Writes a summary: its quantiles, sum, count and start time.
     fn summary(&mut self, out: &mut BytesMut, point: &SummaryPoint) {
         let is_strict = self.is_open_metrics;
-        // In OpenMetrics, they are not below zero; those of no values are NaN.
+        // OpenMetrics does not allow negative quantiles. The quantiles of an empty summary are NaN.
         let may_be = |value: f64| !is_strict || value.is_nan() || value >= 0.0;
         let quantiles = point.quantiles.iter().filter(|(_, value)| may_be(*value));
         for (quantile, value) in quantiles {
@@ -282,7 +282,7 @@ impl Text {
         self.rest_of_histogram(out, point.count, point.sum, None, false, point.start);
     }
 
-    /// Writes what follows the buckets of a histogram or the quantiles of a summary.
+    /// Writes the sum, count and start time that follow the buckets of a histogram or the quantiles of a summary.
     fn rest_of_histogram(
         &mut self,
         out: &mut BytesMut,
@@ -292,7 +292,7 @@ impl Text {
         has_negative_bound: bool,
         start: SystemTime,
     ) {
-        // OpenMetrics allows no sum that can fall, and no count without a sum.
+        // OpenMetrics does not allow a sum that can decrease, or a count without a sum.
         let may_fall = has_negative_bound || min.is_some_and(may_fall) || may_fall(sum);
         if !self.is_open_metrics || !may_fall {
             self.family.sum.write(out, &self.labels);
@@ -314,7 +314,7 @@ impl Text {
         put(out, &self.scratch);
     }
 
-    /// Writes when a series began to count.
+    /// Writes the start time of a series as a `_created` sample.
     fn created(&mut self, out: &mut BytesMut, start: SystemTime) {
         if !self.family.has_created {
             return;
@@ -346,7 +346,7 @@ impl Text {
     }
 }
 
-/// Up to this number, every integer is a float.
+/// Up to this number, a float represents every integer exactly.
 const EXACT: u64 = 1 << f64::MANTISSA_DIGITS;
 
 impl SampleName {
@@ -381,7 +381,7 @@ impl SampleName {
     }
 }
 
-/// Writes the last exemplar of a bucket, behind its count.
+/// Writes the last exemplar of a bucket after the count of the bucket.
 #[cold]
 fn write_exemplar_of_bucket(
     out: &mut BytesMut,
@@ -397,7 +397,7 @@ fn write_exemplar_of_bucket(
     }
 }
 
-/// Writes an exemplar of OpenMetrics, behind the value that it belongs to.
+/// Writes an exemplar in OpenMetrics format, after the value that it belongs to.
 #[cold]
 fn write_exemplar(out: &mut BytesMut, exemplar: &Exemplar) {
     let mut labels = String::new();
@@ -414,7 +414,7 @@ fn write_exemplar(out: &mut BytesMut, exemplar: &Exemplar) {
     }
 }
 
-/// Returns whether a total that has this value can fall, as no total in OpenMetrics does.
+/// Returns whether a total with this value can decrease, which OpenMetrics does not allow.
 fn may_fall(value: f64) -> bool {
     value < 0.0 || value.is_nan()
 }
@@ -431,7 +431,7 @@ fn write_help(out: &mut String, name: &str, help: &str, is_strict: bool) {
     }
 }
 
-/// `name="value"`, behind a comma unless it is the first.
+/// Writes a label as `name="value"`, with a comma before it unless it is the first.
 pub(crate) fn label(out: &mut String, names: Names, name: &str, value: &str) {
     separate(out);
     label_head(out, names, name);
@@ -439,7 +439,7 @@ pub(crate) fn label(out: &mut String, names: Names, name: &str, value: &str) {
     out.push('"');
 }
 
-/// Writes what stands before the value of a label: `name="`.
+/// Writes the text before the value of a label: `name="`.
 pub(crate) fn label_head(out: &mut String, names: Names, name: &str) {
     if names.may_be_quoted() && !is_legal_label(name) {
         quoted(out, name);
@@ -449,7 +449,7 @@ pub(crate) fn label_head(out: &mut String, names: Names, name: &str) {
     out.push_str("=\"");
 }
 
-/// Writes a label like [`label`], with a [head](label_head) that has already been written.
+/// Writes a label like [`label`], from a [head](label_head) that was prepared before.
 #[inline]
 pub(crate) fn label_with(out: &mut String, head: &str, value: &str) {
     separate(out);
@@ -458,7 +458,7 @@ pub(crate) fn label_with(out: &mut String, head: &str, value: &str) {
     out.push('"');
 }
 
-/// Labels that are written already.
+/// Appends labels that are already formatted.
 pub(crate) fn labels(out: &mut String, written: &str) {
     if !written.is_empty() {
         separate(out);

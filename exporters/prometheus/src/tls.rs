@@ -1,4 +1,4 @@
-//! Encryption: which certificate the endpoint shows, and whom it lets in.
+//! TLS settings: the certificate of the endpoint, and the authorities of client certificates.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -12,12 +12,12 @@ pub(crate) use self::built_in::{
     Encryption, check_certificate, check_client_authorities, check_key, missing,
 };
 
-/// The certificate that the endpoint shows, and perhaps whose certificates it asks clients for. `Debug` shows which there
-/// are.
+/// The certificate and private key of the endpoint and, optionally, the authorities of client certificates. `Debug`
+/// shows only whether client authorities are set.
 ///
-/// [Files](Self::from_files) are read again when a client connects, so that a renewed certificate needs no restart. New
-/// ones that cannot be used are logged, and the endpoint keeps the previous ones. Connections that are open go on as
-/// they are.
+/// [Files](Self::from_files) are read again when a client connects, so that a renewed certificate needs no restart. If
+/// the new files cannot be used, the problem is logged and the endpoint keeps the previous certificate. Open
+/// connections are not affected.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ServerTls {
     certificate: Pem,
@@ -32,33 +32,32 @@ enum Pem {
 }
 
 impl ServerTls {
-    /// TLS with this certificate, with its chain, and this private key, both as the text of PEM files.
+    /// Creates settings from a certificate with its chain and a private key, both in PEM.
     ///
-    /// Nothing is checked before [`PrometheusServer::bind`](crate::PrometheusServer::bind).
+    /// [`PrometheusServer::bind`](crate::PrometheusServer::bind) checks them.
     pub fn new(certificate: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
         let (certificate, key) = (Pem::Text(certificate.into()), Pem::Text(key.into()));
         Self { certificate, key, client_authorities: None }
     }
 
-    /// TLS with the certificate, with its chain, and the private key in these PEM files, which may change.
-    /// `METERKIT_PROMETHEUS_TLS_CERTIFICATE` and `METERKIT_PROMETHEUS_TLS_KEY` name them.
+    /// Creates settings from two PEM files, which may change: a certificate with its chain, and a private key.
+    /// `METERKIT_PROMETHEUS_TLS_CERTIFICATE` and `METERKIT_PROMETHEUS_TLS_KEY` set the paths.
     ///
-    /// Nothing is read before [`PrometheusServer::bind`](crate::PrometheusServer::bind).
+    /// [`PrometheusServer::bind`](crate::PrometheusServer::bind) reads the files.
     pub fn from_files(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
         let (certificate, key) = (Pem::File(certificate.into()), Pem::File(key.into()));
         Self { certificate, key, client_authorities: None }
     }
 
-    /// Serves only clients with a certificate of one of these authorities, which are the text of a PEM file. All clients
-    /// by default.
+    /// Serves only clients with a certificate issued by one of these authorities, in PEM. All clients by default.
     #[must_use]
     pub fn client_authorities(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.client_authorities = Some(Pem::Text(pem.into()));
         self
     }
 
-    /// Serves only clients with a certificate of one of the authorities in this PEM file, which may change. All clients
-    /// by default. `METERKIT_PROMETHEUS_TLS_CLIENT_CA` names it.
+    /// Serves only clients with a certificate issued by one of the authorities in this PEM file, which may change. All
+    /// clients by default. `METERKIT_PROMETHEUS_TLS_CLIENT_CA` sets the path.
     #[must_use]
     pub fn client_authorities_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.client_authorities = Some(Pem::File(path.into()));
@@ -74,30 +73,33 @@ impl fmt::Debug for ServerTls {
     }
 }
 
-/// Why encryption cannot be set up. No text quotes a key.
+/// Why TLS cannot be set up. The text never quotes a key.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[allow(dead_code, reason = "one part is of builds with TLS, the other of those without")]
+#[allow(
+    dead_code,
+    reason = "some variants exist only for builds with TLS, others only for builds without"
+)]
 pub(crate) enum TlsError {
     #[error(
-        "TLS is not compiled in: enable the feature `prometheus-tls` of meterkit, or `tls` of meterkit-prometheus"
+        "TLS is not compiled in; enable the feature `prometheus-tls` of meterkit, or `tls` of meterkit-prometheus"
     )]
     NotBuiltIn,
     #[error(
-        "the certificate of the scrape endpoint cannot be read ({0}); it has to begin with \
+        "the certificate of the scrape endpoint cannot be read ({0}); it must be in PEM, with a line \
          `-----BEGIN CERTIFICATE-----`"
     )]
     Certificate(String),
     #[error(
-        "the private key of the scrape endpoint cannot be read; it has to have a line like \
+        "the private key of the scrape endpoint cannot be read; it must be in PEM, with a line such as \
          `-----BEGIN PRIVATE KEY-----`"
     )]
     Key,
     #[error(
-        "certificate and private key of the scrape endpoint cannot be used ({0}); check that they belong together"
+        "the certificate and private key of the scrape endpoint cannot be used ({0}); check that they belong together"
     )]
     Identity(String),
     #[error(
-        "the authorities of the clients of the scrape endpoint cannot be read ({0}); each has to begin with \
+        "the client authorities of the scrape endpoint cannot be read ({0}); they must be in PEM, with a line \
          `-----BEGIN CERTIFICATE-----`"
     )]
     ClientAuthorities(String),
@@ -121,7 +123,7 @@ mod built_in {
     pub(crate) use super::reload::Encryption;
     use super::reload::Texts;
 
-    /// Returns the configuration for what the PEM files say.
+    /// Returns the TLS configuration for the content of the PEM files.
     pub(super) fn config(tls: &Texts) -> Result<ServerConfig, TlsError> {
         let mut config = without_protocols(tls)?;
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -132,7 +134,8 @@ mod built_in {
         let chain = certificates(&tls.certificate).map_err(TlsError::Certificate)?;
         let key = private_key(&tls.key)?;
         let of_identity = |error: rustls::Error| TlsError::Identity(error.to_string());
-        // Named here: a process may have another provider, or several and none that is chosen.
+        // Choose the provider explicitly: the process may have installed another one, or none although several are
+        // compiled in.
         let provider = Arc::new(ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
@@ -151,7 +154,7 @@ mod built_in {
         builder.with_single_cert(chain, key).map_err(of_identity)
     }
 
-    /// Why there is no encryption.
+    /// Returns why TLS is unavailable; `None` in this build.
     pub(crate) fn missing() -> Option<String> {
         None
     }
@@ -168,7 +171,7 @@ mod built_in {
         authorities(pem).map(drop).map_err(TlsError::ClientAuthorities)
     }
 
-    /// The error does not say why: its text might quote the key.
+    /// Parses a private key. The error does not say why the key is refused, because that text might quote the key.
     fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
         PrivateKeyDer::from_pem_slice(pem).map_err(|_| TlsError::Key)
     }
@@ -184,7 +187,7 @@ mod built_in {
     fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
         let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
         match certificates {
-            Ok(chain) if chain.is_empty() => Err("none is in it".to_owned()),
+            Ok(chain) if chain.is_empty() => Err("it contains no certificate".to_owned()),
             Ok(chain) => Ok(chain),
             Err(error) => Err(error.to_string()),
         }
@@ -205,12 +208,12 @@ mod built_in {
         Err(TlsError::NotBuiltIn)
     }
 
-    /// Why there is no encryption.
+    /// Returns why TLS is unavailable.
     pub(crate) fn missing() -> Option<String> {
         Some(TlsError::NotBuiltIn.to_string())
     }
 
-    /// There is none.
+    /// Uninhabited: this build has no TLS.
     #[derive(Clone, Debug)]
     pub(crate) enum Encryption {}
 

@@ -1,13 +1,12 @@
-//! Units that end names here, and that other exporters leave out.
+//! Unit suffixes that this exporter appends to names and `opentelemetry-prometheus` leaves out.
 
 use meterkit_pipeline::Snapshot;
 use meterkit_rules::prometheus_name::{Names, UnitSuffixes};
 
-/// How many names the warning lists.
+/// Maximum number of metrics listed in the warning.
 const LISTED: usize = 20;
 
-/// Logs the metrics whose names end with a unit that `opentelemetry-prometheus` would leave out, all of them in one
-/// line.
+/// Logs one warning that lists the metrics whose names end with a unit that `opentelemetry-prometheus` would leave out.
 pub(crate) fn warn(snapshot: &Snapshot, names: Names) {
     if names.unit_suffixes(UnitSuffixes::All) != names {
         return;
@@ -37,7 +36,7 @@ pub(crate) fn warn(snapshot: &Snapshot, names: Names) {
     }
     tracing::warn!(
         metrics,
-        "some names end with units that OpenTelemetry's table lacks; METERKIT_PROMETHEUS_UNIT_SUFFIXES=known leaves \
-         such units out of names, as opentelemetry-prometheus does",
+        "some names end with units that are missing from OpenTelemetry's table; set \
+         METERKIT_PROMETHEUS_UNIT_SUFFIXES=known to leave these units out of names, as opentelemetry-prometheus does",
     );
 }

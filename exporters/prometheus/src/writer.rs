@@ -1,4 +1,4 @@
-//! The parts of a body and their order, which all formats share.
+//! The interface that the writers of all formats share.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -20,23 +20,23 @@ pub(crate) enum Writer {
     Protobuf(Box<Protobuf>),
 }
 
-/// What a family begins with.
+/// The metadata at the beginning of a family.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Head<'a> {
     pub(crate) name: &'a str,
     pub(crate) family_type: FamilyType,
     pub(crate) help: &'a str,
-    /// In words; empty for no unit, and in formats that show none.
+    /// The unit in words, such as `seconds`. Empty if the metric has no unit or the format does not show units.
     pub(crate) unit: &'a str,
 }
 
-/// When series began to count, for a body whose values were taken at this time; `None` if it does not tell.
+/// The collection time of a body that shows start times; `None` if the body does not show them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Starts(pub(crate) Option<SystemTime>);
 
 impl Starts {
-    /// Returns the start time that a body shows, as the time since 1970. No series can have begun after its value was taken,
-    /// whatever the clock did.
+    /// Returns the start time that the body shows, as the time since 1970. It is never later than the collection time,
+    /// even if the clock was set back.
     pub(crate) fn since_1970(self, start: SystemTime) -> Option<Duration> {
         let start = start.min(self.0?).duration_since(UNIX_EPOCH).ok()?;
         Some(start).filter(|start| !start.is_zero())
@@ -44,7 +44,7 @@ impl Starts {
 }
 
 impl Writer {
-    /// Begins a body. `time` is when the values were taken.
+    /// Creates a writer for a body. `time` is the collection time of the values.
     pub(crate) fn new(format: Format, options: &ExpositionOptions, time: SystemTime) -> Self {
         let names = options.names;
         let starts = Starts(options.start_times.then_some(time));
@@ -57,7 +57,7 @@ impl Writer {
         }
     }
 
-    /// Returns the labels of a scope, as they are written for each of its series.
+    /// Returns the labels of a scope in the form in which they are written for each of its series.
     pub(crate) fn scope(&self, labels: ScopeLabels<'_>) -> Scope {
         match self {
             Self::Text(text) => text.scope(labels),
@@ -65,7 +65,7 @@ impl Writer {
         }
     }
 
-    /// Writes the resource, before these families.
+    /// Writes the resource as `target_info`, which precedes `families`.
     pub(crate) fn target_info<S>(
         &mut self,
         out: &mut BytesMut,
@@ -86,7 +86,7 @@ impl Writer {
         }
     }
 
-    /// Begins a family. Returns its first series that is not written yet.
+    /// Begins a family. Returns the position of its first series that is left to write.
     pub(crate) fn start(
         &mut self,
         out: &mut BytesMut,
@@ -120,7 +120,8 @@ impl Writer {
     }
 }
 
-/// Returns the unit, if a family with this name may say that it has it: only one whose name ends with it.
+/// Returns `unit` if the family may declare it, which requires that its name ends with the unit; otherwise returns an
+/// empty text.
 pub(crate) fn unit_of<'u>(name: &str, unit: &'u str) -> &'u str {
     match name.strip_suffix(unit) {
         Some(rest) if rest.len() > 1 && rest.ends_with('_') => unit,

@@ -96,8 +96,8 @@ fn names_that_end_with_unknown_units_are_listed_at_the_first_scrape() {
                 "took_seconds",
             ],
             Some(
-                "WARN some names end with units that OpenTelemetry's table lacks; \
-                 METERKIT_PROMETHEUS_UNIT_SUFFIXES=known leaves such units out of names, as \
+                "WARN some names end with units that are missing from OpenTelemetry's table; set \
+                 METERKIT_PROMETHEUS_UNIT_SUFFIXES=known to leave these units out of names, as \
                  opentelemetry-prometheus does metrics=`jemalloc.active` in `bytes` as \
                  `jemalloc_active_bytes`, `pages` in `page` as `pages_page_total`",
             ),

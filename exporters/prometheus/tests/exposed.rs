@@ -42,12 +42,12 @@ async fn a_page_that_rebinds_its_name_to_loopback_reads_nothing() {
 async fn a_request_has_one_host() {
     let served = start(|server| server);
     for (head, said) in [
-        ("GET /metrics HTTP/1.1", "no header Host"),
+        ("GET /metrics HTTP/1.1", "no Host header"),
         (
             "GET /metrics HTTP/1.1\r\nHost: localhost\r\nHost: localhost",
-            "more than one header Host",
+            "more than one Host header",
         ),
-        ("GET /metrics HTTP/1.0\r\nHost: localhost\r\nhost: x", "more than one header Host"),
+        ("GET /metrics HTTP/1.0\r\nHost: localhost\r\nhost: x", "more than one Host header"),
         ("GET /metrics HTTP/1.1\r\nHost: a b", "no host name or address"),
     ] {
         let (status, words) = ask(&served, head).await;
@@ -73,11 +73,11 @@ fn what_cannot_be_allowed_is_an_error_at_the_start_that_names_it() {
     for (server, said) in [
         (
             server().allowed_networks(["::1", "10.0.0.0/33"]),
-            "the allowed networks of the scrape endpoint: `10.0.0.0/33` is no network; after `/`",
+            "the allowed networks of the scrape endpoint: `10.0.0.0/33` is not a network; after `/`",
         ),
         (
             server().allowed_hosts(["localhost:9464"]),
-            "the allowed hosts of the scrape endpoint: `localhost:9464` is no host name or address",
+            "the allowed hosts of the scrape endpoint: `localhost:9464` is not a host name or address",
         ),
     ] {
         let error = server.bind().unwrap_err().to_string();
@@ -142,7 +142,10 @@ async fn a_scraper_that_finds_no_place_in_time_gets_an_answer() {
     tokio::task::spawn_blocking(move || begun.recv_timeout(LONG).unwrap()).await.unwrap();
     let mut second = Connection::open(served.address).await;
     let answer = second.get_with("X-Prometheus-Scrape-Timeout-Seconds: 0.3\r\n").await.unwrap();
-    assert_eq!((answer.status, answer.text()), (503, "other scrapes have taken all places\n"));
+    assert_eq!(
+        (answer.status, answer.text()),
+        (503, "too many concurrent scrapes; try again later\n")
+    );
     drop(release);
     first.await.unwrap().unwrap().exposition();
     second.request("GET", "/metrics").await.unwrap().exposition();

@@ -209,7 +209,7 @@ fn what_cannot_be_served_is_an_error_at_the_start() {
     let (certificate, key) = (one.pem(), one.key_pem());
     let no_ca = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     for (tls, said) in [
-        (ServerTls::new("", &*key), "the certificate of the scrape endpoint cannot be read (none"),
+        (ServerTls::new("", &*key), "the certificate of the scrape endpoint cannot be read (it"),
         (ServerTls::new(&*key, &*key), "the certificate of the scrape endpoint cannot be read"),
         (ServerTls::new(&*certificate, ""), "the private key of the scrape endpoint cannot be"),
         (ServerTls::new(&*certificate, &*certificate), "the private key of the scrape endpoint"),
@@ -219,11 +219,11 @@ fn what_cannot_be_served_is_an_error_at_the_start() {
         ),
         (
             ServerTls::new(&*certificate, &*key).client_authorities(""),
-            "the authorities of the clients of the scrape endpoint cannot be read (none is in it)",
+            "the client authorities of the scrape endpoint cannot be read (it contains no certificate)",
         ),
         (
             ServerTls::new(&*certificate, &*key).client_authorities(no_ca),
-            "the authorities of the clients of the scrape endpoint cannot be read (",
+            "the client authorities of the scrape endpoint cannot be read (",
         ),
     ] {
         let server = PrometheusServer::new().host("127.0.0.1").port(0).tls(tls);

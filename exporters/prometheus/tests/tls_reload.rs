@@ -144,7 +144,7 @@ fn what_becomes_of_new_files_is_logged_once() {
         "{kept}"
     );
     assert!(kept.contains("the certificate of the scrape endpoint cannot be read"), "{kept}");
-    assert!(reloaded.starts_with("INFO scrape endpoint has reloaded its TLS"), "{reloaded}");
+    assert!(reloaded.starts_with("INFO scrape endpoint reloaded its TLS"), "{reloaded}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A snapshot as JSON, piece by piece. Written by hand, as [`Health::to_json`] is.
+//! Writes a snapshot as JSON, piece by piece and without a JSON library, like [`Health::to_json`].
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -12,16 +12,17 @@ use meterkit_core::{
 use meterkit_pipeline::{Health, Snapshot};
 use meterkit_prometheus_model::write_float;
 
-/// How long a piece is, about.
+/// Approximate length of a piece, in bytes.
 const PIECE: usize = 64 * 1024;
 
 /// An iterator over the pieces of the JSON of a [`LivePage`](crate::LivePage).
 pub(crate) struct SnapshotJson {
     snapshot: Arc<Snapshot>,
     out: String,
-    /// The scopes that are shown, by their places.
+    /// The indices of the scopes that are shown.
     scopes: Vec<usize>,
-    /// The next series: its scope in `scopes`, its metric, and its place among the points of that.
+    /// The next series to write: `scope` is an index into `scopes`, `metric` one into the metrics of that scope, and
+    /// `point` one into the points of that metric.
     scope: usize,
     metric: usize,
     point: usize,
@@ -29,7 +30,7 @@ pub(crate) struct SnapshotJson {
 }
 
 impl SnapshotJson {
-    /// Starts to write `snapshot` without the scope that is `hidden`.
+    /// Creates an iterator that writes `snapshot` without the scope named `hidden`.
     pub(crate) fn new(snapshot: Arc<Snapshot>, health: &Health, hidden: Option<&str>) -> Self {
         let is_shown =
             |scope: &ScopeMetrics| hidden != Some(scope.scope.name()) && !scope.metrics.is_empty();
@@ -44,7 +45,7 @@ impl SnapshotJson {
         Self { snapshot, out, scopes, scope: 0, metric: 0, point: 0, is_done: false }
     }
 
-    /// Writes until the piece is full, or the metric ends. Returns whether there was anything left to write.
+    /// Writes until the piece is full or the metric ends. Returns `false` once everything has been written.
     fn advance(&mut self) -> bool {
         let Self { snapshot, out, .. } = self;
         let scope = self.scopes.get(self.scope).and_then(|at| snapshot.scopes.get(*at));
@@ -164,11 +165,11 @@ fn write_series(out: &mut String, data: &Data, at: usize) {
     out.push('}');
 }
 
-/// Returns all buckets of an exponential histogram in rising order.
+/// Returns all buckets of an exponential histogram in ascending order.
 fn exponential(of: &ExponentialHistogramPoint) -> impl Iterator<Item = (f64, f64, u64)> {
     let buckets = |it: &ExponentialBuckets| it.bounded(of.scale).collect::<Vec<_>>();
     let negative = buckets(&of.negative).into_iter().rev().map(|(from, to, n)| (-to, -from, n));
-    // Not negated, which would give -0.0.
+    // Subtract instead of negating, because -0.0 must not appear.
     let zero = (0.0 - of.zero_threshold, of.zero_threshold, of.zero_count);
     negative.chain([zero]).chain(buckets(&of.positive))
 }
@@ -189,10 +190,10 @@ fn distribution(
     member(out, "buckets", list(filled.map(bucket)));
 }
 
-/// Adds a member, with a value that is JSON already, to an object that has one.
+/// Appends a member to an object that already has one. `value` must already be JSON.
 fn member(out: &mut String, name: &str, value: impl Display) {
     use std::fmt::Write;
-    // A string takes whatever is written.
+    // Writing to a string cannot fail.
     let _ = write!(out, ",\"{name}\":{value}");
 }
 
@@ -230,7 +231,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_that_json_lacks_are_texts() {
+    fn numbers_that_json_cannot_represent_are_strings() {
         let texts = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e300, -0.5].map(float);
         assert_eq!(texts, ["\"NaN\"", "\"+Inf\"", "\"-Inf\"", "1e300", "-0.5"]);
     }

@@ -149,15 +149,15 @@ fn every_setting_behaves_like_all_others() {
         Row::new("METERKIT_PROMETHEUS_TLS_CLIENT_CA")
             .beside(&[CERTIFICATE, KEY])
             .valid(&[("{dir}/certificate.pem", "ServerTls { client_authorities: true")])
-            .invalid(&[("{dir}/key.pem", "the authorities of the clients of the scrape endpoint")]),
+            .invalid(&[("{dir}/key.pem", "the client authorities of the scrape endpoint")]),
         Row::new("METERKIT_PROMETHEUS_ALLOWED_HOSTS")
             .valid(&[
                 ("Metrics.example.", "allowed_hosts: Some([\"metrics.example\"])"),
                 ("a, 10.0.0.1 ,[::1]", "allowed_hosts: Some([\"a\", \"10.0.0.1\", \"::1\"])"),
             ])
             .invalid(&[
-                ("a,b:9464", "`b:9464` is no host name or address; write it without"),
-                ("*", "`*` is no host name or address"),
+                ("a,b:9464", "`b:9464` is not a host name or address; write it without"),
+                ("*", "`*` is not a host name or address"),
             ]),
         Row::new("METERKIT_PROMETHEUS_ALLOWED_NETWORKS")
             .valid(&[
@@ -167,18 +167,18 @@ fn every_setting_behaves_like_all_others() {
             .invalid(&[
                 (
                     "10.0.0.0/33",
-                    "`10.0.0.0/33` is no network; after `/`, write a number from 0 to 32",
+                    "`10.0.0.0/33` is not a network; after `/`, write a number from 0 to 32",
                 ),
                 (
                     "10.0.0.0/8,10.0.0.1/8",
-                    "`10.0.0.1/8` has bits beyond its prefix; write `10.0.0.0/8`",
+                    "`10.0.0.1/8` has bits set beyond its prefix; write `10.0.0.0/8`",
                 ),
             ]),
         Row::new("METERKIT_PROMETHEUS_PATH")
             .valid(&[("/internal/m", "path: Ok(\"/internal/m\")"), ("/", "path: Ok(\"/\")")])
             .invalid(&[
-                ("metrics", "is not the path of a URL; write one that begins with `/`"),
-                ("/metrics?x=1", "is not the path of a URL"),
+                ("metrics", "is not a URL path; write one that begins with `/`"),
+                ("/metrics?x=1", "is not a URL path"),
             ]),
         Row::new("METERKIT_PROMETHEUS_PAGE").valid(&[("false", "has_page: false")]),
         Row::new("METERKIT_PROMETHEUS_UNIT_SUFFIXES")
@@ -304,7 +304,7 @@ mod tls {
                 "{CERTIFICATE}=`{text}`: the certificate of the scrape endpoint cannot be read"
             ),
             format!("{KEY}=`/nowhere.pem`: cannot be read ("),
-            format!("{CLIENT_CA}=`{text}`: the authorities of the clients of the scrape endpoint"),
+            format!("{CLIENT_CA}=`{text}`: the client authorities of the scrape endpoint"),
         ];
         assert_eq!(told.len(), beginnings.len(), "{told:?}");
         for (told, beginning) in told.iter().zip(beginnings) {
@@ -315,7 +315,7 @@ mod tls {
         let unmatched = problems(&[(CERTIFICATE, &certificate), (KEY, &other)]);
         assert_eq!(unmatched.len(), 1, "{unmatched:?}");
         let expected =
-            format!("{KEY}=`{other}`: certificate and private key of the scrape endpoint");
+            format!("{KEY}=`{other}`: the certificate and private key of the scrape endpoint");
         assert!(unmatched[0].starts_with(&expected), "{unmatched:?}");
     }
 }

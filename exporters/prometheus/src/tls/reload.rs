@@ -1,4 +1,4 @@
-//! Certificates that are renewed while the endpoint runs.
+//! Reloads certificates that are renewed while the endpoint runs.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, TryLockError};
@@ -12,17 +12,17 @@ use super::built_in::config;
 use super::socket::TlsSocket;
 use super::{Pem, ServerTls, TlsError};
 
-/// No list of certificates is longer.
+/// Maximum size of a PEM file, in bytes.
 const MAX_PEM: usize = 1 << 20;
 
-/// What makes connections encrypted ones. Cheap to clone.
+/// Encrypts connections with the current certificates. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Encryption(Arc<Reloading>);
 
 struct Reloading {
     tls: ServerTls,
     config: Mutex<Arc<ServerConfig>>,
-    /// What was read last, whether or not it can be used.
+    /// The content that was read last, even if it cannot be used.
     seen: Mutex<Result<Texts, TlsError>>,
 }
 
@@ -45,7 +45,7 @@ impl Encryption {
         TlsSocket::new(self.clone(), stream)
     }
 
-    /// Returns whether [`reloaded`](Self::reloaded) may differ from [`current`](Self::current).
+    /// Returns whether any certificate or key comes from a file, so that it may change.
     pub(super) fn has_files(&self) -> bool {
         let ServerTls { certificate, key, client_authorities } = &self.0.tls;
         let mut all = [certificate, key].into_iter().chain(client_authorities);
@@ -56,8 +56,8 @@ impl Encryption {
         self.0.config.lock().unpoisoned().clone()
     }
 
-    /// Returns the configuration after a look at the files. Blocks while they are read, unless another thread reads them
-    /// already.
+    /// Reads the files again and returns the current configuration. Blocks while the files are read; if another thread
+    /// is reading them already, returns the current configuration at once.
     pub(super) fn reloaded(&self) -> Arc<ServerConfig> {
         let seen = match self.0.seen.try_lock() {
             Ok(seen) => Some(seen),
@@ -70,11 +70,12 @@ impl Encryption {
                 match read.as_ref().map_err(Clone::clone).and_then(config) {
                     Ok(config) => {
                         *self.0.config.lock().unpoisoned() = Arc::new(config);
-                        tracing::info!("scrape endpoint has reloaded its TLS certificates");
+                        tracing::info!("scrape endpoint reloaded its TLS certificates");
                     }
                     Err(error) => {
                         tracing::error!(
-                            "scrape endpoint keeps its previous TLS certificates, as the new ones cannot be used: {error}"
+                            "scrape endpoint keeps its previous TLS certificates because the new ones cannot be \
+                             used: {error}"
                         );
                     }
                 }

@@ -1,7 +1,7 @@
-//! A connection that is encrypted once it is read from.
+//! A TLS connection whose handshake is part of the first read.
 //!
-//! The handshake is a part of the first read: what holds for a client that is slow with its request, or for one that is
-//! there when the endpoint stops, holds for one that is slow with its handshake.
+//! As a result, the timeout for slow requests and the closing of connections when the endpoint stops also apply to
+//! clients that have not finished the handshake.
 
 use std::io;
 use std::pin::Pin;
@@ -24,13 +24,13 @@ pub(crate) struct TlsSocket {
 }
 
 enum State {
-    /// The client has not introduced itself yet.
+    /// Waiting for the client's `ClientHello`.
     Hello(Box<LazyConfigAcceptor<TcpStream>>),
-    /// The files with certificates are being read.
+    /// Rereading the certificate files.
     Loading(Box<StartHandshake<TcpStream>>, JoinHandle<Arc<ServerConfig>>),
     Handshake(Box<Accept<TcpStream>>),
     Open(Box<TlsStream<TcpStream>>),
-    /// The other side speaks no TLS, or is not whom we serve.
+    /// The client does not speak TLS, or its certificate was refused.
     Failed,
 }
 
@@ -49,7 +49,7 @@ impl TlsSocket {
             match ready!(self.poll_handshake(cx)) {
                 Ok(state) => self.state = state,
                 Err(error) => {
-                    // What has failed must not be polled again.
+                    // A failed handshake must not be polled again.
                     self.state = State::Failed;
                     return Poll::Ready(Err(error));
                 }
@@ -61,7 +61,7 @@ impl TlsSocket {
         })
     }
 
-    /// Returns the state that follows.
+    /// Polls the current step of the handshake and returns the next state.
     fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<State>> {
         let (hello, config) = match &mut self.state {
             State::Hello(hello) => {
@@ -127,7 +127,7 @@ impl AsyncWrite for TlsSocket {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.state {
             State::Open(stream) => Pin::new(&mut **stream).poll_flush(cx),
-            // The handshake flushes for itself.
+            // The handshake flushes its own data.
             _ => Poll::Ready(Ok(())),
         }
     }
@@ -135,7 +135,7 @@ impl AsyncWrite for TlsSocket {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.state {
             State::Open(stream) => Pin::new(&mut **stream).poll_shutdown(cx),
-            // Nothing was sent that would have to be ended; dropping it closes the connection.
+            // No TLS session exists that would need a closing message; dropping the stream closes the connection.
             _ => Poll::Ready(Ok(())),
         }
     }
