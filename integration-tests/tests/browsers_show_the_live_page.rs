@@ -103,8 +103,8 @@ async fn values_are_shown_kept_up_to_date_and_found() {
         ("core.*", "length", "1 instrument, 1 series"),
         ("status=pai", "orders", "1 instrument, 1 series"),
         ("plugin.shop by", "orders", "1 instrument, 2 series"),
-        ("s*tus=p*d", "", "Nothing is found."),
-        ("nowhere", "", "Nothing is found."),
+        ("s*tus=p*d", "", "No metrics found."),
+        ("nowhere", "", "No metrics found."),
         ("", "length,duration,orders", "3 instruments, 4 series"),
     ] {
         browser.run("document.getElementById('search').value = ''").await;

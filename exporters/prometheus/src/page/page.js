@@ -1,10 +1,10 @@
 'use strict';
-// Shows the JSON of this address, and asks for it again while the page is visible. Everything that comes from there is
-// set as text, never as markup.
+// Requests JSON from this page's own address, again and again while the page is visible, and shows it. All data is
+// inserted as text, never as markup.
 (() => {
   const POLL = 2000; // milliseconds
-  const KEPT = 150; // values of a line: five minutes
-  const ROWS = 200; // rows that a list shows at first, and adds when asked for more
+  const KEPT = 150; // values kept per line: five minutes
+  const ROWS = 200; // rows that a list shows initially, and adds with each "Show more"
   const SVG = 'http://www.w3.org/2000/svg';
 
   const state = { scopes: new Map(), query: [], paused: false, timer: 0, failed: null, time: 0 };
@@ -15,7 +15,7 @@
   function make(tag, attributes, ...children) {
     const node = document.createElement(tag);
     for (const name in attributes) node.setAttribute(name, attributes[name]);
-    node.append(...children); // texts become text nodes
+    node.append(...children); // strings become text nodes
     return node;
   }
 
@@ -40,7 +40,7 @@
   const short = new Intl.NumberFormat('en', { maximumSignificantDigits: 3 });
   const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 4 });
 
-  // JSON lacks these numbers.
+  // JSON cannot represent these numbers; they arrive as strings.
   function number(value) {
     if (typeof value === 'number') return value;
     return { '+Inf': Infinity, '-Inf': -Infinity }[value] ?? NaN;
@@ -58,7 +58,7 @@
   const SECONDS = { __proto__: null, s: 1, ms: 1e-3, us: 1e-6, ns: 1e-9, min: 60, h: 3600, d: 86400 };
   const BYTES = { __proto__: null, By: 1, KiBy: 1024, MiBy: 1048576, GiBy: 1073741824, kBy: 1e3, MBy: 1e6 };
 
-  // From where on a unit is used, its name, and its size if that is another.
+  // Smallest value for which a unit is used, its name, and its size if that differs from the smallest value.
   const TIMES = [[172800, 'd', 86400], [7200, 'h', 3600], [120, 'min', 60], [1, 's'], [1e-3, 'ms'], [1e-6, 'µs'], [0, 'ns', 1e-9]];
   const SIZES = [[2 ** 40, 'TiB'], [2 ** 30, 'GiB'], [2 ** 20, 'MiB'], [1024, 'KiB'], [0, 'B', 1]];
 
@@ -83,7 +83,7 @@
     return unit in SECONDS && rate !== 0 ? `${plain(rate * SECONDS[unit])} s/s` : `${text(rate, unit)}/s`;
   }
 
-  // `{request}` is a note on what is counted; `1` is no unit.
+  // `{request}` is an annotation that names what is counted; `1` means no unit.
   const unitText = (unit) => unit === '1' ? '' : unit.replace(/[{}]/g, '');
 
   function ago(time) {
@@ -99,7 +99,7 @@
     if (history.length > KEPT) history.shift();
   }
 
-  // What a total rose by, per second. A total that fell began anew.
+  // Increase of a total per second. A total that decreased was reset, so its rate is unknown.
   function rates(history) {
     const all = [];
     for (let i = 1; i < history.length; i++) {
@@ -109,7 +109,7 @@
     return all;
   }
 
-  // Over up to ten seconds: a single interval jumps.
+  // Averaged over up to ten seconds, because the rate over a single interval fluctuates.
   function rate(history) {
     if (history.length < 2) return null;
     const [now, high] = history[history.length - 1];
@@ -136,7 +136,7 @@
     return total;
   }
 
-  // By a straight line within the bucket, as Prometheus has it, but within what was recorded.
+  // Interpolates linearly within the bucket, as Prometheus does, but clamps to the recorded minimum and maximum.
   function quantile(part, of) {
     let left = part * of.buckets.reduce((sum, bucket) => sum + bucket[2], 0);
     for (const [from, to, count] of of.buckets) {
@@ -151,7 +151,7 @@
     return NaN;
   }
 
-  // --- What came ---
+  // --- Received data ---
 
   const labelsOf = (series) => series.key ??= JSON.stringify(series.labels);
   const isSummed = (data) => data.type === 'sum' && data.is_monotonic;
@@ -194,7 +194,7 @@
     showMetrics();
   }
 
-  // The number that stands for all series of an instrument.
+  // Computes the number that represents all series of an instrument.
   function summarize(metric) {
     const { data, history } = metric;
     const { unit, series } = data;
@@ -227,7 +227,7 @@
     }
   }
 
-  // Lines of single series: of instruments with few, and of those that are open.
+  // Keeps the history of single series: for instruments with few series, and for instruments that are open.
   function follow(metric) {
     const { data, series } = metric;
     if (data.series.length > ROWS && !metric.node?.open) return;
@@ -270,7 +270,7 @@
     });
   }
 
-  // The series that a search finds; none if the instrument is not found.
+  // Returns the series that match the search; an empty list if the instrument does not match.
   function found(metric) {
     const rest = state.query.filter((word) => !word.ofMetric(metric));
     if (!rest.length) return metric.data.series;
@@ -309,15 +309,15 @@
     }
     const store = health?.store ?? {};
     const add = (level, title, names, words) => names?.length && all.push([level, title, `${named(names)}: ${words}`]);
-    add('bad', 'Too many series', store.overflowing, 'the cardinality limit is reached; further combinations of labels are counted together.');
-    add('warn', 'Many series', store.near_limit, 'nine tenths of the cardinality limit are used.');
-    add('warn', 'Slow callback', store.callbacks_in_background, 'the last values are shown until it has finished.');
-    add('warn', 'Name clash', store.name_meetings, 'an older instrument has the same name in Prometheus, which does not see this one.');
-    if (store.dropped_values) all.push(['warn', 'Dropped values', `${whole.format(store.dropped_values)} could not be recorded since the start: negative, or not a number.`]);
+    add('bad', 'Too many series', store.overflowing, 'the cardinality limit is reached; new label combinations are counted in one common series.');
+    add('warn', 'Many series', store.near_limit, 'at least 90% of the cardinality limit is used.');
+    add('warn', 'Slow callback', store.callbacks_in_background, 'the callback is still running; its last values are shown until it finishes.');
+    add('warn', 'Name clash', store.name_meetings, 'an older instrument has the same Prometheus name, so Prometheus does not receive this one.');
+    if (store.dropped_values) all.push(['warn', 'Dropped values', `${whole.format(store.dropped_values)} values could not be recorded since the start, for example because they were negative or NaN.`]);
     for (const setting of health?.settings ?? []) all.push(['warn', 'Setting', setting]);
     const area = at('warnings');
     const key = JSON.stringify(all);
-    // A screen reader speaks what changes.
+    // Change the area only if its content changed: a screen reader announces every change.
     if (area.dataset.key === key) return;
     area.dataset.key = key;
     area.replaceChildren(...all.map(([level, title, words]) => make('p', { class: level }, make('b', {}, title), words)));
@@ -363,10 +363,10 @@
       area.replaceChildren(...sections);
     }
     const plural = (count, word) => `${whole.format(count)} ${word}${count === 1 || word === 'series' ? '' : 's'}`;
-    say(at('found'), metrics ? `${plural(metrics, 'instrument')}, ${plural(series, 'series')}` : 'Nothing is found.');
+    say(at('found'), metrics ? `${plural(metrics, 'instrument')}, ${plural(series, 'series')}` : 'No metrics found.');
   }
 
-  // The library's own metrics come last.
+  // Sorts the library's own metrics last.
   const isOwn = (kept) => Number(kept.scope.name === 'meterkit');
 
   function showScope(kept, all) {
@@ -389,7 +389,7 @@
     return kept.section;
   }
 
-  // A button that has `list` show more.
+  // Returns a button that makes `list` show more rows.
   function more(list, left) {
     if (!list.more) {
       list.more = make('button', { type: 'button', class: 'more' });
@@ -428,7 +428,7 @@
     showDetail(metric);
   }
 
-  // Only open instruments have tables.
+  // Removes the detail view, so that only open instruments have tables.
   function closeRow(metric) {
     metric.detail?.remove();
     metric.detail = metric.table = metric.chart = metric.more = null;
@@ -508,7 +508,7 @@
       const head = make('th', column.isLabel ? { scope: 'col' } : { scope: 'col', class: 'number' }, button);
       button.addEventListener('click', () => {
         const before = metric.sort;
-        // Texts begin with the first, numbers with the largest.
+        // The first click sorts text columns in ascending order and number columns in descending order.
         const isDown = before?.title === column.title ? !before.isDown : !column.isLabel;
         metric.sort = { title: column.title, isDown };
         for (const other of head.parentNode.cells) other.removeAttribute('aria-sort');
@@ -518,7 +518,7 @@
       if (metric.sort?.title === column.title) head.setAttribute('aria-sort', metric.sort.isDown ? 'descending' : 'ascending');
       return head;
     });
-    heads.push(make('th', { scope: 'col' }, make('span', { class: 'hidden' }, 'last minutes')));
+    heads.push(make('th', { scope: 'col' }, make('span', { class: 'hidden' }, 'last five minutes')));
     const caption = make('caption', { class: 'hidden' }, `Series of ${metric.data.name}`);
     const table = make('table', {}, caption, make('thead', {}, make('tr', {}, ...heads)), make('tbody', {}));
     table.dataset.key = key;
@@ -546,7 +546,7 @@
       draw('path', { class: 'area' }), draw('path', { class: 'line' }));
   }
 
-  // A gauge fills the height; others stand on zero.
+  // The line of a gauge uses the full height; all other lines start at zero.
   function drawLine(svg, points, isFree) {
     const [area, line] = svg.children;
     const values = points.map(([, value]) => value).filter((value) => Number.isFinite(value));
@@ -583,7 +583,7 @@
     let all = [];
     for (const bucket of of.buckets) {
       const before = all[all.length - 1];
-      // Buckets without values are not in the data.
+      // Add the empty buckets, which the data leaves out.
       if (before && before[1] < bucket[0]) all.push([before[1], bucket[0], 0]);
       all.push(bucket);
     }
@@ -603,7 +603,7 @@
     const of = merged(metric.found);
     const key = JSON.stringify([of, metric.detail.clientWidth]);
     if (metric.chart?.dataset.key === key) return;
-    // As wide as there is room, so that texts keep their size.
+    // Use the available width without scaling, so that text keeps its size.
     const width = Math.max(240, (metric.detail.clientWidth || 760) - 78);
     const [height, top] = [120, 18];
     const all = bars(of);
@@ -646,7 +646,7 @@
     metric.chart = chart;
   }
 
-  // --- Asking ---
+  // --- Requests ---
 
   async function ask() {
     const began = performance.now();
@@ -654,24 +654,24 @@
       const answer = await fetch(location.href.split('#')[0], {
         headers: { Accept: 'application/json' }, cache: 'no-store', credentials: 'same-origin', signal: AbortSignal.timeout(15000),
       });
-      if (!answer.ok) throw new Error(`the service answers ${answer.status}: ${(await answer.text()).slice(0, 200)}`);
+      if (!answer.ok) throw new Error(`the service answered ${answer.status}: ${(await answer.text()).slice(0, 200)}`);
       const json = await answer.json();
-      if (json.version !== 1) throw new Error('the service has another version of the data: reload this page');
+      if (json.version !== 1) throw new Error('the service uses another version of the data format: reload this page');
       state.failed = null;
       take(json);
       say(at('state'), `Live, ${new Date(json.time * 1000).toLocaleTimeString()}`);
     } catch (error) {
-      state.failed = `${error instanceof TypeError ? 'the service cannot be reached' : error.message}. What is shown is old.`;
+      state.failed = `${error instanceof TypeError ? 'the service cannot be reached' : error.message}. The values below are outdated.`;
       showWarnings(null);
       say(at('state'), 'Disconnected');
     }
     document.body.classList.toggle('stale', state.failed !== null);
     at('dot').className = `dot ${state.failed ? 'bad' : 'good'}`;
-    // Asking for many series should take a tenth of the time at most.
+    // Spend at most about a tenth of the time on requests, which take long if there are many series.
     return Math.max(POLL, 10 * (performance.now() - began));
   }
 
-  // One request at a time, none while nobody looks.
+  // Sends one request at a time, and none while the page is hidden or paused.
   async function poll() {
     clearTimeout(state.timer);
     if (state.isAsking || state.paused || document.hidden) return;
