@@ -1,4 +1,4 @@
-//! A scrape without what the library adds, and the warning about names that the program may not expect.
+//! Options that leave out what the library adds to a scrape, and the warning about unexpected unit suffixes.
 
 use std::time::Duration;
 

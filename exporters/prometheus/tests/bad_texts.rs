@@ -1,4 +1,4 @@
-//! The checker that all other tests rely on: takes what is right, and rejects each kind of wrong.
+//! Tests of the checker that all other tests rely on: it accepts valid text, and rejects each kind of invalid text.
 
 use crate::checker::{check, checked};
 

@@ -18,18 +18,18 @@ async fn page(served: &Served) -> Exposition {
     scrape(served.address).await.unwrap().exposition()
 }
 
-/// The value of the one sample with this name, if there is one.
+/// Returns the value of the only sample with this name, if it exists.
 fn find(page: &Exposition, name: &str) -> Option<f64> {
     let is_there = page.samples.keys().any(|(sample, _)| sample == name);
     is_there.then(|| page.value(name, &[]))
 }
 
-/// Whether the one callback that was in the background is.
+/// Returns the value of the self-metric that counts callbacks in the background.
 fn background(page: &Exposition) -> f64 {
     page.value("meterkit_callback_background", &[("instrument", "rows")])
 }
 
-/// Scrapes until the page is as it should be.
+/// Scrapes until the exposition meets the condition.
 async fn page_when(served: &Served, is_so: impl Fn(&Exposition) -> bool) -> Exposition {
     let give_up = Instant::now() + LONG;
     loop {
@@ -42,7 +42,7 @@ async fn page_when(served: &Served, is_so: impl Fn(&Exposition) -> bool) -> Expo
     }
 }
 
-/// A callback that counts its runs, and hangs in the next one whenever it is told to.
+/// A callback that counts its runs, and hangs in the next run on demand.
 struct Hanging {
     next: Arc<Mutex<Option<mpsc::Receiver<()>>>>,
     _guard: CallbackGuard,
@@ -63,7 +63,7 @@ impl Hanging {
         Self { next, _guard: guard.unwrap() }
     }
 
-    /// The next run hangs until what this gives is dropped.
+    /// Makes the next run hang until the returned sender is dropped.
     fn hang(&self) -> mpsc::Sender<()> {
         let (release, hold) = mpsc::channel();
         *self.next.lock().unwrap() = Some(hold);
@@ -102,13 +102,13 @@ async fn a_callback_that_hangs_costs_a_scrape_its_budget_and_then_nothing() {
     let before = page_when(&served, |page| find(page, "rows").is_some()).await;
     let last = before.value("rows", &[]);
 
-    // Each of these would wait for the test itself.
+    // Each scrape would otherwise wait for the test itself.
     let release = rows.hang();
     let instrument = [("instrument", "rows")];
     for number in 1..=3 {
         hits.increment();
         let page = page(&served).await;
-        // The run before may have been late, and serve its value now.
+        // The previous run may have ended late, so that its value is served now.
         assert!(page.value("rows", &[]) >= last);
         assert_eq!(page.value("hits_total", &[]), f64::from(number), "all else is new");
         assert!(page.value("meterkit_callback_overruns_total", &instrument) >= f64::from(number));

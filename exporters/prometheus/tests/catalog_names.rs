@@ -1,4 +1,4 @@
-//! The names in Prometheus that a catalog tells are those that a scrape has.
+//! A catalog lists the same Prometheus names as a scrape.
 
 use std::collections::BTreeSet;
 use std::time::SystemTime;
@@ -21,8 +21,8 @@ impl Labels for Route {
     }
 }
 
-/// One instrument of each kind, and names that the translation changes in different ways. Each records something: a
-/// scrape shows no metric without series.
+/// Creates one instrument of each kind, and names that the translation changes in different ways. Each instrument
+/// records something, because a scrape shows no metric without series.
 fn record_everything(registry: &Registry) -> Result<CallbackGuard, InstrumentError> {
     let meter = registry.scoped("plugin", "catalog");
     meter.counter::<u64>("requests").unit("{request}").build()?.increment();
@@ -47,7 +47,7 @@ fn scraped(registry: &Registry) -> BTreeSet<String> {
     let text = render(&Snapshot::new(resource, time, registry.read()));
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     let names = types.filter_map(|line| line.split(' ').next()).map(str::to_owned);
-    // The store's own metrics come with what happens, and are in no catalog.
+    // The store's own metrics depend on events and are in no catalog.
     names.filter(|name| !name.starts_with("meterkit_")).collect()
 }
 

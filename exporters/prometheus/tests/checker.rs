@@ -1,16 +1,16 @@
-//! A strict reader of the text format 0.0.4: what it takes, Prometheus takes without a warning.
+//! A strict reader of the text format 0.0.4: Prometheus reads every text that it accepts without a warning.
 //!
-//! Stricter than Prometheus where the exporter promises more: families are ordered, labels never begin with `__`, and
-//! no sample has a time.
+//! The reader is stricter than Prometheus where the exporter promises more: families are sorted, labels never begin
+//! with `__`, and no sample has a timestamp.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// The labels of a series. Empty ones are left out: to Prometheus they are none.
+/// The labels of a series. Labels with an empty value are left out, because Prometheus treats them as absent.
 pub(crate) type Labels = BTreeMap<String, String>;
 
-/// A text that passed.
+/// The content of a valid text.
 #[derive(Debug, Default)]
 pub(crate) struct Exposition {
     /// Type of each family, by name.
@@ -21,7 +21,7 @@ pub(crate) struct Exposition {
     pub(crate) samples: BTreeMap<(String, Labels), String>,
 }
 
-/// Reads `text`, or says which line breaks which rule.
+/// Reads `text`. The error says which line breaks which rule.
 pub(crate) fn check(text: &str) -> Result<Exposition, String> {
     let mut reader = Reader::default();
     if !text.is_empty() && !text.ends_with('\n') {
@@ -34,14 +34,14 @@ pub(crate) fn check(text: &str) -> Result<Exposition, String> {
     Ok(reader.exposition)
 }
 
-/// Reads `text`, which must be right.
+/// Reads `text`, which must be valid.
 #[track_caller]
 pub(crate) fn checked(text: &str) -> Exposition {
     check(text).unwrap_or_else(|broken| panic!("{broken}\n---\n{text}"))
 }
 
 impl Exposition {
-    /// The value of the one sample with this name whose labels include `labels`.
+    /// Returns the value of the only sample with this name whose labels include `labels`.
     #[track_caller]
     pub(crate) fn value(&self, name: &str, labels: &[(&str, &str)]) -> f64 {
         let is_meant = |(sample, found): &&(String, Labels)| {
@@ -53,7 +53,7 @@ impl Exposition {
         number(&self.samples[found[0]]).unwrap()
     }
 
-    /// All samples that may only rise: counters, and what histograms count.
+    /// Returns all samples that must not decrease: counters, and the counts of histograms.
     pub(crate) fn rising(&self) -> impl Iterator<Item = (&(String, Labels), f64)> {
         self.samples.iter().filter_map(|(series, value)| {
             let is_counter = self.families.get(&series.0).is_some_and(|kind| kind == "counter");
@@ -70,21 +70,21 @@ impl Exposition {
 #[derive(Default)]
 struct Reader {
     exposition: Exposition,
-    /// The family whose lines come now.
+    /// The family whose lines are being read.
     family: Option<Family>,
-    /// All names that samples may have, with those that a family keeps for itself.
+    /// All sample names so far, including those that a family reserves.
     taken: BTreeSet<String>,
 }
 
 struct Family {
     name: String,
-    /// None after `# HELP`.
+    /// `None` after `# HELP`.
     kind: Option<String>,
     samples: usize,
     open: Option<Histogram>,
 }
 
-/// A series of a histogram that is not complete.
+/// A series of a histogram that is not complete yet.
 struct Histogram {
     labels: Labels,
     /// The last bucket's bound and count.
@@ -185,7 +185,7 @@ impl Reader {
 }
 
 impl Family {
-    /// Buckets, then sum, then count, of one series after the other.
+    /// Reads a sample of a histogram. Each series has its buckets, then its sum, then its count.
     fn part_of_histogram(
         &mut self,
         ending: &str,
@@ -284,7 +284,7 @@ fn parse_label(chars: &mut Peekable<Chars<'_>>) -> Result<(String, String), Stri
     Ok((key, unescape(&written, "\\n\"")?))
 }
 
-/// Takes escapes back; `allowed` may follow a backslash.
+/// Returns the text without escapes. Only the characters in `allowed` may follow a backslash.
 fn unescape(written: &str, allowed: &str) -> Result<String, String> {
     let mut text = String::new();
     let mut chars = written.chars();
@@ -306,7 +306,7 @@ fn number(written: &str) -> Result<f64, String> {
         "-Inf" => return Ok(f64::NEG_INFINITY),
         _ => {}
     }
-    // Rust's own parser also takes `inf` and `nan`.
+    // Rust's own parser also accepts `inf` and `nan`.
     let is_number = written.chars().all(|c| c.is_ascii_digit() || "+-.eE".contains(c));
     let parsed = is_number.then(|| written.parse().ok()).flatten();
     parsed.ok_or_else(|| "bad number".to_owned())

@@ -1,4 +1,4 @@
-//! A client that sends the very bytes it is given, and takes answers apart.
+//! An HTTP client that sends exactly the bytes it is given, and parses responses.
 
 use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::checker::{Exposition, checked};
 
-/// More than any answer takes, however busy the machine is.
+/// Longer than any response takes, however busy the machine is.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Connection {
@@ -22,13 +22,13 @@ pub(crate) struct Connection {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// Names in lower case.
+    /// The headers, with names in lower case.
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
-    /// The text of a successful scrape, which must be right.
+    /// Returns the content of a successful scrape, which must be valid.
     #[track_caller]
     pub(crate) fn exposition(&self) -> Exposition {
         assert_eq!(self.status, 200, "{self:?}");
@@ -46,7 +46,7 @@ impl Connection {
         Self::new(TcpStream::connect(address).await.unwrap())
     }
 
-    /// Takes little until it is read from.
+    /// Opens a connection with a small receive buffer.
     pub(crate) async fn open_narrow(address: SocketAddr) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.set_recv_buffer_size(4096).unwrap();
@@ -61,14 +61,14 @@ impl Connection {
         self.stream.write_all(bytes.as_ref()).await
     }
 
-    /// Sends a request without a body and reads its answer.
+    /// Sends a request without a body and reads the response.
     pub(crate) async fn request(&mut self, method: &str, path: &str) -> io::Result<Answer> {
         self.send(format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await?;
         self.answer(method).await
     }
 
-    /// The next answer. An error of kind `UnexpectedEof` if the connection ends before the answer does; one without
-    /// anything received says so with `ConnectionAborted`.
+    /// Reads the next response. Returns an error of kind `UnexpectedEof` if the connection ends within the response,
+    /// and one of kind `ConnectionAborted` if it ends before the first byte.
     pub(crate) async fn answer(&mut self, method: &str) -> io::Result<Answer> {
         let head = loop {
             match self.received.windows(4).position(|end| end == b"\r\n\r\n") {
@@ -121,18 +121,18 @@ impl Connection {
         Ok(self.received.drain(..length).collect())
     }
 
-    /// Sends a `GET` with further lines in its head and reads the answer.
+    /// Sends a `GET` with further header lines and reads the response.
     pub(crate) async fn get_with(&mut self, lines: &str) -> io::Result<Answer> {
         self.send(format!("GET /metrics HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n")).await?;
         self.answer("GET").await
     }
 
-    /// Takes a little of what has come.
+    /// Reads a few of the received bytes.
     pub(crate) async fn receive_some(&mut self) {
         self.receive().await.unwrap();
     }
 
-    /// Takes a little of what has come, unless the connection has ended.
+    /// Reads a few of the received bytes, unless the connection has ended.
     pub(crate) async fn try_receive_some(&mut self) -> io::Result<()> {
         self.receive().await
     }
@@ -147,15 +147,15 @@ impl Connection {
         }
     }
 
-    /// Reads until the other side ends the connection; gives what else came.
+    /// Reads until the server ends the connection, and returns the remaining bytes.
     pub(crate) async fn until_closed(&mut self) -> Vec<u8> {
-        // Reset is an end too.
+        // A reset is an end too.
         while self.receive().await.is_ok() {}
         std::mem::take(&mut self.received)
     }
 }
 
-/// A scrape on a connection of its own.
+/// Scrapes on a new connection.
 pub(crate) async fn scrape(address: SocketAddr) -> io::Result<Answer> {
     let mut connection = Connection::new(TcpStream::connect(address).await?);
     connection.request("GET", "/metrics").await

@@ -1,4 +1,4 @@
-//! Metrics and labels that mean different things in OpenTelemetry and the same in Prometheus: the text stays legal.
+//! Metrics and labels that differ in OpenTelemetry and are the same in Prometheus: the text stays valid.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -204,7 +204,7 @@ fn a_group_adds_series_whose_labels_differ_by_an_empty_text() {
         "hits_total{otel_scope_name=\"s\"} 18446744073709551609\n\
          hits_total{tenant=\"x\",otel_scope_name=\"s\"} 1\n",
     );
-    // What a series counted that has ended stays in the total, and so does what it counts when it is back.
+    // The total keeps the value of an ended series, and includes what the series counts once it has returned.
     assert!(group.remove(Tenant(Some(""))));
     hits(
         "hits_total{otel_scope_name=\"s\"} 18446744073709551609\n\

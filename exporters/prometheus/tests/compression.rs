@@ -1,4 +1,4 @@
-//! Answers are compressed for clients that accept it, and long ones are sent while they are written.
+//! Responses are compressed for clients that accept it, and long responses are sent while they are written.
 
 use std::io::Read;
 
@@ -17,7 +17,7 @@ fn small_registry() -> Registry {
     registry
 }
 
-/// The text of an answer, decompressed as its header says.
+/// Returns the text of a response, decompressed as its header says.
 fn decoded(answer: &Answer) -> String {
     let mut text = String::new();
     match answer.headers.get("content-encoding").map(|it| &**it) {
@@ -68,7 +68,7 @@ async fn the_most_welcome_coding_is_used() {
             panic!("{accepted:?}");
         };
         if answer.status == 400 {
-            // hyper refuses such a header.
+            // hyper refuses this header.
             connection = Connection::open(served.address).await;
             continue;
         }

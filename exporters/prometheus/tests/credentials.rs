@@ -1,11 +1,11 @@
-//! An endpoint that asks for credentials: who gets the metrics, and what everybody else is told.
+//! An endpoint that requires credentials: which requests get the metrics, and what all others get.
 
 use crate::client::{Answer, Connection};
 use crate::served::Served;
 use meterkit_core::Registry;
 use meterkit_prometheus::PrometheusServer;
 
-/// `prometheus:open sesame`, and a few that are not.
+/// The header for `prometheus:open sesame`.
 const RIGHT: &str = "Basic cHJvbWV0aGV1czpvcGVuIHNlc2FtZQ==";
 const WRONG: [&str; 11] = [
     // prometheus:open sesame!
@@ -70,7 +70,7 @@ async fn who_shows_none_or_others_is_told_the_same_and_may_try_again() {
         assert_refused(&answer, "Basic realm=\"metrics\"");
         assert_eq!(answer.body, none.body, "{wrong}");
     }
-    // All on one connection, which still is there for who knows better.
+    // The connection stays open after refusals, and serves a request with the right credentials.
     ask(&mut connection, "GET", "/metrics", &[RIGHT]).await.exposition();
     served.stop().await;
 }
@@ -97,7 +97,7 @@ async fn head_and_other_methods_ask_for_credentials_first() {
     }
     let head = ask(&mut connection, "HEAD", "/metrics", &[]).await;
     assert_refused(&head, "Basic realm=\"metrics\"");
-    // A body would be taken for the next answer.
+    // If the response had a body, it would be read as the next response.
     assert_eq!(ask(&mut connection, "HEAD", "/metrics", &[RIGHT]).await.status, 200);
     assert_eq!(ask(&mut connection, "POST", "/metrics", &[RIGHT]).await.status, 405);
     served.stop().await;
@@ -122,7 +122,7 @@ async fn a_token_opens_the_endpoint_and_nothing_else_does() {
     for right in ["Bearer s3cret-token", "bearer  s3cret-token"] {
         ask(&mut connection, "GET", "/metrics", &[right]).await.exposition();
     }
-    // The second is what was asked for before the token was.
+    // The second value has the credentials that were required before the token replaced them.
     for wrong in ["Bearer s3cret-toke", "Basic YTpi", "Bearer s3cret-tokens3cret-token", RIGHT] {
         let answer = ask(&mut connection, "GET", "/metrics", &[wrong]).await;
         assert_refused(&answer, "Bearer");

@@ -17,7 +17,7 @@ fn start() -> Served {
 
 fn start_with(configure: impl FnOnce(PrometheusServer) -> PrometheusServer) -> Served {
     let registry = Registry::new();
-    // What the pipeline tells of itself differs from scrape to scrape.
+    // Self-metrics differ from scrape to scrape.
     registry.set_disabled_scopes("meterkit".parse().unwrap());
     registry.semconv("s").counter::<u64>("hits").build().unwrap().add(7);
     Served::start(&registry, configure)
@@ -47,7 +47,7 @@ async fn head_gives_the_same_headers_and_no_body() {
         answer.headers.remove("date");
     }
     assert_eq!(head.headers, get.headers);
-    // A body would be taken for the next answer.
+    // If the response had a body, it would be read as the next response.
     connection.request("GET", "/metrics").await.unwrap().exposition();
     served.stop().await;
 }

@@ -1,4 +1,4 @@
-//! The endpoint waits for clients as long as it says, no longer, and not for too many at a time.
+//! The endpoint waits for clients only until its timeouts, and only for a limited number at a time.
 
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 
 const SHORT: Duration = Duration::from_millis(200);
 
-/// Each timeout but the one under test is too long to matter.
+/// Makes all timeouts too long to matter, except for the one under test.
 fn patient(server: PrometheusServer) -> PrometheusServer {
     server.header_timeout(LONG).idle_timeout(LONG).write_timeout(LONG)
 }
@@ -39,7 +39,7 @@ async fn who_sends_byte_by_byte_without_an_end_is_cut_off() {
     let begin = Instant::now();
     let mut connection = Connection::open(served.address).await;
     connection.send("GET /metrics HTTP/1.1\r\nX-Slow: ").await.unwrap();
-    // Each byte comes well within the timeout: it is the whole head that takes too long.
+    // Each byte arrives well within the timeout: only the head as a whole takes too long.
     while connection.send("z").await.is_ok() {
         assert!(begin.elapsed() < LONG);
         sleep(Duration::from_millis(20)).await;
@@ -55,7 +55,7 @@ async fn the_next_request_has_as_long_as_the_first_one() {
     let served = start(|server| server.header_timeout(header));
     let mut connection = Connection::open(served.address).await;
     connection.request("GET", "/metrics").await.unwrap().exposition();
-    // Idle for longer than a head may take: allowed.
+    // A connection may be idle for longer than a head may take.
     sleep(header + SHORT).await;
     connection.request("GET", "/metrics").await.unwrap().exposition();
 
@@ -89,7 +89,7 @@ async fn a_receiver_that_never_reads_is_cut_off() {
     });
     let mut stuck = Connection::open_narrow(served.address).await;
     stuck.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
-    // There is room for one: this one is served once the other is gone.
+    // Only one connection is allowed, so this one is served once the other is closed.
     let mut next = Connection::open(served.address).await;
     assert_eq!(next.request("GET", "/elsewhere").await.unwrap().status, 404);
     let error = stuck.answer("GET").await.unwrap_err();
@@ -103,7 +103,7 @@ async fn a_receiver_that_reads_slowly_gets_everything() {
     let served = Served::start(&large_registry(), |server| patient(server).idle_timeout(idle));
     let mut connection = Connection::open_narrow(served.address).await;
     connection.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
-    // What may be idle is the connection between two requests, not the client within an answer.
+    // The idle timeout applies only between two requests, not to a client that pauses within a response.
     for _ in 0..5 {
         sleep(idle).await;
         connection.receive_some().await;
@@ -121,7 +121,7 @@ async fn a_client_that_sends_ahead_and_reads_slowly_gets_everything() {
     let mut connection = Connection::open_narrow(served.address).await;
     connection.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();
     connection.receive_some().await;
-    // The next request begins while the answer is on its way: its time does not run yet.
+    // The next request begins while the response is being sent, so its timeout does not run yet.
     connection.send("GET /metrics HTTP/1.1\r\nHost: ").await.unwrap();
     sleep(header + SHORT).await;
     let one = connection.answer("GET").await.unwrap();
@@ -213,7 +213,7 @@ async fn idle_connections_make_room_when_their_time_has_come() {
     let served = start(|server| server.max_connections(2).idle_timeout(SHORT));
     let mut idle = Vec::new();
     for _ in 0..5 {
-        // Never closed by this side.
+        // The client never closes its connection.
         let mut connection = Connection::open(served.address).await;
         connection.request("GET", "/metrics").await.unwrap().exposition();
         idle.push(connection);

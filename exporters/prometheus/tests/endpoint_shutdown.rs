@@ -1,4 +1,4 @@
-//! When the pipeline shuts down, scrapes under way are answered, and nobody gets half an answer.
+//! When the pipeline shuts down, scrapes in progress are answered, and no client gets part of a response.
 
 use std::io::{self, ErrorKind};
 use std::net::TcpListener;
@@ -11,10 +11,10 @@ use meterkit_core::Registry;
 use meterkit_pipeline::Pipeline;
 use tokio::task::{spawn, spawn_blocking};
 
-/// How long the endpoint lets scrapes go on: on a busy machine, the one below may take as long.
+/// How long scrapes may continue after the stop. On a busy machine, the scrape below may take as long.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// A registry with a callback that takes a while, and tells when it begins.
+/// Returns a registry with a slow callback, and a receiver that is notified when the callback begins.
 fn slow_registry() -> (Registry, Receiver<()>) {
     let registry = Registry::new();
     let (begins, begun) = channel();
@@ -27,7 +27,7 @@ fn slow_registry() -> (Registry, Receiver<()>) {
     (registry, begun)
 }
 
-/// What a scrape may get that the shutdown overtakes: the whole text, a word of regret, or no connection.
+/// Checks the result of a scrape during the shutdown: the whole text, a refusal, or no connection.
 #[track_caller]
 fn is_clean(answer: io::Result<Answer>) -> Option<f64> {
     match answer {
@@ -58,7 +58,7 @@ async fn a_scrape_under_way_gets_its_answer() {
     let has_been_cut = begin.elapsed() >= GRACE;
     let answer = is_clean(scraping.await.unwrap());
     assert!(answer == Some(42.0) || has_been_cut, "{answer:?}");
-    // At once, and for anybody.
+    // The port is free at once.
     drop(TcpListener::bind(address).unwrap());
     assert_eq!(scrape(address).await.unwrap_err().kind(), ErrorKind::ConnectionRefused);
 }
@@ -87,7 +87,7 @@ async fn idle_and_silent_connections_do_not_hold_it_up() {
     let mut silent = Connection::open(served.address).await;
     let mut halfway = Connection::open(served.address).await;
     halfway.send("GET /metr").await.unwrap();
-    // Both are accepted before this one.
+    // Both connections are accepted before this one.
     scrape(served.address).await.unwrap().exposition();
 
     let begin = Instant::now();

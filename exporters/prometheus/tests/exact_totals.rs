@@ -1,4 +1,4 @@
-//! No recording is lost or counted twice, whoever scrapes and reads meanwhile.
+//! No recording is lost or counted twice during concurrent scrapes and reads.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -17,7 +17,7 @@ use meterkit_core::{
 
 const THREADS: u64 = 8;
 const READERS: usize = 4;
-/// Recordings of each thread, over all instruments.
+/// Number of recordings per thread, over all instruments.
 const TIMES: u64 = 1_000_000;
 
 struct Kind {
@@ -62,7 +62,7 @@ impl Instruments {
         }
     }
 
-    /// Records once into one of the instruments, so that each has its share.
+    /// Records once into the instrument that is next in turn.
     fn record(&self, at: u64) {
         let kind = || Kind { kind: KINDS[(at / 7 % 3) as usize], slot: at / 21 % 4 };
         match at % 7 {
@@ -77,7 +77,7 @@ impl Instruments {
     }
 }
 
-/// What the instruments hold when each thread is done, by sample.
+/// The expected values of the samples after all recordings.
 #[derive(Default)]
 struct Expected(HashMap<(&'static str, String), f64>);
 
@@ -128,7 +128,7 @@ impl Expected {
     }
 }
 
-/// Scrapes and reads until told to stop; what rises must never fall.
+/// Scrapes and reads until `is_done`, and checks that no total decreases.
 async fn read_on(address: SocketAddr, registry: Registry, is_done: &AtomicBool) -> usize {
     let mut connection = Connection::open(address).await;
     let mut before: HashMap<(String, LabelMap), f64> = HashMap::new();
@@ -145,7 +145,7 @@ async fn read_on(address: SocketAddr, registry: Registry, is_done: &AtomicBool) 
     reads
 }
 
-/// What is read from the store fits together, without a scrape too.
+/// Checks that values read directly from the store are consistent.
 fn check_read(registry: &Registry) {
     for metric in registry.read().iter().flat_map(|scope| &scope.metrics) {
         if let Data::Histogram { points, .. } = &metric.data {
@@ -192,7 +192,7 @@ fn totals_are_exact_to_the_unit_while_others_scrape_and_read() {
     let last = runtime().block_on(scrape(address)).unwrap();
     Expected::new().check(&last.exposition());
     served.pipeline.shutdown_blocking(served::LONG).unwrap();
-    // The store itself says the same.
+    // The store itself has the same values.
     let scopes = registry.read();
     let counter = scopes[0].metrics.iter().find(|metric| metric.descriptor.name == "counter");
     let Data::Sum { points, .. } = &counter.unwrap().data else { panic!("a sum") };

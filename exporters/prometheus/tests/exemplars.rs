@@ -33,7 +33,7 @@ fn with(mut snapshot: Snapshot, exemplars: &[Exemplar]) -> Snapshot {
     snapshot
 }
 
-/// A counter, and histograms with fixed and with exponential buckets, each with these exemplars.
+/// Returns a counter and histograms with fixed and with exponential buckets, each with these exemplars.
 fn snapshot(exemplars: &[Exemplar]) -> Snapshot {
     let took = histogram(&[1.0, 2.0], &[], &[1, 1, 1], 7.5, 0.5);
     let waited = exponentials(vec![exponential(&[], 0, (0, &[2]), (0, &[]))]);
@@ -50,7 +50,7 @@ fn text(snapshot: &Snapshot, format: Format, names: Names) -> String {
     String::from_utf8(render_in(snapshot, format, names).into()).expect("text")
 }
 
-/// Returns the lines with an exemplar, without labels of the scope.
+/// Returns the lines with an exemplar, without the labels of the scope.
 fn lines(text: &str) -> Vec<String> {
     let lines = text.lines().filter(|line| line.contains(" # "));
     lines.map(|line| line.replace("otel_scope_name=\"s\"", "")).collect()

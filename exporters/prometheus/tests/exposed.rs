@@ -1,4 +1,4 @@
-//! The endpoint serves its own hosts and allowed networks only, and no scraper waits longer than it says.
+//! The endpoint serves only its own hosts and allowed networks, and answers a scraper within the scraper's timeout.
 
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
@@ -115,7 +115,7 @@ async fn a_collection_that_outlasts_the_scraper_is_given_up_in_time_and_goes_on_
             })
         })
         .into();
-    // Those who do not say how long they wait wait for the collection that is under way.
+    // Scrapers that do not send a timeout wait for the collection in progress.
     tokio::time::sleep(Duration::from_millis(100)).await;
     drop(release);
     for other in others {

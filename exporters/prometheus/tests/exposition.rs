@@ -1,4 +1,4 @@
-//! The text that a snapshot becomes, to the byte.
+//! The exact text of snapshots.
 
 use std::time::SystemTime;
 
@@ -34,7 +34,7 @@ fn text_of(registry: &Registry) -> String {
 }
 
 fn text_with(registry: &Registry, resource: Attributes) -> String {
-    // What the store tells of itself is not looked at here.
+    // These tests do not check self-metrics.
     registry.set_disabled_scopes("meterkit".parse().unwrap());
     registry.refresh();
     let snapshot = Snapshot::new(resource, SystemTime::now(), registry.read());
@@ -46,7 +46,7 @@ fn text_with(registry: &Registry, resource: Attributes) -> String {
 
 type Step = fn(&Registry) -> Result<Option<CallbackGuard>, InstrumentError>;
 
-/// Makes one instrument each, and records something.
+/// Steps that each create one instrument and record into it.
 const ONE_OF_EACH: [Step; 6] = [
     |registry| {
         let meter = registry.scoped("plugin", "catalog");
@@ -317,7 +317,7 @@ fn an_exponential_histogram_has_buckets_at_powers_of_two() {
     let expected = format!("{head}{}{}", series("/a", a, 47), series("/b", b, 0));
     assert_eq!(text_of(&registry), expected);
 
-    // Larger and smaller values add boundaries, and change none.
+    // Larger and smaller values add boundaries without changing existing ones.
     let before = text_of(&registry);
     sizes.with(route("/a")).record(u64::from(u32::MAX));
     sizes.with(route("/a")).record(1);

@@ -9,7 +9,7 @@ use meterkit_fakes::open_metrics;
 
 use crate::{checker, metric_family};
 
-/// A counter and a histogram in seconds, and an up-down counter in `1`, of a service.
+/// Returns a snapshot of a service with a counter and a histogram in seconds, and an up-down counter in `1`.
 fn snapshot(pairs: Pairs<'_>) -> Snapshot {
     let resource = [
         ("service.name", "shop".into()),
@@ -84,7 +84,8 @@ fn resource_attributes_can_be_labels_of_all_series() {
     assert!(all.contains(info), "copies stay in the resource: {all}");
     text(&options, &[], Format::OpenMetrics);
 
-    // Attributes of series win over those of the resource, and are joined with others that become their label.
+    // Attributes of a series replace those of the resource, and are joined with other attributes of the same label
+    // name.
     let own = text(&options, &[("service.name", "own".into())], Format::Text);
     assert!(own.contains("service_name=\"own\"}"), "{own}");
     let twin = text(&options, &[("service_name", "own".into())], Format::Text);
@@ -103,7 +104,8 @@ fn resource_attributes_can_be_labels_of_all_series() {
 #[test]
 fn suffixes_for_units_and_totals_are_switched_by_themselves() {
     let types = |options: &ExpositionOptions, format| {
-        // Counters in Prometheus' text format, too, should end with `_total`; nobody has to read those that do not.
+        // Checks only OpenMetrics: counters of the text format should end with `_total` too, so a strict reader may
+        // reject those that do not.
         let text = render_in(&snapshot(&[]), format, options.clone());
         let text = String::from_utf8(text.into()).unwrap();
         if format == Format::OpenMetrics {

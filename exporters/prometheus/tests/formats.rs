@@ -1,4 +1,4 @@
-//! What each format does with what others cannot have, and bodies in pieces.
+//! The features in which formats differ, and bodies in pieces.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ fn one(value: u64) -> Vec<NumberPoint> {
     vec![number(&[], Value::U64(value))]
 }
 
-/// The lines `# TYPE` of some metrics in OpenMetrics.
+/// Returns the `# TYPE` lines of these metrics in OpenMetrics.
 fn types(resource: Pairs<'_>, metrics: Vec<meterkit_core::Metric>) -> Vec<String> {
     let text = open_metrics_of(&snapshot_of(resource, metrics), Names::default());
     open_metrics::checked(&text);
@@ -92,12 +92,12 @@ fn a_start_is_never_after_the_values() {
     let counter = &families(&render_in(&snapshot, Format::Protobuf, without))[0].metric[0].counter;
     assert_eq!(counter.as_ref().unwrap().created_timestamp, None);
 
-    // One that is not known is not written.
+    // An unknown start time is not written.
     snapshot.time = std::time::UNIX_EPOCH;
     assert!(!open_metrics_of(&snapshot, Names::default()).contains("_created"));
 }
 
-/// The histogram that protobuf has of one exponential histogram.
+/// Returns an exponential histogram as it is written in protobuf.
 fn in_protobuf(scale: i32, positive: (i32, &[u64]), negative: (i32, &[u64])) -> Histogram {
     let point = exponential(&[], scale, positive, negative);
     let snapshot = snapshot_of(&[], vec![metric("x", "", "", exponentials(vec![point]))]);
@@ -129,7 +129,7 @@ fn exponential_histograms_are_native_in_protobuf() {
     let fine = in_protobuf(20, (0, &[1, 2]), (0, &[]));
     assert_eq!((fine.schema, fine.positive_delta), (Some(8), vec![3]));
 
-    // Wider buckets than any native histogram has.
+    // The buckets are wider than those of any native histogram.
     let wide = in_protobuf(-5, (-1, &[4, 5]), (0, &[]));
     assert_eq!(wide.schema, None);
     let buckets: Vec<_> = wide.bucket.iter().map(|it| it.cumulative_count.unwrap()).collect();
@@ -138,7 +138,7 @@ fn exponential_histograms_are_native_in_protobuf() {
     assert_eq!(last, Some(f64::INFINITY));
 }
 
-/// A snapshot with this many series of a counter, and some of a histogram.
+/// Returns a snapshot with `series` series of a counter, and some of a histogram.
 fn many(series: u64) -> Arc<Snapshot> {
     let numbers = (0..series).map(|n| number(&[("n", (n as i64).into())], Value::U64(n)));
     let distributions = (0..series / 100)
@@ -194,7 +194,7 @@ fn a_piece_that_is_dropped_leaves_its_memory_to_the_next_one() {
     assert!(exposition.by_ref().all(|piece| piece.as_ptr() == first));
 }
 
-/// Every sample of a histogram or number in the order of names and labels, whatever the format writes beside them.
+// Compares every sample of numbers and histograms, sorted by name and labels, without what only some formats write.
 #[test]
 fn all_formats_have_the_same_values() {
     let (snapshot, names) = (snapshot(), Names::default());

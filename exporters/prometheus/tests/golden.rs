@@ -1,6 +1,6 @@
-//! The nasty snapshot in each format, to the byte.
+//! The exact output of the snapshot in `nasty.rs` in each format.
 //!
-//! `METERKIT_UPDATE_GOLDEN=1` writes the files anew.
+//! Set `METERKIT_UPDATE_GOLDEN=1` to rewrite the golden files.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use meterkit_fakes::open_metrics;
 
 use crate::nasty;
 
-/// Compares with a file.
+/// Compares the output with a golden file.
 #[track_caller]
 fn assert_golden(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
@@ -47,7 +47,7 @@ fn text_is_as_before() {
 fn text_has_names_between_quotes_where_they_need_them() {
     let text = written(Format::QuotedText, Translation::NoTranslation, Escaping::AllowUtf8);
     assert_golden("quoted_text", &text);
-    // Without a need, it is the same text.
+    // Without names that need quotes, the text is the same.
     let text = written(Format::QuotedText, SUFFIXES, Escaping::AllowUtf8);
     assert_golden("text", &text);
 }

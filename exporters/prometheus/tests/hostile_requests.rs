@@ -15,10 +15,11 @@ const ROUNDS: u64 = 10;
 const EACH: u64 = 100;
 const CONNECTIONS: usize = 32;
 
-/// What memory may grow by: far more than one round's requests leave behind, far less than all of them sent.
+/// Limit of memory growth in bytes: far more than the requests of one round leave behind, and far less than all
+/// requests sent.
 const GROWTH: u64 = 32 << 20;
 
-/// Pseudo-random numbers, the same in each run: xorshift64*.
+/// Pseudorandom numbers that are the same in each run: xorshift64*.
 struct Random(u64);
 
 impl Random {
@@ -42,15 +43,15 @@ impl Random {
     }
 }
 
-/// How a hostile client behaves once it has sent what it has.
+/// How a hostile client behaves after its request.
 enum Then {
-    /// Waits for the end of the connection.
+    /// Waits for the server to close the connection.
     Wait,
-    /// Sends a byte now and then, without an end.
+    /// Keeps sending a byte now and then.
     Drip,
-    /// Says that it has nothing more to say, and waits.
+    /// Closes its sending half, and waits.
     HalfClose,
-    /// Leaves.
+    /// Closes the connection.
     Leave,
 }
 
@@ -62,7 +63,7 @@ fn hostile(kind: u64, random: &mut Random) -> (Vec<u8>, Then) {
             random.bytes(length)
         }
         1 => {
-            // Far beyond what a head may take.
+            // Far more than the maximum size of a head.
             let length = (17 << 10) + random.below(1 << 20) as usize;
             let start =
                 random.one_of(&["GET /", "GET /metrics HTTP/1.1\r\nX-Big: ", "", "\r\n", "X"]);
@@ -132,11 +133,11 @@ fn hostile(kind: u64, random: &mut Random) -> (Vec<u8>, Then) {
     (bytes, then)
 }
 
-/// Sends it, and sees that the connection ends. The answer, if there is one, must be the client's fault; methods and
-/// bodies that a scrape does not care about may be overlooked.
+/// Sends the bytes and checks that the connection ends. A response must blame the client, unless the server may ignore
+/// the malformed part, such as a body.
 async fn attack(address: SocketAddr, bytes: Vec<u8>, then: Then) {
     let mut connection = Connection::open(address).await;
-    // The other side may have enough before everything is sent.
+    // The server may close the connection before everything is sent.
     let sent = connection.send(&bytes).await;
     match then {
         Then::Leave => return,
@@ -157,13 +158,13 @@ async fn attack(address: SocketAddr, bytes: Vec<u8>, then: Then) {
     }
 }
 
-/// Resident memory of this process, where the system tells.
+/// Returns the resident memory of this process in bytes, where the operating system reports it.
 fn resident() -> Option<u64> {
     let pages = std::fs::read_to_string("/proc/self/statm").ok()?;
     Some(pages.split(' ').nth(1)?.parse::<u64>().ok()? * 4096)
 }
 
-/// Open files of this process, connections among them, where the system tells.
+/// Returns the number of open files of this process, including connections, where the operating system reports it.
 fn open_files() -> Option<usize> {
     Some(std::fs::read_dir("/proc/self/fd").ok()?.count())
 }
@@ -188,7 +189,7 @@ async fn round(address: SocketAddr, seed: u64) {
     for attacking in attacks {
         attacking.await.unwrap();
     }
-    // Patiently: a scrape that stalls for the short timeouts above would be cut off, and rightly so.
+    // Retry, because a scrape that stalls longer than the short timeouts above is rightly closed.
     for _ in 0..100 {
         if let Ok(answer) = scrape(address).await {
             assert_eq!(answer.exposition().value("hits_total", &[]), 7.0);
@@ -200,13 +201,13 @@ async fn round(address: SocketAddr, seed: u64) {
 
 #[tokio::test]
 async fn a_thousand_malformed_requests_neither_stop_the_endpoint_nor_grow_its_memory() {
-    // Allocations of other tests would count.
+    // Run in a separate process, because allocations of other tests would count.
     let name = "a_thousand_malformed_requests_neither_stop_the_endpoint_nor_grow_its_memory";
     if rerun(name, &[]).is_some() {
         return;
     }
     let served = start();
-    // What is allocated once and stays is allocated here.
+    // The first rounds make all allocations that are made once and kept.
     for warm_up in 1..=2 {
         round(served.address, warm_up).await;
     }
@@ -214,7 +215,7 @@ async fn a_thousand_malformed_requests_neither_stop_the_endpoint_nor_grow_its_me
     for seed in 1..=ROUNDS {
         round(served.address, seed * 7919).await;
     }
-    // The last connections are closed when the other side has noticed.
+    // The last connections end once the server has noticed.
     for _ in 0..1000 {
         if open_files() <= files {
             break;

@@ -1,10 +1,10 @@
-//! The messages of Prometheus' protobuf format, to be read.
+//! The messages of Prometheus' protobuf format, for reading bodies.
 //!
-//! By `io/prometheus/client/metrics.proto`.
+//! Follows `io/prometheus/client/metrics.proto`.
 
 use prost::Message;
 
-/// Reads a body: each message behind its length.
+/// Reads a body, in which each message is preceded by its length.
 #[track_caller]
 pub(crate) fn families(mut body: &[u8]) -> Vec<MetricFamily> {
     let mut families = Vec::new();

@@ -1,4 +1,4 @@
-//! Instruments whose names meet in Prometheus: the older one is exported, whatever happens to its series.
+//! Instruments with the same Prometheus name: the older one is exported, whatever happens to its series.
 
 use std::time::Duration;
 
@@ -94,7 +94,7 @@ fn families_that_are_kept_for_the_next_scrape_follow_every_change() {
     let (registry, older, younger) = unprefixed();
     let pipeline = start(&registry, Views::default());
     let check = |expected: &str| {
-        // The second scrape has the same metrics, so it finds the families of the first.
+        // The second scrape has the same metrics, so it reuses the families of the first.
         for _ in 0..2 {
             assert_eq!(scrape(&pipeline), expected);
         }

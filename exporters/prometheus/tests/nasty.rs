@@ -1,4 +1,4 @@
-//! One fixed snapshot of everything that is hard to write.
+//! A fixed snapshot of everything that is hard to write.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -12,7 +12,7 @@ use opentelemetry::{InstrumentationScope, KeyValue};
 
 pub(crate) type Pairs<'p> = &'p [(&'static str, AttributeValue)];
 
-/// When all series began.
+/// The start time of all series.
 const START: Duration = Duration::from_millis(1_700_000_000_125);
 
 pub(crate) fn attributes(pairs: Pairs<'_>) -> Attributes {
@@ -57,7 +57,7 @@ pub(crate) fn histogram(
     Data::Histogram { temporality, bounds: bounds.into(), points: vec![point] }
 }
 
-/// A point with three zeros, these positive buckets and these negative ones: the first index and the counts of each.
+/// Returns a point with three zeros and these positive and negative buckets, given as the first index and the counts.
 pub(crate) fn exponential(
     pairs: Pairs<'_>,
     scale: i32,
@@ -160,7 +160,7 @@ fn numbers() -> Vec<Metric> {
                 .into(),
             ),
         ),
-        // In OpenMetrics, each would have the name of another one.
+        // In OpenMetrics, each of these would have the name of another one.
         metric("o.requests", "", "", counter(vec![u64(&[], 1)])),
         metric("o.requests.now", "", "", Data::Gauge(vec![u64(&[], 2)].into())),
         metric("hh.count", "", "", counter(vec![u64(&[], 3)])),
@@ -208,7 +208,7 @@ fn distributions() -> Vec<Metric> {
     ]
 }
 
-/// All of it.
+/// Returns the whole snapshot.
 pub(crate) fn snapshot() -> Snapshot {
     let scoped = InstrumentationScope::builder("lib \"x\"")
         .with_version("1.2")

@@ -1,4 +1,4 @@
-//! What a scraper accepts determines the content type, and the body is that of the function for the same `Accept`.
+//! The `Accept` header determines the content type, and the endpoint and the function return the same body for it.
 
 use crate::client::{Connection, scrape};
 use crate::served::{LONG, Served};
@@ -16,7 +16,7 @@ fn registry() -> Registry {
     registry
 }
 
-/// Values of `Accept`, and what they get.
+/// Returns values of `Accept`, with the expected format and escaping scheme.
 fn cases() -> Vec<(String, Format, Escaping)> {
     let mut cases = vec![
         ("*/*".to_owned(), Format::Text, Escaping::Underscores),

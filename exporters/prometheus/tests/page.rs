@@ -1,4 +1,4 @@
-//! The page for browsers and its data, over a real connection and as a service.
+//! The live page and its JSON, over a real connection and as a service.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ impl Labels for Name {
     }
 }
 
-/// A registry with an instrument of each type.
+/// Returns a registry with an instrument of each type.
 fn registry() -> Registry {
     let registry = Registry::new();
     registry.set_disabled_scopes("meterkit".parse().unwrap());
@@ -81,7 +81,7 @@ async fn a_browser_gets_one_document_that_may_load_nothing_else() {
     ] {
         assert!(policy.contains(&part), "{part} in {policy:?}");
     }
-    // What the page says must not be able to end its own script.
+    // The text of the page must not be able to end its own script.
     let html = answer.text();
     for (tag, directive) in [("style", "style-src"), ("script", "script-src")] {
         let (_, rest) = html.split_once(&format!("<{tag}>")).unwrap();
@@ -240,7 +240,7 @@ async fn data_is_beside_the_metrics_and_a_scrape_at_the_root_stays_one() {
 
 #[tokio::test]
 async fn a_router_serves_the_page_wherever_it_is_mounted() {
-    // A snapshot from before the shutdown is not to be shared.
+    // Prevents that a snapshot from before the shutdown is shared.
     let builder = Pipeline::builder(registry()).unwrap().snapshot_max_age(Duration::ZERO);
     let pipeline = builder.start().unwrap();
     let hidden = ExpositionOptions::new().self_metrics(false);

@@ -1,4 +1,4 @@
-//! Names that stay as they are written, beside names that follow the conventions.
+//! Names that are exported as written, beside names that follow the conventions.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use meterkit_prometheus::{Format, Names, Translation, render_in};
 
 use meterkit_fakes::open_metrics;
 
-/// Returns the lines of samples in this format, without those of the library's own metrics.
+/// Returns the sample lines in this format, without those of the library's own metrics.
 fn samples(registry: &Registry, format: Format, names: Names) -> Vec<String> {
     registry.set_disabled_scopes("meterkit".parse().expect("a scope"));
     let pipeline = Pipeline::builder(registry.clone()).expect("a pipeline");
@@ -165,7 +165,7 @@ fn keys_that_are_known_at_run_time_only_are_translated() -> Result<(), Instrumen
     let items: CounterGroup<DynamicLabels> = registry.plain().counter_group("items").build()?;
     items.with(&[("client-name", "a")]).increment();
     items.with(&[("stage", "parse"), ("1st", "b")]).add(2);
-    // Two keys that are one in Prometheus: their values are joined.
+    // Both keys become the same label in Prometheus, so their values are joined.
     items.with(&[("client-name", "a"), ("client.name", "b")]).add(3);
     let expected = [
         r#"app_items_total{key_1st_client="a",otel_scope_name="app"} 4"#,

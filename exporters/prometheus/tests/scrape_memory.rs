@@ -9,11 +9,11 @@ use meterkit_core::Registry;
 use meterkit_fakes::own_process::rerun;
 use tokio::io::AsyncReadExt;
 
-/// The variable that asks for a million series.
+/// The environment variable that makes this test use a million series.
 const MILLION: &str = "A_MILLION_SERIES";
 
-/// How many series there are, and what scrapes may take beside the store, collections included. The text is many times as
-/// long.
+/// Returns the number of series, and the memory in bytes that scrapes may use beside the store, including collections.
+/// The text is many times as long.
 fn sizes() -> (usize, u64) {
     match std::env::var_os(MILLION) {
         Some(_) => (1_000_000, 32_000_000),
@@ -21,7 +21,7 @@ fn sizes() -> (usize, u64) {
     }
 }
 
-/// The most memory that this process has had since the last call of this function.
+/// Returns the peak memory of this process since the last call of this function.
 fn peak() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -48,7 +48,7 @@ async fn scrapes_of_many_series_are_never_in_memory_as_a_whole() {
     let served = Served::start_sharing(&registry, LONG, |server| server.write_timeout(LONG));
     peak();
     let before = peak();
-    // A collection, and another one while the last scrapes have it. Those to come share this one.
+    // Collects the snapshot that the later scrapes share.
     let mut connection = Connection::open(served.address).await;
     connection.request("HEAD", "/metrics").await.unwrap();
     let mut stuck = Connection::open_narrow(served.address).await;

@@ -1,4 +1,4 @@
-//! A pipeline whose metrics are served on a port of its own.
+//! A pipeline whose metrics are served on a separate port.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use meterkit_core::{LabelKey, LabelRef, LabelVisitor, Labels, Registry};
 use meterkit_pipeline::Pipeline;
 use meterkit_prometheus::PrometheusServer;
 
-/// More than anything takes, however busy the machine is.
+/// Longer than anything takes, however busy the machine is.
 pub(crate) const LONG: Duration = Duration::from_secs(60);
 
 /// A running endpoint on the loopback interface.
@@ -17,7 +17,7 @@ pub(crate) struct Served {
 }
 
 impl Served {
-    /// Serves `registry`; each scrape takes a new snapshot.
+    /// Serves `registry` with a new snapshot for each scrape.
     pub(crate) fn start(
         registry: &Registry,
         configure: impl FnOnce(PrometheusServer) -> PrometheusServer,
@@ -25,7 +25,7 @@ impl Served {
         Self::start_sharing(registry, Duration::ZERO, configure)
     }
 
-    /// Serves `registry`; scrapes share snapshots that are no older than this.
+    /// Serves `registry`. Scrapes share snapshots that are not older than the maximum age.
     pub(crate) fn start_sharing(
         registry: &Registry,
         max_age: Duration,
@@ -40,7 +40,7 @@ impl Served {
         Self { pipeline: pipeline.start().unwrap(), address }
     }
 
-    /// Shuts down, which must not take until the deadline.
+    /// Shuts down, which must finish before the deadline.
     pub(crate) async fn stop(self) {
         self.pipeline.shutdown(LONG).await.unwrap();
     }
@@ -58,7 +58,7 @@ impl Labels for Number {
     }
 }
 
-/// A registry whose text, of more than ten megabytes, fits into no socket's buffers.
+/// Returns a registry whose text, of more than ten megabytes, exceeds the buffers of a socket.
 pub(crate) fn large_registry() -> Registry {
     let registry = Registry::new();
     registry.set_disabled_scopes("meterkit".parse().unwrap());

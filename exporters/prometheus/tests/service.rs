@@ -1,4 +1,6 @@
-//! Scrapes without a server of ours: as a function, and as a service in the application's own router.
+//! Scrapes without [`PrometheusServer`]: as a function, and as a service in the application's own router.
+//!
+//! [`PrometheusServer`]: meterkit_prometheus::PrometheusServer
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,7 +20,7 @@ use tokio::task::spawn;
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// A pipeline without a server, whose callback takes a while and tells how often it ran.
+/// Starts a pipeline without a server, with a slow callback that counts its runs.
 fn start(max_age: Duration) -> (Pipeline, Scrape, Arc<AtomicU64>) {
     let registry = Registry::new();
     registry.set_disabled_scopes("meterkit".parse().unwrap());
@@ -97,8 +99,8 @@ async fn without_an_age_scrapes_that_wait_share_what_comes_next() {
     for scraping in scrapes {
         checked(std::str::from_utf8(&scraping.await.unwrap()).unwrap());
     }
-    // One collection that is under way, and for those who came too late for it, another one. The machine may be so
-    // busy that some come later still.
+    // One collection is in progress, and scrapes that came too late for it share the next one. On a busy machine, some
+    // scrapes may come even later.
     assert!(runs.load(Relaxed) < 50, "{runs:?}");
     let before = runs.load(Relaxed);
     scrape.text().await.unwrap();

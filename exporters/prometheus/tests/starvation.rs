@@ -1,6 +1,6 @@
-//! Clients that only take places keep nobody from being served.
+//! Clients that only occupy connections do not keep other clients from being served.
 //!
-//! Each timeout is too long to matter: a scrape that waited for one would take as long.
+//! Each timeout is too long to matter: a scrape that had to wait for a timeout would fail the test.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -31,7 +31,7 @@ async fn is_served(address: SocketAddr) {
 #[tokio::test]
 async fn five_thousand_half_open_connections_starve_nobody() {
     let served = Served::start(&small_registry(), patient);
-    // The server keeps fewer open than this.
+    // The server keeps fewer connections open than this.
     let mut open = VecDeque::new();
     for number in 0..5000 {
         let mut connection = Connection::open(served.address).await;
@@ -84,7 +84,7 @@ async fn clients_that_read_a_little_now_and_then_starve_nobody() {
         let mut connection = Connection::open_narrow(served.address).await;
         connection.send(REQUEST).await.unwrap();
         slow.push(tokio::spawn(async move {
-            // Far below what makes a step.
+            // Far less than a step of progress.
             while connection.try_receive_some().await.is_ok() {
                 tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             }
@@ -112,7 +112,7 @@ async fn scrapes_are_answered_while_connections_keep_coming() {
     });
     let mut answered = 0;
     for _ in 0..20 {
-        // Among so many of one address, one may lose its place before it says anything.
+        // With so many connections from one address, one of them may lose its place before it sends anything.
         answered += u32::from(timeout(LONG / 3, scrape(address)).await.expect("a place").is_ok());
     }
     flood.abort();
@@ -132,9 +132,9 @@ async fn a_process_without_file_descriptors_frees_those_of_silent_connections() 
     let served = Served::start(&small_registry(), patient);
     let maximum = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: Some(100), maximum }).unwrap();
-    // Their descriptors are there before others take all of them.
+    // Reserve descriptors for the scrapers before the others take all of them.
     let scrapers: Vec<_> = (0..10).map(|_| tokio::net::TcpSocket::new_v4().unwrap()).collect();
-    // The endpoint has some of them for sure.
+    // Make sure that the endpoint holds some descriptors.
     let mut idle = Connection::open(served.address).await;
     idle.request("GET", "/").await.unwrap();
     let mut silent = Vec::new();

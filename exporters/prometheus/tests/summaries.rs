@@ -1,4 +1,4 @@
-//! Summaries, which only come from registries of other libraries, in each format.
+//! Summaries, which come only from registries of other libraries, in each format.
 
 use meterkit_core::{Data, SeriesId, SummaryPoint};
 use meterkit_prometheus::{Format, Names, render_in};

@@ -1,4 +1,4 @@
-//! The scrape endpoint as HTTPS.
+//! The scrape endpoint over HTTPS.
 #![cfg(feature = "tls")]
 
 use std::io;
@@ -23,7 +23,7 @@ use tokio_rustls::client::TlsStream;
 const SHORT: Duration = Duration::from_millis(200);
 const REQUEST: &str = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
-/// The settings of an endpoint that `authority` vouches for.
+/// Returns settings with a certificate that `authority` issued.
 fn identity(authority: &Authority) -> ServerTls {
     let identity = authority.issue("localhost");
     ServerTls::new(identity.pem(), identity.key_pem())
@@ -41,12 +41,12 @@ async fn connect(address: SocketAddr, config: ClientConfig) -> io::Result<TlsStr
     TlsConnector::from(Arc::new(config)).connect(name, stream).await
 }
 
-/// The body of a scrape on a connection of its own.
+/// Scrapes on a new connection and returns the body.
 async fn scrape(address: SocketAddr, config: ClientConfig) -> io::Result<String> {
     let mut stream = connect(address, config).await?;
     stream.write_all(REQUEST.as_bytes()).await?;
     let mut answer = String::new();
-    // Only with TLS's own end is it the whole answer.
+    // Fails unless TLS ends the connection properly, so that the response is complete.
     stream.read_to_string(&mut answer).await?;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -117,7 +117,7 @@ async fn clients_have_to_show_a_certificate_of_the_right_authority() {
     let right = of_clients.issue("prometheus");
     let text = scrape(served.address, authority.client(Some(&right))).await.unwrap();
     assert_eq!(checked(&text).value("hits_total", &[]), 7.0);
-    // With TLS 1.3, a client knows of the refusal when it reads.
+    // With TLS 1.3, a client learns of the refusal only when it reads.
     assert!(scrape(served.address, authority.client(None)).await.is_err());
     let wrong = authority.issue("prometheus");
     assert!(scrape(served.address, authority.client(Some(&wrong))).await.is_err());
@@ -144,7 +144,7 @@ async fn who_speaks_something_else_is_turned_away_and_disturbs_nobody() {
 async fn a_handshake_that_never_ends_is_cut_off_and_holds_nobody_up() {
     let authority = Authority::new();
     let served = start(|server| server.tls(identity(&authority)).header_timeout(LONG));
-    // The start of a client's first message.
+    // The beginning of a client's first message.
     let mut slow = Vec::new();
     for _ in 0..3 {
         let mut connection = Connection::open(served.address).await;
@@ -152,13 +152,13 @@ async fn a_handshake_that_never_ends_is_cut_off_and_holds_nobody_up() {
         slow.push(connection);
     }
     scrape(served.address, authority.client(None)).await.unwrap();
-    // Nor the end of it all.
+    // The handshake does not delay the shutdown either.
     timeout(LONG / 2, served.stop()).await.unwrap();
 
     let served = start(|server| server.tls(identity(&authority)).header_timeout(SHORT));
     let mut connection = Connection::open(served.address).await;
     let mut sent = connection.send(b"\x16\x03\x01\x40\x00\x01").await;
-    // Each byte comes well within the timeout.
+    // Each byte arrives well within the timeout.
     while sent.is_ok() {
         sleep(Duration::from_millis(20)).await;
         sent = connection.send(b"\0").await;
@@ -177,7 +177,7 @@ async fn handshakes_take_no_place_of_those_who_are_served() {
     let mut answer = vec![0; 1000];
     let length = open.read(&mut answer).await.unwrap();
     assert!(answer[..length].starts_with(b"HTTP/1.1 200 "));
-    // Far more than there are places.
+    // Far more than the maximum number of connections.
     let mut silent = Vec::new();
     for _ in 0..300 {
         silent.push(Connection::open(served.address).await);
@@ -196,7 +196,7 @@ async fn a_receiver_that_never_reads_is_cut_off() {
     });
     let mut stuck = connect(served.address, authority.client(None)).await.unwrap();
     stuck.write_all(REQUEST.as_bytes()).await.unwrap();
-    // There is room for one: this one is served once the other is gone.
+    // Only one connection is allowed, so this one is served once the other is closed.
     scrape(served.address, authority.client(None)).await.unwrap();
     assert!(stuck.read_to_end(&mut Vec::new()).await.is_err());
     served.stop().await;

@@ -20,7 +20,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-/// A directory with the files of an endpoint.
+/// A directory with the PEM files of an endpoint.
 struct Files {
     directory: TempDir,
 }

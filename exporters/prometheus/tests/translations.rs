@@ -1,4 +1,4 @@
-//! The text by each translation strategy, for scrapers that read all characters and for those that do not.
+//! The text of each translation strategy, for scrapers that accept all characters and for those that do not.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -153,7 +153,7 @@ fn each_strategy_gives_its_names_to_those_who_read_them_and_escaped_ones_to_othe
     assert_eq!(render(&snapshot), WITH_SUFFIXES);
 }
 
-/// Names, types and values of all samples, without their labels.
+/// Returns the names, types and values of all samples, without labels.
 fn samples(metrics: Vec<Metric>, names: Names) -> Vec<String> {
     let text = render_with(&snapshot(Attributes::empty(), metrics), names);
     let samples = text.lines().filter(|line| !line.starts_with('#'));
@@ -171,7 +171,7 @@ fn samples(metrics: Vec<Metric>, names: Names) -> Vec<String> {
 #[test]
 fn what_clashes_is_found_by_the_names_that_are_written() {
     let [with, without, utf8, untouched] = Translation::ALL;
-    // A gauge and a counter: one name only where nothing is added, and the first one stays.
+    // A gauge and a counter have the same name only if no suffix is added. Then the first one is exported.
     let types = || vec![metric("a", "", counter(1, &[])), metric("a", "By", gauge(2, &[]))];
     assert_eq!(samples(types(), with.utf8()), ["a_bytes 2", "a_total 1"]);
     assert_eq!(samples(types(), utf8.utf8()), ["a_bytes 2", "a_total 1"]);
@@ -179,7 +179,8 @@ fn what_clashes_is_found_by_the_names_that_are_written() {
         assert_eq!(samples(types(), names), ["a 1"], "{names:?}");
     }
 
-    // Two that differ in what is escaped: the same series, unless names are left alone. The last gauge counts.
+    // Two names that differ only in escaped characters are the same series, unless names are not translated. The value
+    // of the last gauge counts.
     let dotted = || vec![metric("a.b", "", gauge(1, &[])), metric("a_b", "", gauge(2, &[]))];
     assert_eq!(samples(dotted(), untouched.utf8()), ["a.b 1", "a_b 2"]);
     assert_eq!(samples(dotted(), utf8.utf8()), ["a.b 1", "a_b 2"]);
@@ -189,7 +190,7 @@ fn what_clashes_is_found_by_the_names_that_are_written() {
         assert!(samples(counters, names)[0].ends_with(" 3"), "{names:?}");
     }
 
-    // A counter that has the name of a part of a histogram.
+    // A counter with the name of a sample of a histogram.
     let parts = || vec![metric("a", "", histogram()), metric("a_count", "", counter(9, &[]))];
     let of_histogram = ["a_bucket 2", "a_bucket 3", "a_sum 7.5", "a_count 3"];
     for names in [without.utf8(), untouched.utf8(), untouched.escaped()] {

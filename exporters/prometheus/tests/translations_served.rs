@@ -1,4 +1,4 @@
-//! Who asks for names in all characters gets them, over HTTP and from the function; nobody else does.
+//! Only clients that ask for names with all characters get them, over HTTP and from the function.
 
 use crate::client::{Answer, Connection};
 use crate::served::{LONG, Served};
@@ -11,13 +11,13 @@ const ESCAPED: &str = "# TYPE http_hits counter\nhttp_hits{otel_scope_name=\"s\"
 const UTF8: &str = "# TYPE \"http.hits\" counter\n{\"http.hits\",otel_scope_name=\"s\"} 7\n";
 const DEFAULT: &str = "# TYPE http_hits_total counter\nhttp_hits_total{otel_scope_name=\"s\"} 7\n";
 
-/// How text with names in all characters is asked for.
+/// The value of `Accept` that asks for text with all characters in names.
 const ANY_NAME: &str = "text/plain;version=1.0.0;escaping=allow-utf-8";
 const VARY: &str = "accept, accept-encoding";
 
 fn registry() -> Registry {
     let registry = Registry::new();
-    // What the pipeline tells of itself differs from scrape to scrape.
+    // Self-metrics differ from scrape to scrape.
     registry.set_disabled_scopes("meterkit".parse().unwrap());
     registry.semconv("s").counter::<u64>("http.hits").build().unwrap().add(7);
     registry
@@ -30,7 +30,7 @@ async fn ask(connection: &mut Connection, method: &str, accept: &str) -> Answer 
     connection.answer(method).await.unwrap()
 }
 
-/// Two scrapes of one snapshot, each by what it accepts, and one without anything.
+/// Scrapes one snapshot with and without an `Accept` header, and compares the names.
 async fn check_untranslated(connection: &mut Connection) {
     for _ in 0..2 {
         let answer = ask(connection, "GET", ANY_NAME).await;

@@ -1,4 +1,4 @@
-//! Without the feature `tls`, an endpoint that is to have it does not start without.
+//! Without the feature `tls`, an endpoint that is configured for TLS does not start unencrypted.
 #![cfg(not(feature = "tls"))]
 
 use meterkit_prometheus::{PrometheusServer, ServerTls};
