@@ -1,17 +1,18 @@
-//! Exemplars in Prometheus' terms: labels, and the buckets that they belong to.
+//! Exemplars in Prometheus: their labels, and the buckets that they belong to.
 
 use meterkit_core::Exemplar;
 use meterkit_rules::prometheus_name::label;
 
 use crate::labels::Labels;
 
-/// How many characters the labels of an exemplar may have, names and values together, by OpenMetrics.
+/// OpenMetrics' limit of the characters in all label names and values of an exemplar together.
 const MOST_CHARACTERS: usize = 128;
 
-/// Returns the labels of an exemplar: `trace_id` and `span_id`, then the attributes that a view removed from its series,
-/// as far as they fit. Their names have no other characters than every reader of exemplars takes.
+/// Returns the labels of an exemplar: `trace_id` and `span_id`, then the attributes that a view removed from its
+/// series. Attributes that would exceed OpenMetrics' limit of 128 characters are left out. Label names contain only
+/// characters that every reader of exemplars accepts.
 ///
-/// By OpenTelemetry's "Prometheus and OpenMetrics Compatibility", section Exemplars.
+/// Follows OpenTelemetry's "Prometheus and OpenMetrics Compatibility", section Exemplars.
 pub fn exemplar_labels(exemplar: &Exemplar) -> Labels<'_> {
     let ids = exemplar.span.map(|span| {
         let [trace_id, span_id] = [hex(&span.trace_id), hex(&span.span_id)];
@@ -33,7 +34,8 @@ pub fn exemplar_labels(exemplar: &Exemplar) -> Labels<'_> {
     labels
 }
 
-/// Returns the last of these exemplars, which are ordered by time, whose value is above `lower` and not above `upper`.
+/// Returns the latest exemplar whose value is greater than `lower` and at most `upper`. `exemplars` must be sorted by
+/// time.
 #[inline]
 pub fn exemplar_in_bucket(exemplars: &[Exemplar], lower: f64, upper: f64) -> Option<&Exemplar> {
     exemplars.iter().rev().find(|exemplar| {
@@ -85,8 +87,8 @@ mod tests {
     }
 
     #[test]
-    fn labels_have_128_characters_at_most_and_what_does_not_fit_is_left_out() {
-        // 63 of them are the ids and their names.
+    fn labels_have_128_characters_at_most_and_attributes_that_do_not_fit_are_left_out() {
+        // The ids and their names take 63 characters.
         for (length, fits) in [(64, true), (65, false)] {
             let text = "ä".repeat(length);
             let labels = labels(&exemplar(&[("a", &text)]));

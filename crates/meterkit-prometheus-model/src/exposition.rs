@@ -1,4 +1,4 @@
-//! Reads expositions: lines of Prometheus' text format and of OpenMetrics.
+//! Parses expositions: lines of Prometheus' text format and of OpenMetrics.
 
 use std::borrow::Cow;
 
@@ -6,47 +6,47 @@ use std::borrow::Cow;
 #[derive(Debug, PartialEq)]
 #[expect(clippy::exhaustive_enums, reason = "the formats have these lines")]
 pub enum Line<'a> {
-    /// `# HELP`: what the family is about, with its escapes.
+    /// `# HELP`: the description of a family.
     Help {
         /// The name of the family.
         family: Cow<'a, str>,
-        /// The text.
+        /// The description, with escapes.
         text: &'a str,
     },
-    /// `# TYPE`.
+    /// `# TYPE`: the type of a family.
     Type {
         /// The name of the family.
         family: Cow<'a, str>,
         /// The type.
         of: &'a str,
     },
-    /// `# UNIT`, which OpenMetrics alone has.
+    /// `# UNIT`: the unit of a family. Only in OpenMetrics.
     Unit {
         /// The name of the family.
         family: Cow<'a, str>,
         /// The unit.
         unit: &'a str,
     },
-    /// `# EOF`, which ends OpenMetrics.
+    /// `# EOF`: the end of an exposition in OpenMetrics.
     End,
-    /// A sample.
+    /// A sample of a series.
     Sample(Sample<'a>),
 }
 
-/// One number of a series.
+/// A number of a series.
 #[derive(Debug, PartialEq)]
 #[expect(clippy::exhaustive_structs, reason = "the formats have these parts")]
 pub struct Sample<'a> {
     /// The name, with suffixes such as `_bucket`.
     pub name: Cow<'a, str>,
-    /// The labels as they are written, `le` and `quantile` included.
+    /// The labels in the order of the text, including `le` and `quantile`.
     pub labels: Vec<(Cow<'a, str>, Cow<'a, str>)>,
-    /// The number as it is written, for integers that no float holds.
+    /// The number as text, because a float cannot represent all integers.
     pub value: &'a str,
 }
 
 impl<'a> Line<'a> {
-    /// Reads one line. Returns `None` if it is malformed, blank or a comment without a meaning.
+    /// Parses a line. Returns `None` if the line is malformed, blank or a comment without a meaning.
     pub fn parse(line: &'a str) -> Option<Self> {
         if line == "# EOF" {
             return Some(Self::End);
@@ -72,7 +72,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// What may stand between the parts of a line.
+/// The separators between the parts of a line.
 const BLANK: [char; 2] = [' ', '\t'];
 
 impl<'a> Sample<'a> {
@@ -84,13 +84,13 @@ impl<'a> Sample<'a> {
             Some(rest) => sample.read_labels(rest)?,
             None => rest,
         };
-        // Behind the value there may be a time, an exemplar, or both.
+        // A timestamp, an exemplar, or both may follow the value.
         let value = rest.strip_prefix(BLANK)?.trim_start_matches(BLANK);
         sample.value = value.split(BLANK).next()?;
         (!sample.name.is_empty() && !sample.value.is_empty()).then_some(sample)
     }
 
-    /// Reads labels up to the closing brace, and returns what follows it. A name that has to be quoted comes first.
+    /// Reads labels up to the closing brace, and returns the rest of the line. A quoted metric name comes first.
     fn read_labels(&mut self, mut rest: &'a str) -> Option<&'a str> {
         loop {
             rest = rest.trim_start_matches(BLANK);
@@ -119,7 +119,7 @@ impl<'a> Sample<'a> {
                 None => return None,
             };
             rest = rest.trim_start_matches(BLANK);
-            // The text format allows a comma behind the last label.
+            // The text format allows a comma after the last label.
             match rest.strip_prefix(',') {
                 Some(behind) => rest = behind,
                 None if rest.starts_with('}') => {}
@@ -129,7 +129,7 @@ impl<'a> Sample<'a> {
     }
 }
 
-/// Returns the text up to the closing quote, and what follows it.
+/// Returns the text up to the closing quote without escapes, and the rest of the line.
 fn unquoted(quoted: &str) -> Option<(Cow<'_, str>, &str)> {
     let mut text = Cow::Borrowed("");
     let mut rest = quoted;
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_line_is_refused() {
+    fn malformed_lines_are_refused() {
         for line in [
             "",
             " ",

@@ -1,4 +1,4 @@
-//! Families: the metrics that Prometheus sees under one name.
+//! Families: the metrics that share a Prometheus name.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -17,36 +17,37 @@ pub use meterkit_rules::prometheus_name::TARGET_INFO;
 /// The description of [`TARGET_INFO`].
 pub const TARGET_INFO_HELP: &str = "Target metadata";
 
-/// The metrics that families are made of.
+/// The metrics of a collection, from which families are made.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::exhaustive_structs, reason = "targets take both from a snapshot")]
 pub struct Collection<'a> {
-    /// The metrics that are there.
+    /// The metrics with live series.
     pub scopes: &'a [ScopeMetrics],
-    /// The last points of series that are not: they go on to count in the totals that they were part of.
+    /// The last points of absent series, which still count in the totals that they were part of.
     pub absent: &'a [Arc<AbsentSeries>],
-    /// The exemplars of series that are there; `None` where none are exported.
+    /// The exemplars of live series; `None` if no exemplars are exported.
     pub exemplars: Option<&'a Exemplars>,
 }
 
-/// All metrics with one name: they come from different scopes, or the translation made their names equal.
+/// All metrics with one Prometheus name. They come from different scopes, or the translation made their names equal.
 ///
-/// Holds the places of the metrics in the [`Collection`] that it was made of, which its methods take.
+/// A family stores only the positions of its metrics in a [`Collection`]. Pass the collection that the family was made
+/// from to its methods.
 ///
 /// `S` is the form in which a target keeps the labels of a scope.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Family<S> {
     plan: Arc<Plan>,
-    /// The place in the plan.
+    /// The index of the family in the plan.
     at: usize,
     /// The type of all members.
     pub family_type: FamilyType,
-    /// How labels are named: of what another library counts, they stay as they are.
+    /// The naming rules for labels. The labels of metrics from another library are not translated.
     pub names: Names,
-    /// At least one; ordered by scope, then by their own names.
+    /// The metrics of the family, at least one, sorted by scope and then by their own names.
     pub members: Vec<Member<S>>,
-    /// Metrics that have series which are absent, in the same order. None of gauges.
+    /// Metrics with absent series, in the same order. Gauges are not included.
     pub(crate) absent: Vec<Member<S>>,
 }
 
@@ -54,14 +55,14 @@ pub struct Family<S> {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Member<S> {
-    /// The labels that identify its scope.
+    /// The labels of the metric's scope.
     pub scope: S,
-    /// The place of its entry among the absent series; `None` if the metric is there.
+    /// The index of the entry among the absent series; `None` for a live metric.
     absent: Option<u32>,
     place: Place,
 }
 
-/// Where a list of scopes has a metric.
+/// The position of a metric in a list of scopes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
     pub(crate) scope: u32,
@@ -74,17 +75,18 @@ impl Place {
     }
 }
 
-/// Returns the families of all scopes, ordered by name. Members are ordered by scope, then by their own name, whatever
-/// the order of scopes in `collection`. `names` names the families, `known` knows the names of all instruments; `keep`
-/// turns the labels of each scope into the target's own form.
+/// Returns the families of all scopes, sorted by name. Members are sorted by scope and then by their own name, whatever
+/// the order of scopes in `collection`. `names` determines the names of the families, `known` contains the names of all
+/// instruments, and `keep` converts the labels of each scope to the target's own form.
 ///
 /// Conflicts are resolved as follows, and each is logged once:
 ///
-/// - When metrics with one name differ in type, or one has the name of a histogram's part (`_bucket`, `_sum`,
-///   `_count`), the older one stays and the other is left out. `known` decides which one is older; of metrics that it
-///   does not know, the one whose oldest series is older.
-/// - When a counter [meets](Names::open_metrics) another family in OpenMetrics only, it is of unknown type there.
-/// - When their descriptions differ, the first one counts.
+/// - If metrics with the same name differ in type, or one has the name of a histogram's sample (`_bucket`, `_sum`,
+///   `_count`), the older metric is exported and the other one is left out. `known` decides which metric is older. If
+///   it does not contain them, the metric with the oldest series is older.
+/// - If a counter [conflicts](Names::open_metrics) with another family only in OpenMetrics, its type there is
+///   `unknown`.
+/// - If the descriptions differ, the first one is used.
 ///
 /// Names, order and conflicts are computed only when the metrics differ from those of the previous collection. `known`
 /// keeps the result.
@@ -112,32 +114,32 @@ pub struct Families<S> {
     plan: Arc<Plan>,
     /// The labels of each scope.
     scopes: Vec<S>,
-    /// By the places of their families.
+    /// Members with absent series, by the index of their family.
     absent: HashMap<usize, Vec<Member<S>>>,
     left_out: Vec<usize>,
-    /// The place of the scope whose metrics are left out.
+    /// The index of the scope whose metrics are left out.
     hidden: Option<u32>,
     next: usize,
-    /// A family that is done with.
+    /// A family that is no longer used, whose memory is reused.
     spare: Option<Family<S>>,
 }
 
 impl<S> Families<S> {
-    /// Leaves out families that take a name of the resource's metric, for targets that write it.
+    /// Leaves out families whose name conflicts with `target_info`, for targets that write this metric.
     pub fn reserve_target_info(&mut self, collection: Collection<'_>) {
         for at in self.plan.meeting_resource() {
-            self.plan.warn(at, collection, "has the name of the resource's metric: left out");
+            self.plan.warn(at, collection, "metric left out: its name is reserved for target_info");
             self.left_out.push(at);
         }
     }
 
-    /// Leaves out the metrics of this scope.
+    /// Leaves out the metrics of the scope named `scope`.
     pub fn hide_scope(&mut self, scope: &str, collection: Collection<'_>) {
         let mut scopes = (0..).zip(collection.scopes);
         self.hidden = scopes.find(|(_, it)| it.scope.name() == scope).map(|(at, _)| at);
     }
 
-    /// Takes back a family of these that is done with: what it holds serves the next one.
+    /// Takes back a family of this iterator that is no longer used, to reuse its memory for the next one.
     pub fn reuse(&mut self, family: Family<S>) {
         self.spare = Some(family);
     }
@@ -166,7 +168,7 @@ impl<S: Clone + Ord> Iterator for Families<S> {
         let spare = self.spare.take().map(|spare| (spare.plan, spare.members));
         let (plan, mut members) = spare.unwrap_or_else(|| (plan.clone(), Vec::new()));
         match (&mut *members, places) {
-            // Most families are a metric of the same scope as the one before.
+            // Most families consist of one metric, from the same scope as the previous family.
             ([member], [place]) if member.place.scope == place.scope => member.place = *place,
             _ => {
                 members.clear();
@@ -188,7 +190,7 @@ impl<S: Clone + Ord> Iterator for Families<S> {
 }
 
 impl<S> Family<S> {
-    /// Returns the name, as `# TYPE` has it.
+    /// Returns the name, as in `# TYPE`.
     pub fn name(&self) -> &str {
         self.plan.name(self.at)
     }
@@ -198,24 +200,27 @@ impl<S> Family<S> {
         self.names.series_label(key, self.family_type)
     }
 
-    /// Returns the label name for an attribute key of a series, as Prometheus stores it.
+    /// Returns the label name that Prometheus stores for an attribute key of a series.
     pub fn stored_label<'k>(&self, key: &'k str) -> Cow<'k, str> {
         self.names.stored_label(key, self.family_type)
     }
 
-    /// Returns the first description that is not empty. One that differs from it is logged.
+    /// Returns the first description that is not empty. Other descriptions are logged.
     pub fn help<'a>(&self, collection: Collection<'a>) -> &'a str {
         let metrics = self.members.iter().map(|member| member.metric(collection));
         let mut described = metrics.filter(|metric| !metric.descriptor.description.is_empty());
         let Some(first) = described.next() else { return "" };
         let help = &first.descriptor.description;
         for other in described.filter(|metric| metric.descriptor.description != *help) {
-            self.warn_of(other, "has another description than the first metric of that name");
+            self.warn_of(
+                other,
+                "description not used: the first metric of this name has another one",
+            );
         }
         help
     }
 
-    /// Returns the unit in words, as OpenMetrics and remote write have it; empty for no unit.
+    /// Returns the unit in words, as in OpenMetrics and remote write, or an empty text if the family has no unit.
     pub fn unit(&self, collection: Collection<'_>) -> String {
         let first = self.members.first().map(|member| member.metric(collection));
         first.map_or_else(String::new, |metric| {
@@ -223,8 +228,8 @@ impl<S> Family<S> {
         })
     }
 
-    /// Logs a problem with one of the metrics the first time that any target meets it: scrapes and exports repeat, the
-    /// log must not.
+    /// Logs a problem with one of the metrics, but only the first time that any target meets it, because scrapes and
+    /// exports repeat.
     pub fn warn_of(&self, metric: &Metric, clash: &str) {
         warn(self.name(), metric, clash);
     }
@@ -235,17 +240,17 @@ impl<S> Member<S> {
     ///
     /// # Panics
     ///
-    /// May panic if the family was made of another collection.
+    /// May panic if the family was made from another collection.
     pub fn metric<'a>(&self, collection: Collection<'a>) -> &'a Metric {
         self.place.of(self.scopes(collection))
     }
 
-    /// Returns the metric with the others of its scope.
+    /// Returns all metrics of the scope to which the metric belongs.
     pub(crate) fn scope_metrics<'a>(&self, collection: Collection<'a>) -> &'a ScopeMetrics {
         &self.scopes(collection)[self.place.scope as usize]
     }
 
-    /// Returns when the last collection with its series was taken, if they are absent.
+    /// Returns the time of the last collection with the series, if they are absent.
     pub(crate) fn last_seen(&self, collection: Collection<'_>) -> Option<SystemTime> {
         self.absent.map(|absent| collection.absent[absent as usize].last_seen)
     }
@@ -258,7 +263,7 @@ impl<S> Member<S> {
     }
 }
 
-/// Logs a problem with a metric the first time that any target meets it.
+/// Logs a problem with a metric, but only the first time that any target meets it.
 pub(crate) fn warn(family: &str, metric: &Metric, clash: &str) {
     static LOGGED: LazyLock<LogOnce> = LazyLock::new(LogOnce::default);
 
@@ -268,14 +273,14 @@ pub(crate) fn warn(family: &str, metric: &Metric, clash: &str) {
     }
 }
 
-/// Returns the metrics of absent series, by the places of the families that have their names.
+/// Returns the metrics of absent series, by the index of the family with their name.
 fn absent_members<'a, S: Clone + Ord>(
     plan: &Plan,
     collection: Collection<'a>,
     labels: impl Fn(&'a ScopeMetrics) -> S,
 ) -> HashMap<usize, Vec<Member<S>>> {
     let mut members: HashMap<usize, Vec<Member<S>>> = HashMap::new();
-    // Most descriptors and scopes are those of earlier entries: what belongs to them is found by their addresses.
+    // Entries mostly share descriptors and scopes, so results are cached by their addresses.
     let (mut known, mut scopes) = (HashMap::new(), HashMap::new());
     for (absent, entry) in (0..).zip(collection.absent) {
         for (scope_at, scope) in (0..).zip(&entry.scopes) {

@@ -1,10 +1,10 @@
-//! Histograms as series per bucket.
+//! Classic histograms, which have one series per bucket.
 
 use std::sync::Arc;
 
 use crate::number::write_float;
 
-/// The values of the label `le`, written once for series that share their boundaries.
+/// The values of the label `le`, which are formatted once for all series with the same boundaries.
 #[derive(Clone, Debug)]
 pub struct Bounds {
     boundaries: Arc<[f64]>,
@@ -13,19 +13,19 @@ pub struct Bounds {
 }
 
 impl Default for Bounds {
-    /// Writes boundaries as the text format has them.
+    /// Returns bounds that are formatted with [`write_float`], as in the text format.
     fn default() -> Self {
         Self::written_by(write_float)
     }
 }
 
 impl Bounds {
-    /// Writes boundaries with this function.
+    /// Returns bounds that are formatted with `write`.
     pub fn written_by(write: fn(&mut String, f64)) -> Self {
         Self { boundaries: Arc::default(), written: Vec::new(), write }
     }
 
-    /// Returns the values of `le` for these boundaries, without the one of the last, open bucket.
+    /// Returns the values of `le` for these boundaries, without `+Inf`.
     pub fn of(&mut self, boundaries: &Arc<[f64]>) -> &[String] {
         if !Arc::ptr_eq(&self.boundaries, boundaries) {
             let written = |boundary: &f64| {
@@ -40,7 +40,8 @@ impl Bounds {
     }
 }
 
-/// Returns the series `_bucket` of a histogram: the label `le` and the count of all values up to it, ending with `+Inf`.
+/// Returns the `_bucket` series of a histogram: each value of `le` with the number of values up to it, ending with
+/// `+Inf`.
 pub fn cumulative_buckets<'a>(
     bounds: &'a [String],
     buckets: &'a [u64],
@@ -51,9 +52,10 @@ pub fn cumulative_buckets<'a>(
     bounds.zip(below).chain([("+Inf", count)])
 }
 
-/// Returns how many values there are up to each of the boundaries; nothing if the buckets are not known.
+/// Returns the cumulative count of each boundary. The iterator is empty if `buckets` is.
 ///
-/// How many there are up to infinity is not the sum of buckets: a histogram of another library may have none at all.
+/// Use the count of the histogram for infinity, not the sum of the buckets: a histogram of another library may have no
+/// buckets at all.
 pub fn cumulative_counts(boundaries: usize, buckets: &[u64]) -> impl Iterator<Item = u64> {
     buckets.iter().take(boundaries).scan(0, |below: &mut u64, in_bucket| {
         *below = below.saturating_add(*in_bucket);

@@ -1,4 +1,4 @@
-//! Series of a family that become equal in Prometheus, and the points that are exported in their place.
+//! Joins series of a family that become equal in Prometheus.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -16,32 +16,32 @@ use meterkit_core::{
 use crate::family::{Collection, Family, Member};
 use crate::labels::is_of_scope;
 
-/// What becomes of the series of one family that are equal in Prometheus. Others stay as they are.
+/// The joined points of the series of one family that are equal in Prometheus. Other series are not affected.
 ///
-/// - Sums add up, and so do histograms with the same boundaries, and exponential ones. Series that are absent or have
-///   ended go on to count, for as long as the snapshot [lists](meterkit_core::AbsentSeries) them, so that a total does
-///   not fall with a series that it is made of.
-/// - Of gauges, the last one counts: by scope, then by the name of its metric, then by its attributes.
-/// - Of histograms with different boundaries, those count that have the boundaries of the oldest series.
+/// - Sums, histograms with the same boundaries, and exponential histograms are added up. Series that are absent or have
+///   ended still count for as long as the snapshot [lists](meterkit_core::AbsentSeries) them, so that a total does not
+///   decrease when one of its series ends.
+/// - Of several gauges, the last one is exported: the last by scope, then by metric name, then by attributes.
+/// - Of histograms with different boundaries, only those with the boundaries of the oldest series are added up.
 ///
-/// Values that do not count are logged, once per metric. Finding equal series costs nothing per series for families
-/// where none can be equal, and eight bytes per series for others.
+/// Series that are not exported are logged once per metric. Finding equal series costs nothing per series in families
+/// whose series cannot be equal, and eight bytes per series in other families.
 #[derive(Debug, Default)]
 pub struct Joins(Option<Box<Joined>>);
 
-/// What is exported in place of series that are equal.
+/// The points and exemplars that are exported in place of equal series.
 #[derive(Debug)]
 struct Joined {
-    /// By the places of the points: the member of the family, and the point of its metric. `None` for those that
-    /// another point includes.
+    /// The joined points, by the position of a replaced point: the index of the member in the family, and the index of
+    /// the point in its metric. `None` for points that are included in another joined point.
     points: BTreeMap<(usize, usize), Option<Data>>,
-    /// The exemplars of all series that such a point includes, by the series that it is a point of.
+    /// The exemplars of all series that are included in a joined point, by the series of the joined point.
     exemplars: Exemplars,
 }
 
 impl Joins {
-    /// Finds the equal series of a family. `label` names the label of a key; `write` writes all labels of a series,
-    /// with those of its scope, as a text that is the same for equal series only.
+    /// Finds and joins the equal series of a family. `label` returns the label name for an attribute key. `write`
+    /// writes all labels of a series, including those of its scope, as a text that only equal series share.
     #[inline]
     pub fn of<S: Ord>(
         family: &Family<S>,
@@ -84,7 +84,7 @@ impl Joins {
         Self((!points.is_empty()).then(|| Box::new(Joined { points, exemplars })))
     }
 
-    /// Returns the exemplars of a point that is exported, ordered by time.
+    /// Returns the exemplars of an exported point, sorted by time.
     #[inline]
     pub fn exemplars<'e>(
         &'e self,
@@ -99,8 +99,8 @@ impl Joins {
         if joined.is_empty() { all.of(series) } else { joined }
     }
 
-    /// Returns the point to export for the one at this place: itself, or the first point of `data` that is returned
-    /// instead. `None` if another one includes it.
+    /// Returns the point to export for the point `at` of member `member`, as data and an index: the point itself, or
+    /// the joined point that replaces it. Returns `None` if the point is included in another joined point.
     #[inline]
     pub fn point<'d>(
         &'d self,
@@ -116,16 +116,16 @@ impl Joins {
     }
 }
 
-/// One of several series that are equal in Prometheus.
+/// A series, live or absent, of a family.
 struct Series<'a, S> {
     member: &'a Member<S>,
     metric: &'a Metric,
     scope: &'a ScopeMetrics,
-    /// The place of its point in the metric.
+    /// The index of the point in the metric.
     at: usize,
-    /// The place of its point in the family; `None` for a series that is absent.
+    /// The position of the point in the family; `None` for an absent series.
     live: Option<(usize, usize)>,
-    /// When the last collection with it was taken, if it is absent.
+    /// The time of the last collection with this series, if it is absent.
     last_seen: Option<SystemTime>,
 }
 
@@ -138,15 +138,15 @@ impl<S> Series<'_, S> {
         self.metric.data.attributes_at(self.at)
     }
 
-    /// Orders by what tells series apart in OpenTelemetry.
+    /// Compares series by scope, metric name and attributes, which distinguish them in OpenTelemetry.
     fn cmp_origin(&self, other: &Self) -> Ordering {
         let names = || self.metric.descriptor.name.cmp(&other.metric.descriptor.name);
         let scopes = self.scope.cmp_scopes(other.scope).then_with(names);
         scopes.then_with(|| self.attributes().cmp(&other.attributes()))
     }
 
-    /// Returns whether the value counts beside these: an absent series does if it was there together with one of
-    /// another origin. If not, it ended before there was anything to join.
+    /// Returns whether this series counts in the join of `all`. An absent series counts only if it existed at the same
+    /// time as a series of another origin; otherwise it ended before there was a joined total.
     fn counts_beside(&self, all: &[Self]) -> bool {
         self.last_seen.is_none_or(|last_seen| {
             all.iter().any(|other| {
@@ -157,7 +157,7 @@ impl<S> Series<'_, S> {
     }
 }
 
-/// Returns the groups of series that have the same labels.
+/// Returns groups of series with the same labels, each with at least two series.
 fn equal_series<'a, S>(
     family: &'a Family<S>,
     collection: Collection<'a>,
@@ -198,7 +198,7 @@ fn written<S>(
     }
 }
 
-/// Calls `visit` with all series, in the order of the family, and then with the absent ones.
+/// Calls `visit` with all live series in the order of the family, and then with the absent ones.
 fn for_each_series<'a, S>(
     family: &'a Family<S>,
     collection: Collection<'a>,
@@ -220,7 +220,7 @@ fn for_each_series<'a, S>(
     }
 }
 
-/// Returns what these series are together; `None` if they are one.
+/// Returns the joined point of these series; `None` if fewer than two of them count.
 fn join<S>(family: &Family<S>, series: Vec<Series<'_, S>>) -> Option<Data> {
     let counted: Vec<_> = series.iter().map(|it| it.counts_beside(&series)).collect();
     let mut counted = counted.into_iter();
@@ -232,12 +232,13 @@ fn join<S>(family: &Family<S>, series: Vec<Series<'_, S>>) -> Option<Data> {
     if series.iter().any(|it| matches!(it.metric.data, Data::Gauge(_))) {
         order::sort_by(&mut series, |a, b| a.cmp_origin(b));
         let last = series.pop()?;
-        let clash = "has a gauge that is the same series as another one: the last one is exported";
+        let clash =
+            "several gauges are the same series in Prometheus: only the last one is exported";
         family.warn_of(last.metric, clash);
         return Some(last.metric.data.only_at(last.at));
     }
-    // The order of ids does not change while series come and go. So floats add up in the same order each time, and
-    // a sum of rising ones rises.
+    // Sort by id, because that order does not change while series come and go. Floats are then always added in the same
+    // order, so that a sum of non-decreasing floats does not decrease.
     order::sort_by_key(&mut series, |it| it.metric.data.series_at(it.at));
     let oldest = series.iter().find(|it| it.live.is_some())?;
     let is_like = |other: &Data| match (&oldest.metric.data, other) {
@@ -248,8 +249,7 @@ fn join<S>(family: &Family<S>, series: Vec<Series<'_, S>>) -> Option<Data> {
     };
     let (like, unlike): (Vec<_>, Vec<_>) = series.iter().partition(|it| is_like(&it.metric.data));
     for other in unlike {
-        let clash =
-            "has a histogram that is the same series as an older one with other buckets: left out";
+        let clash = "histogram left out: an older histogram with other buckets is the same series in Prometheus";
         family.warn_of(other.metric, clash);
     }
     let mut like = like.into_iter();
@@ -266,7 +266,7 @@ fn may_repeat_series<S: Ord>(
     label: impl for<'k> Fn(&'k str) -> Cow<'k, str>,
 ) -> bool {
     let shapes = |member: &Member<S>| member.metric(collection).data.shapes();
-    // Both kinds of members are ordered by scope.
+    // Live and absent members are both sorted by scope.
     family.members.windows(2).any(|pair| pair[0].scope == pair[1].scope)
         || family.members.iter().any(|member| {
             let start = family.absent.partition_point(|absent| absent.scope < member.scope);
@@ -281,9 +281,10 @@ fn may_repeat_series<S: Ord>(
         })
 }
 
-/// Returns whether two different sets of these [shapes](Data::shapes) could become the same labels: by keys that become
-/// equal, values that differ in type alone, an empty value where another set has none, or a key like those of scopes.
-/// Lists and NaN may differ in what no text shows.
+/// Returns whether two different attribute sets with these [shapes](Data::shapes) could become the same labels.
+/// Possible causes are keys that become equal, values that differ only in type, an empty value of a key that another
+/// set lacks, and keys like those of scope labels. Lists and NaN count as ambiguous, because different values can have
+/// the same text.
 fn may_become_equal<'a>(
     shapes: impl Iterator<Item = &'a Attributes>,
     label: impl for<'k> Fn(&'k str) -> Cow<'k, str>,
@@ -291,15 +292,15 @@ fn may_become_equal<'a>(
     let mut known: Vec<(&str, Cow<'_, str>, Discriminant<AttributeRef<'a>>)> = Vec::new();
     let mut alike = None;
     for attributes in shapes {
-        // Most are like the one before: what is true of that is true of them.
+        // Most sets have the same keys and types as the previous one, and need no second check.
         let texts_alike = attributes.texts_alike();
         if texts_alike.is_some() && texts_alike == alike {
             continue;
         }
         alike = texts_alike;
         for (at, (key, value)) in attributes.iter().enumerate() {
-            // The series of an instrument share the texts of their keys, and mostly have all of them: the address of
-            // the key at the same place is enough for most.
+            // The series of an instrument share the texts of their keys and mostly have the same keys, so comparing the
+            // address of the key at the same index suffices for most.
             let is_like = |known: &(&str, Cow<'_, str>, Discriminant<AttributeRef<'a>>)| {
                 ptr::eq(known.0, key) && known.2 == discriminant(&value)
             };
@@ -312,7 +313,7 @@ fn may_become_equal<'a>(
                 Some(_) => {}
                 None => {
                     let label = label(key);
-                    // The series of another scope may have it of their scope.
+                    // Series of another scope may have this label from their scope.
                     if is_of_scope(&label) || known.iter().any(|(_, known, _)| *known == label) {
                         return true;
                     }

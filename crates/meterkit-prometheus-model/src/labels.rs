@@ -1,4 +1,4 @@
-//! Labels of scopes and series, and how those that become equal are joined.
+//! Labels of scopes and series, and the rules for joining equal labels.
 
 use std::borrow::Cow;
 
@@ -15,7 +15,7 @@ pub type Labels<'a> = Vec<(Cow<'a, str>, Cow<'a, str>)>;
 pub enum LabelText<'a> {
     /// The value of one attribute.
     Attribute(AttributeRef<'a>),
-    /// The text of the attributes that became this label.
+    /// The joined text of all attributes that became this label.
     Text(Cow<'a, str>),
 }
 
@@ -32,10 +32,10 @@ impl<'a> From<LabelText<'a>> for Cow<'a, str> {
     }
 }
 
-/// What every series has of its scope. Attributes of the scope cannot have these names.
+/// The labels that every series gets from its scope. Attributes of the scope cannot have these names.
 const FIXED: [&str; 3] = ["otel_scope_name", "otel_scope_schema_url", "otel_scope_version"];
 
-/// The labels that all series of a scope share: those of the scope itself, and those that a target adds.
+/// The labels that all series of a scope share: the labels of the scope itself, and labels that a target adds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ScopeLabels<'a> {
     own: Labels<'a>,
@@ -44,12 +44,12 @@ pub struct ScopeLabels<'a> {
 }
 
 impl<'a> ScopeLabels<'a> {
-    /// Returns no labels: those of series without a scope.
+    /// Creates an empty list of labels, for series without a scope.
     pub const fn none() -> Self {
         Self { own: Vec::new(), copied: Vec::new() }
     }
 
-    /// Returns `otel_scope_name`, version, schema URL and attributes of a scope, without the empty ones.
+    /// Returns the labels of a scope, `otel_scope_*`: its name, schema URL, version and attributes, except empty ones.
     pub(crate) fn of(scope: &'a InstrumentationScope, names: Names) -> Self {
         let [schema_url, version] =
             [scope.schema_url(), scope.version()].map(Option::unwrap_or_default);
@@ -63,15 +63,15 @@ impl<'a> ScopeLabels<'a> {
             label: names.label(&format!("otel_scope_{key}")).into_owned().into(),
             value: value.to_string().into(),
         });
-        // An attribute called `name`, `version` or `schema_url` would take the label of the scope's own.
+        // An attribute named `name`, `version` or `schema_url` would conflict with the scope's own label.
         let is_taken = |label: &str| FIXED.iter().any(|key| names.label(key) == label);
         let attributes = attributes.filter(|it| !it.value.is_empty() && !is_taken(&it.label));
         labels.own.extend(joined(attributes.collect()).map(Translated::into_label));
         labels
     }
 
-    /// Returns copies of the resource attributes that `keeps` keeps, as labels of all series. Labels that samples carry
-    /// themselves get the prefix `exported_`, and those of scopes are not copied.
+    /// Returns labels for the resource attributes for which `keeps` returns `true`. The labels `le` and `quantile`,
+    /// which samples have themselves, get the prefix `exported_`. Labels that could belong to a scope are left out.
     pub fn copies(resource: &'a Attributes, names: Names, keeps: impl Fn(&str) -> bool) -> Self {
         let kept = resource.iter().filter(|(key, _)| keeps(key));
         let labels = kept.map(|(key, value)| Translated {
@@ -86,21 +86,21 @@ impl<'a> ScopeLabels<'a> {
         Self { own: Vec::new(), copied: joined(labels.collect()).collect() }
     }
 
-    /// Adds the [copies](Self::copies) that another one has.
+    /// Adds the [copied resource attributes](Self::copies) of `other`.
     #[must_use]
     pub fn with_copies_of(mut self, other: &Self) -> Self {
         self.copied.extend_from_slice(&other.copied);
         self
     }
 
-    /// Adds a label that no series has among its own, unless it is empty.
+    /// Adds a label that no series has itself, unless its value is empty.
     pub fn push(&mut self, name: Cow<'a, str>, value: Cow<'a, str>) {
         if !value.is_empty() {
             self.own.push((name, value));
         }
     }
 
-    /// Returns the same labels for longer than their scope lives.
+    /// Converts the labels to owned ones, which can outlive their scope.
     pub fn into_owned(self) -> ScopeLabels<'static> {
         let owned = |text: Cow<'a, str>| Cow::Owned(text.into_owned());
         let own = self.own.into_iter().map(|(name, value)| (owned(name), owned(value)));
@@ -112,7 +112,7 @@ impl<'a> ScopeLabels<'a> {
         ScopeLabels { own: own.collect(), copied: copied.collect() }
     }
 
-    /// Returns names and values, each name once.
+    /// Returns the names and values. Each name occurs once.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         let own = self.own.iter().map(|(name, value)| (&**name, &**value));
         own.chain(self.copied.iter().map(|it| (&*it.label, &*it.value)))
@@ -127,13 +127,15 @@ impl<'a> ScopeLabels<'a> {
     }
 }
 
-/// Calls `visit` with the name and value of each label that a series with these attributes has beside those of its
-/// scope. `label` names the label of a key, and borrows the key only if it is a label as it stands. Returns whether the
-/// labels of the scope come on top. If an attribute has a label that is, or could be, that of a scope, `visit` got all.
+/// Calls `visit` with the name and value of each label of a series with these attributes. `label` returns the label
+/// name for a key, and must return the borrowed key only if the key is a valid label name.
 ///
-/// Empty labels are left out: to Prometheus they do not exist. The values of keys that become the same label are joined
-/// by `;`, in the order of the keys. The labels come in the order of the keys, or by name if any key was translated.
-/// Labels of scopes come last.
+/// Returns whether the caller has to add the labels of the scope. If the label of an attribute is, or could be, that of
+/// a scope, `visit` is called with the labels of the scope too, and this function returns `false`.
+///
+/// Empty labels are left out, because Prometheus treats them as absent. The values of keys that become the same label
+/// are joined with `;`, in the order of the keys. Labels are visited in the order of the keys, or sorted by name if any
+/// key was translated. Labels of scopes come last.
 #[inline]
 #[must_use]
 pub fn for_each_label<'a>(
@@ -144,7 +146,7 @@ pub fn for_each_label<'a>(
 ) -> bool {
     let attributes = attributes
         .filter(|(_, value)| !matches!(value, AttributeRef::Str(text) if text.is_empty()));
-    // No other key can become a label that is a key as it stands: there is nothing to join.
+    // If all keys are valid label names, no two keys have the same label, and there is nothing to join.
     let stands = |key: &'a str| {
         matches!(label(key), Cow::Borrowed(_)) && !is_of_scope(key) && !scope.has(key)
     };
@@ -164,12 +166,12 @@ pub fn for_each_label<'a>(
         label: label.clone(),
         value: value.clone(),
     });
-    // An attribute of the series replaces the one with the same key in the resource.
+    // An attribute of the series replaces a resource attribute with the same key.
     let is_replaced = |copied: &&Translated<'_>| own.iter().any(|it| it.key == copied.key);
     let copied = scope.copied.iter().filter(|it| !is_replaced(it)).cloned();
     let on_top: Vec<_> = of_scope.chain(copied).filter(|_| !comes_on_top).collect();
     let mut labels: Vec<_> = joined(on_top.into_iter().chain(own).collect()).collect();
-    // As for series that get them on top.
+    // Use the same order as for series whose caller adds the labels of the scope.
     labels.sort_by_key(|it| {
         let fixed = FIXED.iter().position(|fixed| *fixed == it.label);
         let of_scope = is_of_scope(&it.label).then_some(fixed.unwrap_or(FIXED.len()));
@@ -179,12 +181,12 @@ pub fn for_each_label<'a>(
     comes_on_top
 }
 
-/// Returns whether a label could be that of a scope, as it stands or with `_` as the scheme `dots` escapes it.
+/// Returns whether a label could be that of a scope, unescaped or with `_` escaped as in the scheme `dots`.
 pub(crate) fn is_of_scope(label: &str) -> bool {
     label.starts_with("otel_scope_") || label.starts_with("otel__scope__")
 }
 
-/// An attribute, and the label that its key becomes.
+/// An attribute, and the label name for its key.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Translated<'a> {
     key: Cow<'a, str>,
@@ -198,7 +200,7 @@ impl<'a> Translated<'a> {
     }
 }
 
-/// Orders labels by name. The values of equal names are joined by `;`, in the order of their keys.
+/// Sorts labels by name, and joins the values of equal names with `;`, in the order of their keys.
 fn joined(mut attributes: Vec<Translated<'_>>) -> impl Iterator<Item = Translated<'_>> {
     attributes.sort_by(|a, b| (&a.label, &a.key).cmp(&(&b.label, &b.key)));
     attributes.dedup_by(|later, earlier| {
@@ -222,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_of_series_are_joined_where_they_became_one_and_left_out_where_empty() {
+    fn equal_labels_of_series_are_joined_and_empty_ones_left_out() {
         let labels = |pairs: &[(&'static str, AttributeValue)]| {
             let pairs = pairs.iter().map(|(key, value)| ((*key).into(), value.clone()));
             let attributes = Attributes::from_pairs(pairs);
@@ -244,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_of_scopes_are_joined_where_they_became_one_and_left_out_where_empty() {
+    fn equal_labels_of_scopes_are_joined_and_empty_ones_left_out() {
         let scope = InstrumentationScope::builder("a")
             .with_attributes([
                 KeyValue::new("kind", "k"),
@@ -283,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_of_series_are_joined_with_those_of_their_scope() {
+    fn labels_of_series_are_joined_with_equal_ones_of_their_scope() {
         let scope = InstrumentationScope::builder("scope").with_version("1.0");
         let scope = scope.with_attributes([KeyValue::new("kind", "core")]).build();
         let scope = ScopeLabels::of(&scope, Names::default());

@@ -1,18 +1,19 @@
-//! Exponential histograms as classic ones, for formats without native histograms.
+//! Conversion of exponential histograms to classic histograms, for formats without native histograms.
 
 use std::sync::Arc;
 
 use meterkit_core::{ExponentialBuckets, ExponentialHistogramPoint};
 
-/// The boundaries at which exponential histograms become classic ones: the same for all series of a family.
+/// The classic bucket boundaries for exponential histograms, which are the same for all series of a family.
 ///
-/// They are zero and the powers of two, positive and negative, from the smallest to the largest magnitude that any of
-/// the series has. A power of two is a bound of exponential buckets too, so that no count is a guess. Values of other
-/// magnitudes add boundaries at the ends, and all others stay. Only where series have a scale below 0, or there would
-/// be more than 160 boundaries of one sign, every second one is left out, or three of four, and so on.
+/// The boundaries are zero and the positive and negative powers of two from the smallest to the largest magnitude in
+/// any of the series. A power of two is also a boundary of exponential buckets, so all counts are exact. Values of new
+/// magnitudes add boundaries at the ends without changing existing ones. Boundaries are thinned out, by leaving out
+/// every second one, three of four, and so on, only if a series has a scale below 0 or there would be more than 160
+/// boundaries of one sign.
 ///
-/// A negative value that is a power of two counts above the boundary that it equals: exponential histograms do not
-/// tell it from values nearer to zero.
+/// A negative value that is a power of two is counted above the boundary that it equals, because exponential histograms
+/// do not distinguish it from values closer to zero.
 #[derive(Clone, Debug)]
 pub struct Ladder {
     positive: Rungs,
@@ -20,7 +21,7 @@ pub struct Ladder {
     boundaries: Arc<[f64]>,
 }
 
-/// The boundaries of one sign: powers of two with exponents from `first` on, `step` apart.
+/// The boundaries of one sign: `count` powers of two whose exponents start at `first` and increase by `step`.
 #[derive(Clone, Copy, Debug)]
 struct Rungs {
     first: i64,
@@ -28,15 +29,16 @@ struct Rungs {
     count: usize,
 }
 
-/// The largest number of boundaries of one sign.
+/// Maximum distance between the first and the last boundary of one sign, in steps.
 const MOST: i64 = 160;
 
-/// The exponents of the smallest and the largest power of two that is a float.
+/// Exponent of the smallest power of two that a float can represent.
 const SMALLEST: i64 = -1074;
+/// Exponent of the largest power of two that a float can represent.
 const LARGEST: i64 = 1023;
 
 impl Ladder {
-    /// Returns the boundaries for all these points.
+    /// Computes the boundaries for all these points.
     pub fn of<'a>(points: impl Iterator<Item = &'a ExponentialHistogramPoint>) -> Self {
         let (mut positive, mut negative) = (None, None);
         let (mut zero, mut step) = (0_f64, 1_i64);
@@ -57,13 +59,12 @@ impl Ladder {
         Self { positive, negative, boundaries }
     }
 
-    /// Returns the boundaries, which rise. There is at least one.
+    /// Returns the boundaries in ascending order. There is at least one.
     pub fn boundaries(&self) -> &Arc<[f64]> {
         &self.boundaries
     }
 
-    /// Sets `buckets` to how many values of one of the points fall between each two boundaries: one more than there
-    /// are boundaries.
+    /// Sets `buckets` to the counts of one of the points. There is one bucket more than there are boundaries.
     pub fn fill(&self, point: &ExponentialHistogramPoint, buckets: &mut Vec<u64>) {
         buckets.clear();
         buckets.resize(self.boundaries.len() + 1, 0);
@@ -75,7 +76,7 @@ impl Ladder {
         let zero = self.negative.count;
         add(zero, point.zero_count);
         for (index, count) in indexed(&point.negative) {
-            // Values count from the boundary on that is nearest to zero and not nearer than all of them.
+            // Count the values in the bucket with the smallest upper boundary that none of them exceeds.
             add(zero - self.negative.up_to(lower(point.scale, index)), count);
         }
         for (index, count) in indexed(&point.positive) {
@@ -99,19 +100,19 @@ impl Rungs {
         (0..self.count).map(move |at| power_of_two(self.first + at as i64 * self.step))
     }
 
-    /// Returns how many of the boundaries have an exponent below this one.
+    /// Returns how many boundaries have a smaller exponent than this one.
     fn below(self, exponent: i64) -> usize {
         self.up_to(exponent - 1)
     }
 
-    /// Returns how many of the boundaries have this exponent or a smaller one.
+    /// Returns how many boundaries have this exponent or a smaller one.
     fn up_to(self, exponent: i64) -> usize {
         let count = (exponent - self.first).div_euclid(self.step) + 1;
         usize::try_from(count).unwrap_or(0).min(self.count)
     }
 }
 
-/// Returns the smallest and the largest exponent of the powers of two around all values.
+/// Returns the exponents of the two powers of two that enclose all values.
 fn exponents(scale: i32, buckets: &ExponentialBuckets) -> Option<(i64, i64)> {
     let mut indices = indexed(buckets).map(|(index, _)| index);
     let first = indices.next()?;
@@ -126,25 +127,25 @@ fn extend(range: &mut Option<(i64, i64)>, by: Option<(i64, i64)>) {
     }
 }
 
-/// Returns the buckets that have values, with their indices.
+/// Returns the index and the count of each bucket that is not empty.
 fn indexed(buckets: &ExponentialBuckets) -> impl Iterator<Item = (i64, u64)> {
     let indices = i64::from(buckets.offset)..;
     indices.zip(buckets.counts.iter().copied()).filter(|(_, count)| *count > 0)
 }
 
-/// Returns the exponent of the largest power of two that is not above the lower bound of a bucket.
+/// Returns the exponent of the largest power of two that is at most the lower boundary of a bucket.
 fn lower(scale: i32, index: i64) -> i64 {
     let shift = scale.unsigned_abs().min(31);
     if scale >= 0 { index >> shift } else { index << shift }
 }
 
-/// Returns the exponent of the smallest power of two that is not below the upper bound of a bucket.
+/// Returns the exponent of the smallest power of two that is at least the upper boundary of a bucket.
 fn upper(scale: i32, index: i64) -> i64 {
     let next = index + 1;
     if scale >= 0 { -lower(scale, -next) } else { lower(scale, next) }
 }
 
-/// Exact, also for powers that only a subnormal number can hold.
+/// Returns the exact power of two, including those that are subnormal.
 fn power_of_two(exponent: i64) -> f64 {
     let half = exponent.clamp(SMALLEST, LARGEST) as i32 / 2;
     2_f64.powi(half) * 2_f64.powi(exponent.clamp(SMALLEST, LARGEST) as i32 - half)
@@ -198,7 +199,7 @@ mod tests {
         for (scale, negative, positive, boundaries, counts) in [
             (0, buckets(0, &[]), buckets(0, &[]), &[0.0][..], &[1, 0][..]),
             (0, buckets(0, &[]), buckets(-1, &[2, 3]), &[0.0, 0.5, 1.0, 2.0], &[1, 0, 2, 3, 0]),
-            // Four buckets per doubling, from below 1 to above 4.
+            // Four buckets per power of two, from below 1 to above 4.
             (
                 2,
                 buckets(0, &[]),
@@ -206,7 +207,7 @@ mod tests {
                 &[0.0, 0.5, 1.0, 2.0, 4.0, 8.0],
                 &[1, 0, 1, 8, 12, 4, 0],
             ),
-            // Up to 4, above which there is nothing; from 2^-8 on.
+            // Each bucket spans four powers of two, starting at 2^-8.
             (
                 -2,
                 buckets(0, &[]),

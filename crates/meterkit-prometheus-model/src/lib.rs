@@ -1,14 +1,14 @@
-//! Prometheus' data model over the metrics of `meterkit`: families, labels and histograms as the text format and remote
-//! write share them.
+//! Prometheus' data model over the metrics of `meterkit`: the families, labels and histograms that Prometheus' text
+//! format and remote write share.
 //!
-//! [`families`] groups [`ScopeMetrics`](meterkit_core::ScopeMetrics) by the names that Prometheus sees, and settles
-//! which metric keeps a name that several share. [`for_each_label`] does the same for the labels of a series,
-//! [`Joins`] for the series of a family. Exponential histograms become [native](NativeHistogram) ones, or [classic](Ladder)
-//! ones in formats that have no others.
+//! [`families`] groups [`ScopeMetrics`](meterkit_core::ScopeMetrics) by their Prometheus names, and decides which
+//! metric keeps a name that several metrics share. [`for_each_label`] resolves equal labels of a series, and [`Joins`]
+//! equal series of a family. Exponential histograms become [native](NativeHistogram) histograms, or [classic](Ladder)
+//! histograms in formats that support only these.
 //!
-//! The rules are those of OpenTelemetry's "Prometheus and OpenMetrics Compatibility"; the names come from
-//! [`prometheus_name`](meterkit_rules::prometheus_name). Encoding and delivery are up to the exporters. [`exposition`] reads
-//! texts that others have written.
+//! The rules are those of OpenTelemetry's "Prometheus and OpenMetrics Compatibility". Names come from
+//! [`prometheus_name`](meterkit_rules::prometheus_name). Encoding and delivery are up to the exporters. [`exposition`]
+//! reads texts of other libraries.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

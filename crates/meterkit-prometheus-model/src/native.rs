@@ -1,6 +1,6 @@
-//! Native histograms, made of exponential ones.
+//! Conversion of exponential histograms to native histograms.
 //!
-//! By OpenTelemetry's "Prometheus and OpenMetrics Compatibility", section Exponential Histograms.
+//! Follows OpenTelemetry's "Prometheus and OpenMetrics Compatibility", section Exponential Histograms.
 
 use std::time::UNIX_EPOCH;
 
@@ -8,54 +8,55 @@ use meterkit_core::{Attributes, ExponentialBuckets, ExponentialHistogramPoint, S
 
 use crate::number::sample_value;
 
-/// A distribution over buckets whose bounds are powers of 2^(2^-schema).
+/// A native histogram: a distribution over buckets whose boundaries are powers of 2^(2^-schema).
 #[derive(Clone, Debug, Default, PartialEq)]
 #[expect(clippy::exhaustive_structs, reason = "remote write reads them back from its requests")]
 pub struct NativeHistogram {
-    /// How many values there are.
+    /// Number of recorded values.
     pub count: u64,
-    /// Their sum. No value of the user makes it a staleness marker.
+    /// Sum of the recorded values. A recorded NaN never becomes a staleness marker.
     pub sum: f64,
-    /// How fine the buckets are: -4 to 8, or [`CUSTOM_BUCKETS`](Self::CUSTOM_BUCKETS).
+    /// Resolution of the buckets: -4 (coarsest) to 8 (finest), or [`CUSTOM_BUCKETS`](Self::CUSTOM_BUCKETS).
     pub schema: i32,
-    /// The magnitude up to which values are in the zero bucket.
+    /// Largest absolute value that is counted in the zero bucket.
     pub zero_threshold: f64,
-    /// How many values are in the zero bucket.
+    /// Number of values in the zero bucket.
     pub zero_count: u64,
-    /// The buckets of values below zero.
+    /// Buckets of negative values.
     pub negative: NativeBuckets,
-    /// The buckets of values above zero.
+    /// Buckets of positive values.
     pub positive: NativeBuckets,
-    /// The boundaries of [custom buckets](Self::CUSTOM_BUCKETS), whose counts are those of `positive`.
+    /// Boundaries of [custom buckets](Self::CUSTOM_BUCKETS), whose counts are in `positive`.
     pub custom_values: Vec<f64>,
 }
 
-/// The buckets of one sign. Long runs without values are left out.
+/// The buckets for values of one sign. Long runs of empty buckets are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "remote write reads them back from its requests")]
 pub struct NativeBuckets {
-    /// How far each run is from the end of the one before, and how long it is.
+    /// Runs of buckets: the distance from the end of the previous run, and the length of the run.
     pub spans: Vec<(i32, u32)>,
-    /// How many more values each bucket has than the one before it.
+    /// Difference between the count of each bucket and the count of the previous bucket.
     pub deltas: Vec<i64>,
 }
 
-/// The zero threshold of histograms that have none, as the specification recommends.
+/// The zero threshold of histograms without one, as the specification recommends.
 const ZERO_THRESHOLD: f64 = 1e-128;
 
-/// The finest and the coarsest buckets that Prometheus knows.
+/// The finest schema that Prometheus supports.
 const FINEST: i32 = 8;
+/// The coarsest schema that Prometheus supports.
 const COARSEST: i32 = -4;
 
-/// Up to so many empty buckets cost less than another run.
+/// Minimum number of empty buckets for which a new run takes less space than the empty buckets.
 const SHORTEST_GAP: i64 = 3;
 
 impl NativeHistogram {
-    /// The schema of buckets with boundaries of their own.
+    /// The schema of histograms with custom bucket boundaries.
     pub const CUSTOM_BUCKETS: i32 = -53;
 
-    /// Returns the same distribution, at scale 8 if it has a finer one. `None` if its buckets are wider than those of
-    /// native histograms, that is for scales below -4: a [`Ladder`](crate::Ladder) has room for them.
+    /// Converts an exponential histogram. Scales above 8 are reduced to 8. Returns `None` for scales below -4, whose
+    /// buckets are wider than those of native histograms; convert these with a [`Ladder`](crate::Ladder).
     pub fn of(point: &ExponentialHistogramPoint) -> Option<Self> {
         if point.scale > FINEST {
             return Self::of(&point.clone().downscaled(FINEST));
@@ -77,8 +78,8 @@ impl NativeHistogram {
 }
 
 impl NativeHistogram {
-    /// Returns a histogram that keeps these boundaries, but for infinity. There may be one more bucket than boundaries, or
-    /// none at all: the last one has the values that no other has.
+    /// Creates a histogram with custom boundaries. An infinite boundary ends the list. The last bucket counts the
+    /// values that no other bucket counts, so `buckets` may omit its count, or be empty.
     pub fn with_custom_buckets(boundaries: &[f64], buckets: &[u64], count: u64, sum: f64) -> Self {
         let finite = boundaries.iter().take_while(|it| it.is_finite()).count();
         let boundaries = boundaries.get(..finite).unwrap_or_default();
@@ -90,19 +91,19 @@ impl NativeHistogram {
             count: count.max(below),
             sum: sample_value(sum),
             schema: Self::CUSTOM_BUCKETS,
-            // Indices begin at 0.
+            // An offset of -1 results in indices that begin at 0.
             positive: NativeBuckets::of(&ExponentialBuckets { offset: -1, counts }),
             custom_values: boundaries.to_vec(),
             ..Self::default()
         }
     }
 
-    /// Returns whether native histograms have buckets as wide as those of the point.
+    /// Returns whether native histograms support the scale of the point, so that [`of`](Self::of) succeeds.
     pub fn can_hold(point: &ExponentialHistogramPoint) -> bool {
         point.scale >= COARSEST
     }
 
-    /// Returns an exponential histogram with the same values, the inverse of [`of`](Self::of).
+    /// Converts the histogram to an exponential histogram, as the inverse of [`of`](Self::of).
     pub fn to_exponential(&self) -> ExponentialHistogramPoint {
         ExponentialHistogramPoint {
             series: SeriesId::new(),
@@ -125,7 +126,7 @@ impl NativeHistogram {
     }
 }
 
-/// More than one bucket for each power of two at the finest schema.
+/// Upper limit of the index range that is converted: more than all buckets of all floats at the finest schema.
 const MOST_BUCKETS: i64 = 1 << 20;
 
 impl NativeBuckets {
@@ -149,7 +150,7 @@ impl NativeBuckets {
         let (Some((first, _)), Some((last, _))) = (all.first(), all.last()) else {
             return ExponentialBuckets::default();
         };
-        // Spans that were read from somewhere may say anything.
+        // Spans that were read from a request can have any values.
         let Ok(length) = usize::try_from(last - first + 1) else {
             return ExponentialBuckets::default();
         };
@@ -168,7 +169,7 @@ impl NativeBuckets {
 
     fn of(buckets: &ExponentialBuckets) -> Self {
         let mut made = Self::default();
-        // OpenTelemetry counts buckets by their lower bound, Prometheus by the upper one.
+        // OpenTelemetry numbers buckets by their lower boundary, Prometheus by their upper boundary.
         let indices = i64::from(buckets.offset) + 1..;
         let (mut end, mut before) = (0_i64, 0_u64);
         for (index, &count) in indices.zip(&buckets.counts) {
@@ -183,7 +184,7 @@ impl NativeBuckets {
                         }
                         *length += 1;
                     }
-                    // Indices are not far apart: each of them between has a count in memory.
+                    // The gap fits into an `i32`, because all counts in between are in memory.
                     _ => made.spans.push((i32::try_from(gap).unwrap_or(i32::MAX), 1)),
                 }
                 made.deltas.push((count as i64).wrapping_sub(before as i64));
@@ -203,7 +204,7 @@ mod tests {
         NativeBuckets::of(&ExponentialBuckets { offset, counts: counts.to_vec() })
     }
 
-    /// Index and count of each bucket that is not empty, as Prometheus reads them.
+    /// Returns the index and the count of each bucket that is not empty, as Prometheus reads them.
     fn read(buckets: &NativeBuckets) -> Vec<(i32, i64)> {
         let mut deltas = buckets.deltas.iter();
         let (mut index, mut count, mut found) = (0, 0, Vec::new());
@@ -293,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn spans_that_nobody_wrote_take_neither_time_nor_memory() {
+    fn absurd_spans_take_neither_time_nor_memory() {
         for spans in [
             vec![(i32::MIN, u32::MAX), (i32::MAX, u32::MAX)],
             vec![(0, 1), (i32::MAX, 1)],
@@ -307,10 +308,10 @@ mod tests {
     }
 
     #[test]
-    fn custom_buckets_have_all_values_once() {
+    fn custom_buckets_count_all_values_once() {
         for (boundaries, given, count, expected) in [
             (&[0.5, 10.0][..], &[1, 2, 4][..], 7, &[(0, 1), (1, 2), (2, 4)][..]),
-            // The last bucket is the rest.
+            // The last bucket counts the rest.
             (&[0.5, 10.0], &[1, 2], 7, &[(0, 1), (1, 2), (2, 4)]),
             (&[], &[], 9, &[(0, 9)]),
             (&[], &[9], 9, &[(0, 9)]),

@@ -1,10 +1,10 @@
-//! Numbers as Prometheus reads them.
+//! Writes numbers in the forms that Prometheus reads.
 
-/// Writes a number as the text format has it: whole numbers without a point, as in `le="10"`, and infinities as `+Inf`
-/// and `-Inf`.
+/// Writes a number as in the text format: whole numbers without a decimal point, as in `le="10"`, and infinities as
+/// `+Inf` and `-Inf`.
 #[inline]
 pub fn write_float(out: &mut String, value: f64) {
-    /// Below this every whole `f64` is exact as an `i64`, and the digits stay readable.
+    /// Below this limit, every whole `f64` converts to `i64` exactly, and has few enough digits to be readable.
     const READABLE: f64 = 1e16;
     if value.is_nan() {
         out.push_str("NaN");
@@ -20,7 +20,7 @@ pub fn write_float(out: &mut String, value: f64) {
     }
 }
 
-/// Writes a number in canonical form, as OpenMetrics has values and boundaries: `1.0`, `1e+06`, `1e-05`.
+/// Writes a number in OpenMetrics' canonical form of values and boundaries: `1.0`, `1e+06`, `1e-05`.
 pub fn write_canonical(out: &mut String, value: f64) {
     if !value.is_finite() {
         return write_float(out, value);
@@ -46,7 +46,7 @@ pub fn write_canonical(out: &mut String, value: f64) {
         out.insert(start + 1, '.');
     }
     let exponent = exponent.parse::<i32>().unwrap_or(0) + whole.len() as i32 - 1 - zeros as i32;
-    // At least two digits and a sign.
+    // The exponent has a sign and at least two digits.
     out.push_str(match exponent {
         ..-9 => "e-",
         -9..0 => "e-0",
@@ -56,7 +56,8 @@ pub fn write_canonical(out: &mut String, value: f64) {
     out.push_str(itoa::Buffer::new().format(exponent.unsigned_abs()));
 }
 
-/// Returns a user's value as a sample may have it. A NaN must not be taken for the staleness marker, which is a NaN too.
+/// Returns a recorded value in the form for a sample: every NaN becomes the same NaN, because Prometheus would take one
+/// particular NaN for the staleness marker.
 #[inline]
 pub fn sample_value(value: f64) -> f64 {
     if value.is_nan() { f64::from_bits(0x7ff8_0000_0000_0001) } else { value }

@@ -1,4 +1,4 @@
-//! Which families a collection has, worked out once for all collections with the same metrics.
+//! The families of a collection, computed once for all collections with the same metrics.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -13,7 +13,7 @@ use opentelemetry::InstrumentationScope;
 
 use crate::family::{Collection, Place, warn};
 
-/// The families of a collection. Holds no points, so that it also serves later collections with the same metrics.
+/// The families of a collection. A plan contains no points, so later collections with the same metrics can reuse it.
 #[derive(Debug)]
 pub(crate) struct Plan {
     names: Names,
@@ -21,11 +21,12 @@ pub(crate) struct Plan {
     /// The scopes of the collection, each with the number of its metrics.
     scopes: Vec<(Arc<InstrumentationScope>, usize)>,
     metrics: Vec<(Arc<Descriptor>, Kind)>,
-    /// Ordered by name, then by type.
+    /// Sorted by name, then by type.
     families: Vec<Planned>,
-    /// The metrics of the families, one family after the other; those of one ordered by age, then by their own names.
+    /// The metrics of all families, one family after the other. Those of a family are sorted by age, then by their own
+    /// names.
     members: Vec<Place>,
-    /// Whether the ages of series decided a conflict. A collection with other series may decide it differently.
+    /// Whether the ages of series decided a conflict. With other series, the decision may differ.
     depends_on_series: bool,
 }
 
@@ -35,15 +36,15 @@ struct Planned {
     of: FamilyType,
     /// Whether the format cannot show the type.
     is_untyped: bool,
-    /// Whether another library counts all members.
+    /// Whether all members come from another library, so that their labels are not translated.
     is_literal: bool,
     members: Range<u32>,
 }
 
-const OLDER_HAS_NAME: &str = "has a name that an older metric has in Prometheus: left out";
+const OLDER_HAS_NAME: &str = "metric left out: an older metric has the same name in Prometheus";
 
 impl Plan {
-    /// Returns the plan of this collection, which is that of an earlier one with the same metrics, if there was one.
+    /// Returns the plan of this collection. Reuses the plan of the previous collection if it had the same metrics.
     pub(crate) fn of(
         collection: Collection<'_>,
         names: Names,
@@ -78,12 +79,12 @@ impl Plan {
         plan
     }
 
-    /// Returns whether these metrics have the same families.
+    /// Returns whether the plan applies to these metrics.
     fn is_for(&self, scopes: &[ScopeMetrics], meetings: &NameMeetings) -> bool {
         let mut known = self.metrics.iter();
         let mut is_known = |metric: &Metric| {
             known.next().is_some_and(|(descriptor, kind)| {
-                // Views make a descriptor anew for each collection.
+                // Views create new descriptors for each collection, so compare the contents too.
                 let is_same =
                     Arc::ptr_eq(descriptor, &metric.descriptor) || *descriptor == metric.descriptor;
                 is_same && *kind == metric.data.kind()
@@ -102,7 +103,7 @@ impl Plan {
         &self.meetings
     }
 
-    /// Returns the type of the family at this place, how its labels are named, and its metrics.
+    /// Returns the type, the naming rules for labels, and the metrics of the family at index `at`.
     pub(crate) fn family(&self, at: usize) -> Option<(FamilyType, Names, &[Place])> {
         let family = self.families.get(at)?;
         let of = if family.is_untyped { FamilyType::Unknown } else { family.of };
@@ -114,26 +115,26 @@ impl Plan {
         &self.families[at].name
     }
 
-    /// Returns the place of the family that a metric belongs to.
+    /// Returns the index of the family that a metric belongs to.
     pub(crate) fn family_of(&self, scope: &ScopeMetrics, metric: &Metric) -> Option<usize> {
         let (name, of) = self.name_of(scope, metric);
         self.find(&name).find(|at| self.families[*at].of == of)
     }
 
-    /// Returns the places of all families with this name.
+    /// Returns the indices of all families with this name.
     pub(crate) fn find(&self, name: &str) -> Range<usize> {
         let start = self.families.partition_point(|it| *it.name < *name);
         let len = self.families[start..].iter().take_while(|it| *it.name == *name).count();
         start..start + len
     }
 
-    /// Returns the places of the families that cannot stand beside the resource's metric.
+    /// Returns the indices of the families whose names conflict with `target_info`.
     pub(crate) fn meeting_resource(&self) -> impl Iterator<Item = usize> {
         let families = self.families.iter().enumerate();
         families.filter(|(_, it)| self.names.meets_resource(it.shown())).map(|(at, _)| at)
     }
 
-    /// Logs a problem with the family at this place, once.
+    /// Logs a problem with the family at index `at`, once.
     pub(crate) fn warn(&self, at: usize, collection: Collection<'_>, clash: &str) {
         let family = &self.families[at];
         if let Some(first) = self.members_of(family).first() {
@@ -151,14 +152,14 @@ impl Plan {
         (name, FamilyType::from(&metric.data))
     }
 
-    /// Puts each metric into the family that has its name, unless an older instrument has that name.
+    /// Adds each metric to the family of its name, unless an older instrument has that name.
     fn name_all(&mut self, collection: Collection<'_>) {
         let mut named = Vec::with_capacity(self.metrics.len());
         for (scope_at, scope) in (0..).zip(collection.scopes) {
             for (metric_at, metric) in (0..).zip(&scope.metrics) {
                 let (name, of) = self.name_of(scope, metric);
                 if self.meetings.hide(&name, of) {
-                    // The store warns of meetings under the default names when instruments are made.
+                    // For the default names, the store logs this conflict when the instrument is created.
                     if self.names != Names::default() {
                         warn(&name, metric, OLDER_HAS_NAME);
                     }
@@ -194,7 +195,7 @@ impl Plan {
         }
     }
 
-    /// Leaves out families that cannot stand beside an older one.
+    /// Removes families that conflict with an older family.
     fn leave_out_younger(&mut self, collection: Collection<'_>) {
         let mut younger = HashSet::new();
         self.for_each_meeting(|one, other| {
@@ -214,7 +215,7 @@ impl Plan {
         });
     }
 
-    /// Takes the type from counters that meet another family in OpenMetrics.
+    /// Makes the type of counters that conflict with another family in OpenMetrics `unknown`.
     fn take_types(&mut self, collection: Collection<'_>) {
         let mut met = HashSet::new();
         self.for_each_meeting(|one, other| met.extend([one, other]));
@@ -226,20 +227,21 @@ impl Plan {
             let is_known = || self.meetings.take_type(&family.name, family.of);
             if !is_untyped && family.of == FamilyType::Counter && (is_known() || meets()) {
                 is_untyped = true;
-                let clash = "has a name that another metric has in OpenMetrics: a counter of unknown type there";
+                let clash = "counter exported with type unknown in OpenMetrics: another metric has the same name there";
                 self.warn(at, collection, clash);
             }
             self.families[at].is_untyped = is_untyped;
         }
     }
 
-    /// Returns the oldest series of a family.
+    /// Returns the id of the oldest series of a family.
     fn oldest(&self, at: usize, collection: Collection<'_>) -> Option<SeriesId> {
         let members = self.members_of(&self.families[at]).iter();
         members.map(|place| &place.of(collection.scopes).data).flat_map(Data::series).min()
     }
 
-    /// Calls `visit` with the places of each two families that meet; first the one whose name is the longer one.
+    /// Calls `visit` with the indices of each pair of families that conflict. The first index is that of the family
+    /// with the longer name.
     fn for_each_meeting(&self, mut visit: impl FnMut(usize, usize)) {
         let (families, names) = (&self.families, self.names);
         let bases = families.iter().enumerate().map(|(at, it)| (names.base(it.named()), at));
@@ -266,7 +268,7 @@ impl Planned {
         (&self.name, self.of)
     }
 
-    /// Returns the name, and the type as the format shows it.
+    /// Returns the name, and the type that the format shows.
     fn shown(&self) -> (&str, FamilyType) {
         (&self.name, if self.is_untyped { FamilyType::Unknown } else { self.of })
     }
@@ -293,9 +295,9 @@ mod tests {
         let names = Names::default();
         let first = plan(&all(), names, &known);
         let is_first = |scopes: &[ScopeMetrics]| Arc::ptr_eq(&first, &plan(scopes, names, &known));
-        assert!(is_first(&all()), "equal descriptors do, as views make them anew");
+        assert!(is_first(&all()), "equal descriptors suffice, because views create new ones");
         assert!(!Arc::ptr_eq(&first, &plan(&all(), names.open_metrics(), &known)));
-        assert!(is_first(&all()), "each way of naming has a plan");
+        assert!(is_first(&all()), "each set of naming rules has its own plan");
 
         type Change = fn(&mut Vec<ScopeMetrics>);
         let changes: [Change; 6] = [
@@ -315,10 +317,10 @@ mod tests {
     }
 
     #[test]
-    fn what_the_ages_of_series_decided_is_decided_anew() {
+    fn a_plan_that_depends_on_the_ages_of_series_is_not_reused() {
         let (known, names) = (PrometheusNames::default(), Translation::NoTranslation.utf8());
         for is_gauge in [true, false, true] {
-            // Made first, so that its series is the older one.
+            // Created first, so that its series is older.
             let older = metric("x", "", is_gauge);
             let mut metrics = vec![older, metric("x", "", !is_gauge)];
             metrics.sort_by_key(|metric| metric.data.kind() == Kind::Counter);

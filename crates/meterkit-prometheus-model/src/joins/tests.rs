@@ -1,4 +1,4 @@
-//! Series that become equal, and what is exported of them.
+//! Tests of joining series that become equal.
 
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
@@ -21,7 +21,7 @@ fn at(second: u64) -> SystemTime {
     UNIX_EPOCH + Duration::from_secs(second)
 }
 
-/// A point that began at this second, of the series with this id.
+/// Returns a point of the series `id` that started at second `start`.
 fn number(id: u64, start: u64, key: &'static str, value: Value) -> NumberPoint {
     let (series, attributes) = (SeriesId::from_hash(id), attributes(&[(key, "1".into())]));
     NumberPoint { series, attributes, start: at(start), value }
@@ -51,13 +51,13 @@ fn scope(metrics: Vec<Metric>) -> Vec<ScopeMetrics> {
     vec![ScopeMetrics { scope: Arc::new(InstrumentationScope::builder("a").build()), metrics }]
 }
 
-/// What was there last at this second.
+/// Returns absent series whose last collection was at second `last_seen`.
 fn absent(last_seen: u64, metrics: Vec<Metric>) -> Arc<AbsentSeries> {
     let (number, since, last_seen) = (1, at(last_seen + 1), at(last_seen));
     Arc::new(AbsentSeries { number, since, last_seen, scopes: scope(metrics) })
 }
 
-/// The points that are exported of the one family that there is.
+/// Returns the exported points of the only family.
 fn exported(metrics: Vec<Metric>, absent: &[Arc<AbsentSeries>]) -> Vec<Data> {
     let scopes = scope(metrics);
     let (of, names) = (Collection { scopes: &scopes, absent, exemplars: None }, Names::default());
@@ -89,7 +89,7 @@ fn exported(metrics: Vec<Metric>, absent: &[Arc<AbsentSeries>]) -> Vec<Data> {
     all
 }
 
-/// The value and the start of the only number that is exported.
+/// Returns the value and the start time of the only exported number.
 #[track_caller]
 fn number_of(metrics: Vec<Metric>, absent: &[Arc<AbsentSeries>]) -> (Value, SystemTime) {
     match &exported(metrics, absent)[..] {
@@ -151,16 +151,16 @@ fn floats_are_added_in_the_order_of_the_ids_wherever_the_series_stand() {
 }
 
 #[test]
-fn what_ended_series_counted_stays_in_the_total_they_were_part_of() {
+fn a_total_keeps_the_values_of_series_that_have_ended() {
     let value = Value::U64;
     let ended = |last_seen| {
         [absent(last_seen, vec![metric("x", sum(vec![number(1, 10, "a.b", value(100))]))])]
     };
-    // One that is alone is not joined: it begins anew when it is back.
+    // A series without equal ones is not joined: it restarts when it returns.
     let back = number(3, 60, "a.b", value(1));
     let alone = vec![metric("x", sum(vec![back.clone()]))];
     assert_eq!(number_of(alone, &ended(50)), (value(1), at(60)));
-    // Its equal was there when it ended, or came later.
+    // The equal series existed when the other one ended, or started later.
     let other = |start| number(2, start, "a_b", value(7));
     for (start, expected) in [(50, (value(107), at(10))), (51, (value(7), at(51)))] {
         let live = vec![metric("x", sum(vec![other(start)]))];
@@ -168,7 +168,7 @@ fn what_ended_series_counted_stays_in_the_total_they_were_part_of() {
     }
     let live = vec![metric("x", sum(vec![back, other(50)]))];
     assert_eq!(number_of(live, &ended(50)), (value(108), at(10)));
-    // Of another metric that has the same name in Prometheus.
+    // The equal series belongs to another metric with the same Prometheus name.
     let live = vec![metric("x.total", sum(vec![number(2, 20, "a.b", value(7))]))];
     assert_eq!(number_of(live, &ended(50)), (value(107), at(10)));
 }
@@ -231,7 +231,7 @@ fn exponential_histograms_are_added_at_the_coarser_scale() {
 }
 
 #[test]
-fn series_of_one_origin_that_are_there_twice_are_joined() {
+fn duplicate_series_of_one_origin_are_joined() {
     let twice = |id| metric("x", sum(vec![number(id, 1, "a", Value::U64(2))]));
     assert_eq!(number_of(vec![twice(1), twice(2)], &[]).0, Value::U64(4));
 }
