@@ -1,4 +1,4 @@
-//! Requests, and how they are divided.
+//! Requests, and how they are split.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use opentelemetry_proto::tonic::metrics::v1 as proto;
 use proto::metric::Data;
 use proto::{Metric, ResourceMetrics, ScopeMetrics};
 
-/// A request that can be divided between its points.
+/// A request that can be split between any two of its points.
 #[derive(Clone, Debug)]
 pub(crate) struct Request(pub(crate) Arc<ExportMetricsServiceRequest>);
 
@@ -23,7 +23,7 @@ impl Divide for Request {
     }
 }
 
-/// Returns how many points a request has.
+/// Returns the number of points in a request.
 fn points(request: &ExportMetricsServiceRequest) -> usize {
     let scopes = request.resource_metrics.iter().flat_map(|resource| &resource.scope_metrics);
     scopes.flat_map(|scope| &scope.metrics).map(points_of).sum()
@@ -40,7 +40,8 @@ fn points_of(metric: &Metric) -> usize {
     }
 }
 
-/// Returns the first `kept` points and the others, with the same envelopes around them.
+/// Splits a request into one with the first `kept` points and one with the others. Both keep the resource, scope and
+/// metric of their points.
 fn split(
     mut request: ExportMetricsServiceRequest,
     mut kept: usize,
@@ -70,13 +71,13 @@ fn split(
     (request, second)
 }
 
-/// Leaves up to `kept` points in `metric`, and returns the same metric with the others.
+/// Leaves up to `kept` points in `metric`, and returns the same metric with the other points.
 fn split_metric(metric: &mut Metric, kept: &mut usize) -> Metric {
     fn split<P>(points: &mut Vec<P>, kept: &mut usize) -> Vec<P> {
         let here = points.len().min(*kept);
         *kept -= here;
         let others = points.split_off(here);
-        // Otherwise each first half would keep the room of the whole.
+        // Otherwise each first half would keep the capacity of the whole.
         points.shrink_to_fit();
         others
     }
@@ -119,7 +120,7 @@ mod tests {
 
     use super::*;
 
-    /// A gauge per scope with points of these values.
+    /// Returns a request with a gauge per scope, with points of these values.
     fn request(scopes: &[&[i64]]) -> ExportMetricsServiceRequest {
         let point = |value: &i64| proto::NumberDataPoint {
             value: Some(Value::AsInt(*value)),
@@ -160,7 +161,7 @@ mod tests {
         }
     }
 
-    /// Returns the parts of a request, divided until each has one point.
+    /// Splits a request until each part has one point.
     fn parts(whole: ExportMetricsServiceRequest) -> Vec<Request> {
         let (mut waiting, mut parts) = (vec![Request(Arc::new(whole))], Vec::new());
         while let Some(request) = waiting.pop() {
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_takes_no_more_room_than_it_needs() {
+    fn split_requests_do_not_keep_unused_capacity() {
         let values: Vec<i64> = (0..1000).collect();
         let points = |request: &Request| {
             let metric = &request.0.resource_metrics[0].scope_metrics[0].metrics[0];

@@ -1,4 +1,4 @@
-//! Requests as bytes.
+//! Serializes and compresses requests.
 
 use std::io;
 use std::sync::Arc;
@@ -9,15 +9,15 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use prost::Message;
 use serde_json::Value;
 
-/// A request that can be sent.
+/// A serialized request that is ready to be sent.
 #[derive(Clone, Debug)]
 pub(crate) struct Body {
     pub(crate) bytes: Bytes,
-    /// How long it is before compression.
+    /// Size before compression, in bytes.
     pub(crate) size: usize,
 }
 
-/// How requests are written.
+/// The encoding of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Protobuf,
@@ -25,7 +25,7 @@ pub(crate) enum Format {
 }
 
 impl Body {
-    /// Writes and compresses `request`, on a thread where that holds up no other target.
+    /// Serializes and compresses `request` on a blocking thread, so that this does not delay other targets.
     pub(crate) async fn write(
         request: Arc<ExportMetricsServiceRequest>,
         format: Format,
@@ -48,7 +48,7 @@ impl Body {
     }
 }
 
-/// The Collector refuses `null`, which an unknown minimum would be.
+/// Removes `null` values, such as an unknown minimum, because the Collector refuses them.
 fn remove_nulls(json: &mut Value) {
     match json {
         Value::Object(fields) => {

@@ -13,7 +13,7 @@ use crate::protocol::Protocol;
 use crate::settings::TRANSPORT;
 use crate::temporality::TemporalityPreference;
 
-/// The settings of one target. `Debug` shows no credentials.
+/// The settings of one target. `Debug` does not show credentials.
 ///
 /// ```
 /// use std::time::Duration;
@@ -43,34 +43,36 @@ pub struct OtlpConfig {
     pub(crate) max_request_bytes: usize,
 }
 
-/// By the specification of the OTLP exporter.
+/// The default timeout of a request, as the specification requires.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 impl OtlpConfig {
-    /// Returns `error` with what users of these settings can do.
+    /// Returns `error` with advice on which setting to change.
     pub(crate) fn advised(&self, error: SendError) -> SendError {
         let is_grpc = self.protocol == Protocol::Grpc;
         let hints = TransportHints { is_grpc, ..self.transport.hints() };
         error.with_advice(hints, self.endpoint.uri())
     }
 
-    /// Metrics go to `url`, which is used as it is: over HTTP, `http://localhost:4318/v1/metrics`.
+    /// Creates settings that send metrics to `url`, which is used unchanged: over HTTP,
+    /// `http://localhost:4318/v1/metrics`.
     ///
-    /// Nothing is taken from the environment.
+    /// Nothing is read from the environment.
     ///
     /// # Errors
     ///
-    /// When requests cannot be sent to `url`; see [`Endpoint::new`].
+    /// Returns an error if metrics cannot be sent to `url`; see [`Endpoint::new`].
     pub fn new(protocol: Protocol, url: &str) -> Result<Self, EndpointError> {
         Ok(Self::to(protocol, Endpoint::new(protocol, url)?))
     }
 
-    /// Metrics go to a receiver on this machine, at the protocol's port: 4317 for gRPC, 4318 for HTTP.
+    /// Creates settings that send metrics to a receiver on this machine, at the protocol's port: 4317 for gRPC, 4318
+    /// for HTTP.
     pub fn local(protocol: Protocol) -> Self {
         Self::to(protocol, Endpoint::of_this_machine(protocol))
     }
 
-    /// Metrics go to `endpoint`, which was made for `protocol`.
+    /// Creates settings that send metrics to `endpoint`, which was created for `protocol`.
     pub(crate) fn to(protocol: Protocol, endpoint: Endpoint) -> Self {
         Self {
             name: "otlp".to_owned(),
@@ -84,38 +86,38 @@ impl OtlpConfig {
                 .with_hints(TRANSPORT.hints()),
             temporality: TemporalityPreference::default(),
             max_request_bytes: match protocol {
-                // What servers take if they are not told otherwise.
+                // The default limit of gRPC servers.
                 Protocol::Grpc => 4 * 1024 * 1024,
-                // What OpenTelemetry's specification makes the limit.
+                // The limit in OpenTelemetry's specification.
                 Protocol::HttpProtobuf | Protocol::HttpJson => 64 * 1024 * 1024,
             },
         }
     }
 
-    /// What the target is called in logs and self-metrics, to tell it from another one. `otlp` by default.
+    /// Sets the name of the target in logs and self-metrics, to distinguish it from other targets. `otlp` by default.
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// Sends `name: value` with every request, in place of an earlier header of this name.
-    /// `OTEL_EXPORTER_OTLP_METRICS_HEADERS` overrides.
+    /// Sends the header `name: value` with every request. Replaces an earlier header with this name.
+    /// `OTEL_EXPORTER_OTLP_METRICS_HEADERS` overrides this setting.
     ///
     /// # Errors
     ///
-    /// When HTTP has no such header, or the exporter sets it itself.
+    /// Returns an error if the name or the value is invalid in HTTP, or the exporter sets this header itself.
     pub fn with_header(mut self, name: &str, value: &str) -> Result<Self, HeaderError> {
         self.headers.insert(name, value.as_bytes())?;
         Ok(self)
     }
 
-    /// Sends `name` with a secret as its value with every request, in place of an earlier header of this name. If a file
-    /// holds the secret, it is read again when the file changes.
+    /// Sends the header `name` with a secret value with every request. Replaces an earlier header with this name. A
+    /// secret that comes from a file is read again when the file changes.
     ///
     /// # Errors
     ///
-    /// As for [`with_header`](Self::with_header).
+    /// Returns an error in the same cases as [`with_header`](Self::with_header).
     pub fn with_secret_header(
         mut self,
         name: &'static str,
@@ -125,18 +127,19 @@ impl OtlpConfig {
         Ok(self)
     }
 
-    /// Authenticates each request with headers of its own: see [`Credentials`].
+    /// Authenticates each request with headers that are fetched or computed for it; see [`Credentials`].
     #[must_use]
     pub fn with_credentials(mut self, credentials: impl Credentials) -> Self {
         self.credentials = Some(Hook(Arc::new(credentials)));
         self
     }
 
-    /// Sets proxies, certificates, compression and timeout. What `transport` leaves unset stays as it is.
+    /// Sets proxies, certificates, compression and timeout. Settings that `transport` leaves unset do not change.
     ///
-    /// The defaults are no proxies, the system's certificate authorities, no client certificate, no compression, and
-    /// 10 s for a request. These variables override, each for itself: `OTEL_EXPORTER_OTLP_METRICS_COMPRESSION`,
-    /// `..._TIMEOUT`, `..._CERTIFICATE`, `..._CLIENT_CERTIFICATE`, `..._CLIENT_KEY`, and `METERKIT_OTLP_PROXY`.
+    /// The defaults are no proxies, the system's certificate authorities, no client certificate, no compression, and a
+    /// timeout of 10 s for a request. Each of these variables overrides the corresponding setting:
+    /// `OTEL_EXPORTER_OTLP_METRICS_COMPRESSION`, `..._TIMEOUT`, `..._CERTIFICATE`, `..._CLIENT_CERTIFICATE`,
+    /// `..._CLIENT_KEY`, and `METERKIT_OTLP_PROXY`.
     ///
     /// ```
     /// use meterkit_otlp::{OtlpConfig, Protocol, Proxies, Transport};
@@ -152,38 +155,39 @@ impl OtlpConfig {
         self
     }
 
-    /// Which metrics go out as totals and which as differences; all as totals by default.
-    /// `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE` overrides.
+    /// Sets which metrics are cumulative and which are deltas. All are cumulative by default.
+    /// `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE` overrides this setting.
     #[must_use]
     pub fn with_temporality(mut self, preference: TemporalityPreference) -> Self {
         self.temporality = preference;
         self
     }
 
-    /// How long a request may be before compression: what is more goes out in several. 4 MiB over gRPC, 64 MiB over
-    /// HTTP by default. A receiver that refuses less is found out, at the cost of a request.
+    /// Sets the maximum size of a request before compression, in bytes. Larger exports are split into several requests.
+    /// 4 MiB over gRPC and 64 MiB over HTTP by default. If the receiver has a lower limit, the target adapts after the
+    /// first refused request.
     #[must_use]
     pub fn with_max_request_bytes(mut self, bytes: usize) -> Self {
         self.max_request_bytes = bytes;
         self
     }
 
-    /// Where metrics go.
+    /// Returns the endpoint that metrics are sent to.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
-    /// How they go there.
+    /// Returns the protocol.
     pub fn protocol(&self) -> Protocol {
         self.protocol
     }
 
-    /// How requests get there.
+    /// Returns the transport settings.
     pub fn transport(&self) -> &Transport {
         &self.transport
     }
 
-    /// Which metrics go out as totals and which as differences.
+    /// Returns which metrics are cumulative and which are deltas.
     pub fn temporality(&self) -> TemporalityPreference {
         self.temporality
     }

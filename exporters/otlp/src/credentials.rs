@@ -1,4 +1,4 @@
-//! Credentials that are fetched or computed for each request: tokens that expire, and signatures.
+//! Credentials that are fetched or computed for each request: expiring tokens, and signatures.
 
 mod authenticator;
 mod cached;
@@ -15,14 +15,14 @@ use meterkit_http::Headers;
 pub(crate) use self::authenticator::Authenticator;
 pub use self::cached::{Cached, Expiring};
 
-/// Authenticates the requests of one target, for receivers that need more than headers that stay the same.
+/// Authenticates the requests of one target, for receivers for which constant headers are not sufficient.
 ///
-/// [`OtlpConfig::with_credentials`](crate::OtlpConfig::with_credentials) installs it. The target asks for headers
-/// before each request, so an implementation returns a token that it has kept, fetches a new one before the old one
-/// expires, or signs the request. [`Cached`] does the keeping.
+/// Install an implementation with [`OtlpConfig::with_credentials`](crate::OtlpConfig::with_credentials). The target
+/// asks for headers before each request. An implementation can return a cached token, fetch a new token before the old
+/// one expires, or sign the request. [`Cached`] implements the cache.
 ///
-/// While the headers are missing, nothing is sent and nothing is lost: the export fails with the cause, and is retried
-/// like one whose receiver is down. No log line shows the headers, even if the receiver quotes them.
+/// If no headers can be returned, nothing is sent and nothing is lost: the export fails with the returned error, and is
+/// retried as if the receiver were down. No log line shows the headers, even if the receiver quotes them.
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -60,16 +60,16 @@ pub use self::cached::{Cached, Expiring};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait Credentials: Send + Sync + 'static {
-    /// Returns the headers that authenticate `request`, in place of headers of the same names.
+    /// Returns the headers that authenticate `request`. They replace headers with the same names.
     ///
-    /// `request` has the URL, the headers that describe the body, and the body as it is sent: compressed, and framed
-    /// over gRPC. The headers of [`OtlpConfig::with_header`](crate::OtlpConfig::with_header) and those of the connection
-    /// are added later. The timeout of a request applies to this call, too.
+    /// `request` contains the URL, the headers that describe the body, and the body as it is sent: compressed and, over
+    /// gRPC, framed. The headers of [`OtlpConfig::with_header`](crate::OtlpConfig::with_header) and those of the
+    /// connection are added later. The timeout of a request also limits this call.
     fn headers<'a>(&'a self, request: &'a Request<Bytes>) -> HeadersFuture<'a>;
 
-    /// Called when the receiver rejected the headers, with status 401 or 403 and the headers of its answer; over gRPC,
-    /// `UNAUTHENTICATED` is 401 and `PERMISSION_DENIED` is 403. Returns whether to ask for headers again and to send
-    /// the request once more, at once. By default, 401 does.
+    /// Called after the receiver rejected the headers, with the status 401 or 403 and the headers of the response. Over
+    /// gRPC, `UNAUTHENTICATED` becomes 401 and `PERMISSION_DENIED` becomes 403. Returns whether to ask for headers
+    /// again and resend the request at once. The default implementation returns `true` for 401.
     fn rejected(&self, status: StatusCode, answer: &HeaderMap) -> bool {
         let _ = answer;
         status == StatusCode::UNAUTHORIZED
@@ -86,14 +86,14 @@ impl<T: Credentials + ?Sized> Credentials for Arc<T> {
     }
 }
 
-/// Resolves to the headers, or to the reason why they could not be made.
+/// A future that resolves to the headers, or to the error for which there are none.
 pub type HeadersFuture<'a> =
     Pin<Box<dyn Future<Output = Result<Headers, CredentialsError>> + Send + 'a>>;
 
-/// Why there are no headers. Its text is logged, so it must not contain a secret.
+/// The error if no headers can be returned. Its text is logged, so it must not contain a secret.
 pub type CredentialsError = Box<dyn Error + Send + Sync>;
 
-/// The credentials of one target, as its settings hold them.
+/// The credentials of one target, in the form that its settings contain.
 #[derive(Clone)]
 pub(crate) struct Hook(pub(crate) Arc<dyn Credentials>);
 

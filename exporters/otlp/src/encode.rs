@@ -1,6 +1,6 @@
-//! Snapshots as OTLP's messages.
+//! Encodes snapshots as OTLP messages.
 //!
-//! By OpenTelemetry's protocol, `opentelemetry/proto/metrics/v1/metrics.proto`.
+//! Follows OpenTelemetry's protocol, `opentelemetry/proto/metrics/v1/metrics.proto`.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,7 +15,7 @@ use opentelemetry_proto::tonic::common::v1 as common;
 use opentelemetry_proto::tonic::metrics::v1 as proto;
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
-/// Returns the request that says what `snapshot` says, with these exemplars in place of its own.
+/// Returns the request for `snapshot`, with `exemplars` in place of the snapshot's own exemplars.
 pub(crate) fn encode(snapshot: &Snapshot, exemplars: &Exemplars) -> ExportMetricsServiceRequest {
     let with = With { time: nanoseconds(snapshot.time), exemplars };
     let scopes = snapshot.scopes.iter().map(|scope| scope_metrics(scope, with));
@@ -25,17 +25,17 @@ pub(crate) fn encode(snapshot: &Snapshot, exemplars: &Exemplars) -> ExportMetric
                 attributes: key_values(&snapshot.resource),
                 ..Resource::default()
             }),
-            // Receivers need no scope that says nothing.
+            // Leave out scopes without metrics.
             scope_metrics: scopes.filter(|scope| !scope.metrics.is_empty()).collect(),
             schema_url: String::new(),
         }],
     }
 }
 
-/// What points are written with.
+/// The common data of all points.
 #[derive(Clone, Copy)]
 struct With<'a> {
-    /// When the values were taken.
+    /// The collection time of the values, in nanoseconds since 1970.
     time: u64,
     exemplars: &'a Exemplars,
 }
@@ -63,7 +63,7 @@ fn scope_metrics(scope: &ScopeMetrics, with: With<'_>) -> proto::ScopeMetrics {
     }
 }
 
-/// Nothing if it has no points, or is of a kind that this crate does not know.
+/// Returns the encoded metric; `None` if it has no points, or is of a kind that this crate does not know.
 fn encode_metric(metric: &Metric, with: With<'_>) -> Option<proto::Metric> {
     let data = match &metric.data {
         data if data.is_empty() => return None,
@@ -102,7 +102,7 @@ fn encode_metric(metric: &Metric, with: With<'_>) -> Option<proto::Metric> {
     })
 }
 
-/// Returns the name of a metric that has an integer larger than those of OTLP, if there is one.
+/// Returns the name of a metric with an integer that exceeds OTLP's integers, if the snapshot has one.
 pub(crate) fn too_large_integer(snapshot: &Snapshot) -> Option<&str> {
     let is_too_large = |point: &NumberPoint| matches!(point.value, Value::U64(value) if i64::try_from(value).is_err());
     let mut metrics = snapshot.scopes.iter().flat_map(|scope| &scope.metrics);
@@ -121,7 +121,7 @@ fn number_point(point: &NumberPoint, time: u64) -> proto::NumberDataPoint {
         time_unix_nano: time,
         value: Some(match point.value {
             Value::I64(value) => AsInt(value),
-            // OTLP has no larger integer, and a double is nearest to it.
+            // OTLP has no larger integers; a double is the closest value.
             Value::U64(value) => i64::try_from(value).map_or(AsDouble(value as f64), AsInt),
             Value::F64(value) => AsDouble(value),
         }),
@@ -219,7 +219,7 @@ fn aggregation_temporality(temporality: Temporality) -> i32 {
     temporality.into()
 }
 
-/// Since 1970; what was before is 0, which means unknown.
+/// Returns nanoseconds since 1970. Times before 1970 become 0, which means unknown.
 fn nanoseconds(time: SystemTime) -> u64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)

@@ -1,8 +1,8 @@
-//! Where metrics go to.
+//! The URL that metrics are sent to.
 //!
-//! By OpenTelemetry's specification "OpenTelemetry Protocol Exporter", sections Configuration Options and Endpoint
-//! URLs for OTLP/HTTP. It lets an exporter ignore the query of a URL: here it is kept, since some receivers want a
-//! token there.
+//! Follows OpenTelemetry's specification "OpenTelemetry Protocol Exporter", sections Configuration Options and Endpoint
+//! URLs for OTLP/HTTP. The specification permits an exporter to ignore the query of a URL. This exporter keeps the
+//! query, because some receivers expect a token there.
 
 use std::fmt;
 
@@ -11,27 +11,28 @@ use meterkit_http::url::{self, UrlHints};
 
 use crate::Protocol;
 
-/// What a URL made in code is told about credentials in it.
-const IN_CODE: &str = "send them as a header `Authorization`";
+/// The advice in errors about a URL in code that contains credentials.
+const IN_CODE: &str = "send them in an `Authorization` header";
 
-/// What is added to an endpoint for all signals.
+/// The path that is appended to an endpoint for all signals.
 const METRICS_PATH: &str = "/v1/metrics";
 
 /// The URL that metrics are sent to.
 ///
-/// `Display` and `Debug` leave the query out, which may hold a token.
+/// `Display` and `Debug` leave out the query, which may contain a token.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint {
     uri: Uri,
 }
 
 impl Endpoint {
-    /// The endpoint `url`, as it is: over HTTP it names the path too, `http://localhost:4318/v1/metrics`.
+    /// Creates an endpoint from `url`, which is used unchanged: over HTTP, it has to include the path, as in
+    /// `http://localhost:4318/v1/metrics`.
     ///
     /// # Errors
     ///
-    /// When `url` is none that can be sent to: no scheme or one that is neither `http` nor `https`, no host, a bad
-    /// port, user and password, or a path or query for gRPC.
+    /// Returns an error if metrics cannot be sent to `url`: it has no scheme or one other than `http` and `https`, no
+    /// host, an invalid port, a user name or password, or a path or query although the protocol is gRPC.
     pub fn new(protocol: Protocol, url: &str) -> Result<Self, EndpointError> {
         let endpoint = match protocol {
             Protocol::Grpc if url.contains("://") => Self::grpc(url, false, IN_CODE),
@@ -40,7 +41,7 @@ impl Endpoint {
         endpoint.map_err(|reason| EndpointError { url: url::shown(url), reason })
     }
 
-    /// Returns the endpoint of a URL over HTTP. If it is for all signals, it gets the path of metrics.
+    /// Creates the endpoint for a URL over HTTP. If the URL is for all signals, the path of metrics is appended.
     pub(crate) fn http(
         url: &str,
         is_for_all_signals: bool,
@@ -50,13 +51,13 @@ impl Endpoint {
         if !is_for_all_signals {
             return Ok(Self { uri });
         }
-        let long = |error| format!("cannot take `{METRICS_PATH}` behind it ({error})");
+        let long = |error| format!("cannot be extended by `{METRICS_PATH}` ({error})");
         let uri = url::append(&uri, METRICS_PATH).parse().map_err(long)?;
         Ok(Self { uri })
     }
 
-    /// Returns the endpoint of a URL over gRPC, which has no paths. A `host:port` without scheme will do, and
-    /// `is_insecure` says whether that means `http` instead of `https`.
+    /// Creates the endpoint for a URL over gRPC, which must not have a path. A `host:port` without a scheme is
+    /// accepted; `is_insecure` determines whether it means `http` instead of `https`.
     pub(crate) fn grpc(text: &str, is_insecure: bool, credentials: &str) -> Result<Self, String> {
         let hints = hints(credentials);
         let uri = if text.contains("://") {
@@ -65,15 +66,15 @@ impl Endpoint {
             let scheme = if is_insecure { "http" } else { "https" };
             url::parse(&format!("{scheme}://{text}"), &hints)?
         };
-        // A path is a sign that the URL is meant for HTTP: the receiver of that does not speak gRPC.
+        // A path suggests that the URL is that of an HTTP receiver, which does not speak gRPC.
         if uri.path() != "/" || uri.query().is_some() {
-            let remedy = "remove it, or send by `http/protobuf`";
-            return Err(format!("has a path or query, which gRPC does not; {remedy}"));
+            let remedy = "remove it, or use the protocol `http/protobuf`";
+            return Err(format!("has a path or query, which gRPC does not support; {remedy}"));
         }
         Ok(Self { uri })
     }
 
-    /// The endpoint when nothing is set.
+    /// Returns the default endpoint, on this machine.
     pub(crate) fn of_this_machine(protocol: Protocol) -> Self {
         Self {
             uri: Uri::from_static(match protocol {
@@ -83,12 +84,12 @@ impl Endpoint {
         }
     }
 
-    /// The URL, with its query.
+    /// Returns the URL with its query.
     pub fn uri(&self) -> &Uri {
         &self.uri
     }
 
-    /// Whether the connection is encrypted.
+    /// Returns whether the connection is encrypted.
     pub fn is_secure(&self) -> bool {
         self.uri.scheme_str() == Some("https")
     }
@@ -108,7 +109,7 @@ impl fmt::Debug for Endpoint {
     }
 }
 
-/// A URL that cannot be sent to. What may be secret in it is left out.
+/// The error for a URL that metrics cannot be sent to. Parts of the URL that may be secret are left out.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("OTLP endpoint `{url}` {reason}")]
 pub struct EndpointError {
@@ -119,7 +120,7 @@ pub struct EndpointError {
 meterkit_rules::debug_as_text!(EndpointError);
 
 impl EndpointError {
-    /// Returns what is wrong with the URL, and what to write.
+    /// Returns what is wrong with the URL, and what to write instead.
     pub fn reason(&self) -> &str {
         &self.reason
     }

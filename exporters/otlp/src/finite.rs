@@ -1,13 +1,14 @@
-//! What JSON cannot express: values that are infinite, or no numbers.
+//! Removes values that JSON cannot represent: infinite values and NaN.
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1 as proto;
 use proto::metric::Data;
 use proto::number_data_point::Value;
 
-/// Takes points out that JSON would make `null` of, for which a receiver refuses the whole request. Says how many.
+/// Removes points whose values would become `null` in JSON, for which a receiver would refuse the whole request.
+/// Returns the number of removed points.
 ///
-/// A sum, minimum or maximum alone is left out of its point, which can do without.
+/// If only the sum, minimum or maximum of a histogram is affected, only that field is removed, because it is optional.
 pub(crate) fn remove_what_is_not_finite(request: &mut ExportMetricsServiceRequest) -> u64 {
     let scopes = request.resource_metrics.iter_mut().flat_map(|it| &mut it.scope_metrics);
     let mut removed = 0;
@@ -35,7 +36,7 @@ pub(crate) fn remove_what_is_not_finite(request: &mut ExportMetricsServiceReques
             }
             Some(Data::Summary(data)) => {
                 for point in &mut data.data_points {
-                    // Quantiles of no values are no numbers.
+                    // The quantiles of an empty summary are NaN.
                     point.quantile_values.retain(|it| it.value.is_finite());
                 }
                 retain(&mut data.data_points, |point: &proto::SummaryDataPoint| {
@@ -78,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_are_none_are_taken_out() {
+    fn infinite_values_and_nan_are_removed() {
         use Value::{AsDouble, AsInt};
         let mut given =
             numbers(&[AsDouble(f64::NAN), AsInt(1), AsDouble(0.5), AsDouble(f64::INFINITY)]);
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_histogram_goes_without_its_sum_but_not_without_its_bounds() {
+    fn a_histogram_is_kept_without_its_sum_but_not_without_its_bounds() {
         let point = |sum, bound| proto::HistogramDataPoint {
             sum,
             explicit_bounds: vec![bound],

@@ -1,4 +1,4 @@
-//! What receivers answer over gRPC.
+//! The responses of receivers over gRPC.
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
@@ -14,7 +14,7 @@ use prost::Message;
 
 use crate::reply::{Accepted, RpcStatus};
 
-/// An answer to a unary call: the head of the response, what is in its body, and its trailers.
+/// The response to a unary call: the head, the data of the body, and the trailers.
 #[derive(Debug)]
 pub(crate) struct GrpcReply {
     pub(crate) head: response::Parts,
@@ -22,7 +22,8 @@ pub(crate) struct GrpcReply {
     pub(crate) trailers: HeaderMap,
 }
 
-/// Longer messages are not read. By OpenTelemetry's protocol specification.
+/// Maximum size of a response message in bytes. Longer messages are not read, as OpenTelemetry's protocol specification
+/// recommends.
 pub(crate) const LARGEST: usize = 4 * 1024 * 1024;
 
 /// The header that names the compression of messages.
@@ -33,10 +34,10 @@ const MESSAGE: &str = "grpc-message";
 const DETAILS: &str = "grpc-status-details-bin";
 
 impl GrpcReply {
-    /// Returns whether the receiver has the request. The status decides alone: a message that cannot be read after an
-    /// `OK` changes nothing, since the request must not be sent again.
+    /// Returns whether the receiver accepted the request. Only the status decides: with `OK`, the request counts as
+    /// accepted even if the message cannot be read, because it must not be sent again.
     pub(crate) fn outcome(self, secrets: &Headers) -> Result<Accepted, SendError> {
-        // Without a message, the status stands in the headers.
+        // If the response has no message, the status is in the headers.
         let all =
             if self.trailers.contains_key(STATUS) { &self.trailers } else { &self.head.headers };
         let Some(status) = all.get(STATUS) else {
@@ -52,7 +53,7 @@ impl GrpcReply {
         Err(refusal(code.unwrap_or(UNKNOWN), &said, &details.unwrap_or_default(), secrets))
     }
 
-    /// Returns what the message says, or why it cannot be read.
+    /// Returns the content of the message, or why it cannot be read.
     fn accepted(&self) -> Result<Accepted, String> {
         if self.message.is_empty() {
             return Ok(Accepted::default());
@@ -61,7 +62,7 @@ impl GrpcReply {
             return Err(format!("it is longer than {LARGEST} bytes"));
         }
         let (Some(flag), Some(framed)) = (self.message.first(), self.message.get(5..)) else {
-            return Err("it ends within its frame".to_owned());
+            return Err("it ends within the header of its frame".to_owned());
         };
         let encoding = self.head.headers.get(ENCODING).and_then(|it| it.to_str().ok());
         let plain = match (flag, encoding) {
@@ -77,7 +78,7 @@ impl GrpcReply {
         response.map(Accepted::from).map_err(|error| error.to_string())
     }
 
-    /// Returns the error for an answer that is not gRPC's: that of a proxy, or of a server of something else.
+    /// Returns the error for a response that is not from a gRPC server, but from a proxy or another HTTP server.
     fn without_status(self, secrets: &Headers) -> SendError {
         let reply = Reply::from_parts(self.head, self.message);
         let mut error = SendError::of(&reply, &message(&reply), secrets);
@@ -88,7 +89,7 @@ impl GrpcReply {
     }
 }
 
-/// gRPC sends binary headers without padding, and accepts both.
+/// The decoder for binary headers, which may be padded or not.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -120,7 +121,7 @@ fn refusal(code: usize, message: &str, details: &[u8], secrets: &Headers) -> Sen
     }
 }
 
-/// Returns the HTTP status for a failure of the receiver, or for credentials that it rejects.
+/// Returns the HTTP status that corresponds to a failure of the receiver, or to rejected credentials.
 fn equivalent(code: usize) -> Option<StatusCode> {
     match code {
         UNKNOWN | INTERNAL | DATA_LOSS => Some(StatusCode::INTERNAL_SERVER_ERROR),
@@ -132,7 +133,8 @@ fn equivalent(code: usize) -> Option<StatusCode> {
     }
 }
 
-/// gRPC has no code of its own for it: this is what the implementations in Go, Java, C and Rust say.
+/// Returns whether a message says that the request is too large. gRPC has no code for this, so the message is compared
+/// with those of the implementations in Go, Java, C and Rust.
 fn is_too_large(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     ["larger than max", "exceeds maximum", "too large"].iter().any(|said| message.contains(said))
@@ -161,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn each_code_is_taken_as_the_specification_has_it() {
+    fn each_code_is_treated_as_specified() {
         for code in 1..17 {
             let error = error(code, "busy");
             let name = error.cause.error_type();
@@ -180,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_is_too_large_is_known_by_what_servers_say() {
+    fn a_message_that_is_too_large_is_recognized_by_the_servers_words() {
         for (code, message) in [
             (RESOURCE_EXHAUSTED, "grpc: received message larger than max (5000 vs. 4194304)"),
             (RESOURCE_EXHAUSTED, "gRPC message exceeds maximum size 4194304: 5000000"),
@@ -190,7 +192,7 @@ mod tests {
         }
     }
 
-    /// An answer with these headers, body and trailers.
+    /// Returns a response with these headers, body and trailers.
     fn reply(headers: &[(&str, &str)], body: &[u8], trailers: &[(&str, &str)]) -> GrpcReply {
         let map = |pairs: &[(&str, &str)]| {
             let pairs = pairs.iter().map(|(name, value)| {
@@ -226,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_without_a_status_is_taken_by_that_of_http() {
+    fn a_response_without_a_grpc_status_is_treated_by_its_http_status() {
         for (status, expected) in [
             (200, SendErrorKind::Denied),
             (401, SendErrorKind::Denied),
@@ -242,7 +244,7 @@ mod tests {
 
     #[test]
     fn messages_and_details_are_decoded() {
-        // google.rpc.Status with RetryInfo of 7 seconds.
+        // A `google.rpc.Status` with a `RetryInfo` of 7 seconds.
         let details = "CAgaMAoodHlwZS5nb29nbGVhcGlzLmNvbS9nb29nbGUucnBjLlJldHJ5SW5mbxIECgIIBw";
         for padding in ["", "=="] {
             let details = format!("{details}{padding}");

@@ -1,7 +1,8 @@
 //! OTLP over gRPC.
 //!
-//! By OpenTelemetry's protocol specification, section OTLP/gRPC, and "gRPC over HTTP2". A client for its one unary call
-//! is less than what a general one needs to be told, and reads the status also where the message cannot be read.
+//! Follows OpenTelemetry's protocol specification, section OTLP/gRPC, and "gRPC over HTTP2". A client for OTLP's single
+//! unary call takes less code than setting up a general gRPC client, and can read the status even if the message is
+//! unreadable.
 
 use std::time::Duration;
 
@@ -24,11 +25,11 @@ pub(crate) struct GrpcSender {
     link: Link,
     uri: Uri,
     compression: Compression,
-    /// Set while a request has no answer, and kept if that never comes.
+    /// Whether a request is waiting for its response. Stays set if the response never arrives.
     is_asking: bool,
     authenticator: Authenticator,
     timeout: Option<Duration>,
-    /// The setting that changes the timeout.
+    /// The name of the setting for the timeout.
     setting: &'static str,
 }
 
@@ -52,7 +53,7 @@ impl GrpcSender {
         self.link.clock_skew()
     }
 
-    /// Returns what the last request carried that must not be shown.
+    /// Returns the headers of the last request whose values must not be shown.
     pub(crate) fn secrets(&self) -> Headers {
         self.authenticator.secrets(&self.link.in_use().headers)
     }
@@ -62,7 +63,8 @@ impl GrpcSender {
         if is_worth_another { self.send_once(&body.bytes).await?.0 } else { outcome }
     }
 
-    /// Returns the outcome, and whether it would be another one with the credentials or certificates that there are now.
+    /// Sends the request once. Returns the outcome, and whether to send the request again because newer credentials or
+    /// certificates are available.
     async fn send_once(
         &mut self,
         message: &Bytes,
@@ -114,7 +116,7 @@ impl GrpcSender {
             let frame =
                 frame.map_err(|error| SendError::unanswered(&error, true, &self.secrets()))?;
             match frame.into_data() {
-                // A message that exceeds the limit is of no use, but the trailers behind it are.
+                // Skip the rest of a message that exceeds the limit, but read on for the trailers.
                 Ok(data) if message.len() <= grpc_reply::LARGEST => message.put(data),
                 Ok(_) => {}
                 Err(frame) => trailers.extend(frame.into_trailers().unwrap_or_default()),
@@ -130,7 +132,7 @@ impl GrpcSender {
         if let Some(encoding) = self.compression.content_encoding() {
             headers.insert(ENCODING, encoding);
         }
-        // Some receivers, the Collector among them, reply in the compression of the request without looking here.
+        // Some receivers, such as the Collector, ignore this header and reply with the compression of the request.
         let accepted = if Compression::Zstd.is_built_in() { "zstd,gzip" } else { "gzip" };
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(accepted));
         if let Some(timeout) = self.timeout.and_then(grpc_timeout) {
@@ -145,7 +147,7 @@ const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 const EXPORT: &str = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 
-/// Returns the URI of the call at `endpoint`, behind the path that it may have.
+/// Returns the URI of the call: the URL of the endpoint, including its path, followed by the path of the call.
 fn call(endpoint: &Uri) -> Uri {
     let mut parts = endpoint.clone().into_parts();
     let path = format!("{}{EXPORT}", endpoint.path().trim_end_matches('/'));
@@ -153,7 +155,7 @@ fn call(endpoint: &Uri) -> Uri {
     Uri::from_parts(parts).unwrap_or_else(|_| endpoint.clone())
 }
 
-/// Returns a message in its frame: whether it is compressed, its length, and itself.
+/// Returns a message in its gRPC frame: a byte for whether it is compressed, its length, and the message.
 fn framed(message: &Bytes, compression: Compression) -> Bytes {
     let mut frame = BytesMut::with_capacity(message.len() + 5);
     frame.put_u8((compression != Compression::None).into());
@@ -162,7 +164,8 @@ fn framed(message: &Bytes, compression: Compression) -> Bytes {
     frame.freeze()
 }
 
-/// Returns the value of `grpc-timeout`, which has eight digits at most; `None` for a time that is longer than those say.
+/// Returns the value of `grpc-timeout`, which has at most eight digits; `None` if the timeout needs more than eight
+/// digits even in seconds.
 fn grpc_timeout(timeout: Duration) -> Option<HeaderValue> {
     const MOST: u128 = 99_999_999;
     let millis = timeout.as_millis().max(1);

@@ -1,6 +1,6 @@
 //! OTLP over HTTP, in protobuf or JSON.
 //!
-//! By OpenTelemetry's protocol specification, section OTLP/HTTP.
+//! Follows OpenTelemetry's protocol specification, section OTLP/HTTP.
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE};
@@ -24,7 +24,7 @@ pub(crate) struct HttpSender {
 }
 
 impl HttpSender {
-    /// Returns what the last request carried that must not be shown.
+    /// Returns the headers of the last request whose values must not be shown.
     pub(crate) fn secrets(&self) -> Headers {
         self.authenticator.secrets(&self.client.secrets())
     }
@@ -34,7 +34,8 @@ impl HttpSender {
         if is_worth_another { self.send_once(body.bytes).await?.0 } else { outcome }
     }
 
-    /// Returns the outcome, and whether it would be another one with the credentials that there are now.
+    /// Sends the request once. Returns the outcome, and whether to send the request again because newer credentials are
+    /// available.
     async fn send_once(
         &mut self,
         body: Bytes,
@@ -86,7 +87,7 @@ fn outcome(reply: &Reply, secrets: &Headers) -> Result<Accepted, SendError> {
     Err(error)
 }
 
-/// The specification forbids to retry any other status.
+/// The statuses after which a request may be retried. The specification forbids retries after any other status.
 const RETRYABLE: [StatusCode; 4] = [
     StatusCode::TOO_MANY_REQUESTS,
     StatusCode::BAD_GATEWAY,
@@ -94,17 +95,18 @@ const RETRYABLE: [StatusCode; 4] = [
     StatusCode::GATEWAY_TIMEOUT,
 ];
 
-/// A body that cannot be read changes nothing: the request was accepted, and must not be sent again.
+/// Reads the response to an accepted request. If the body cannot be read, the request still counts as accepted and must
+/// not be sent again.
 fn accepted(reply: &Reply) -> Accepted {
     let read = if has_type(reply, "json") {
         accepted_in_json(reply.body())
     } else {
         ExportMetricsServiceResponse::decode(reply.body().clone()).ok().map(Accepted::from)
     };
-    read.unwrap_or_else(|| Accepted::unreadable("its body is not a message of OTLP"))
+    read.unwrap_or_else(|| Accepted::unreadable("its body is not an OTLP message"))
 }
 
-/// Receivers write the number as text or as a number: both are right.
+/// Reads a response in JSON. The number of rejected points may be a string or a number; both are valid.
 fn accepted_in_json(body: &[u8]) -> Option<Accepted> {
     if body.is_empty() {
         return Some(Accepted::default());
@@ -117,7 +119,7 @@ fn accepted_in_json(body: &[u8]) -> Option<Accepted> {
     Some(Accepted { rejected: rejected.unwrap_or_default(), message, problem: None })
 }
 
-/// Returns what the receiver says of an error: in protobuf `google.rpc.Status`, else text or JSON.
+/// Returns the error message of the receiver, from a `google.rpc.Status` in protobuf, or from text or JSON.
 fn message(reply: &Reply) -> String {
     if has_type(reply, "protobuf") {
         RpcStatus::decode(reply.body().clone()).unwrap_or_default().message

@@ -1,9 +1,9 @@
-//! The OTLP target of `meterkit`: sends metrics over gRPC or HTTP, to a Collector or to a backend that accepts OTLP.
+//! The OTLP target of `meterkit`: sends metrics over gRPC or HTTP to a Collector or a backend that accepts OTLP.
 //!
-//! - [`OtlpTarget`] is the target. Its deltas survive outages.
-//! - [`OtlpConfig`] holds its settings, from code or from `OTEL_EXPORTER_OTLP_*`. Two targets share none of them.
-//! - [`Credentials`] authenticate each request, with tokens that expire or signatures.
-//! - [`Losses`] counts what receivers rejected.
+//! - [`OtlpTarget`] is the target. No delta is lost during an outage.
+//! - [`OtlpConfig`] holds its settings, from code or from `OTEL_EXPORTER_OTLP_*`. Each target has its own settings.
+//! - [`Credentials`] authenticates each request, with expiring tokens or signatures.
+//! - [`Losses`] counts the points that receivers rejected.
 //!
 //! ```
 //! use meterkit_otlp::{OtlpConfig, OtlpTarget};

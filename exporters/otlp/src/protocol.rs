@@ -1,8 +1,8 @@
-//! How metrics are sent: gRPC, or HTTP with one of two encodings.
+//! The protocol of a target: gRPC, or HTTP with one of two encodings.
 
 use meterkit_settings::words;
 
-/// A transport of OTLP, with its encoding.
+/// A protocol of OTLP: the transport and the encoding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Protocol {
@@ -36,7 +36,7 @@ mod tests {
     }
 
     #[test]
-    fn other_names_are_told_which_exist() {
+    fn the_error_for_an_unknown_name_lists_the_known_ones() {
         for name in ["", "http", "grpc ", "http/proto"] {
             let text = name.parse::<Protocol>().expect_err(name).to_string();
             let accepted = "`grpc`, `http/protobuf` or `http/json`";

@@ -1,24 +1,24 @@
-//! What receivers answer.
+//! The responses of receivers.
 
 use std::time::Duration;
 
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceResponse;
 use prost::Message;
 
-/// The receiver has the request, except for some points.
+/// The response to an accepted request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Accepted {
-    /// Points that it did not take. They must not be sent again.
+    /// Number of points that the receiver rejected. They must not be sent again.
     pub(crate) rejected: u64,
-    /// Why it did not, or a warning; empty for none.
+    /// Why the receiver rejected points, or a warning. Empty if the receiver sent no message.
     pub(crate) message: String,
-    /// Why the reply could not be read.
+    /// Why the response could not be read.
     pub(crate) problem: Option<String>,
 }
 
 impl Accepted {
-    /// Returns a success whose reply cannot be read because of `problem`. The request was accepted all the same, and
-    /// must not be sent again.
+    /// Creates the result for a response that cannot be read because of `problem`. The request was accepted
+    /// nevertheless, and must not be sent again.
     pub(crate) fn unreadable(problem: impl Into<String>) -> Self {
         Self { problem: Some(problem.into()), ..Self::default() }
     }
@@ -32,7 +32,7 @@ impl From<ExportMetricsServiceResponse> for Accepted {
     }
 }
 
-/// `google.rpc.Status`, which tells more of an error, over HTTP in the body and over gRPC in a trailer.
+/// `google.rpc.Status`, the details of an error: in the body over HTTP, and in a trailer over gRPC.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct RpcStatus {
     #[prost(int32, tag = "1")]
@@ -69,7 +69,7 @@ struct Delay {
 }
 
 impl RpcStatus {
-    /// How long to leave the receiver alone, if it says that a retry makes sense.
+    /// Returns the delay after which the receiver asks for a retry, if it sent one.
     pub(crate) fn retry_delay(&self) -> Option<Duration> {
         let info = self.details.iter().find(|it| it.type_url.ends_with("/google.rpc.RetryInfo"))?;
         let delay = RetryInfo::decode(info.value.as_slice()).ok()?.retry_delay.unwrap_or_default();

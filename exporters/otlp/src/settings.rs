@@ -1,7 +1,8 @@
-//! What an operator can set of an OTLP target.
+//! The operator's settings of an OTLP target.
 //!
-//! By OpenTelemetry's specifications "OpenTelemetry Protocol Exporter", section Configuration Options, and "Metrics
-//! Exporter - OTLP". A variable with `METRICS` in its name wins over its twin for all signals.
+//! Follows OpenTelemetry's specifications "OpenTelemetry Protocol Exporter", section Configuration Options, and
+//! "Metrics Exporter - OTLP". A variable with `METRICS` in its name takes precedence over the corresponding one for all
+//! signals.
 
 use std::error::Error;
 use std::time::Duration;
@@ -81,7 +82,7 @@ settings! {
 
 const INTERVAL: Setting<Duration> = export_interval("METERKIT_OTLP_INTERVAL", "otlp");
 
-/// The target as `OTEL_METRICS_EXPORTER` selects it.
+/// The declaration of the target, which `OTEL_METRICS_EXPORTER` selects by name.
 pub const TARGET: TargetDeclaration<Box<dyn IntoTarget>> = TargetDeclaration {
     name: "otlp",
     settings: SETTINGS,
@@ -104,7 +105,8 @@ impl IntoTarget for OtlpConfig {
     }
 }
 
-/// The transport, by the specification's variables. It knows none for a proxy.
+/// The transport settings, which are the specification's variables, except for the proxy, which the specification
+/// lacks.
 pub(crate) const TRANSPORT: TransportSettings = TransportSettings {
     package: "meterkit-otlp",
     proxy: Some(PROXY),
@@ -119,7 +121,7 @@ pub(crate) const TRANSPORT: TransportSettings = TransportSettings {
     paths: &["/v1/metrics"],
 };
 
-/// How a configuration file names the protocols over HTTP.
+/// The setting in a configuration file that selects one of the protocols over HTTP.
 const ENCODING: Setting<Encoding> = word("encoding").key("encoding");
 
 #[derive(Clone, Copy, Default)]
@@ -132,8 +134,8 @@ impl Words for Encoding {
 }
 
 impl OtlpConfig {
-    /// Reads the variables `OTEL_EXPORTER_OTLP_*` and `OTEL_EXPORTER_OTLP_METRICS_*`; the latter win, one by one. Files
-    /// are read now, and again when they change.
+    /// Reads the variables `OTEL_EXPORTER_OTLP_*` and `OTEL_EXPORTER_OTLP_METRICS_*`. Each of the latter takes
+    /// precedence over the corresponding variable for all signals. Files are read now, and again when they change.
     ///
     /// ```
     /// use meterkit_otlp::{OtlpConfig, Protocol};
@@ -156,8 +158,8 @@ impl OtlpConfig {
         Self::read_for(protocol, reader)
     }
 
-    /// Reads the section `otlp_http` or `otlp_grpc` of a configuration file in OpenTelemetry's declarative form. `None`
-    /// if `name` is another one.
+    /// Reads the section `otlp_http` or `otlp_grpc` of a configuration file in OpenTelemetry's declarative format.
+    /// Returns `None` if `name` is another section.
     pub fn read_section(name: &str, reader: &Reader<'_>) -> Option<Self> {
         let reader = reader.with_schema();
         let is_grpc = match name {
@@ -200,8 +202,8 @@ impl OtlpConfig {
     }
 }
 
-/// Reads the endpoint; this machine if none is set. With a protocol that is unknown, an endpoint is wrong if it is so
-/// for each.
+/// Reads the endpoint. The default is on this machine. If the protocol is invalid, an endpoint is accepted if it is
+/// valid for any protocol.
 fn endpoint(
     protocol: Option<Protocol>,
     is_insecure: bool,
@@ -210,7 +212,7 @@ fn endpoint(
     if !reader.is_set(&ENDPOINT) {
         return Some(Endpoint::of_this_machine(protocol.unwrap_or_default()));
     }
-    // By the specification, what is for all signals gets the path of metrics.
+    // The specification requires that the path of metrics is appended to an endpoint for all signals.
     let is_for_all_signals = reader.alias(&ENDPOINT).is_some();
     let credentials =
         format!("put them into {} as `Authorization=Basic%20...`", reader.name(&HEADERS));

@@ -29,34 +29,35 @@ use crate::reply::Accepted;
 
 /// Sends snapshots to an OTLP receiver: `OTEL_METRICS_EXPORTER=otlp`.
 ///
-/// - It connects with the first export, on the runtime of the pipeline, and again whenever it has to.
-/// - What is longer than a receiver takes goes out in several requests. Once some of them were accepted, the pipeline
-///   goes on with the others, also after an outage, so that no delta counts twice. One that never got an answer is sent
-///   again: the receiver may have it twice.
-/// - It sends its own headers and no others, follows no redirect, and goes through the proxies of
-///   [`OtlpConfig::with_transport`] only. [`OtlpConfig::read`] takes those of the environment.
+/// - The target connects at the first export, on the runtime of the pipeline, and reconnects when necessary.
+/// - Exports that exceed the receiver's size limit are split into several requests. Once some of them were accepted,
+///   the pipeline continues with the others, even after an outage, so that no delta counts twice. A request without a
+///   response is sent again, so the receiver may get it twice.
+/// - The target sends only its own headers, follows no redirects, and uses only the proxies of
+///   [`OtlpConfig::with_transport`]. [`OtlpConfig::read`] reads proxies from the environment.
 ///
-/// By OpenTelemetry's protocol specification 1.11.
+/// Follows OpenTelemetry's protocol specification 1.11.
 #[derive(Debug)]
 pub struct OtlpTarget {
     config: OtlpConfig,
     sender: Sender,
     losses: Losses,
     refusals: Refusals,
-    /// The export under way, also when it was cut off, and the time of its snapshot.
+    /// The export in progress, even if it was interrupted, and the time of its snapshot.
     outbox: Option<(SystemTime, Outbox<Request>)>,
-    /// How many points were lost before the export under way, or before the last one.
+    /// Number of points that were lost before the current or last export.
     lost_before: u64,
-    /// The exemplars of the last snapshot that the receiver has: each is sent once.
+    /// The exemplars of the last delivered snapshot, because each exemplar is sent only once.
     exemplars: Arc<Exemplars>,
 }
 
 impl OtlpTarget {
-    /// A target with these settings. Nothing is sent yet.
+    /// Creates a target with these settings. Nothing is sent yet.
     ///
     /// # Errors
     ///
-    /// When it could never send: encryption or a compression that is not built in, or certificates that cannot be used.
+    /// Returns an error if the target could never send: TLS or the compression is not compiled in, or the certificates
+    /// cannot be used.
     pub fn new(config: OtlpConfig) -> Result<Self, BuildError> {
         let compression = config.transport.compression().unwrap_or_default();
         let compression = compression.built_in(config.transport.hints().package)?;
@@ -70,17 +71,17 @@ impl OtlpTarget {
         Ok(Self { config, sender, losses, refusals, outbox: None, lost_before: 0, exemplars })
     }
 
-    /// Its settings.
+    /// Returns the settings.
     pub fn config(&self) -> &OtlpConfig {
         &self.config
     }
 
-    /// Counts of what the receiver did not take, to keep when the target is handed to the pipeline.
+    /// Returns the counts of rejected points. They stay readable after the target is handed to the pipeline.
     pub fn losses(&self) -> Losses {
         self.losses.clone()
     }
 
-    /// Points that will not be sent again; see [`Losses::rejected_points`].
+    /// Returns the number of points that will not be sent again; see [`Losses::rejected_points`].
     pub fn rejected_points(&self) -> u64 {
         self.losses.rejected_points()
     }
@@ -98,7 +99,7 @@ impl OtlpTarget {
                 break;
             };
             let limit = self.refusals.limit();
-            // JSON is longer, which shows when it is written.
+            // The size in protobuf. JSON is longer, and is checked below once it has been written.
             if request.0.encoded_len() > limit && request.items() > 1 {
                 outbox.halve(&mut self.refusals);
                 continue;
@@ -137,7 +138,7 @@ impl OtlpTarget {
         }
     }
 
-    /// Ends an export that has nothing left to send. It is a failure if the receiver has none of it.
+    /// Ends an export that has nothing left to send. Returns an error if the receiver accepted no part of it.
     fn end(&mut self, outbox: Outbox<Request>) -> Result<(), ExportError> {
         let dropped =
             outbox.end(&mut self.refusals).map_err(|Dropped { reason, cause, .. }| {
@@ -163,7 +164,7 @@ impl OtlpTarget {
             tracing::warn!(
                 exporter = exporter(&self.config.name),
                 metric,
-                "integers above 2^63 - 1 are sent as floating-point numbers, of 15 to 17 digits"
+                "integers above 2^63 - 1 are sent as floating-point numbers, with 15 to 17 significant digits"
             );
         }
         if self.sender.format() == Format::Json {
@@ -174,7 +175,7 @@ impl OtlpTarget {
                 tracing::warn!(
                     exporter = exporter(&self.config.name),
                     points = removed,
-                    "points whose value is infinite or no number are left out of JSON; {remedy}"
+                    "points with infinite or NaN values are left out of JSON; {remedy}"
                 );
             }
         }
@@ -189,7 +190,7 @@ impl OtlpTarget {
                 endpoint = %self.config.endpoint,
                 bytes = size,
                 points,
-                "the receiver refuses requests of this size, and gets smaller ones for a while ({reason}); \
+                "the receiver refuses requests of this size, so smaller ones are sent for a while ({reason}); \
                  raise its limit, or send deltas or fewer series"
             );
         }
@@ -211,7 +212,7 @@ impl OtlpTarget {
                 exporter = exporter(&self.config.name),
                 endpoint = %self.config.endpoint,
                 rejected_points = accepted.rejected,
-                "the receiver did not take all points: {message}"
+                "the receiver did not accept all points: {message}"
             );
         }
     }
@@ -263,7 +264,7 @@ impl Target for OtlpTarget {
                 Ok(accepted) => match accepted.problem {
                     None => Ok(Checked::Accepted("accepted an empty export".to_owned())),
                     Some(problem) => {
-                        let reason = format!("the reply is not one of OTLP: {problem}");
+                        let reason = format!("the reply is not an OTLP message: {problem}");
                         Err(ExportError::permanent(reason))
                     }
                 },
@@ -294,7 +295,7 @@ impl Target for OtlpTarget {
                 self.exemplars = snapshot.exemplars.clone();
             }
             if !self.is_partway() {
-                // Holding on to what is encoded would cost as much memory as the snapshot.
+                // Drop the encoded requests, which take as much memory as the snapshot.
                 self.outbox = None;
             }
             outcome
@@ -308,14 +309,14 @@ fn failed(error: SendError) -> ExportError {
         .with_cause(error.cause)
 }
 
-/// Why a target cannot be made.
+/// The error when a target cannot be created.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
     /// Encryption cannot be set up.
     #[error("OTLP endpoint `{endpoint}`: {problem}")]
     Tls {
-        /// Where it was to send to.
+        /// The endpoint of the target.
         endpoint: String,
         /// The problem.
         problem: TlsError,
@@ -327,7 +328,7 @@ pub enum BuildError {
 
 meterkit_rules::debug_as_text!(BuildError);
 
-/// Sends over one of the protocols.
+/// Sends requests over one of the protocols.
 #[derive(Debug)]
 enum Sender {
     Http(Box<HttpSender>),
@@ -360,7 +361,7 @@ impl Sender {
         }
     }
 
-    /// Returns what requests carry that must not be shown.
+    /// Returns the headers of requests whose values must not be shown.
     fn secrets(&self) -> Headers {
         match self {
             Self::Http(sender) => sender.secrets(),
@@ -368,7 +369,7 @@ impl Sender {
         }
     }
 
-    /// Returns how bodies are compressed beforehand.
+    /// Returns the compression of bodies.
     fn compression(&self) -> Compression {
         match self {
             Self::Http(sender) => sender.compression,
@@ -384,7 +385,7 @@ impl Sender {
     }
 }
 
-/// By the specification, a distribution puts its own product before that of the exporter.
+/// The user agent. The specification requires a distribution to name its own product before that of the exporter.
 pub(crate) const PRODUCT: &str = concat!(
     "meterkit-otlp/",
     env!("CARGO_PKG_VERSION"),
@@ -393,5 +394,5 @@ pub(crate) const PRODUCT: &str = concat!(
 );
 
 fn too_long(size: usize, limit: usize) -> String {
-    format!("a request for one point has {size} bytes, more than the {limit} that are allowed")
+    format!("a request with a single point has {size} bytes, more than the allowed {limit}")
 }

@@ -1,22 +1,22 @@
-//! What receivers prefer: totals or differences, and which histograms.
+//! The temporality that the receiver prefers: cumulative or delta.
 //!
-//! By OpenTelemetry's specification "Metrics Exporter - OTLP".
+//! Follows OpenTelemetry's specification "Metrics Exporter - OTLP".
 
 use meterkit_core::Temporality;
 use meterkit_settings::words;
 
-/// Which metrics go out as totals and which as differences: `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`.
+/// Which metrics are cumulative and which are deltas: `OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE`.
 ///
-/// Gauges, and sums that also fall, are always sent as they are.
+/// Gauges and non-monotonic sums are not affected: their current values are always sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TemporalityPreference {
-    /// `cumulative`: everything since its series began. The default.
+    /// `cumulative`: all values since the start of their series. The default.
     #[default]
     Cumulative,
-    /// `delta`: counters and histograms since what the receiver acknowledged last.
+    /// `delta`: counters and histograms since the last export that the receiver acknowledged.
     Delta,
-    /// `lowmemory`: counters and histograms as with `delta`, observable counters cumulative.
+    /// `lowmemory`: counters and histograms as with `delta`, but observable counters are cumulative.
     LowMemory,
 }
 
@@ -38,7 +38,7 @@ impl TemporalityPreference {
     }
 }
 
-// The first is the word of the variable, the second that of a configuration file.
+// `lowmemory` is the word of the environment variable, `low_memory` that of a configuration file.
 words! {
     TemporalityPreference {
         Cumulative = "cumulative",
@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn other_names_are_told_which_exist() {
+    fn the_error_for_an_unknown_name_lists_the_known_ones() {
         let error = "low".parse::<TemporalityPreference>().expect_err("unknown").to_string();
         assert_eq!(error, "`low` is unknown; write `cumulative`, `delta` or `lowmemory`");
     }

@@ -176,7 +176,7 @@ async fn nothing_is_sent_and_nothing_lost_while_there_are_no_credentials() {
         let mut target = target(config(protocol, &receiver), &tokens);
         let error = target.export(&snapshot(1, &[1])).await.expect_err("no credentials");
         assert!(matches!(error, ExportError::Retryable { retry_after: None, .. }), "{error:?}");
-        let text = "no credentials to send with: the metadata server is down";
+        let text = "the credentials for the request are missing: the metadata server is down";
         assert!(error.to_string().contains(text), "{error}");
         assert_eq!(receiver.arrivals().len(), 0);
         assert_eq!(target.export(&snapshot(1, &[1])).await, Ok(()), "{protocol}");
@@ -193,7 +193,7 @@ async fn credentials_that_never_come_end_with_the_timeout_of_a_request() {
         let transport = Transport::default().with_timeout(Duration::from_millis(50));
         let mut target = target(config(protocol, &receiver).with_transport(transport), &tokens);
         let error = target.export(&snapshot(1, &[1])).await.expect_err("no credentials");
-        let text = "no credentials to send with: no answer within 50 ms";
+        let text = "the credentials for the request are missing: no answer within 50 ms";
         assert!(error.to_string().contains(text), "{error}");
         assert_eq!(receiver.arrivals().len(), 0, "{protocol}");
     }

@@ -58,7 +58,7 @@ async fn a_single_point_that_is_too_long_is_an_error() {
         let config = config(protocol, &receiver).with_max_request_bytes(20);
         let mut target = OtlpTarget::new(config).expect("a target");
         let error = target.export(&snapshot(1, &[1])).await.expect_err("too long").to_string();
-        assert!(error.contains("more than the 20 that are allowed"), "{error}");
+        assert!(error.contains("more than the allowed 20"), "{error}");
         receiver.limit(20);
         let error = snapshots::target(protocol, &receiver).export(&snapshot(1, &[1])).await;
         assert!(matches!(error, Err(ExportError::Permanent { .. })), "{error:?}");

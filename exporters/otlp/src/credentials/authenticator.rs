@@ -1,4 +1,4 @@
-//! The part of a sender that authenticates its requests.
+//! Authentication of requests, which both senders share.
 
 use std::time::Duration;
 
@@ -10,14 +10,14 @@ use meterkit_rules::Cause;
 
 use super::{CredentialsError, Hook};
 
-/// Adds the headers of the credentials to each request, and keeps them for as long as an answer may quote them.
+/// Adds the headers of the credentials to each request, and keeps them so that they can be redacted in responses.
 #[derive(Debug)]
 pub(crate) struct Authenticator {
     hook: Option<Hook>,
     timeout: Option<Duration>,
-    /// The setting that changes the timeout.
+    /// The name of the setting for the timeout.
     setting: &'static str,
-    /// The headers that it added to the last request.
+    /// The headers that were added to the last request.
     added: Headers,
     is_checked: bool,
 }
@@ -31,7 +31,7 @@ impl Authenticator {
         Self { hook, timeout, setting, added: Headers::default(), is_checked: false }
     }
 
-    /// Returns what the last request carried that must not be shown, if it had the headers `common` too.
+    /// Returns all headers of the last request whose values must not be shown: `common` and those of the credentials.
     pub(crate) fn secrets(&self, common: &Headers) -> Headers {
         common.with(&self.added)
     }
@@ -40,7 +40,7 @@ impl Authenticator {
     ///
     /// # Errors
     ///
-    /// The credentials could not be fetched. The request can be sent later.
+    /// Returns an error if the credentials could not be fetched. The request can be sent later.
     pub(crate) async fn authenticate(
         &mut self,
         request: &mut Request<Bytes>,
@@ -53,10 +53,10 @@ impl Authenticator {
         let headers = headers.unwrap_or_else(|error| Err(CredentialsError::from(error)));
         let headers = headers.map_err(|error| {
             let reason = common.redact(&with_causes(&*error));
-            let reason = format!("no credentials to send with: {}", shown(&reason));
+            let reason = format!("the credentials for the request are missing: {}", shown(&reason));
             SendError::no_answer(Cause::Other, reason, false)
         })?;
-        // The first ones show whether credentials can be read on their way.
+        // Check the first headers only: this logs whether credentials are sent in clear text.
         let headers = match std::mem::replace(&mut self.is_checked, true) {
             false => headers.sent_to(request.uri(), None),
             true => headers,
@@ -68,7 +68,7 @@ impl Authenticator {
         Ok(())
     }
 
-    /// Returns whether to send the request again, since the credentials may have others by now.
+    /// Returns whether to send the request again, because the credentials may return other headers by now.
     pub(crate) fn is_refreshed(&self, error: &SendError, answer: &HeaderMap) -> bool {
         match (&self.hook, error.status) {
             (Some(hook), Some(status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN))) => {

@@ -1,4 +1,4 @@
-//! Credentials that are kept until shortly before they expire.
+//! A cache for credentials, which are kept until shortly before they expire.
 
 use std::fmt;
 use std::sync::Mutex;
@@ -6,23 +6,24 @@ use std::time::{Duration, SystemTime};
 
 use meterkit_core::Unpoisoned;
 
-/// A value with its time of expiry.
+/// A value that expires.
 #[derive(Clone)]
-#[expect(clippy::exhaustive_structs, reason = "those who fetch credentials make it")]
+#[expect(clippy::exhaustive_structs, reason = "implementations that fetch credentials create it")]
 pub struct Expiring<T> {
     /// The value.
     pub value: T,
-    /// When it expires; `None` if it stays valid until it is rejected.
+    /// When the value expires; `None` if it stays valid until the receiver rejects it.
     pub expires: Option<SystemTime>,
 }
 
-/// Keeps credentials until five minutes before they expire. `Debug` shows none of them.
+/// Caches credentials until five minutes before they expire. `Debug` does not show the credentials.
 pub struct Cached<T> {
     kept: Mutex<Option<Expiring<T>>>,
     margin: Duration,
 }
 
-/// The metadata servers of clouds have new credentials at least this long before the old ones expire.
+/// How long before their expiry credentials are fetched again. The metadata servers of clouds offer new credentials at
+/// least this long before the old ones expire.
 const MARGIN: Duration = Duration::from_secs(5 * 60);
 
 impl<T> Default for Cached<T> {
@@ -32,12 +33,12 @@ impl<T> Default for Cached<T> {
 }
 
 impl<T: Clone> Cached<T> {
-    /// Returns the kept value, or runs `fetch` if no value is kept or it expires soon. If that fails, a value that has not
-    /// expired yet is returned, and the failure is logged.
+    /// Returns the cached value, or runs `fetch` if no value is cached or the cached value expires within five minutes.
+    /// If `fetch` fails while the cached value is still valid, logs the error and returns the cached value.
     ///
     /// # Errors
     ///
-    /// When `fetch` fails and nothing else is left.
+    /// Returns the error of `fetch` if no valid value is cached.
     pub async fn get_or_fetch<E: fmt::Display>(
         &self,
         fetch: impl Future<Output = Result<Expiring<T>, E>>,
@@ -52,21 +53,21 @@ impl<T: Clone> Cached<T> {
                 Ok(fetched.value)
             }
             (Err(error), Some(value)) => {
-                tracing::warn!("credentials could not be refreshed, and expire soon: {error}");
+                tracing::warn!("the credentials expire soon and could not be refreshed: {error}");
                 Ok(value)
             }
             (Err(error), None) => Err(error),
         }
     }
 
-    /// Drops the kept value, so that the next request fetches a new one. Returns whether there was one.
+    /// Removes the cached value, so that the next request fetches a new one. Returns whether a value was cached.
     pub fn forget(&self) -> bool {
         self.kept.lock().unpoisoned().take().is_some()
     }
 }
 
 impl<T: Clone> Expiring<T> {
-    /// Returns the value if it stays valid for longer than `margin`.
+    /// Returns the value if it stays valid for more than `margin`.
     fn valid_for(&self, margin: Duration) -> Option<T> {
         let until = SystemTime::now() + margin;
         self.expires.is_none_or(|expires| expires > until).then(|| self.value.clone())
