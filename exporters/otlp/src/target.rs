@@ -313,7 +313,7 @@ fn failed(error: SendError) -> ExportError {
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// Encryption cannot be set up.
+    /// TLS cannot be set up.
     #[error("OTLP endpoint `{endpoint}`: {problem}")]
     Tls {
         /// The endpoint of the target.
@@ -321,7 +321,7 @@ pub enum BuildError {
         /// The problem.
         problem: TlsError,
     },
-    /// The compression is not part of this build.
+    /// The compression is not compiled in.
     #[error("OTLP {0}")]
     Compression(#[from] CompressionError),
 }

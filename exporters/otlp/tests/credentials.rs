@@ -1,4 +1,4 @@
-//! Credentials that are made for each request.
+//! Credentials that are fetched or computed for each request.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -17,13 +17,13 @@ use meterkit_pipeline::{ExportError, Target};
 
 use crate::snapshots::{ALL, config, snapshot, values};
 
-/// Hands out tokens, each with a number of its own.
+/// Hands out numbered tokens.
 #[derive(Clone, Default)]
 struct Tokens(Arc<Mutex<Log>>);
 
 #[derive(Default)]
 struct Log {
-    /// The URL and the body of each request that was to be authenticated.
+    /// The URL and the body of each request that was passed for authentication.
     requests: Vec<(String, Bytes)>,
     rejections: Vec<StatusCode>,
     failures: Vec<&'static str>,
@@ -74,14 +74,14 @@ fn target(config: OtlpConfig, tokens: &Tokens) -> OtlpTarget {
     OtlpTarget::new(config.with_credentials(tokens.clone())).expect("a target")
 }
 
-/// The tokens of the requests that arrived, in their order.
+/// Returns the tokens of the requests that arrived, in order.
 fn arrived(receiver: &Receiver) -> Vec<String> {
     let arrivals = receiver.arrivals();
     let tokens = arrivals.iter().map(|it| it.headers["authorization"].to_str().expect("text"));
     tokens.map(str::to_owned).collect()
 }
 
-/// Credentials that are rejected, as each protocol has it.
+/// Returns the response of each protocol to rejected credentials.
 fn rejection(protocol: Protocol, status: StatusCode, message: &'static str) -> Answer {
     match (protocol, status) {
         (Protocol::Grpc, StatusCode::UNAUTHORIZED) => Answer::Grpc(16, message, Vec::new()),

@@ -1,4 +1,4 @@
-//! What a pipeline sends adds up exactly, whatever happens to the receiver in between.
+//! The deltas that a pipeline sends add up exactly, whatever happens to the receiver in between.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,12 +15,12 @@ use tokio::time::sleep;
 
 use crate::snapshots::{ALL, config, totals};
 
-/// The interval never comes: only a flush or a shutdown exports.
+/// A schedule whose interval never ends: only a flush or a shutdown exports.
 const WHEN_ASKED: Schedule =
     Schedule { interval: Duration::from_secs(24 * 3600), timeout: Duration::from_secs(30) };
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Counters of a service, and what they were told.
+/// The counters of a service, and their expected totals.
 struct Service {
     counters: Vec<Counter<u64>>,
     pipeline: Pipeline,
@@ -40,7 +40,7 @@ impl Service {
         Self { counters, pipeline, step: 0 }
     }
 
-    /// Each counter rises by another number.
+    /// Adds a different number to each counter.
     fn count(&mut self) {
         for counter in &self.counters {
             self.step += 1;
@@ -57,7 +57,7 @@ impl Service {
     }
 }
 
-/// What a receiver has of each of our counters, which come in the order of their names.
+/// Returns the total of each counter that a receiver got, sorted by name.
 fn received(requests: &[ExportMetricsServiceRequest]) -> Vec<u64> {
     let ours = totals(requests).into_iter().filter(|(name, _)| name.contains(".plugin.catalog."));
     ours.map(|(_, value)| u64::try_from(value).expect("counters rise")).collect()
@@ -68,7 +68,7 @@ fn taken(arrivals: Vec<Arrival>) -> Vec<ExportMetricsServiceRequest> {
     accepted.map(|arrival| arrival.content).collect()
 }
 
-/// It is not tried again before the next export.
+/// Returns a refusal that is not retried before the next export.
 fn refusal(protocol: Protocol) -> Answer {
     match protocol {
         Protocol::Grpc => Answer::Grpc(13, "broken", Vec::new()),
@@ -87,7 +87,7 @@ fn temporalities(requests: &[ExportMetricsServiceRequest]) -> Vec<i32> {
     each.collect()
 }
 
-/// A service that counts while its receiver refuses, is away, and comes back; all that receivers took of it.
+/// Runs a service that counts while its receiver refuses, is down, and returns. Returns all accepted requests.
 async fn through_an_outage(
     protocol: Protocol,
     preference: TemporalityPreference,
@@ -101,7 +101,7 @@ async fn through_an_outage(
     service.count();
     assert!(service.flush().await);
 
-    // With several requests the second one is refused, when the first was accepted.
+    // If there are several requests, the second one is refused after the first was accepted.
     receiver.answer_next([Answer::Accept, refusal(protocol)]);
     for _ in 0..2 {
         service.count();
@@ -156,7 +156,7 @@ async fn totals_are_the_last_ones() {
     }
 }
 
-/// Returns the temporality and the integer values of each of our metrics in a request, by the last word of its name.
+/// Returns the temporality and the integer values of each metric of the test, by the last word of its name.
 fn ours(request: &ExportMetricsServiceRequest) -> BTreeMap<String, (i32, Vec<i64>)> {
     let scopes = request.resource_metrics.iter().flat_map(|it| &it.scope_metrics);
     let metrics = scopes.flat_map(|scope| &scope.metrics).filter_map(|metric| {
@@ -222,7 +222,7 @@ async fn each_preference_has_the_temporalities_of_the_specification_and_deltas_s
         };
         let mut before =
             vec![("reads", (observed, 40)), ("requests", (sync, 3)), ("sizes", (sync, 1))];
-        // Its callback has reported, which is a measurement.
+        // The callback has reported, which counts as a measurement.
         let mut after = vec![("reads", (observed, if observed == RISE { 0 } else { 40 }))];
         if sync == TOTAL {
             after.extend([("requests", (TOTAL, 3)), ("sizes", (TOTAL, 1)), ("unused", (TOTAL, 0))]);

@@ -1,4 +1,4 @@
-//! Exemplars on the wire.
+//! Exemplars in requests.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What a receiver answers, or does not, decides what becomes of an export.
+//! The result of an export depends on the response of the receiver, or on its absence.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -20,7 +20,7 @@ fn grpc(code: i32) -> Answer {
     Answer::Grpc(code, "", Vec::new())
 }
 
-/// What the receiver's only answer makes of an export.
+/// Returns the result of an export to a receiver with this response.
 async fn outcome(protocol: Protocol, answer: Answer) -> Result<(), ExportError> {
     let receiver = Receiver::start([answer]).await;
     let mut target = target(protocol, &receiver);
@@ -69,7 +69,7 @@ async fn a_receiver_can_ask_for_a_pause() {
         let outcome = outcome(Protocol::HttpProtobuf, answer).await;
         assert_eq!(pause(&outcome), Some(Some(Duration::from_secs(7))));
     }
-    // google.rpc.Status with RetryInfo of 7 seconds: code 8; details { type_url, value { delay { 7 } } }.
+    // A `google.rpc.Status` with a `RetryInfo` of 7 seconds: code 8; details { type_url, value { delay { 7 } } }.
     let url = b"type.googleapis.com/google.rpc.RetryInfo";
     let mut any = vec![0x0a, url.len() as u8];
     any.extend_from_slice(url);
@@ -83,7 +83,7 @@ async fn a_receiver_can_ask_for_a_pause() {
     }
 }
 
-/// `google.rpc.Status` with a `RetryInfo` of two seconds.
+/// Returns a `google.rpc.Status` with a `RetryInfo` of two seconds.
 fn two_seconds() -> Vec<u8> {
     let url = b"type.googleapis.com/google.rpc.RetryInfo";
     let mut any = vec![0x0a, url.len() as u8];
@@ -190,10 +190,11 @@ async fn garbage_after_a_success_is_a_success() {
     assert!(outcome.is_err(), "gRPC has no success without its status");
 }
 
-/// Headers and a body.
+/// The headers and the body of a reply.
 type Unreadable = (&'static [(&'static str, &'static str)], &'static [u8]);
 
-/// Replies that cannot be read: they break off, are compressed in an unknown way, are no message, or are too long.
+/// Replies that cannot be read: they are truncated, their compression is unknown, they are not a message, or they are
+/// too long.
 const UNREADABLE: [Unreadable; 5] = [
     (&[], b"\0\0\0"),
     (&[], b"\0\0\0\0\x02\xff\xff"),

@@ -1,4 +1,4 @@
-//! A first export that meets the wrong server says what to change.
+//! If the first export reaches the wrong server, the error says which setting to change.
 
 use meterkit_fakes::otlp::{Answer, Receiver};
 use meterkit_fakes::raw::RawServer;
@@ -7,7 +7,7 @@ use meterkit_pipeline::{Cause, Target};
 
 use crate::snapshots::{config_for, snapshot};
 
-/// Returns what the first export says, and whether it may succeed later.
+/// Returns the error of the first export, and whether it may succeed later.
 async fn first(protocol: Protocol, url: &str) -> (String, bool) {
     let mut target = OtlpTarget::new(config_for(protocol, url)).expect("a target");
     let error = target.export(&snapshot(1, &[1])).await.expect_err("it is the wrong server");
@@ -28,7 +28,7 @@ async fn grpc_to_a_port_for_http_names_the_protocol() {
 
 #[tokio::test]
 async fn http_to_a_port_for_grpc_names_the_protocol() {
-    // What a server of HTTP/2 sends first: its settings, of which it has none.
+    // An HTTP/2 server begins with a frame of its settings, which is empty here.
     let server = RawServer::saying(b"\0\0\0\x04\0\0\0\0\0".to_vec()).await;
     for protocol in [Protocol::HttpProtobuf, Protocol::HttpJson] {
         let (text, is_retryable) = first(protocol, &server.url()).await;

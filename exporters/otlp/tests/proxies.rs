@@ -1,4 +1,4 @@
-//! Exports by way of a proxy, in all protocols.
+//! Exports through a proxy, in all protocols.
 
 use meterkit_fakes::otlp::Receiver;
 use meterkit_fakes::raw::RawServer;

@@ -1,4 +1,4 @@
-//! Of what the receiver refuses, only the points are lost that it never accepts; nothing is, while it accepts none.
+//! Only points that the receiver never accepts are lost, and no point is lost while the receiver refuses everything.
 
 use std::time::Duration;
 
@@ -9,12 +9,12 @@ use meterkit_pipeline::{ExportError, Pipeline, Schedule, Snapshot, Target};
 
 use crate::snapshots::{ALL, config, snapshot, target, totals, values};
 
-/// The point of shard 7 has the value 7.
+/// Returns a snapshot in which the point of shard n has the value n.
 fn shards(second: u64, count: u64) -> Snapshot {
     snapshot(second, &(0..count).collect::<Vec<_>>())
 }
 
-/// Answers requests that have a point with such a value: over gRPC with a code, over HTTP with a status.
+/// Refuses requests that contain a point with such a value: over gRPC with a code, over HTTP with a status.
 fn refuse(
     receiver: &Receiver,
     protocol: Protocol,

@@ -1,4 +1,4 @@
-//! What a request looks like: paths, headers, compression, JSON.
+//! The content of requests: paths, headers, compression, JSON.
 
 use meterkit_core::{Data, Value};
 use meterkit_fakes::log_lines;

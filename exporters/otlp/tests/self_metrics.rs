@@ -1,4 +1,4 @@
-//! What a pipeline tells of an OTLP target, as a receiver gets it.
+//! The self-metrics of an OTLP target, as a receiver gets them.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,12 +13,12 @@ use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 
 use crate::snapshots::config;
 
-/// The interval never comes: only a flush exports.
+/// A schedule whose interval never ends: only a flush exports.
 const WHEN_ASKED: Schedule =
     Schedule { interval: Duration::from_secs(24 * 3600), timeout: Duration::from_secs(30) };
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The attributes of all points of the exporter's metrics, by metric.
+/// Returns the attributes of all points of the exporter's metrics, by metric.
 fn of_exporter(request: &ExportMetricsServiceRequest) -> Vec<(&str, Vec<&[KeyValue]>)> {
     let scopes = request.resource_metrics.iter().flat_map(|it| &it.scope_metrics);
     let metrics = scopes.flat_map(|scope| &scope.metrics);
@@ -58,7 +58,7 @@ async fn they_name_the_kind_of_exporter_and_the_server() {
         for _ in 0..2 {
             pipeline.flush(PATIENCE).await.expect("it is accepted");
         }
-        // Dropping it would keep the receiver's thread from answering.
+        // Dropping the pipeline would block the thread on which the receiver answers.
         pipeline.shutdown(PATIENCE).await.expect("it is accepted");
         let arrivals = receiver.arrivals();
         let metrics = of_exporter(&arrivals[1].content);

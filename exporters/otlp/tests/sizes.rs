@@ -1,4 +1,4 @@
-//! Snapshots that are longer than a request may be.
+//! Snapshots that exceed the maximum size of a request.
 
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +9,7 @@ use meterkit_pipeline::{ExportError, Snapshot, Target};
 use crate::snapshots;
 use crate::snapshots::{ALL, config, snapshot, target, totals, values};
 
-/// Several kilobytes.
+/// Returns a snapshot of several kilobytes.
 fn long(second: u64) -> Snapshot {
     snapshot(second, &(0..100).collect::<Vec<u64>>())
 }

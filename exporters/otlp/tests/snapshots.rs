@@ -1,4 +1,4 @@
-//! Snapshots to send, and what of them arrives.
+//! Snapshots to send, and functions that read the received ones.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,23 +17,23 @@ use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
 
 pub(crate) const ALL: [Protocol; 3] = [Protocol::Grpc, Protocol::HttpProtobuf, Protocol::HttpJson];
 
-/// Settings for `receiver`.
+/// Returns settings for `receiver`.
 pub(crate) fn config(protocol: Protocol, receiver: &Receiver) -> OtlpConfig {
     config_for(protocol, &receiver.url())
 }
 
-/// Settings for a server with this URL.
+/// Returns settings for a server with this URL.
 pub(crate) fn config_for(protocol: Protocol, url: &str) -> OtlpConfig {
     let path = if protocol == Protocol::Grpc { "" } else { "/v1/metrics" };
     OtlpConfig::new(protocol, &format!("{url}{path}")).expect("a URL")
 }
 
-/// A target that sends to `receiver`.
+/// Returns a target that sends to `receiver`.
 pub(crate) fn target(protocol: Protocol, receiver: &Receiver) -> OtlpTarget {
     OtlpTarget::new(config(protocol, receiver)).expect("a target")
 }
 
-/// A counter with a series for each of these values, taken at a second.
+/// Returns a snapshot at second `second` of a counter with a series for each of these values.
 pub(crate) fn snapshot(second: u64, values: &[u64]) -> Snapshot {
     let point = |(shard, value): (usize, &u64)| NumberPoint {
         series: SeriesId::new(),
@@ -63,7 +63,7 @@ pub(crate) fn snapshot(second: u64, values: &[u64]) -> Snapshot {
     )
 }
 
-/// The values of all series of sums, added up by series: what a receiver of deltas makes of them.
+/// Returns the values of all sums, added up per series as a receiver of deltas does.
 pub(crate) fn totals(requests: &[ExportMetricsServiceRequest]) -> BTreeMap<String, i64> {
     let mut totals = BTreeMap::new();
     let scopes =
@@ -82,7 +82,7 @@ pub(crate) fn totals(requests: &[ExportMetricsServiceRequest]) -> BTreeMap<Strin
     totals
 }
 
-/// The value of each series of sums, in the order in which they come.
+/// Returns the value of each series of all sums, in the order of the request.
 pub(crate) fn values(request: &ExportMetricsServiceRequest) -> Vec<i64> {
     let scopes = request.resource_metrics.iter().flat_map(|it| &it.scope_metrics);
     let mut values = Vec::new();

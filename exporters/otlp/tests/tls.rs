@@ -1,4 +1,4 @@
-//! Encryption: authorities of our own, and client certificates.
+//! TLS: private authorities, and client certificates.
 #![cfg(feature = "tls")]
 
 use meterkit_fakes::otlp::Receiver;
@@ -9,7 +9,7 @@ use meterkit_settings::Environment;
 
 use crate::snapshots::{ALL, config, snapshot};
 
-/// A receiver that `authority` vouches for, and that asks clients for a certificate of `clients`.
+/// Starts a receiver whose certificate `authority` issued, and which asks clients for a certificate of `clients`.
 async fn receiver(authority: &Authority, clients: Option<&Authority>) -> Receiver {
     Receiver::start_with_tls(authority.server("localhost", clients)).await
 }
@@ -112,7 +112,7 @@ fn the_authorities_of_the_system_are_the_default() {
     let config = OtlpConfig::new(Protocol::Grpc, "https://localhost:4317").expect("a URL");
     match OtlpTarget::new(config) {
         Ok(_) => {}
-        // A bare machine has none.
+        // A minimal system has no authorities.
         Err(BuildError::Tls { problem: TlsError::NoAuthorities(_), .. }) => {}
         Err(error) => panic!("{error}"),
     }

@@ -1,4 +1,4 @@
-//! A build without encryption says so at once.
+//! A build without TLS refuses `https` at startup.
 #![cfg(not(feature = "tls"))]
 
 use meterkit_otlp::{OtlpConfig, OtlpTarget, Protocol};

@@ -1,4 +1,4 @@
-//! Each part of a snapshot has its place in the messages.
+//! Tests that each part of a snapshot is encoded.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +38,7 @@ fn number(value: Value) -> NumberPoint {
     NumberPoint { series: SeriesId::new(), attributes: Attributes::empty(), start: at(1000), value }
 }
 
-/// What becomes of one metric.
+/// Returns the encoded data of one metric.
 fn encoded(data: Data) -> proto::metric::Data {
     let scope = InstrumentationScope::builder("catalog").build();
     let mut request = encode(&snapshot(scope, vec![metric(data)]), &Exemplars::default());
@@ -271,7 +271,7 @@ fn what_has_no_points_is_left_out() {
 
 #[test]
 fn no_point_starts_after_it_ends() {
-    // The snapshot is of 2.5 s.
+    // The time of the snapshot is 2.5 s.
     let late = at(9000);
     let points = vec![NumberPoint { start: late, ..number(Value::U64(3)) }];
     let temporality = Temporality::Cumulative;

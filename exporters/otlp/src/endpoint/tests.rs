@@ -1,4 +1,4 @@
-//! The specification's examples and tables, and what it leaves open.
+//! The specification's examples and tables, and cases that it leaves open.
 
 use meterkit_settings::{Environment, SettingsError};
 
@@ -23,7 +23,7 @@ fn resolve(
     Environment::of(variables).read(OtlpConfig::read).map(|config| config.endpoint)
 }
 
-/// The whole URL, query included.
+/// Returns the whole URL, including the query.
 fn url(protocol: Protocol, is_insecure: bool, variables: &[(&str, &str)]) -> String {
     let endpoint = resolve(protocol, is_insecure, variables);
     endpoint.unwrap_or_else(|error| panic!("{error}")).uri().to_string()

@@ -1,4 +1,4 @@
-//! Answers of all kinds.
+//! Tests of all kinds of responses.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ fn partial(rejected: u64, message: &str) -> Accepted {
 }
 
 #[test]
-fn each_status_is_taken_as_the_specification_has_it() {
+fn each_status_is_treated_as_specified() {
     for status in [429, 502, 503, 504] {
         let error = error(&response(status, &[], b""));
         assert_eq!((error.kind, error.retry_after), (SendErrorKind::Unavailable, None), "{status}");
@@ -110,7 +110,7 @@ fn errors_quote_what_the_receiver_says() {
 }
 
 #[test]
-fn a_redirect_is_told_what_to_do() {
+fn the_error_for_a_redirect_says_what_to_do() {
     let headers = [("location", "https://elsewhere.example.com")];
     let error = error(&response(308, &headers, b""));
     assert_eq!(error.kind, SendErrorKind::Denied);

@@ -1,4 +1,4 @@
-//! Each variable of the specification: unset, empty, valid, invalid, and which one wins.
+//! Each variable of the specification: unset, empty, valid and invalid values, and precedence.
 
 #[cfg(feature = "tls")]
 use std::io::Write as _;
@@ -18,7 +18,7 @@ fn config(variables: &[(&str, &str)]) -> OtlpConfig {
     read(variables).unwrap_or_else(|problems| panic!("{variables:?}: {problems:?}"))
 }
 
-/// The only problem.
+/// Returns the only problem of these variables.
 fn problem(variables: &[(&str, &str)]) -> String {
     match read(variables) {
         Ok(config) => panic!("{variables:?}: {config:?}"),
