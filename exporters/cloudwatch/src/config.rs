@@ -14,15 +14,16 @@ pub struct CloudWatchConfig {
     otlp: OtlpConfig,
 }
 
-/// Smaller than the limits that AWS states for its other OTLP endpoints, since it states none for metrics.
+/// Maximum size of a request, in bytes. AWS states no limit for metrics, so this is less than its limits for other OTLP
+/// endpoints.
 const MAX_REQUEST_BYTES: usize = 1024 * 1024;
 
 impl CloudWatchConfig {
-    /// Metrics go to the endpoint of `region`, such as `eu-west-1`.
+    /// Creates settings that send metrics to the endpoint of `region`, such as `eu-west-1`.
     ///
     /// # Errors
     ///
-    /// When no region has such a name.
+    /// Returns an error if `region` cannot be the name of a region.
     pub fn new(region: &str) -> Result<Self, RegionError> {
         let error = || RegionError { region: region.to_owned() };
         if !is_region(region) {
@@ -31,11 +32,12 @@ impl CloudWatchConfig {
         Self::at(region, &url(region)).map_err(|_| error())
     }
 
-    /// Metrics go to `url` with signatures for `region`: to an endpoint in a private network, for example.
+    /// Creates settings that send metrics to `url`, for example an endpoint in a private network, with signatures for
+    /// `region`.
     ///
     /// # Errors
     ///
-    /// When requests cannot be sent to `url`.
+    /// Returns an error if requests cannot be sent to `url`.
     pub fn at(region: &str, url: &str) -> Result<Self, EndpointError> {
         let otlp = OtlpConfig::new(Protocol::HttpProtobuf, url)?
             .with_name("cloudwatch")
@@ -48,22 +50,24 @@ impl CloudWatchConfig {
         Ok(Self { region: region.to_owned(), otlp })
     }
 
-    /// Sets the target's name in logs and self-metrics, to tell it from another one. `cloudwatch` by default.
+    /// Sets the name of the target in logs and self-metrics, to distinguish it from other targets. `cloudwatch` by
+    /// default.
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.otlp = self.otlp.with_name(name);
         self
     }
 
-    /// Sets proxies, certificates, compression and timeout; whatever `transport` leaves unset stays as it is. The
-    /// defaults are gzip and 10 s. The proxies are used for single sign-on and roles, too, but not for metadata services.
+    /// Sets proxies, certificates, compression and timeout. Settings that `transport` leaves unset do not change. The
+    /// defaults are gzip and 10 s. The proxies are also used for single sign-on and roles, but not for metadata
+    /// services.
     #[must_use]
     pub fn with_transport(mut self, transport: Transport) -> Self {
         self.otlp = self.otlp.with_transport(transport);
         self
     }
 
-    /// Sets which metrics are sent as deltas. By default all of them are cumulative.
+    /// Sets which metrics are sent as deltas. All metrics are cumulative by default.
     #[must_use]
     pub fn with_temporality(mut self, preference: TemporalityPreference) -> Self {
         self.otlp = self.otlp.with_temporality(preference);
@@ -93,13 +97,13 @@ impl CloudWatchConfig {
     }
 }
 
-/// Returns the URL of the endpoint. Regions in China have a domain of their own.
+/// Returns the URL of the endpoint. Regions in China have a separate domain.
 pub(crate) fn url(region: &str) -> String {
     let domain = if region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
     format!("https://monitoring.{region}.{domain}/v1/metrics")
 }
 
-/// Returns whether `text` may be a region. It becomes part of a host, so that nothing else may be in it.
+/// Returns whether `text` has the form of a region. The check is strict because the region becomes part of a host name.
 pub(crate) fn is_region(text: &str) -> bool {
     let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     text.contains('-')
@@ -108,9 +112,9 @@ pub(crate) fn is_region(text: &str) -> bool {
         && text.ends_with(|c: char| c.is_ascii_digit())
 }
 
-/// A text that is no region of AWS.
+/// The error for a text that is not an AWS region.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{region}` is no region of AWS; write one such as `eu-west-1`")]
+#[error("`{region}` is not an AWS region; write a region such as `eu-west-1`")]
 pub struct RegionError {
     region: String,
 }

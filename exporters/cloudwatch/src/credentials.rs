@@ -1,4 +1,4 @@
-//! The credentials of AWS, and the requests that they sign.
+//! AWS credentials, which sign requests.
 
 mod access;
 
@@ -23,24 +23,26 @@ use crate::signature::Signer;
 
 pub(crate) use self::access::context;
 
-/// A place where credentials may be, and what it is called in errors.
+/// A source of credentials, with its name in errors.
 type Source = (&'static str, Box<dyn ProvideCredentialDyn<Credential = Credential>>);
 
-/// Finds credentials, keeps them, and signs requests with them.
+/// Finds and caches credentials, and signs requests with them.
 pub(crate) struct AwsCredentials {
     sources: [Source; 6],
     context: Context,
     signer: Signer,
     kept: Cached<Credential>,
-    /// How many seconds the clock of AWS is ahead of this machine's, if it was found to be far off.
+    /// How many seconds the clock of AWS is ahead of this machine's clock; 0 unless they were found to differ by too
+    /// much.
     skew: AtomicI64,
 }
 
-/// AWS accepts signatures for five minutes before and after their time.
+/// Largest tolerated difference of the clocks, in seconds. AWS accepts signatures for five minutes before and after
+/// their time.
 const LARGEST_SKEW: i64 = 4 * 60;
 
 impl AwsCredentials {
-    /// Finds the credentials of this process.
+    /// Creates credentials that are found in the environment of this process.
     pub(crate) fn of_process(region: &str, proxies: Option<Proxies>) -> Self {
         Self::new(region, context(OsEnv, proxies))
     }
@@ -70,8 +72,8 @@ impl AwsCredentials {
         }
     }
 
-    /// Returns the credentials of the first source that has some. One that fails ends the search: credentials of another
-    /// source may belong to another role.
+    /// Returns the credentials of the first source that has some. If a source fails, no further source is tried,
+    /// because its credentials may belong to another role.
     async fn find(&self) -> Result<Expiring<Credential>, CredentialsError> {
         for (name, source) in &self.sources {
             match source.provide_credential_dyn(&self.context).await {
@@ -81,7 +83,7 @@ impl AwsCredentials {
                 }
                 Ok(None) => {}
                 Err(error) => {
-                    let others = "the sources before it have none";
+                    let others = "sources with a higher priority have none either";
                     let cause = with_causes(&error);
                     return Err(format!("{name} has no credentials ({others}): {cause}").into());
                 }
@@ -91,7 +93,7 @@ impl AwsCredentials {
             .into())
     }
 
-    /// Returns the time of AWS, as far as it is known.
+    /// Returns the time of AWS as far as it is known, otherwise that of this machine.
     fn now(&self) -> Result<Timestamp, CredentialsError> {
         Ok(Timestamp::from_second(own_seconds() + self.skew.load(Ordering::Relaxed))?)
     }
@@ -113,7 +115,8 @@ impl Credentials for AwsCredentials {
         if (ahead - known).abs() > LARGEST_SKEW {
             tracing::warn!(
                 seconds = ahead,
-                "the clock of AWS is ahead of this machine's; requests are signed with the time of AWS"
+                "the clock of AWS differs from that of this machine (positive: AWS is ahead); requests are signed with \
+                 the time of AWS"
             );
             self.skew.store(ahead, Ordering::Relaxed);
             return true;

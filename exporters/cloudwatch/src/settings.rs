@@ -1,4 +1,4 @@
-//! What an operator can set of a CloudWatch target.
+//! The operator's settings of a CloudWatch target.
 
 use std::error::Error;
 use std::time::Duration;
@@ -51,7 +51,7 @@ settings! {
 
 const INTERVAL: Setting<Duration> = export_interval("METERKIT_CLOUDWATCH_INTERVAL", "cloudwatch");
 
-/// The target as `OTEL_METRICS_EXPORTER` selects it.
+/// The declaration of the target, which `OTEL_METRICS_EXPORTER` selects by name.
 pub const TARGET: TargetDeclaration<Box<dyn IntoTarget>> = TargetDeclaration {
     name: "cloudwatch",
     settings: SETTINGS,
@@ -96,16 +96,16 @@ pub(crate) const TRANSPORT: TransportSettings = TransportSettings {
 fn region(text: &str) -> Result<String, String> {
     match config::is_region(text) {
         true => Ok(text.to_owned()),
-        false => Err("is no region of AWS; write one such as `eu-west-1`".to_owned()),
+        false => Err("is not an AWS region; write a region such as `eu-west-1`".to_owned()),
     }
 }
 
 impl CloudWatchConfig {
-    /// Reads the variables `METERKIT_CLOUDWATCH_*`; the region may stand in `AWS_REGION` or `AWS_DEFAULT_REGION` instead.
-    /// `None` if there are problems, such as a region that is missing.
+    /// Reads the variables `METERKIT_CLOUDWATCH_*`. The region may be set with `AWS_REGION` or `AWS_DEFAULT_REGION`
+    /// instead. Returns `None` if there are problems, such as a missing region.
     pub fn read(reader: &Reader<'_>) -> Option<Self> {
         if !reader.is_set(&REGION) {
-            reader.refuse(&REGION, "is not set; write the region of AWS, such as `eu-west-1`");
+            reader.refuse(&REGION, "is not set; write the AWS region, such as `eu-west-1`");
         }
         let region = reader.get(&REGION);
         let of_url = |url: &str| {

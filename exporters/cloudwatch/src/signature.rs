@@ -1,8 +1,8 @@
-//! Signature Version 4 of AWS, for requests with a body that is known.
+//! AWS Signature Version 4, for requests whose whole body is known.
 //!
-//! By "AWS Signature Version 4 for API requests" in the IAM User Guide, section "Create a signed AWS API request". The
-//! crates that sign are no help: `aws-sigv4` asks for Rust 1.94, and the signer of `reqsign` cannot be given a time,
-//! which a clock that is wrong needs, and published vectors too.
+//! Follows "AWS Signature Version 4 for API requests" in the IAM User Guide, section "Create a signed AWS API request".
+//! Existing crates do not fit: `aws-sigv4` requires Rust 1.94, and the signer of `reqsign` does not accept a time,
+//! which is necessary to correct a wrong clock and to test with published vectors.
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -13,7 +13,7 @@ use reqsign_aws_core::Credential;
 use reqsign_core::hash::{hex_hmac_sha256, hex_sha256, hmac_sha256};
 use reqsign_core::time::Timestamp;
 
-/// What a signature is for.
+/// Signs requests for one region and service.
 #[derive(Clone, Debug)]
 pub(crate) struct Signer {
     pub(crate) region: String,
@@ -25,8 +25,12 @@ const DATE: &str = "x-amz-date";
 const TOKEN: &str = "x-amz-security-token";
 
 impl Signer {
-    /// Returns the headers that sign `request` at `time`. They cover the URL, the host, the body with its type, and the
-    /// headers of AWS. Others may be changed on their way by proxies.
+    /// Returns the headers that sign `request` at `time`. The signature covers the URL, the host, the body, its content
+    /// type, and the `x-amz-*` headers. Proxies may change other headers.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the session token or the key id cannot be part of a header.
     pub(crate) fn sign(
         &self,
         request: &Request<Bytes>,
@@ -50,7 +54,7 @@ impl Signer {
         Ok(headers)
     }
 
-    /// Returns the key for one day.
+    /// Returns the signing key, which is valid for the day of `time`.
     fn key(&self, credential: &Credential, time: Timestamp) -> Vec<u8> {
         let secret = format!("AWS4{}", credential.secret_access_key);
         let parts = [&time.format_date(), &self.region, self.service, "aws4_request"];
@@ -58,7 +62,7 @@ impl Signer {
     }
 }
 
-/// Returns the names of the headers that are signed, and the text that stands for the request.
+/// Returns the names of the signed headers, and the canonical request.
 fn canonical_request(request: &Request<Bytes>, added: &Headers) -> (String, String) {
     let is_signed = |name: &str| name == CONTENT_TYPE.as_str() || name.starts_with("x-amz-");
     let own = request.headers().iter().filter(|(name, _)| is_signed(name.as_str()));
@@ -72,7 +76,7 @@ fn canonical_request(request: &Request<Bytes>, added: &Headers) -> (String, Stri
     let names = names.join(";");
     let lines: String = headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
     let uri = request.uri();
-    // All services but S3 encode the path a second time.
+    // All services except S3 require that the path is encoded a second time.
     let path = utf8_percent_encode(uri.path(), ENCODED).to_string();
     let mut query: Vec<_> = uri.query().unwrap_or_default().split('&').map(pair).collect();
     query.retain(|pair| !pair.is_empty());
@@ -83,16 +87,16 @@ fn canonical_request(request: &Request<Bytes>, added: &Headers) -> (String, Stri
     (names, text)
 }
 
-/// Everything but the characters that RFC 3986 calls unreserved, and what divides a path.
+/// All characters except `/` and those that RFC 3986 calls unreserved.
 const ENCODED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
-/// Returns a parameter of a query with the `=` that it may lack.
+/// Returns a parameter of a query, with `=` appended if it is missing.
 fn pair(text: &str) -> String {
     if text.is_empty() || text.contains('=') { text.to_owned() } else { format!("{text}=") }
 }
 
-/// Returns the host as the client sends it: the port of the scheme is left out.
+/// Returns the host in the form in which the client sends it, without the default port of the scheme.
 fn host(uri: &Uri) -> String {
     let host = uri.host().unwrap_or_default();
     let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
@@ -106,7 +110,7 @@ fn host(uri: &Uri) -> String {
 mod tests {
     use super::*;
 
-    /// The credentials of all published vectors.
+    /// Returns the credentials of all published vectors.
     fn credential(session_token: Option<&str>) -> Credential {
         Credential {
             access_key_id: "AKIDEXAMPLE".to_owned(),
@@ -130,7 +134,7 @@ mod tests {
         Request::builder().method(method).uri(uri).body(Bytes::new()).expect("a request")
     }
 
-    /// "Signature Version 4 Test Suite" of AWS, with the names that the cases have there.
+    /// Tests cases of AWS's "Signature Version 4 Test Suite", under their names there.
     #[test]
     fn requests_are_signed_as_in_the_test_suite_of_aws() {
         for (case, request, signature) in [
@@ -179,7 +183,7 @@ mod tests {
         assert!(text.ends_with(&expected), "post-sts-header-before: {text}");
     }
 
-    /// IAM User Guide, "Create a signed AWS API request", with the service that its example has.
+    /// Tests the example of "Create a signed AWS API request" in the IAM User Guide.
     #[test]
     fn a_request_is_signed_as_in_the_guide_of_aws() {
         let uri = "https://iam.amazonaws.com/?Action=ListUsers&Version=2010-05-08";

@@ -1,4 +1,4 @@
-//! The target against a local server that verifies signatures and hands out credentials.
+//! Tests of the target with a local server that verifies signatures and hands out credentials.
 
 mod fake_aws;
 
@@ -26,7 +26,7 @@ fn snapshot(second: u64) -> Snapshot {
     Snapshot::new(Attributes::empty(), time, registry.read())
 }
 
-/// A process with these variables, and with this home.
+/// Returns a target in a process with these variables and this home directory.
 fn target(aws: &FakeAws, variables: &[(&str, &str)], home: Option<PathBuf>) -> OtlpTarget {
     let envs = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let environment = StaticEnv { home_dir: home, envs: envs.collect::<HashMap<_, _>>() };
@@ -36,7 +36,7 @@ fn target(aws: &FakeAws, variables: &[(&str, &str)], home: Option<PathBuf>) -> O
     OtlpTarget::new(config.into_otlp_with(credentials)).expect("a target")
 }
 
-/// A target on an EC2 instance.
+/// Returns a target on an EC2 instance.
 fn on_an_instance(aws: &FakeAws) -> OtlpTarget {
     target(aws, &[("AWS_EC2_METADATA_SERVICE_ENDPOINT", &aws.url())], None)
 }
@@ -196,6 +196,6 @@ fn only_names_of_regions_become_part_of_the_endpoint() {
         let config = CloudWatchConfig::new(region);
         assert_eq!(config.as_ref().map(CloudWatchConfig::endpoint).ok().as_deref(), url);
         let text = config.err().map(|error| error.to_string());
-        assert!(text.is_none_or(|it| it.contains("write one such as `eu-west-1`")));
+        assert!(text.is_none_or(|it| it.contains("write a region such as `eu-west-1`")));
     }
 }

@@ -1,4 +1,4 @@
-//! How the sources of credentials reach files and services.
+//! Access of the sources of credentials to files and services.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,17 +9,18 @@ use meterkit_http::{Client, Headers, Proxies, Transport};
 use meterkit_settings::read_small_file;
 use reqsign_core::{Context, Env, Error, FileRead, HttpSend, Result};
 
-/// Returns the access to `environment`, to files and to services. No process is started.
+/// Returns a context with access to `environment`, files and services, but not to other processes.
 pub(crate) fn context(environment: impl Env, proxies: Option<Proxies>) -> Context {
     Context::new().with_env(environment).with_file_read(Files).with_http_send(Services { proxies })
 }
 
-/// No file with credentials is longer.
+/// Maximum size of a file with credentials, in bytes.
 const MOST_BYTES: usize = 1 << 20;
 
-/// Metadata services are on the same machine, or nowhere.
+/// Timeout of metadata services. Short, because they are on the same machine if they exist.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Timeout of other services.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
@@ -34,7 +35,7 @@ impl FileRead for Files {
     }
 }
 
-/// Services that hand out credentials. Those without TLS are metadata services, which no proxy can reach.
+/// Services that hand out credentials. Services without TLS are metadata services, which no proxy can reach.
 #[derive(Debug)]
 struct Services {
     proxies: Option<Proxies>,
@@ -52,7 +53,7 @@ impl HttpSend for Services {
         };
         let client = Client::new(request.uri(), &transport);
         let client = client.map_err(|error| Error::unexpected(error.to_string()))?;
-        // The query may hold a token: errors do not quote it then.
+        // The query may contain a token. With headers set, the client redacts it in errors.
         let client = client.with_headers(Headers::default(), "meterkit");
         client.request(request).await.map_err(|error| Error::unexpected(error.to_string()))
     }

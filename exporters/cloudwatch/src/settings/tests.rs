@@ -1,4 +1,4 @@
-//! What holds for every setting of the target.
+//! Tests of every setting of the target.
 
 use meterkit_fakes::settings_table::{Row, Table, Variables, certificate_rows};
 use meterkit_settings::Environment;
@@ -14,9 +14,9 @@ const ROWS: &[Row] = &[
             ("cn-north-1", "https://monitoring.cn-north-1.amazonaws.com.cn/v1/metrics"),
         ])
         .invalid(&[
-            ("Ireland", "write one such as `eu-west-1`"),
-            ("eu-west-1.example.com/", "is no region of AWS"),
-            ("eu-west", "is no region of AWS"),
+            ("Ireland", "write a region such as `eu-west-1`"),
+            ("eu-west-1.example.com/", "is not an AWS region"),
+            ("eu-west", "is not an AWS region"),
         ]),
     Row::new("METERKIT_CLOUDWATCH_ENDPOINT")
         .beside(IN_IRELAND)
@@ -69,6 +69,6 @@ fn a_target_without_a_region_says_which_variable_has_it() {
     let environment =
         Environment::of([("METERKIT_CLOUDWATCH_ENDPOINT", "https://vpce-1.example.com")]);
     let error = environment.read(CloudWatchConfig::read).expect_err("no region").to_string();
-    let expected = "METERKIT_CLOUDWATCH_REGION: is not set; write the region of AWS";
+    let expected = "METERKIT_CLOUDWATCH_REGION: is not set; write the AWS region";
     assert!(error.contains(expected), "{error}");
 }

@@ -1,4 +1,4 @@
-//! A server that is CloudWatch, the metadata service of an instance and the endpoint of a container in one.
+//! A server that imitates CloudWatch, the metadata service of an instance, and the endpoint of a container.
 
 use std::collections::HashMap;
 use std::io;
@@ -14,14 +14,14 @@ use meterkit_fakes::server::{ANY, Body, Server, read, response};
 use reqsign_core::hash::{hex_hmac_sha256, hex_sha256, hmac_sha256};
 use reqsign_core::time::Timestamp;
 
-/// A running server. It ends when it is dropped.
+/// A running server. Dropping it stops the server.
 pub(super) struct FakeAws {
     server: Server,
     state: Arc<Mutex<State>>,
 }
 
 struct State {
-    /// Secrets and session tokens by the ids of their keys.
+    /// Secrets and session tokens, by key id.
     keys: HashMap<String, (String, Option<String>)>,
     lifetime: Duration,
     ahead: i64,
@@ -51,12 +51,12 @@ impl FakeAws {
         self.server.url()
     }
 
-    /// Makes the clock of AWS differ from this machine's by so many seconds.
+    /// Sets how many seconds the clock of AWS is ahead of this machine's clock.
     pub(super) fn set_clock_ahead(&self, seconds: i64) {
         self.state.lock().unpoisoned().ahead = seconds;
     }
 
-    /// Sets how long the credentials that it hands out are valid.
+    /// Sets how long new credentials are valid.
     pub(super) fn set_lifetime(&self, lifetime: Duration) {
         self.state.lock().unpoisoned().lifetime = lifetime;
     }
@@ -75,7 +75,7 @@ impl FakeAws {
         self.state.lock().unpoisoned().accepted
     }
 
-    /// Returns why other requests were not.
+    /// Returns the reasons for which requests were refused.
     pub(super) fn refused(&self) -> Vec<&'static str> {
         self.state.lock().unpoisoned().refused.clone()
     }
@@ -124,7 +124,7 @@ async fn answer(
                 Err(reason) => {
                     state.refused.push(reason);
                     let headers = [("date", &*date), ("content-type", "application/json")];
-                    // It quotes what the request has, as receivers do.
+                    // Quotes the header of the request, as receivers do.
                     let authorization = header("authorization").unwrap_or_default();
                     let text = format!(r#"{{"message":"{reason} ({authorization})"}}"#);
                     response(403, &headers, text)
@@ -154,7 +154,7 @@ impl State {
         )
     }
 
-    /// Verifies a signature by what arrived, as AWS describes it for those who check theirs.
+    /// Verifies the signature of a request, as AWS documents it.
     fn verify(&mut self, head: &Parts, body: &Bytes) -> Result<(), &'static str> {
         let header = |name: &str| head.headers.get(name).and_then(|it| it.to_str().ok());
         let date = header("x-amz-date").ok_or("MissingDate")?;
