@@ -17,17 +17,17 @@ pub struct GcpConfig {
 pub(crate) const URL: &str = "https://telemetry.googleapis.com/v1/metrics";
 
 impl GcpConfig {
-    /// Metrics go to Google's telemetry endpoint, into the project of the credentials.
-    #[expect(clippy::missing_panics_doc, reason = "a test holds that it is a URL")]
+    /// Creates settings that send metrics to Google's telemetry endpoint, into the project of the credentials.
+    #[expect(clippy::missing_panics_doc, reason = "a test checks that the constant is a URL")]
     pub fn new() -> Self {
         Self::at(URL).expect("a URL")
     }
 
-    /// Metrics go to `url`: to a regional endpoint, for example.
+    /// Creates settings that send metrics to `url`, for example a regional endpoint.
     ///
     /// # Errors
     ///
-    /// When requests cannot be sent to `url`.
+    /// Returns an error if requests cannot be sent to `url`.
     pub fn at(url: &str) -> Result<Self, EndpointError> {
         let transport =
             Transport::default().with_compression(Compression::Gzip).with_hints(TRANSPORT.hints());
@@ -36,38 +36,39 @@ impl GcpConfig {
         Ok(Self { otlp, project: None, quota_project: None })
     }
 
-    /// Sets the target's name in logs and self-metrics, to tell it from another one. `gcp` by default.
+    /// Sets the name of the target in logs and self-metrics, to distinguish it from other targets. `gcp` by default.
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.otlp = self.otlp.with_name(name);
         self
     }
 
-    /// Sets the project that metrics go to, unless the resource names one as `gcp.project_id`. By default it is the project
-    /// that the credentials belong to. `METERKIT_GCP_PROJECT` and `GOOGLE_CLOUD_PROJECT` override.
+    /// Sets the id of the project that metrics go to, unless the resource has the attribute `gcp.project_id`. The
+    /// project of the credentials by default. `METERKIT_GCP_PROJECT` and `GOOGLE_CLOUD_PROJECT` override this setting.
     #[must_use]
     pub fn with_project(mut self, project: impl Into<String>) -> Self {
         self.project = Some(project.into());
         self
     }
 
-    /// Sets the project that is billed for requests, sent as `x-goog-user-project`. By default it is
-    /// the one that a user's login names. `METERKIT_GCP_QUOTA_PROJECT` and `GOOGLE_CLOUD_QUOTA_PROJECT` override.
+    /// Sets the id of the project that is billed for requests, sent in the header `x-goog-user-project`. By default, it
+    /// is the project in a user's login, if any. `METERKIT_GCP_QUOTA_PROJECT` and `GOOGLE_CLOUD_QUOTA_PROJECT` override
+    /// this setting.
     #[must_use]
     pub fn with_quota_project(mut self, project: impl Into<String>) -> Self {
         self.quota_project = Some(project.into());
         self
     }
 
-    /// Sets proxies, certificates, compression and timeout; whatever `transport` leaves unset stays as it is. The
-    /// defaults are gzip and 10 s. The proxies are used for tokens, too, but not for the metadata server.
+    /// Sets proxies, certificates, compression and timeout. Settings that `transport` leaves unset do not change. The
+    /// defaults are gzip and 10 s. The proxies are also used for requests for tokens, but not for the metadata server.
     #[must_use]
     pub fn with_transport(mut self, transport: Transport) -> Self {
         self.otlp = self.otlp.with_transport(transport);
         self
     }
 
-    /// Sets which metrics are sent as deltas. By default all of them are cumulative.
+    /// Sets which metrics are sent as deltas. All metrics are cumulative by default.
     #[must_use]
     pub fn with_temporality(mut self, preference: TemporalityPreference) -> Self {
         self.otlp = self.otlp.with_temporality(preference);

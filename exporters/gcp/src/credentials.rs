@@ -1,8 +1,8 @@
-//! Application default credentials, and the tokens that they get.
+//! Application default credentials, and requests for tokens.
 //!
-//! By "How Application Default Credentials works" in Google's documentation, and AIP-4110 to AIP-4115. The crates that do
-//! this are no help: `google-cloud-auth` asks for Rust 1.91, `reqsign-google` brings an RSA implementation with an open
-//! advisory, and `gcp_auth` can neither drop a token that was rejected nor use `GCE_METADATA_HOST`.
+//! Follows "How Application Default Credentials works" in Google's documentation, and AIP-4110 to AIP-4115. Existing
+//! crates do not fit: `google-cloud-auth` requires Rust 1.91, `reqsign-google` depends on an RSA implementation with an
+//! open advisory, and `gcp_auth` supports neither dropping a rejected token nor `GCE_METADATA_HOST`.
 
 mod access;
 mod account;
@@ -14,7 +14,7 @@ use meterkit_otlp::{Cached, Credentials, CredentialsError, Headers, HeadersFutur
 pub(crate) use self::access::Access;
 use self::account::Account;
 
-/// Finds credentials, and gets tokens for them.
+/// Finds credentials, and fetches and caches tokens for them.
 #[derive(Debug)]
 pub(crate) struct GcpCredentials {
     access: Access,
@@ -43,7 +43,7 @@ impl GcpCredentials {
 impl Credentials for GcpCredentials {
     fn headers<'a>(&'a self, _: &'a Request<Bytes>) -> HeadersFuture<'a> {
         Box::pin(async {
-            // Files are read again: a login or a key may have been replaced.
+            // Read files again, because a login or a key may have been replaced.
             let fetch = async { Account::find(&self.access).await?.token(&self.access).await };
             let token = self.tokens.get_or_fetch(fetch).await?;
             let mut headers = Headers::default();
@@ -56,7 +56,7 @@ impl Credentials for GcpCredentials {
     }
 
     fn rejected(&self, status: StatusCode, _: &HeaderMap) -> bool {
-        // Another token of the same account has no more permissions.
+        // After 403, another token of the same account would not have more permissions.
         status == StatusCode::UNAUTHORIZED && self.tokens.forget()
     }
 }

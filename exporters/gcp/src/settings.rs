@@ -1,4 +1,4 @@
-//! What an operator can set of a Google Cloud target.
+//! The operator's settings of a Google Cloud target.
 
 use std::error::Error;
 use std::time::Duration;
@@ -58,7 +58,7 @@ settings! {
 
 const INTERVAL: Setting<Duration> = export_interval("METERKIT_GCP_INTERVAL", "gcp");
 
-/// The target as `OTEL_METRICS_EXPORTER` selects it.
+/// The declaration of the target, which `OTEL_METRICS_EXPORTER` selects by name.
 pub const TARGET: TargetDeclaration<Box<dyn IntoTarget>> = TargetDeclaration {
     name: "gcp",
     settings: SETTINGS,
@@ -95,17 +95,17 @@ pub(crate) const TRANSPORT: TransportSettings = TransportSettings {
     paths: &["/v1/metrics"],
 };
 
-/// Old ids have the domain of their organization before them.
+/// Checks the id of a project. Old ids begin with the domain of their organization, as in `example.com:my-project`.
 fn project(text: &str) -> Result<String, String> {
     let is_allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-.:".contains(c);
     match text.starts_with(|c: char| c.is_ascii_lowercase()) && text.chars().all(is_allowed) {
         true => Ok(text.to_owned()),
-        false => Err("is no id of a project; write one such as `my-project`".to_owned()),
+        false => Err("is not a project id; write an id such as `my-project`".to_owned()),
     }
 }
 
 impl GcpConfig {
-    /// Reads the variables `METERKIT_GCP_*`; the projects may stand in `GOOGLE_CLOUD_PROJECT` and
+    /// Reads the variables `METERKIT_GCP_*`. The projects may be set with `GOOGLE_CLOUD_PROJECT` and
     /// `GOOGLE_CLOUD_QUOTA_PROJECT` instead.
     pub fn read(reader: &Reader<'_>) -> Self {
         let at = |url: &str| Self::at(url).map_err(|error| error.reason().to_owned());

@@ -19,15 +19,16 @@ pub struct GcpTarget {
     project: Option<String>,
 }
 
-/// The attribute of the resource that says which project metrics go to.
+/// The resource attribute that contains the id of the project that metrics go to.
 const PROJECT: &str = "gcp.project_id";
 
 impl GcpTarget {
-    /// Creates a target with these settings. Nothing is sent, and no credentials are fetched yet.
+    /// Creates a target with these settings. Nothing is sent and no credentials are fetched yet.
     ///
     /// # Errors
     ///
-    /// When it could never send, because certificates cannot be used.
+    /// Returns an error if the target could never send: TLS or the compression is not compiled in, or the certificates
+    /// cannot be used.
     pub fn new(config: GcpConfig) -> Result<Self, BuildError> {
         let proxies = config.otlp.transport().proxies().cloned();
         Self::with_access(config, Access::of_process(proxies))
@@ -39,7 +40,11 @@ impl GcpTarget {
         Ok(Self { otlp, credentials, project: config.project })
     }
 
-    /// Returns the snapshot with the project in its resource; `None` if it is there.
+    /// Returns the snapshot with the project added to its resource, or `None` if the resource has a project already.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the project cannot be determined.
     async fn with_project(&mut self, snapshot: &Snapshot) -> Result<Option<Snapshot>, ExportError> {
         if snapshot.resource.get(PROJECT).is_some() {
             return Ok(None);

@@ -1,4 +1,4 @@
-//! The target against local servers: a receiver of metrics, and one that hands out tokens.
+//! Tests of the target with local servers: a receiver of metrics, and one that hands out tokens.
 
 mod fake_google;
 
@@ -29,7 +29,7 @@ fn config(receiver: &Receiver) -> GcpConfig {
     GcpConfig::at(&format!("{}/v1/metrics", receiver.url())).expect("a URL")
 }
 
-/// A target in a process with these variables.
+/// Returns a target in a process with these variables.
 fn target(config: GcpConfig, variables: &[(&str, &str)]) -> GcpTarget {
     let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let variables: HashMap<_, _> = variables.collect();
@@ -41,7 +41,7 @@ fn on_a_machine(receiver: &Receiver, google: &FakeGoogle) -> GcpTarget {
     target(config(receiver), &[("GCE_METADATA_HOST", &google.authority())])
 }
 
-/// A directory with the credentials of `file`, and their path.
+/// Writes credentials to a file in a new directory, and returns the directory and the path.
 fn written(file: &Value) -> (TempDir, String) {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("credentials.json");
@@ -72,7 +72,7 @@ fn user(google: &FakeGoogle) -> Value {
     })
 }
 
-/// The project in the resource of what arrived.
+/// Returns the project in the resource of a received request.
 fn project(arrival: &Arrival) -> Option<String> {
     let resource = arrival.content.resource_metrics.first()?.resource.as_ref()?;
     let attribute = resource.attributes.iter().find(|it| it.key == "gcp.project_id")?;
@@ -180,7 +180,7 @@ async fn what_is_wrong_with_credentials_is_told_without_them() {
         (with(user(&google), "client_secret", ""), "the credentials have no `client_secret`"),
         (
             with(service_account(&google), "private_key", "5ecre7"),
-            "a `private_key` that is no RSA key in PEM form",
+            "a `private_key` that is not an RSA key in PEM format",
         ),
         (
             with(user(&google), "type", "external_account"),
@@ -202,7 +202,7 @@ async fn what_is_wrong_with_credentials_is_told_without_them() {
             [("GOOGLE_APPLICATION_CREDENTIALS", "/nowhere.json")],
             "file `/nowhere.json` cannot be read",
         ),
-        ([("GCE_METADATA_HOST", "127.0.0.1:9")], "the metadata server has no answer"),
+        ([("GCE_METADATA_HOST", "127.0.0.1:9")], "the request to the metadata server failed"),
     ] {
         let mut target = target(config(&receiver), &variables);
         let error = target.export(&snapshot(1)).await.expect_err("no project").to_string();

@@ -1,4 +1,4 @@
-//! How credentials reach variables, files and servers.
+//! Access of credentials to variables, files and servers.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -22,12 +22,13 @@ pub(crate) struct Access {
     proxies: Option<Proxies>,
 }
 
-/// No file with credentials is longer.
+/// Maximum size of a file with credentials, in bytes.
 const MOST_BYTES: usize = 1 << 20;
 
-/// The metadata server is on the same machine, or nowhere.
+/// Timeout of the metadata server. Short, because it is on the same machine if it exists.
 const METADATA_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Timeout of other servers.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 impl Access {
@@ -45,30 +46,32 @@ impl Access {
         (self.variable)(name).filter(|value| !value.is_empty())
     }
 
-    /// Reads a file of JSON.
+    /// Reads a JSON file.
     pub(crate) async fn file(&self, path: &Path) -> Result<Value, CredentialsError> {
         let name = path.display().to_string();
         let path = PathBuf::from(path);
         let read = tokio::task::spawn_blocking(move || read_small_file(&path, MOST_BYTES)).await?;
         let bytes = read.map_err(|error| format!("file `{name}` cannot be read ({error})"))?;
-        // The error of the parser may quote what is in the file.
-        serde_json::from_slice(&bytes).map_err(|_| format!("file `{name}` is no JSON").into())
+        // Do not return the error of the parser, which may quote the file.
+        serde_json::from_slice(&bytes).map_err(|_| format!("file `{name}` is not JSON").into())
     }
 
-    /// Requests metadata.
+    /// Requests a value from the metadata server.
     pub(crate) async fn metadata(&self, path: &str) -> Result<Bytes, CredentialsError> {
         let host = self.variable("GCE_METADATA_HOST");
         let host = host.as_deref().unwrap_or("metadata.google.internal");
         let uri: Uri = format!("http://{host}/computeMetadata/v1/{path}").parse()?;
         let request = Request::builder().uri(&uri).header("Metadata-Flavor", "Google");
-        // No proxy can reach it.
+        // No proxy can reach the metadata server.
         let transport = Transport::default().with_timeout(METADATA_TIMEOUT);
         let request = request.body(Bytes::new())?;
         let outcome = send(&uri, request, &transport, &Headers::default()).await;
-        outcome.map_err(|error| format!("the metadata server has no answer: {error}").into())
+        outcome
+            .map_err(|error| format!("the request to the metadata server failed: {error}").into())
     }
 
-    /// Exchanges what the fields of a form say for a token. Answers are quoted without the fields that are secrets.
+    /// Sends a form and returns the response, which contains a token. Errors quote the response without the secret
+    /// fields of the form.
     pub(crate) async fn form(
         &self,
         url: &str,
@@ -80,7 +83,7 @@ impl Access {
             |text| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC);
         let mut pairs = Vec::new();
         for (name, value) in fields {
-            // Its values are fixed, and words that errors need.
+            // The values of `grant_type` are constants that errors may quote.
             if *name != "grant_type" {
                 secrets.insert(name, value.as_bytes())?;
             }

@@ -1,4 +1,4 @@
-//! Accounts that tokens are for.
+//! The accounts for which tokens are fetched.
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use super::Token;
 use super::access::Access;
 
-/// An account.
+/// An account that can fetch tokens.
 pub(crate) enum Account {
-    /// A service account with a key, or the login of a user: what the file has.
+    /// A service account with a key, or the login of a user, with the content of its file.
     OfFile(Kind, Value),
     /// The service account of the machine.
     OfMachine,
@@ -26,7 +26,7 @@ pub(crate) enum Kind {
     User,
 }
 
-/// What tokens permit, where that can be chosen.
+/// The scope of tokens, for accounts that can choose it.
 const SCOPE: &str = "https://www.googleapis.com/auth/monitoring.write";
 
 const TOKEN_URL: &str = "https://oauth2.googleapis.com/token";
@@ -36,7 +36,8 @@ impl Account {
     ///
     /// # Errors
     ///
-    /// When a file names an account that cannot be used. Whether the machine has one shows later.
+    /// Returns an error if a file cannot be read or contains an unsupported account. Whether the machine has an account
+    /// is not known before a token is requested.
     pub(crate) async fn find(access: &Access) -> Result<Self, CredentialsError> {
         let path = match access.variable("GOOGLE_APPLICATION_CREDENTIALS") {
             Some(path) => PathBuf::from(path),
@@ -65,19 +66,21 @@ impl Account {
         let project = match self {
             Self::OfFile(Kind::ServiceAccount, file) => field(file, "project_id")?.to_owned(),
             Self::OfFile(Kind::User, _) => {
-                return Err("a user's login names none; set `METERKIT_GCP_PROJECT`".into());
+                return Err(
+                    "a user's login does not contain a project; set `METERKIT_GCP_PROJECT`".into(),
+                );
             }
             Self::OfMachine => {
                 String::from_utf8(access.metadata("project/project-id").await?.to_vec())?
             }
         };
         match project.trim() {
-            "" => Err("the metadata server names none; set `METERKIT_GCP_PROJECT`".into()),
+            "" => Err("the metadata server returned no project; set `METERKIT_GCP_PROJECT`".into()),
             project => Ok(project.to_owned()),
         }
     }
 
-    /// Gets a token.
+    /// Fetches a token.
     pub(crate) async fn token(&self, access: &Access) -> Result<Expiring<Token>, CredentialsError> {
         let (answer, quota_project) = match self {
             Self::OfMachine => {
@@ -106,18 +109,19 @@ impl Account {
                 (answer, file["quota_project_id"].as_str().map(str::to_owned))
             }
         };
-        // The error of the parser may quote the token.
-        let answer: Value =
-            serde_json::from_slice(&answer).map_err(|_| "the answer with the token is no JSON")?;
-        let lifetime =
-            answer["expires_in"].as_u64().ok_or("the answer with the token has no `expires_in`")?;
+        // Do not return the error of the parser, which may quote the token.
+        let answer: Value = serde_json::from_slice(&answer)
+            .map_err(|_| "the response with the token is not JSON")?;
+        let lifetime = answer["expires_in"]
+            .as_u64()
+            .ok_or("the response with the token has no `expires_in`")?;
         let expires = SystemTime::now().checked_add(Duration::from_secs(lifetime));
         let text = field(&answer, "access_token")?.to_owned();
         Ok(Expiring { value: Token { text, quota_project }, expires })
     }
 }
 
-/// Returns where the tool `gcloud` keeps a login for programs.
+/// Returns the path at which the tool `gcloud` stores a login for programs.
 fn login(access: &Access) -> Option<PathBuf> {
     let folder = match access.variable("CLOUDSDK_CONFIG") {
         Some(folder) => PathBuf::from(folder),
@@ -132,11 +136,11 @@ fn field<'a>(file: &'a Value, name: &str) -> Result<&'a str, CredentialsError> {
     text.ok_or_else(|| format!("the credentials have no `{name}`").into())
 }
 
-/// Returns the signed statement of a service account that it wants a token, by RFC 7523.
+/// Returns the signed assertion with which a service account requests a token, as RFC 7523 defines it.
 fn assertion(file: &Value, url: &str) -> Result<String, CredentialsError> {
     let pem = field(file, "private_key")?;
     let lines = pem.lines().map(str::trim).filter(|line| !line.starts_with("-----"));
-    let bad = "the credentials have a `private_key` that is no RSA key in PEM form (PKCS #8)";
+    let bad = "the credentials have a `private_key` that is not an RSA key in PEM format (PKCS #8)";
     let der = STANDARD.decode(lines.collect::<String>()).map_err(|_| bad)?;
     let key = RsaKeyPair::from_pkcs8(&der).map_err(|_| bad)?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs();

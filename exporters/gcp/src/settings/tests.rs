@@ -1,4 +1,4 @@
-//! What holds for every setting of the target.
+//! Tests of every setting of the target.
 
 use meterkit_fakes::settings_table::{Row, Table, certificate_rows};
 
@@ -10,10 +10,10 @@ const ROWS: &[Row] = &[
             ("my-project-1", "project: Some(\"my-project-1\")"),
             ("example.com:my-project", "project: Some(\"example.com:my-project\")"),
         ])
-        .invalid(&[("My Project", "write one such as `my-project`")]),
+        .invalid(&[("My Project", "write an id such as `my-project`")]),
     Row::new("METERKIT_GCP_QUOTA_PROJECT")
         .valid(&[("billing", "quota_project: Some(\"billing\")")])
-        .invalid(&[("1", "is no id of a project")]),
+        .invalid(&[("1", "is not a project id")]),
     Row::new("METERKIT_GCP_ENDPOINT")
         .valid(&[("https://telemetry.Example.com/v1/metrics", "telemetry.Example.com/v1/metrics")])
         .invalid(&[

@@ -1,4 +1,4 @@
-//! A server that is Google's endpoint for tokens and the metadata server of a machine in one.
+//! A server that imitates Google's token endpoint and the metadata server of a machine.
 
 use std::collections::HashMap;
 use std::io;
@@ -15,7 +15,7 @@ use percent_encoding::percent_decode_str;
 use ring::signature::{KeyPair, RSA_PKCS1_2048_8192_SHA256, RsaKeyPair, UnparsedPublicKey};
 use serde_json::Value;
 
-/// A running server. It ends when it is dropped.
+/// A running server. Dropping it stops the server.
 pub(super) struct FakeGoogle {
     server: Server,
     state: Arc<Mutex<State>>,
@@ -38,7 +38,7 @@ impl FakeGoogle {
         self.server.url()
     }
 
-    /// Returns its host and port.
+    /// Returns the host and port of the server.
     pub(super) fn authority(&self) -> String {
         self.server.address().to_string()
     }
@@ -81,7 +81,7 @@ async fn answer(
             let audience = format!("http://{}/token", head.headers["host"].to_str().expect("text"));
             match account(&fields, &audience) {
                 Some(account) => response(200, &[], state.token(account)),
-                // It quotes what it got, as an endpoint might.
+                // Quotes the request, as a real endpoint might.
                 None => {
                     response(400, &[], format!(r#"{{"error":"invalid_grant","got":"{body}"}}"#))
                 }
@@ -101,7 +101,7 @@ impl State {
     }
 }
 
-/// Returns whose token a request is for, if it proves that.
+/// Returns the account for which a request may get a token, if the request proves its identity.
 fn account(fields: &HashMap<String, String>, audience: &str) -> Option<&'static str> {
     let is = |name: &str, value: &str| fields.get(name).is_some_and(|it| it == value);
     if is("grant_type", "refresh_token") {
