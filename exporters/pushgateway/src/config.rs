@@ -1,4 +1,4 @@
-//! The settings of a target of the push gateway.
+//! The settings of a push gateway target.
 
 use std::fmt;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::group::labels_problem;
 use crate::method::PushMethod;
 use crate::settings::TRANSPORT;
 
-/// The settings of a target of the push gateway. `Debug` shows no credentials.
+/// The settings of a push gateway target. `Debug` does not show credentials.
 ///
 /// ```
 /// use meterkit_pushgateway::{PushgatewayConfig, PushgatewayTarget};
@@ -37,18 +37,19 @@ pub struct PushgatewayConfig {
     pub(crate) transport: Transport,
 }
 
-/// How long the gateway may take for one request.
+/// The default timeout of a request.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 impl PushgatewayConfig {
-    /// Metrics go to the gateway at `url`, such as `http://pushgateway:9091`, without `/metrics`. It asks for no
-    /// credentials.
+    /// Creates settings that push metrics to the gateway at `url`, such as `http://pushgateway:9091`, without
+    /// `/metrics` and without credentials.
     ///
-    /// Nothing is taken from the environment.
+    /// Nothing is read from the environment.
     ///
     /// # Errors
     ///
-    /// When nothing can be pushed to `url`: what is wrong with it, and what to write. No password is quoted.
+    /// Returns an error if metrics cannot be pushed to `url`. The error says what is wrong and what to write instead,
+    /// and does not quote passwords.
     pub fn new(url: &str) -> Result<Self, UrlError> {
         let parsed = Self::read_url(url, "use `with_authentication`");
         let parsed = parsed.map_err(|reason| UrlError { url: url::shown(url), reason })?;
@@ -60,7 +61,7 @@ impl PushgatewayConfig {
         let url = url::parse(text, &hints)?;
         let path = url.path().trim_end_matches('/');
         match path.ends_with("/metrics") || path.contains("/metrics/") {
-            true => Err("names the path `/metrics`, which is added; leave it out".to_owned()),
+            true => Err("contains the path `/metrics`, which is appended; leave it out".to_owned()),
             false => Ok(url),
         }
     }
@@ -82,26 +83,27 @@ impl PushgatewayConfig {
         }
     }
 
-    /// Sets the target's name in logs and self-metrics, to tell it from another one. `pushgateway` by default.
+    /// Sets the name of the target in logs and self-metrics, to distinguish it from other targets. `pushgateway` by
+    /// default.
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// Sets the credentials, in place of those that were set before.
+    /// Sets the credentials. Replaces credentials that were set before.
     #[must_use]
     pub fn with_authentication(mut self, authentication: Authentication) -> Self {
         self.authentication = authentication;
         self
     }
 
-    /// Sets the label `job` of the group. By default it is the resource's `service.name`. `METERKIT_PUSHGATEWAY_JOB`
-    /// overrides.
+    /// Sets the label `job` of the group. The resource attribute `service.name` by default. `METERKIT_PUSHGATEWAY_JOB`
+    /// overrides this setting.
     ///
     /// # Errors
     ///
-    /// When the name is empty.
+    /// Returns an error if the name is empty.
     pub fn with_job(mut self, job: impl Into<String>) -> Result<Self, GroupError> {
         let job = job.into();
         if job.is_empty() {
@@ -113,15 +115,17 @@ impl PushgatewayConfig {
         Ok(self)
     }
 
-    /// Adds a label to those that identify the group beside its job. The gateway adds it to each metric.
-    /// `METERKIT_PUSHGATEWAY_GROUPING` overrides.
+    /// Adds a label that identifies the group in addition to its job. The gateway adds the label to each metric.
+    /// `METERKIT_PUSHGATEWAY_GROUPING` overrides this setting.
     ///
-    /// Groups have no further labels by default, so processes with the same job push to the same group, one after the
-    /// other. Add `instance` if several run at the same time, and delete their groups: a gateway never forgets a group.
+    /// Groups have no further labels by default, so processes with the same job push to the same group and replace each
+    /// other's metrics. Add `instance` if several processes run at the same time, and delete their groups: a gateway
+    /// keeps groups until they are deleted.
     ///
     /// # Errors
     ///
-    /// When Prometheus has no such label, metrics have one of this name, or it was added already.
+    /// Returns an error if the name is not a valid label name in Prometheus, is reserved for labels of metrics, or was
+    /// already added.
     pub fn with_grouping_label(
         mut self,
         name: impl Into<String>,
@@ -134,33 +138,35 @@ impl PushgatewayConfig {
         }
     }
 
-    /// Sets what becomes of metrics that the group already has; [`PushMethod::Put`] by default.
-    /// `METERKIT_PUSHGATEWAY_METHOD` overrides.
+    /// Sets whether a push replaces all metrics of the group or only those with the same names. [`PushMethod::Put`] by
+    /// default. `METERKIT_PUSHGATEWAY_METHOD` overrides this setting.
     #[must_use]
     pub fn with_method(mut self, method: PushMethod) -> Self {
         self.method = method;
         self
     }
 
-    /// Sets the format of pushes; [`PushFormat::Text`] by default. `METERKIT_PUSHGATEWAY_FORMAT` overrides.
+    /// Sets the format of pushes. [`PushFormat::Text`] by default. `METERKIT_PUSHGATEWAY_FORMAT` overrides this
+    /// setting.
     #[must_use]
     pub fn with_format(mut self, format: PushFormat) -> Self {
         self.format = format;
         self
     }
 
-    /// Deletes the group after the last push, when the pipeline shuts down. Not by default: Prometheus scrapes the last
-    /// values later. `METERKIT_PUSHGATEWAY_DELETE_ON_SHUTDOWN` overrides.
+    /// Sets whether the group is deleted after the last push, when the pipeline shuts down. Disabled by default,
+    /// because Prometheus scrapes the last values later. `METERKIT_PUSHGATEWAY_DELETE_ON_SHUTDOWN` overrides this
+    /// setting.
     #[must_use]
     pub fn with_delete_on_shutdown(mut self, is_deleted: bool) -> Self {
         self.delete_on_shutdown = is_deleted;
         self
     }
 
-    /// Sets proxies, certificates, compression and timeout. What `transport` leaves unset stays as it is.
+    /// Sets proxies, certificates, compression and timeout. Settings that `transport` leaves unset do not change.
     ///
-    /// The defaults are no proxies, the system's certificate authorities, no client certificate, no compression, and
-    /// 10 s for a request. Gateways accept no compression but gzip.
+    /// The defaults are no proxies, the system's certificate authorities, no client certificate, no compression, and a
+    /// timeout of 10 s for a request. The only compression that gateways support is gzip.
     #[must_use]
     pub fn with_transport(mut self, transport: Transport) -> Self {
         self.transport = transport.or(self.transport);
@@ -181,7 +187,7 @@ impl PushgatewayConfig {
     }
 }
 
-/// Without the query of the URL, which may hold a token.
+/// Leaves out the query of the URL, which may contain a token.
 impl fmt::Debug for PushgatewayConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PushgatewayConfig")
@@ -203,14 +209,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_url_that_is_none_says_what_to_write() {
+    fn the_error_for_an_unusable_url_says_what_to_write() {
         for (url, problem) in [
             ("pushgateway:9091", "push gateway URL `pushgateway:9091` has no scheme; "),
             (
                 "http://g:9091/metrics",
-                "push gateway URL `http://g:9091/metrics` names the path `/metrics`",
+                "push gateway URL `http://g:9091/metrics` contains the path `/metrics`",
             ),
-            ("http://g/metrics/job/x", "push gateway URL `http://g/metrics/job/x` names the path"),
+            (
+                "http://g/metrics/job/x",
+                "push gateway URL `http://g/metrics/job/x` contains the path",
+            ),
             (
                 "http://me:hunter2@g",
                 "push gateway URL `http://...` holds credentials; use `with_auth",
@@ -225,11 +234,11 @@ mod tests {
     }
 
     #[test]
-    fn jobs_and_labels_that_no_group_has_are_errors() {
+    fn jobs_and_labels_that_no_group_can_have_are_errors() {
         let config = || PushgatewayConfig::new("http://g").expect("a URL");
         let error = config().with_job("").expect_err("empty").to_string();
         assert_eq!(error, "push gateway job is empty; name the job, such as `nightly-import`");
         let error = config().with_grouping_label("job", "x").expect_err("taken").to_string();
-        assert!(error.starts_with("push gateway label `job` is the job, "), "{error}");
+        assert!(error.starts_with("push gateway label `job` is set "), "{error}");
     }
 }

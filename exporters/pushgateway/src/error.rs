@@ -1,20 +1,20 @@
-//! Why a target cannot be made.
+//! The errors of this crate.
 
 use meterkit_http::{CompressionError, HeaderError, TlsError};
 
-/// Why a target cannot be made.
+/// The error when a target cannot be created.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// Encryption cannot be set up.
+    /// TLS cannot be set up.
     #[error("push gateway `{endpoint}`: {problem}")]
     Tls {
-        /// Where it was to push to.
+        /// The address of the gateway.
         endpoint: String,
         /// The problem.
         problem: TlsError,
     },
-    /// The gateway does not support the compression.
+    /// The compression is not compiled in, or not supported by gateways.
     #[error("push gateway: {0}")]
     Compression(CompressionError),
     /// A credential cannot be sent in a header.
@@ -24,7 +24,7 @@ pub enum BuildError {
 
 meterkit_rules::debug_as_text!(BuildError);
 
-/// A URL that nothing can be pushed to. What may be secret in it is left out.
+/// The error for a URL that metrics cannot be pushed to. Parts of the URL that may be secret are left out.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("push gateway URL `{url}` {reason}")]
 pub struct UrlError {
@@ -34,7 +34,7 @@ pub struct UrlError {
 
 meterkit_rules::debug_as_text!(UrlError);
 
-/// A job or a label that no group can have.
+/// The error for a job or a label that a group cannot have.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("push gateway {0}")]
 pub struct GroupError(pub(crate) String);

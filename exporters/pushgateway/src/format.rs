@@ -7,11 +7,11 @@ use meterkit_settings::words;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PushFormat {
-    /// `text`: Prometheus' text format, which every gateway and every scraper of it supports.
+    /// `text`: Prometheus' text format, which every gateway and every scraper of a gateway supports.
     #[default]
     Text,
-    /// `protobuf`: Prometheus' protobuf format, with native histograms and start times. Only scrapers that ask the
-    /// gateway for protobuf get the buckets of native histograms.
+    /// `protobuf`: Prometheus' protobuf format, with native histograms and start times. The gateway returns the buckets
+    /// of native histograms only to scrapers that ask for protobuf.
     Protobuf,
 }
 

@@ -1,6 +1,6 @@
-//! Groups of metrics on a push gateway: which one a process pushes to, and how it is deleted.
+//! Groups of metrics on a push gateway: their URLs and labels, and their deletion.
 //!
-//! By the documentation of Prometheus' Pushgateway, sections URL and `DELETE` method.
+//! Follows the documentation of Prometheus' Pushgateway, sections URL and `DELETE` method.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,8 @@ use meterkit_pipeline::ExportError;
 
 use crate::settings::TRANSPORT;
 
-/// The group that a target pushes to, to keep when the target is handed to the pipeline. Clones share it.
+/// A handle to the group that a target pushes to, which stays usable after the target is handed to the pipeline. Clones
+/// refer to the same group.
 ///
 /// ```no_run
 /// use meterkit_pushgateway::{PushgatewayConfig, PushgatewayTarget};
@@ -24,7 +25,7 @@ use crate::settings::TRANSPORT;
 /// let config = PushgatewayConfig::new("http://pushgateway:9091")?.with_job("nightly-import")?;
 /// let target = PushgatewayTarget::new(config)?;
 /// let group = target.group();
-/// // Hand the target to a pipeline, do the work, and shut the pipeline down. When nobody needs the metrics any more:
+/// // Hand the target to a pipeline, do the work, and shut the pipeline down. Once the metrics are no longer needed:
 /// group.delete().await?;
 /// # Ok(())
 /// # }
@@ -32,18 +33,18 @@ use crate::settings::TRANSPORT;
 #[derive(Clone)]
 pub struct PushgatewayGroup {
     pub(crate) client: Client,
-    /// Where its metrics are. `None` until something is pushed, unless the settings name the job.
+    /// The URL of the group. `None` until the first push, unless the settings contain the job.
     pub(crate) url: Arc<Mutex<Option<Uri>>>,
 }
 
 impl PushgatewayGroup {
-    /// Deletes the group with all its metrics from the gateway. The next push, if there is one, creates it again.
+    /// Deletes the group with all its metrics from the gateway. A later push creates it again.
     ///
-    /// Does nothing if the job is named by the resource and nothing was pushed yet.
+    /// Does nothing if the job comes from the resource and nothing has been pushed yet.
     ///
     /// # Errors
     ///
-    /// When the gateway does not confirm the deletion.
+    /// Returns an error if the gateway does not confirm the deletion.
     pub async fn delete(&self) -> Result<(), ExportError> {
         let Some(uri) = self.url.lock().unpoisoned().clone() else { return Ok(()) };
         let mut request = Request::new(Bytes::new());
@@ -69,7 +70,7 @@ impl PushgatewayGroup {
     }
 }
 
-/// Without the query of the URL, which may hold a token.
+/// Leaves out the query of the URL, which may contain a token.
 impl fmt::Debug for PushgatewayGroup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = self.url.lock().unpoisoned().as_ref().map(|it| url::shown(&it.to_string()));
@@ -77,7 +78,7 @@ impl fmt::Debug for PushgatewayGroup {
     }
 }
 
-/// Returns the URL of the group of `job` with these labels, at the gateway with this address.
+/// Returns the URL of the group with this job and these labels at `gateway`, or `None` if it is not a valid URL.
 pub(crate) fn group_url(gateway: &Uri, job: &str, labels: &[(String, String)]) -> Option<Uri> {
     let mut path = "/metrics".to_owned();
     for (name, value) in
@@ -85,7 +86,7 @@ pub(crate) fn group_url(gateway: &Uri, job: &str, labels: &[(String, String)]) -
     {
         path += "/";
         path += name;
-        // Servers and proxies change paths with dots, and decode what is escaped too early.
+        // Use base64, because servers and proxies rewrite paths with dots, and decode percent-escapes too early.
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.~".contains(c);
         if value.chars().all(is_plain) && !value.chars().all(|c| c == '.') {
             path += "/";
@@ -93,40 +94,40 @@ pub(crate) fn group_url(gateway: &Uri, job: &str, labels: &[(String, String)]) -
         } else {
             path += "@base64/";
             path += &URL_SAFE_NO_PAD.encode(value);
-            // Nothing would not be a part of a path.
+            // An empty segment would not be part of the path.
             path += if value.is_empty() { "=" } else { "" };
         }
     }
     url::append(gateway, &path).parse().ok()
 }
 
-/// Returns why no group can have a label of this name.
+/// Returns why a group cannot have a label with this name, or `None` if it can.
 pub(crate) fn label_problem(name: &str) -> Option<String> {
     let is_letter = |c: char| c.is_ascii_alphabetic() || c == '_';
     let is_legal =
         name.starts_with(is_letter) && name.chars().all(|c| is_letter(c) || c.is_ascii_digit());
     let problem = match name {
-        _ if !is_legal => "is no name of a label; write letters, digits and `_`",
-        "job" => "is the job, which has a setting of its own",
+        _ if !is_legal => "is not a valid label name; write letters, digits and `_`",
+        "job" => "is set by a separate setting for the job",
         "le" | "quantile" => {
-            "is a label of the buckets and quantiles of metrics; choose another name"
+            "is reserved for the buckets and quantiles of metrics; choose another name"
         }
         _ if name.starts_with("__") => {
             "is reserved by Prometheus; choose a name that does not begin with `__`"
         }
         _ if name.starts_with("otel_scope_") => {
-            "is a label of the scopes of metrics; choose a name that does not begin with `otel_scope_`"
+            "is reserved for the scopes of metrics; choose a name that does not begin with `otel_scope_`"
         }
         _ => return None,
     };
     Some(format!("label `{name}` {problem}"))
 }
 
-/// Returns why these cannot be the labels of a group.
+/// Returns why these cannot be the labels of a group, or `None` if they can.
 pub(crate) fn labels_problem(labels: &[(String, String)]) -> Option<String> {
     labels.iter().enumerate().find_map(|(at, (name, _))| {
         let is_twice = labels[..at].iter().any(|(other, _)| other == name);
-        let twice = is_twice.then(|| format!("label `{name}` stands there twice; keep one"));
+        let twice = is_twice.then(|| format!("label `{name}` occurs twice; remove one"));
         label_problem(name).or(twice)
     })
 }
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_no_path_holds_are_encoded() {
+    fn values_that_a_path_cannot_contain_are_encoded() {
         for (job, labels, expected) in [
             ("shop", &[][..], "job/shop"),
             (
@@ -153,7 +154,7 @@ mod tests {
                 &[("instance", "10.0.0.1")],
                 "job/nightly-import_2.0~/instance/10.0.0.1",
             ),
-            // The examples of the documentation.
+            // The examples from the documentation.
             (
                 "directory_cleaner",
                 &[("path", "/var/tmp")],
@@ -172,22 +173,19 @@ mod tests {
     #[test]
     fn labels_that_would_be_lost_or_refused_are_problems() {
         for (name, problem) in [
-            ("a-b", "is no name of a label"),
-            ("", "is no name of a label"),
-            ("9", "is no name of a label"),
-            ("job", "is the job"),
-            ("le", "is a label of the buckets"),
-            ("__x", "is reserved"),
-            ("otel_scope_name", "is a label of the scopes"),
+            ("a-b", "is not a valid label name"),
+            ("", "is not a valid label name"),
+            ("9", "is not a valid label name"),
+            ("job", "is set by a separate setting"),
+            ("le", "is reserved for the buckets"),
+            ("__x", "is reserved by Prometheus"),
+            ("otel_scope_name", "is reserved for the scopes"),
         ] {
             let found = label_problem(name).unwrap_or_else(|| panic!("{name}"));
             assert!(found.starts_with(&format!("label `{name}` {problem}")), "{found}");
         }
         assert_eq!(label_problem("instance"), None);
         let twice = [("a".to_owned(), "1".to_owned()), ("a".to_owned(), "2".to_owned())];
-        assert_eq!(
-            labels_problem(&twice).as_deref(),
-            Some("label `a` stands there twice; keep one")
-        );
+        assert_eq!(labels_problem(&twice).as_deref(), Some("label `a` occurs twice; remove one"));
     }
 }

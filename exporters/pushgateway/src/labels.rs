@@ -1,4 +1,4 @@
-//! Labels of series that the gateway would overwrite with those of the group.
+//! Renames labels of series that the gateway would overwrite with labels of the group.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -7,8 +7,9 @@ use meterkit_core::{Attributes, Data, ScopeMetrics};
 use meterkit_pipeline::Snapshot;
 use meterkit_prometheus::{FamilyType, Names};
 
-/// Returns `snapshot` with other keys for the attributes whose labels are those of a group: as in a scrape, they become
-/// `exported_job`, for example. The gateway overwrites the labels otherwise, and refuses series that become equal by it.
+/// Returns `snapshot` with other keys for attributes whose labels the group has too: as in a scrape, `job` becomes
+/// `exported_job`, for example. Otherwise the gateway would overwrite these labels, and refuse series that become
+/// equal.
 pub(crate) fn without_group_labels(mut snapshot: Snapshot, group: &[String]) -> Snapshot {
     let is_taken =
         |attributes: &Attributes| attributes.iter().any(|(key, _)| label(key, group).is_some());
@@ -28,7 +29,7 @@ pub(crate) fn without_group_labels(mut snapshot: Snapshot, group: &[String]) -> 
     snapshot
 }
 
-/// Returns the label of a key, if the group has it.
+/// Returns the label of a key if the group has a label with this name.
 fn label<'k>(key: &'k str, group: &[String]) -> Option<Cow<'k, str>> {
     let label = Names::default().series_label(key, FamilyType::Gauge);
     group.iter().any(|taken| *taken == *label).then_some(label)
@@ -60,7 +61,7 @@ fn renamed(attributes: &Attributes, group: &[String]) -> Attributes {
         return attributes.clone();
     }
     Attributes::from_pairs(attributes.iter().map(|(key, value)| {
-        // With a dot, so that it is no key that is there already. Values of labels that become equal are joined.
+        // The dot avoids a conflict with an existing key. If labels become equal, their values are joined.
         let label = label(key, group);
         let key = label.map_or_else(|| key.to_owned(), |label| format!("exported.{label}"));
         (key.into(), value.into())
@@ -79,7 +80,7 @@ mod tests {
 
     use super::*;
 
-    /// A metric of each kind, whose series have the label `job`.
+    /// Returns a metric of each kind, whose series have the label `job`.
     fn all_kinds() -> Vec<ScopeMetrics> {
         let (series, start, count, sum) = (SeriesId::new(), UNIX_EPOCH, 1, 1.0);
         let attributes = Attributes::from_pairs([("job".into(), "mine".into())]);

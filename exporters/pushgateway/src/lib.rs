@@ -1,9 +1,9 @@
-//! The push gateway target of `meterkit`: pushes metrics of jobs to Prometheus' Pushgateway, which keeps them for Prometheus
-//! to scrape after the job has ended.
+//! The push gateway target of `meterkit`: pushes the metrics of jobs to Prometheus' Pushgateway, which keeps them so
+//! that Prometheus can scrape them after the job has ended.
 //!
 //! - [`PushgatewayConfig`] holds the settings of `OTEL_METRICS_EXPORTER=pushgateway`: the address, the group, the
 //!   [`PushMethod`] and the [`PushFormat`].
-//! - [`PushgatewayTarget`] pushes each snapshot, and [`PushgatewayGroup`] deletes what was pushed.
+//! - [`PushgatewayTarget`] pushes each snapshot, and [`PushgatewayGroup`] deletes the pushed metrics.
 //!
 //! # Features
 //!

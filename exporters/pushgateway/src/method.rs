@@ -1,17 +1,17 @@
-//! What becomes of metrics that a group already has.
+//! The HTTP method of pushes, which decides which metrics of the group are replaced.
 
 use http::Method;
 use meterkit_settings::words;
 
-/// What becomes of the metrics that the group already has: `METERKIT_PUSHGATEWAY_METHOD`.
+/// Which metrics of the group a push replaces: `METERKIT_PUSHGATEWAY_METHOD`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PushMethod {
     /// `put`: a push replaces all metrics of the group.
     #[default]
     Put,
-    /// `post`: a push replaces those metrics of the group that have a name of a pushed one. Others stay, among them those
-    /// of other processes that push to the group.
+    /// `post`: a push replaces only the metrics of the group with the same names as pushed ones. Other metrics stay,
+    /// including those of other processes that push to the group.
     Post,
 }
 

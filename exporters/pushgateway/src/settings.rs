@@ -1,4 +1,4 @@
-//! What an operator can set of a target of the push gateway.
+//! The operator's settings of a push gateway target.
 
 use std::error::Error;
 use std::time::Duration;
@@ -85,7 +85,7 @@ settings! {
 
 const INTERVAL: Setting<Duration> = export_interval("METERKIT_PUSHGATEWAY_INTERVAL", "pushgateway");
 
-/// The target as `OTEL_METRICS_EXPORTER` selects it.
+/// The declaration of the target, which `OTEL_METRICS_EXPORTER` selects by name.
 pub const TARGET: TargetDeclaration<Box<dyn IntoTarget>> = TargetDeclaration {
     name: "pushgateway",
     settings: SETTINGS,
@@ -136,8 +136,9 @@ fn grouping(text: &str) -> Result<Vec<(String, String)>, String> {
 }
 
 impl PushgatewayConfig {
-    /// Reads the variables `METERKIT_PUSHGATEWAY_*`: the address of the gateway, the job and further labels of the group,
-    /// the method, credentials and the transport; `None` if there are problems, such as an address that is missing.
+    /// Reads the variables `METERKIT_PUSHGATEWAY_*`: the address of the gateway, the job and further labels of the
+    /// group, the method, the format, the credentials and the transport. Returns `None` if there are problems, such as
+    /// a missing address.
     pub fn read(reader: &Reader<'_>) -> Option<Self> {
         let [name, password] = [&USERNAME, &PASSWORD].map(|setting| reader.name(setting));
         let credentials = format!("write them into {name} and {password}");

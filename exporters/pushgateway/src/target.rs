@@ -1,4 +1,4 @@
-//! The target of the push gateway.
+//! The push gateway target.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -23,14 +23,14 @@ use crate::settings::TRANSPORT;
 /// Pushes snapshots to Prometheus' Pushgateway, in Prometheus' text format or in protobuf:
 /// `OTEL_METRICS_EXPORTER=pushgateway`.
 ///
-/// - A push has all metrics of the process, with the totals since its start. Of a push that fails, nothing is lost: the
-///   next one has all of it. The last one is made when the pipeline shuts down.
-/// - The gateway adds the labels of the group to each metric. Attributes that become one of these labels, `job` or
-///   `instance` are called `exported_job` and so on, as in a scrape.
-/// - Metrics have no timestamps, which gateways refuse. When the gateway was pushed to is in its metric
-///   `push_time_seconds`.
-/// - A gateway refuses all metrics of a push if one of them is inconsistent with what it has. What it says is logged and
-///   in `health()`, until a push succeeds.
+/// - A push contains all metrics of the process, with cumulative values since its start. If a push fails, nothing is
+///   lost, because the next push contains everything. The last push happens when the pipeline shuts down.
+/// - The gateway adds the labels of the group to each metric. Attributes that would become one of these labels, `job`
+///   or `instance` are renamed to `exported_job` and so on, as in a scrape.
+/// - Metrics have no timestamps, because gateways refuse them. The gateway's metric `push_time_seconds` contains the
+///   time of the last push.
+/// - A gateway refuses all metrics of a push if one of them is inconsistent with the metrics that the gateway has. Its
+///   message is logged and shown in `health()` until a push succeeds.
 /// - The group stays on the gateway when the process ends, unless
 ///   [`with_delete_on_shutdown`](PushgatewayConfig::with_delete_on_shutdown) is set or [`PushgatewayGroup::delete`] is
 ///   called.
@@ -39,17 +39,17 @@ pub struct PushgatewayTarget {
     config: PushgatewayConfig,
     group: PushgatewayGroup,
     compression: Compression,
-    /// The labels that the gateway adds.
+    /// The names of the labels that the gateway adds.
     labels: Vec<String>,
 }
 
 impl PushgatewayTarget {
-    /// Returns a target with these settings. Nothing is sent yet.
+    /// Creates a target with these settings. Nothing is sent yet.
     ///
     /// # Errors
     ///
-    /// When it could never push: encryption or a compression that is not built in or not supported, certificates that
-    /// cannot be used, credentials that no header can hold.
+    /// Returns an error if the target could never push: TLS or the compression is not compiled in, the gateway does not
+    /// support the compression, the certificates cannot be used, or a header cannot contain the credentials.
     pub fn new(config: PushgatewayConfig) -> Result<Self, BuildError> {
         let compression = config.transport.compression().unwrap_or_default();
         if compression == Compression::Zstd {
@@ -73,12 +73,13 @@ impl PushgatewayTarget {
         Ok(Self { config, group, compression, labels })
     }
 
-    /// Returns its settings.
+    /// Returns the settings.
     pub fn config(&self) -> &PushgatewayConfig {
         &self.config
     }
 
-    /// Returns the group that it pushes to, to keep when the target is handed to the pipeline.
+    /// Returns a handle to the group that the target pushes to. It stays usable after the target is handed to the
+    /// pipeline.
     pub fn group(&self) -> PushgatewayGroup {
         self.group.clone()
     }
@@ -86,10 +87,10 @@ impl PushgatewayTarget {
     async fn push(&self, snapshot: &Snapshot) -> Result<(), ExportError> {
         let uri = self.url(snapshot)?;
         *self.group.url.lock().unpoisoned() = Some(uri.clone());
-        // Points share their attributes with those of the pipeline.
+        // Cheap: the points share their attributes with the original snapshot.
         let (snapshot, labels) = (snapshot.clone(), self.labels.clone());
         let (format, compression) = (self.config.format, self.compression);
-        // On a thread where that holds up no other target.
+        // Use a blocking thread, so that encoding does not delay other targets.
         let body = spawn_blocking(move || {
             let snapshot = Arc::new(without_group_labels(snapshot, &labels));
             let names = Names::default();
@@ -111,13 +112,13 @@ impl PushgatewayTarget {
         self.group.send(request).await
     }
 
-    /// Returns the URL of the group, whose job the resource may name.
+    /// Returns the URL of the group. The job comes from the settings or from the resource.
     fn url(&self, snapshot: &Snapshot) -> Result<Uri, ExportError> {
         let service = || snapshot.resource.get("service.name").map(|value| value.to_string());
         let job = self.config.job.clone().or_else(service).filter(|job| !job.is_empty());
         let job = job.unwrap_or_else(|| UNKNOWN.to_owned());
         group_url(&self.config.url, &job, &self.config.grouping)
-            .ok_or_else(|| ExportError::permanent(format!("job `{job}` makes no URL")))
+            .ok_or_else(|| ExportError::permanent(format!("no valid URL for the job `{job}`")))
     }
 }
 
@@ -174,7 +175,7 @@ impl Target for PushgatewayTarget {
     }
 }
 
-/// The job of a process that nothing names, as OpenTelemetry calls its service.
+/// The default job, which is OpenTelemetry's default for `service.name`.
 const UNKNOWN: &str = "unknown_service";
 
 const PRODUCT: &str = concat!("meterkit-pushgateway/", env!("CARGO_PKG_VERSION"));

@@ -1,4 +1,4 @@
-//! Gateways that do not take a push.
+//! Gateways that do not accept a push.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ async fn a_gateway_that_is_not_there_or_breaks_off_may_come_back() {
     receiver.stop().await;
     let outcome = target.export(&snapshot(3, &[(&[], 3)])).await;
     assert!(matches!(outcome, Err(ExportError::Retryable { .. })), "{outcome:?}");
-    // Nobody waits for it at the end.
+    // The shutdown does not wait for the gateway.
     target.shutdown().await;
 }
 

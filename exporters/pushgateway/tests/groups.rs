@@ -1,4 +1,4 @@
-//! Which group is pushed to, and how it is deleted.
+//! The group that metrics are pushed to, and its deletion.
 
 use http::Method;
 use meterkit_core::{Attributes, Registry};

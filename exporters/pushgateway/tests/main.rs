@@ -1,4 +1,4 @@
-//! All integration tests of this crate in one binary, which links once.
+//! All integration tests of this crate in one binary, so that only one has to be linked.
 
 mod failures;
 mod groups;

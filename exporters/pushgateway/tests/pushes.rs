@@ -1,4 +1,4 @@
-//! What pushes say: method, path, headers and metrics.
+//! The content of pushes: method, path, headers and metrics.
 
 use http::Method;
 use meterkit_fakes::pushgateway::Receiver;
@@ -80,7 +80,7 @@ async fn a_push_in_protobuf_says_so_and_has_each_family_behind_its_length() {
     let mut families = &*arrival.plain;
     let mut names = Vec::new();
     while let Some((length, rest)) = families.split_first() {
-        // Short families: the length is one byte, and the first field is the name.
+        // In short families, the length is one byte and the first field is the name.
         let (family, rest) = rest.split_at(usize::from(*length));
         assert_eq!(family[0], 0x0a);
         let name = &family[2..2 + usize::from(family[1])];
@@ -108,7 +108,7 @@ async fn labels_that_the_gateway_adds_are_renamed_on_series() {
         (of(&[("job", "mine")]), r#"exported_job="mine",otel_scope_name="job""#),
         (of(&[("instance", "mine")]), r#"exported_instance="mine",otel_scope_name="job""#),
         (of(&[("region", "mine")]), r#"exported_region="mine",otel_scope_name="job""#),
-        // What becomes the same label as one of the group is renamed, too.
+        // Keys that become a label of the group only after translation are renamed too.
         (of(&[("re.gion", "mine")]), r#"exported_re_gion="mine",otel_scope_name="job""#),
         (of(&[("job", "1"), ("exported_job", "2")]), r#"exported_job="1;2",otel_scope_name="job""#),
         (of(&[("zone", "mine")]), r#"zone="mine",otel_scope_name="job""#),

@@ -12,7 +12,7 @@ use meterkit_pipeline::Snapshot;
 use meterkit_pushgateway::{PushgatewayConfig, PushgatewayTarget};
 use opentelemetry::InstrumentationScope;
 
-/// Names and values of attributes.
+/// The names and values of attributes.
 pub(crate) type Pairs<'a> = &'a [(&'static str, &'static str)];
 
 pub(crate) fn attributes(pairs: Pairs<'_>) -> Attributes {
@@ -20,17 +20,18 @@ pub(crate) fn attributes(pairs: Pairs<'_>) -> Attributes {
     Attributes::from_pairs(pairs.iter().map(|(name, text)| ((*name).into(), value(text))))
 }
 
-/// Settings for `receiver`.
+/// Returns settings for `receiver`.
 pub(crate) fn config(receiver: &Receiver) -> PushgatewayConfig {
     PushgatewayConfig::new(&receiver.url()).expect("a URL")
 }
 
-/// A target that pushes to `receiver`.
+/// Returns a target that pushes to `receiver`.
 pub(crate) fn target(receiver: &Receiver) -> PushgatewayTarget {
     PushgatewayTarget::new(config(receiver)).expect("a target")
 }
 
-/// A counter `rows` with a series for each of these labels and values, of the service `import`.
+/// Returns a snapshot of the service `import` with a counter `rows`, which has a series for each of these labels and
+/// values.
 pub(crate) fn snapshot(second: u64, series: &[(Pairs<'_>, u64)]) -> Snapshot {
     let point = |(labels, value): &(Pairs<'_>, u64)| NumberPoint {
         series: SeriesId::new(),

@@ -1,4 +1,4 @@
-//! What holds for every setting of the target.
+//! Tests of every setting of the target.
 
 use meterkit_fakes::settings_table::{Row, Table, Variables, certificate_rows};
 
@@ -12,7 +12,7 @@ const ROWS: &[Row] = &[
         .valid(&[("https://Gateway:9091/prefix", "Gateway:9091/prefix")])
         .invalid(&[
             ("gateway:9091", "has no scheme"),
-            ("http://gateway:9091/metrics/job/x", "names the path `/metrics`"),
+            ("http://gateway:9091/metrics/job/x", "contains the path `/metrics`"),
             ("http://me:hunter2@gateway", "holds credentials; write them into "),
         ]),
     Row::new("METERKIT_PUSHGATEWAY_JOB")
@@ -25,10 +25,10 @@ const ROWS: &[Row] = &[
             ("Zone=eu", r#"[("Zone", "eu")]"#),
         ])
         .invalid(&[
-            ("job=x", "label `job` is the job"),
-            ("a-b=x", "is no name of a label"),
+            ("job=x", "label `job` is set by a separate setting"),
+            ("a-b=x", "is not a valid label name"),
             ("instance", "is not `key=value`"),
-            ("a=1,a=2", "stands there twice"),
+            ("a=1,a=2", "occurs twice"),
         ]),
     Row::new("METERKIT_PUSHGATEWAY_METHOD")
         .beside(TO_GATEWAY)
