@@ -18,17 +18,20 @@ settings! {
     REGION: String = Setting::new("METERKIT_CLOUDWATCH_REGION", ValueType::Text, region)
         .or(&["AWS_REGION", "AWS_DEFAULT_REGION"])
         .key("region")
-        .meaning("the region of AWS, as in `eu-west-1`");
+        .meaning("the AWS region, such as `eu-west-1`");
 
     ENDPOINT: String = url("METERKIT_CLOUDWATCH_ENDPOINT")
         .key("endpoint")
         .by_default("`https://monitoring.<region>.amazonaws.com/v1/metrics`")
-        .meaning("where to send to, with its path");
+        .meaning("the URL to send to, including the path");
 
     TEMPORALITY: TemporalityPreference = word("METERKIT_CLOUDWATCH_TEMPORALITY_PREFERENCE")
         .key("temporality_preference")
         .by_default("`cumulative`")
-        .meaning("whether counters and histograms are totals or deltas; with `lowmemory`, only those that are not observable are deltas");
+        .meaning(
+            "whether counters and histograms are cumulative or deltas; with `lowmemory`, they are deltas except \
+             for observable counters",
+        );
 
     COMPRESSION: Compression =
         transport::compression_of("METERKIT_CLOUDWATCH_COMPRESSION", &["gzip", "none"])

@@ -25,18 +25,21 @@ settings! {
     QUOTA_PROJECT: String = Setting::new("METERKIT_GCP_QUOTA_PROJECT", ValueType::Text, project)
         .or(&["GOOGLE_CLOUD_QUOTA_PROJECT"])
         .key("quota_project")
-        .by_default("the one that a user's login names")
+        .by_default("the project in a user's login")
         .meaning("the id of the project that is billed for requests");
 
     ENDPOINT: String = url("METERKIT_GCP_ENDPOINT")
         .key("endpoint")
         .by_default("`https://telemetry.googleapis.com/v1/metrics`")
-        .meaning("where to send to, with its path");
+        .meaning("the URL to send to, including the path");
 
     TEMPORALITY: TemporalityPreference = word("METERKIT_GCP_TEMPORALITY_PREFERENCE")
         .key("temporality_preference")
         .by_default("`cumulative`")
-        .meaning("whether counters and histograms are totals or deltas; with `lowmemory`, only those that are not observable are deltas");
+        .meaning(
+            "whether counters and histograms are cumulative or deltas; with `lowmemory`, they are deltas except \
+             for observable counters",
+        );
 
     COMPRESSION: Compression =
         transport::compression_of("METERKIT_GCP_COMPRESSION", &["gzip", "none"])

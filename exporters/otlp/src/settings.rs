@@ -27,12 +27,14 @@ settings! {
         .or(&["OTEL_EXPORTER_OTLP_ENDPOINT"])
         .key("endpoint")
         .by_default("`http://localhost:4318/v1/metrics`, or `http://localhost:4317` for gRPC")
-        .meaning("where to send to; over HTTP, `/v1/metrics` is added to the second one");
+        .meaning(
+            "the URL to send to; over HTTP, `/v1/metrics` is appended to `OTEL_EXPORTER_OTLP_ENDPOINT`",
+        );
 
     PROTOCOL: Protocol = word("OTEL_EXPORTER_OTLP_METRICS_PROTOCOL")
         .or(&["OTEL_EXPORTER_OTLP_PROTOCOL"])
         .by_default("`http/protobuf`")
-        .meaning("how to send");
+        .meaning("the protocol and encoding of requests");
 
     HEADERS: Headers =
         Setting::new("OTEL_EXPORTER_OTLP_METRICS_HEADERS", ValueType::Pairs, Headers::parse)
@@ -55,7 +57,7 @@ settings! {
         .or(&["OTEL_EXPORTER_OTLP_INSECURE"])
         .key("tls.insecure")
         .by_default("`false`")
-        .meaning("for gRPC, whether an endpoint without scheme is one without TLS");
+        .meaning("for gRPC, whether an endpoint without a scheme is used without TLS");
 
     CERTIFICATE: String = transport::certificate("OTEL_EXPORTER_OTLP_METRICS_CERTIFICATE")
         .or(&["OTEL_EXPORTER_OTLP_CERTIFICATE"]);
@@ -77,7 +79,10 @@ settings! {
             .key("temporality_preference")
             .lenient()
             .by_default("`cumulative`")
-            .meaning("whether counters and histograms are totals or deltas; with `lowmemory`, only those that are not observable are deltas");
+            .meaning(
+                "whether counters and histograms are cumulative or deltas; with `lowmemory`, they are deltas except \
+                 for observable counters",
+            );
 }
 
 const INTERVAL: Setting<Duration> = export_interval("METERKIT_OTLP_INTERVAL", "otlp");

@@ -24,68 +24,75 @@ settings! {
 
     HOST: String = host("OTEL_EXPORTER_PROMETHEUS_HOST")
         .by_default("`localhost`")
-        .meaning("where to listen");
+        .meaning("the host name or address to listen on");
 
     PORT: u16 = port("OTEL_EXPORTER_PROMETHEUS_PORT")
         .by_default("`9464`")
-        .meaning("where to listen");
+        .meaning("the port to listen on");
 
     TRANSLATION: Translation =
         Setting::new("METERKIT_PROMETHEUS_TRANSLATION", TRANSLATIONS, translation)
             .by_default("`underscore_escaping_with_suffixes`")
             .meaning(
-                "how names become those of Prometheus: with or without units and `_total`; with `_`, or with all \
-                 characters for scrapers that ask for them",
+                "how OpenTelemetry names are translated to Prometheus names: with or without suffixes for units and \
+                 `_total`, and with `_` in place of other characters, or with all characters for scrapers that ask for \
+                 them",
             );
 
     USERNAME: String = username("METERKIT_PROMETHEUS_USERNAME")
         .beside_file()
-        .meaning("the name that scrapers have to show, by HTTP Basic authentication; without, everybody may scrape");
+        .meaning(
+            "the user name that scrapers must send (HTTP Basic authentication); without a user name or token, \
+             anyone may scrape",
+        );
 
     PASSWORD: String = password("METERKIT_PROMETHEUS_PASSWORD")
         .beside_file()
-        .meaning("the password that goes with it");
+        .meaning("the password that scrapers must send with the user name");
 
     BEARER_TOKEN: String = token("METERKIT_PROMETHEUS_BEARER_TOKEN")
         .beside_file()
-        .meaning("a token that scrapers have to show, instead of name and password");
+        .meaning("the token that scrapers must send instead of a user name and password");
 
     TLS_CERTIFICATE: String = file("METERKIT_PROMETHEUS_TLS_CERTIFICATE").beside_file().meaning(
-        "the certificate of the endpoint with its chain, in PEM; HTTPS then, with feature `prometheus-tls`",
+        "the certificate of the endpoint with its chain, in PEM; enables HTTPS, which requires the feature \
+         `prometheus-tls`",
     );
 
     TLS_KEY: String = file("METERKIT_PROMETHEUS_TLS_KEY")
         .beside_file()
-        .meaning("the private key of that certificate, in PEM");
+        .meaning("the private key of the certificate, in PEM");
 
     TLS_CLIENT_CA: String = file("METERKIT_PROMETHEUS_TLS_CLIENT_CA")
         .beside_file()
-        .meaning("certificates in PEM that those of scrapers are checked against; without, scrapers need none");
+        .meaning(
+            "the authorities of the certificates of scrapers, in PEM; if unset, scrapers need no certificate",
+        );
 
     ALLOWED_HOSTS: Vec<String> =
         Setting::new("METERKIT_PROMETHEUS_ALLOWED_HOSTS", ValueType::Hosts, hosts::parse)
             .beside_file()
             .meaning(
-                "further host names under which scrapers may ask; without, an endpoint on `localhost` answers for \
-                 that host only, and others for every host",
+                "further host names that scrapers may use; if unset, an endpoint on `localhost` answers only requests \
+                 for that host, and other endpoints answer requests for every host",
             );
 
     ALLOWED_NETWORKS: Networks =
         Setting::new("METERKIT_PROMETHEUS_ALLOWED_NETWORKS", ValueType::Networks, Networks::parse)
             .beside_file()
-            .meaning("the networks that scrapers may connect from; without, all of them");
+            .meaning("the networks that scrapers may connect from; if unset, all networks");
 
     PATH: String = Setting::new("METERKIT_PROMETHEUS_PATH", ValueType::UrlPath, path::parse)
         .beside_file()
         .by_default("`/metrics`")
-        .meaning("where metrics are served");
+        .meaning("the path of the metrics");
 
     PAGE: bool = boolean("METERKIT_PROMETHEUS_PAGE")
         .beside_file()
         .by_default("`true`")
         .meaning(
-            "whether `/` shows the metrics and the health of all targets in a browser, and `/metrics.json` has them \
-             as JSON",
+            "whether `/` shows the metrics and the health of all targets in a browser, and `/metrics.json` returns \
+             them as JSON",
         );
 
     UNIT_SUFFIXES: UnitSuffixes =
@@ -93,32 +100,34 @@ settings! {
             .beside_file()
             .by_default("`true`")
             .meaning(
-                "whether names that get suffixes get those of units; with `known`, only of units that \
+                "whether a translation with suffixes appends units to names; with `known`, only units that \
                  `opentelemetry-prometheus` translates",
             );
 
     TOTAL_SUFFIXES: bool = boolean("METERKIT_PROMETHEUS_TOTAL_SUFFIXES")
         .beside_file()
         .by_default("`true`")
-        .meaning("whether names of counters that get suffixes get `_total`");
+        .meaning("whether a translation with suffixes appends `_total` to the names of counters");
 
     SCOPE_INFO: bool = boolean("METERKIT_PROMETHEUS_SCOPE_INFO")
         .by_default("`true`")
-        .meaning("whether series have the labels `otel_scope_*`");
+        .meaning("whether series have `otel_scope_*` labels");
 
     TARGET_INFO: bool = boolean("METERKIT_PROMETHEUS_TARGET_INFO")
         .by_default("`true`")
-        .meaning("whether the resource is the metric `target_info`");
+        .meaning("whether the resource is exposed as the metric `target_info`");
 
     SELF_METRICS: bool = boolean("METERKIT_PROMETHEUS_SELF_METRICS")
         .beside_file()
         .by_default("`true`")
-        .meaning("whether scrapes have the metrics of the library itself, of the scope `meterkit`");
+        .meaning(
+            "whether scrapes contain the library's own metrics, which have the scope `meterkit`",
+        );
 
     START_TIMES: bool = boolean("METERKIT_PROMETHEUS_START_TIMES")
         .beside_file()
         .by_default("`true`")
-        .meaning("whether OpenMetrics and protobuf tell when a series began to count");
+        .meaning("whether OpenMetrics and protobuf contain the start times of series");
 
     RESOURCE_CONSTANT_LABELS: KeyFilter = Setting::new(
         "METERKIT_PROMETHEUS_RESOURCE_CONSTANT_LABELS",
@@ -126,7 +135,7 @@ settings! {
         |text| KeyFilter::parse(text).ok_or_else(|| format!("write {}", ValueType::NamePatterns)),
     )
     .by_default("none")
-    .meaning("the attributes of the resource that all series have as labels");
+    .meaning("the resource attributes that become labels of every series");
 }
 
 /// OpenTelemetry's own spelling, `NoTranslation`, is read too.

@@ -40,12 +40,16 @@ settings! {
     METHOD: PushMethod = word("METERKIT_PUSHGATEWAY_METHOD")
         .key("method")
         .by_default("`put`")
-        .meaning("whether a push replaces all metrics of the group, or those with the same names");
+        .meaning(
+            "whether a push replaces all metrics of the group, or only those with the same names",
+        );
 
     FORMAT: PushFormat = word("METERKIT_PUSHGATEWAY_FORMAT")
         .key("format")
         .by_default("`text`")
-        .meaning("the format of pushes; in `protobuf`, exponential histograms are native ones");
+        .meaning(
+            "the format of pushes; with `protobuf`, exponential histograms are sent as native histograms",
+        );
 
     DELETE_ON_SHUTDOWN: bool = boolean("METERKIT_PUSHGATEWAY_DELETE_ON_SHUTDOWN")
         .key("delete_on_shutdown")
@@ -54,15 +58,15 @@ settings! {
 
     USERNAME: String = username("METERKIT_PUSHGATEWAY_USERNAME")
         .key("username")
-        .meaning("who pushes");
+        .meaning("the user name for HTTP Basic authentication");
 
     PASSWORD: String = password("METERKIT_PUSHGATEWAY_PASSWORD")
         .key("password")
-        .meaning("the password of who pushes");
+        .meaning("the password for HTTP Basic authentication");
 
     BEARER_TOKEN: String = token("METERKIT_PUSHGATEWAY_BEARER_TOKEN")
         .key("bearer_token")
-        .meaning("a token, instead of name and password");
+        .meaning("the bearer token, instead of a user name and password");
 
     COMPRESSION: Compression =
         transport::compression_of("METERKIT_PUSHGATEWAY_COMPRESSION", &["gzip", "none"])
