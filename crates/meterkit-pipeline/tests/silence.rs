@@ -221,7 +221,7 @@ fn a_service_may_end_when_it_serves_nothing_or_is_told_to() {
 fn an_endpoint_that_cannot_answer_fails_until_it_does() {
     let pipeline = builder().start().unwrap();
     let endpoint = pipeline.source().endpoint("prometheus", "a_type", "http://localhost/metrics");
-    endpoint.failed("it could not accept a connection: too many open files");
+    endpoint.failed("the endpoint could not accept a connection: too many open files");
     assert_eq!(
         (only(&pipeline).consecutive_failures, pipeline.health().is_delivering()),
         (1, false)

@@ -317,12 +317,12 @@ fn a_scrape_endpoint_logs_that_it_cannot_answer_and_that_it_can_again() {
     text.take();
     endpoint.answered(1, Duration::ZERO);
     for _ in 0..3 {
-        endpoint.failed("it could not accept a connection: too many open files");
+        endpoint.failed("the endpoint could not accept a connection: too many open files");
     }
     (0..3).for_each(|_| endpoint.answered(1, Duration::ZERO));
     let expected = [
         r#" INFO metrics target is live exporter="prometheus/0" endpoint="http://localhost:9464/metrics""#,
-        r#" WARN scrape failed: it could not accept a connection: too many open files exporter="prometheus/0" endpoint="http://localhost:9464/metrics" error.type=_OTHER"#,
+        r#" WARN scrape failed: the endpoint could not accept a connection: too many open files exporter="prometheus/0" endpoint="http://localhost:9464/metrics" error.type=_OTHER"#,
         r#" INFO scrape works again after …: 3 attempts failed; no values were lost exporter="prometheus/0" endpoint="http://localhost:9464/metrics" failed_attempts=3 lost_values=0"#,
     ];
     assert_eq!(text.take(), expected);

@@ -39,7 +39,7 @@ impl BoundServer {
         }
         let (address, path) = (self.address(), self.path().to_owned());
         let registry = Registry::new();
-        let pipeline = Pipeline::builder(registry).expect("nothing else collects from it");
+        let pipeline = Pipeline::builder(registry).expect("a new registry has no other pipeline");
         let pipeline = pipeline.service(|source, stop| self.serve(source, stop)).start();
         let pipeline = pipeline.map_err(|error| ExportError::permanent(error.to_string()))?;
         let answer = timeout(PATIENCE, scrape(address, &path)).await;

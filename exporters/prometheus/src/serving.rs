@@ -70,7 +70,7 @@ impl Acceptor {
                 }
                 Err(error) => {
                     // Most likely, the process has run out of file descriptors.
-                    endpoint.failed(format!("it could not accept a connection: {error}"));
+                    endpoint.failed(format!("the endpoint could not accept a connection: {error}"));
                     if self.places.free_one() {
                         // Let the task of the closed connection run, so that it drops the socket.
                         yield_now().await;
