@@ -24,7 +24,7 @@ temperature NaN
 "#;
 
 #[test]
-fn a_right_text_passes_and_is_read() {
+fn a_valid_text_is_accepted_and_read() {
     let text = checked(GOOD);
     assert_eq!(text.value("a_total", &[("k", "v")]), 3.0);
     assert_eq!(text.value("temperature", &[("room", "küche, \"süd\" {1}")]), -1.5e-7);

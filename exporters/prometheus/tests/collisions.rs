@@ -95,7 +95,7 @@ fn histogram(value: f64) -> Data {
 }
 
 #[test]
-fn of_two_types_under_one_name_the_later_is_left_out() {
+fn the_later_of_two_types_with_one_name_is_left_out() {
     let text = text_of(vec![
         scope("a", vec![metric("x.total", "First.", counter(1))]),
         scope("b", vec![metric("x_total", "Second.", gauge(2))]),
@@ -107,7 +107,7 @@ fn of_two_types_under_one_name_the_later_is_left_out() {
 }
 
 #[test]
-fn of_two_descriptions_the_first_counts_and_all_points_stay() {
+fn the_first_of_two_descriptions_is_used_and_all_points_stay() {
     let text = text_of(vec![
         scope("a", vec![metric("x", "", gauge(1))]),
         scope("b", vec![metric("x", "First.", gauge(2))]),
@@ -136,7 +136,7 @@ fn names_of_one_scope_that_become_equal_add_their_equal_series() {
 }
 
 #[test]
-fn scopes_that_prometheus_cannot_tell_apart_give_the_last_value_of_a_gauge() {
+fn the_last_gauge_of_indistinguishable_scopes_is_exported() {
     let with = |key: &'static str, value: u64| {
         let scope = InstrumentationScope::builder("a");
         let scope = scope.with_attributes([KeyValue::new(key, "1")]).build();
@@ -149,7 +149,7 @@ fn scopes_that_prometheus_cannot_tell_apart_give_the_last_value_of_a_gauge() {
 }
 
 #[test]
-fn the_order_in_which_scopes_and_metrics_come_does_not_show() {
+fn the_order_of_scopes_and_metrics_does_not_affect_the_text() {
     let versioned = |version: &'static str| {
         let scope = Arc::new(InstrumentationScope::builder("a").with_version(version).build());
         ScopeMetrics { scope, metrics: vec![metric("x", version, gauge(1))] }
@@ -267,7 +267,7 @@ fn series_that_become_equal_are_found_among_many() {
 }
 
 #[test]
-fn labels_that_the_exposition_has_itself_are_renamed_or_joined() {
+fn labels_that_the_exposition_uses_itself_are_renamed_or_joined() {
     let pairs = [
         ("le", "0.5"),
         ("quantile", "0.9"),
@@ -295,7 +295,7 @@ fn labels_that_the_exposition_has_itself_are_renamed_or_joined() {
 }
 
 #[test]
-fn a_label_that_is_that_of_another_scope_makes_the_same_series() {
+fn a_label_equal_to_that_of_another_scope_makes_the_same_series() {
     let scoped = |version: &'static str, data| {
         let scope = InstrumentationScope::builder("a").with_version(version).build();
         ScopeMetrics { scope: Arc::new(scope), metrics: vec![metric("x", "", data)] }
@@ -310,7 +310,7 @@ fn a_label_that_is_that_of_another_scope_makes_the_same_series() {
 }
 
 #[test]
-fn a_metric_called_target_info_does_not_stand_beside_the_resource() {
+fn a_metric_named_target_info_is_left_out_beside_the_resource() {
     let resource = Attributes::from_pairs([("service.name".into(), "shop".into())]);
     let scopes = vec![scope("a", vec![metric("target.info", "Mine.", gauge(5))])];
     let snapshot = Snapshot::new(resource, SystemTime::UNIX_EPOCH, scopes.clone());

@@ -123,7 +123,7 @@ async fn head_has_the_headers_of_get_also_for_a_long_answer() {
 }
 
 #[tokio::test]
-async fn an_answer_that_nobody_waits_for_counts_for_nothing() {
+async fn an_abandoned_response_is_not_counted() {
     let served = Served::start(&large_registry(), |server| server);
     let mut connection = Connection::open_narrow(served.address).await;
     connection.send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n").await.unwrap();

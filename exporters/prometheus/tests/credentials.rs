@@ -59,7 +59,7 @@ async fn name_and_password_open_the_endpoint() {
 }
 
 #[tokio::test]
-async fn who_shows_none_or_others_is_told_the_same_and_may_try_again() {
+async fn missing_and_wrong_credentials_get_the_same_answer_and_may_be_corrected() {
     let served = start_basic();
     let mut connection = Connection::open(served.address).await;
     let none = ask(&mut connection, "GET", "/metrics", &[]).await;
@@ -76,7 +76,7 @@ async fn who_shows_none_or_others_is_told_the_same_and_may_try_again() {
 }
 
 #[tokio::test]
-async fn two_headers_are_none_whatever_is_in_them() {
+async fn two_authorization_headers_are_refused() {
     let served = start_basic();
     let mut connection = Connection::open(served.address).await;
     for headers in [[RIGHT, WRONG[0]], [WRONG[0], RIGHT], [RIGHT, RIGHT]] {
@@ -104,7 +104,7 @@ async fn head_and_other_methods_ask_for_credentials_first() {
 }
 
 #[tokio::test]
-async fn elsewhere_is_not_found_with_or_without_credentials() {
+async fn other_paths_are_not_found_with_or_without_credentials() {
     let served = start(|server| server.basic_auth("prometheus", "open sesame").page(false));
     let mut connection = Connection::open(served.address).await;
     for headers in [&[][..], &[WRONG[0]], &[RIGHT]] {
@@ -132,7 +132,7 @@ async fn a_token_opens_the_endpoint_and_nothing_else_does() {
 }
 
 #[test]
-fn credentials_that_nobody_could_show_are_an_error_at_the_start() {
+fn credentials_that_no_request_could_carry_are_an_error_at_the_start() {
     let server = || PrometheusServer::new().host("127.0.0.1").port(0);
     for (server, said) in [
         (server().basic_auth("", "hunter2"), "the user name of the scrape endpoint is empty"),
@@ -146,7 +146,7 @@ fn credentials_that_nobody_could_show_are_an_error_at_the_start() {
 }
 
 #[test]
-fn nothing_that_is_shown_of_an_endpoint_has_the_secret() {
+fn no_output_of_an_endpoint_contains_the_secret() {
     let server = PrometheusServer::new().host("127.0.0.1").port(0);
     for server in [server.clone().basic_auth("me", "hunter2"), server.bearer_token("hunter2")] {
         let shown = format!("{server:?} {:?}", server.clone().bind().unwrap());

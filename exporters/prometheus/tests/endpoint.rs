@@ -24,7 +24,7 @@ fn start_with(configure: impl FnOnce(PrometheusServer) -> PrometheusServer) -> S
 }
 
 #[tokio::test]
-async fn get_gives_the_text_with_its_type_and_length() {
+async fn get_returns_the_text_with_its_type_and_length() {
     let served = start();
     let answer = scrape(served.address).await.unwrap();
     assert_eq!(answer.text(), TEXT);
@@ -37,7 +37,7 @@ async fn get_gives_the_text_with_its_type_and_length() {
 }
 
 #[tokio::test]
-async fn head_gives_the_same_headers_and_no_body() {
+async fn head_returns_the_same_headers_and_no_body() {
     let served = start();
     let mut connection = Connection::open(served.address).await;
     let mut get = connection.request("GET", "/metrics").await.unwrap();
@@ -86,7 +86,7 @@ async fn a_query_and_an_absolute_address_are_the_same_page() {
 }
 
 #[tokio::test]
-async fn elsewhere_is_not_found_and_says_where_metrics_are() {
+async fn other_paths_are_not_found_and_the_answer_names_the_right_one() {
     let served = start_with(|server| server.page(false));
     let mut connection = Connection::open(served.address).await;
     for path in ["/", "/metrics/", "//metrics", "/metric", "/METRICS", "/x?/metrics", "/%6detrics"]
@@ -102,7 +102,7 @@ async fn elsewhere_is_not_found_and_says_where_metrics_are() {
 }
 
 #[tokio::test]
-async fn other_methods_are_told_which_ones_are_allowed() {
+async fn the_answer_to_other_methods_names_the_allowed_ones() {
     let served = start();
     for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "BREW"] {
         let mut connection = Connection::open(served.address).await;
@@ -170,7 +170,7 @@ async fn a_request_may_come_byte_by_byte_and_have_any_headers() {
 }
 
 #[tokio::test]
-async fn clients_of_http_1_0_get_their_answer_and_the_end() {
+async fn connections_of_http_1_0_are_closed_after_the_answer() {
     let served = start();
     let mut connection = Connection::open(served.address).await;
     connection.send("GET /metrics HTTP/1.0\r\n\r\n").await.unwrap();
@@ -200,7 +200,7 @@ async fn a_large_text_comes_whole() {
 }
 
 #[tokio::test]
-async fn who_leaves_early_does_not_disturb_others() {
+async fn a_client_that_disconnects_early_does_not_disturb_others() {
     let served = Served::start(&large_registry(), |server| server.max_connections(2));
     for _ in 0..10 {
         let mut connection = Connection::open(served.address).await;
@@ -225,7 +225,7 @@ fn a_port_in_use_is_an_error_that_says_which_and_what_to_set() {
 }
 
 #[test]
-fn a_host_that_is_not_here_is_an_error_that_says_which_and_what_to_set() {
+fn a_host_of_another_machine_is_an_error_that_says_what_to_set() {
     for host in ["no-such-host.invalid", "192.0.2.1", ""] {
         let text = PrometheusServer::new().host(host).port(9464).bind().unwrap_err().to_string();
         assert!(text.contains(&format!("{host}:9464")), "{text}");
@@ -234,7 +234,7 @@ fn a_host_that_is_not_here_is_an_error_that_says_which_and_what_to_set() {
 }
 
 #[test]
-fn any_port_will_do_for_port_0_and_is_told() {
+fn port_0_means_any_free_port_which_is_reported() {
     let bound = PrometheusServer::new().host("localhost").port(0).bind().unwrap();
     assert!(bound.address().ip().is_loopback());
     assert_ne!(bound.address().port(), 0);

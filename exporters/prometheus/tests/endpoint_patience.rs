@@ -24,7 +24,7 @@ fn start(configure: impl FnOnce(PrometheusServer) -> PrometheusServer) -> Served
 }
 
 #[tokio::test]
-async fn who_sends_nothing_is_cut_off() {
+async fn a_client_that_sends_nothing_is_disconnected() {
     let served = start(|server| server.header_timeout(SHORT));
     let begin = Instant::now();
     let mut connection = Connection::open(served.address).await;
@@ -34,7 +34,7 @@ async fn who_sends_nothing_is_cut_off() {
 }
 
 #[tokio::test]
-async fn who_sends_byte_by_byte_without_an_end_is_cut_off() {
+async fn a_client_that_never_finishes_its_request_is_disconnected() {
     let served = start(|server| server.header_timeout(SHORT));
     let begin = Instant::now();
     let mut connection = Connection::open(served.address).await;
@@ -67,7 +67,7 @@ async fn the_next_request_has_as_long_as_the_first_one() {
 }
 
 #[tokio::test]
-async fn an_idle_connection_is_closed_when_its_time_has_come_and_not_before() {
+async fn an_idle_connection_is_closed_after_its_timeout_and_not_before() {
     let idle = Duration::from_secs(3);
     let served = start(|server| server.idle_timeout(idle));
     let mut connection = Connection::open(served.address).await;
@@ -133,7 +133,7 @@ async fn a_client_that_sends_ahead_and_reads_slowly_gets_everything() {
 }
 
 #[tokio::test]
-async fn patience_may_be_endless() {
+async fn timeouts_may_be_endless() {
     let served = start(|server| {
         server
             .header_timeout(Duration::MAX)

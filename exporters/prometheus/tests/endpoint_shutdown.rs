@@ -78,7 +78,7 @@ async fn many_scrapes_at_the_moment_of_shutdown_end_cleanly() {
 }
 
 #[tokio::test]
-async fn idle_and_silent_connections_do_not_hold_it_up() {
+async fn idle_and_silent_connections_do_not_delay_the_shutdown() {
     let registry = Registry::new();
     registry.semconv("s").counter::<u64>("hits").build().unwrap().increment();
     let served = Served::start(&registry, |server| server.header_timeout(LONG).idle_timeout(LONG));
@@ -99,7 +99,7 @@ async fn idle_and_silent_connections_do_not_hold_it_up() {
 }
 
 #[tokio::test]
-async fn a_callback_that_hangs_does_not_hold_it_up() {
+async fn a_callback_that_hangs_does_not_delay_the_shutdown() {
     let registry = Registry::new();
     let (release, hold) = channel::<()>();
     let hold = std::sync::Mutex::new(hold);

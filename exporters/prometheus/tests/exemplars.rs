@@ -57,7 +57,7 @@ fn lines(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn open_metrics_has_them_on_totals_and_on_the_buckets_that_their_values_are_in() {
+fn open_metrics_has_exemplars_on_totals_and_matching_buckets() {
     let all = [exemplar(1, 1.0), exemplar(2, 1.5), exemplar(3, 9.0), exemplar(4, 1.25)];
     let snapshot = snapshot(&all);
     for format in [Format::OpenMetrics, Format::OldOpenMetrics] {
@@ -81,7 +81,7 @@ fn open_metrics_has_them_on_totals_and_on_the_buckets_that_their_values_are_in()
 }
 
 #[test]
-fn the_older_text_formats_have_none() {
+fn the_older_text_formats_have_no_exemplars() {
     let snapshot = snapshot(&[exemplar(1, 1.0)]);
     assert!(lines(&render(&snapshot)).is_empty());
     assert!(lines(&text(&snapshot, Format::QuotedText, Names::default())).is_empty());
@@ -122,7 +122,7 @@ fn measurements_outside_of_spans_have_no_labels() {
 }
 
 #[test]
-fn protobuf_has_them_on_counters_buckets_and_native_histograms() {
+fn protobuf_has_exemplars_on_counters_buckets_and_native_histograms() {
     let all = [exemplar(1, 1.0), exemplar(2, 1.5), exemplar(3, 1.25)];
     let body = render_in(&snapshot(&all), Format::Protobuf, Names::default());
     let families = families(&body);
@@ -146,7 +146,7 @@ fn protobuf_has_them_on_counters_buckets_and_native_histograms() {
 }
 
 #[test]
-fn series_that_become_one_show_the_exemplars_of_all() {
+fn joined_series_show_the_exemplars_of_all() {
     let [first, second] = ["a", "b"].map(|_| number(&[], Value::U64(1)));
     let metrics = vec![
         metric("calls.made", "", "", counter(vec![first.clone()])),

@@ -68,7 +68,7 @@ async fn only_allowed_networks_are_served() {
 }
 
 #[test]
-fn what_cannot_be_allowed_is_an_error_at_the_start_that_names_it() {
+fn malformed_hosts_and_networks_are_errors_at_the_start() {
     let server = || PrometheusServer::new().host("127.0.0.1").port(0);
     for (server, said) in [
         (

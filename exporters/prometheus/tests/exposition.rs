@@ -134,7 +134,7 @@ fn one_of_each_kind_is_written_as_prometheus_expects() {
 }
 
 #[test]
-fn the_order_of_creation_does_not_show() {
+fn the_order_of_creation_does_not_affect_the_text() {
     for turn in 0..ONE_OF_EACH.len() {
         for is_reversed in [false, true] {
             let mut steps = ONE_OF_EACH;
@@ -158,7 +158,7 @@ fn an_empty_registry_is_an_empty_text_and_a_resource_alone_is_target_info() {
 }
 
 #[test]
-fn what_has_no_value_is_not_there_but_counters_begin_at_zero() {
+fn metrics_without_values_are_left_out_but_counters_begin_at_zero() {
     let registry = Registry::new();
     let meter = registry.semconv("s");
     let counter = meter.counter::<u64>("counter").build().unwrap();
@@ -256,7 +256,7 @@ size_bytes_count{http_route="/b",otel_scope_name="s"} 1
 }
 
 #[test]
-fn the_naming_policy_shows_in_the_next_text() {
+fn the_naming_policy_applies_to_the_next_text() {
     let registry = Registry::new();
     registry.scoped("plugin", "mcp-actions").counter::<u64>("runs.total").build().unwrap().add(1);
     let expected = "# TYPE backstage_plugin_mcp_actions_runs_total counter\n\
@@ -271,7 +271,7 @@ fn the_naming_policy_shows_in_the_next_text() {
 }
 
 #[test]
-fn past_the_cardinality_limit_totals_stay_right() {
+fn beyond_the_cardinality_limit_totals_stay_correct() {
     let registry = Registry::new();
     let group = registry.semconv("s").counter_group::<Route, u64>("hits").cardinality_limit(3);
     let group = group.build().unwrap();

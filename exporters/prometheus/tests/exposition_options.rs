@@ -102,7 +102,7 @@ fn resource_attributes_can_be_labels_of_all_series() {
 }
 
 #[test]
-fn suffixes_for_units_and_totals_are_switched_by_themselves() {
+fn suffixes_for_units_and_totals_are_independent_settings() {
     let types = |options: &ExpositionOptions, format| {
         // Checks only OpenMetrics: counters of the text format should end with `_total` too, so a strict reader may
         // reject those that do not.

@@ -154,7 +154,7 @@ fn many(series: u64) -> Arc<Snapshot> {
 }
 
 #[test]
-fn a_body_comes_in_pieces_that_are_the_whole() {
+fn the_pieces_of_a_body_make_up_the_whole() {
     let snapshot = many(20_000);
     for format in Format::ALL {
         let whole = render_in(&snapshot, format, Names::default());
@@ -188,7 +188,7 @@ fn an_exposition_ends_once_and_can_go_to_another_thread() {
 }
 
 #[test]
-fn a_piece_that_is_dropped_leaves_its_memory_to_the_next_one() {
+fn the_memory_of_a_dropped_piece_is_reused() {
     let mut exposition = Exposition::new(many(20_000), Format::Text, Names::default());
     let first = exposition.next().unwrap().as_ptr();
     assert!(exposition.by_ref().all(|piece| piece.as_ptr() == first));

@@ -66,7 +66,7 @@ fn equal_types_of_two_scopes_share_a_family() {
 }
 
 #[test]
-fn a_view_that_renames_one_of_two_makes_room_for_the_other() {
+fn a_view_that_renames_one_metric_lets_the_other_be_exported() {
     let named = |name: &str| ViewStream { name: Some(name.to_owned()), ..ViewStream::default() };
     let select =
         |name: &str| ViewSelector { instrument_name: Some(name.into()), ..ViewSelector::default() };
@@ -232,7 +232,7 @@ fn no_two_metrics_make_an_invalid_body_whatever_their_names() {
 }
 
 #[test]
-fn what_open_metrics_alone_leaves_out_is_logged_once() {
+fn metrics_that_only_open_metrics_leaves_out_are_logged_once() {
     let (registry, older, younger) = unprefixed();
     older.histogram::<f64>("open.metrics.only").build().unwrap().record(1.0);
     younger.gauge::<u64>("open.metrics.only.created").build().unwrap().set(7);

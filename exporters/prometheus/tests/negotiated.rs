@@ -41,7 +41,7 @@ fn cases() -> Vec<(String, Format, Escaping)> {
 }
 
 #[tokio::test]
-async fn the_endpoint_and_the_function_give_the_format_that_is_accepted() {
+async fn the_endpoint_and_the_function_return_the_accepted_format() {
     let served = Served::start_sharing(&registry(), LONG, |server| server);
     let mut connection = Connection::open(served.address).await;
     let function = Scrape::new(served.pipeline.source());
@@ -95,7 +95,7 @@ fn content_types_are_those_of_prometheus() {
 }
 
 #[tokio::test]
-async fn several_headers_are_one_list_and_none_is_the_oldest_text() {
+async fn several_headers_form_one_list_and_no_header_means_the_oldest_text() {
     let served = Served::start(&registry(), |server| server);
     let mut connection = Connection::open(served.address).await;
     let lines = "Accept: text/plain;version=0.0.4;q=0.5\r\n\

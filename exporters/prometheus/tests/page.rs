@@ -174,7 +174,7 @@ async fn a_long_answer_is_one_value_of_json_and_has_every_series() {
 }
 
 #[tokio::test]
-async fn data_is_at_the_address_of_the_page_for_whoever_asks_for_json() {
+async fn the_address_of_the_page_returns_json_if_asked_for() {
     let served = Served::start(&registry(), |server| server);
     let data = json(&ask(&served, "GET /", "Accept: application/json\r\n").await);
     assert_eq!(data["version"], 1);
@@ -187,7 +187,7 @@ async fn data_is_at_the_address_of_the_page_for_whoever_asks_for_json() {
 }
 
 #[tokio::test]
-async fn requests_of_the_page_are_no_scrapes() {
+async fn requests_of_the_page_do_not_count_as_scrapes() {
     let served = Served::start(&registry(), |server| server);
     for path in ["/", "/metrics.json"] {
         assert_eq!(ask(&served, &format!("GET {path}"), "").await.status, 200);

@@ -157,7 +157,7 @@ fn a_struct_with_bound_labels_is_exported_with_these_and_no_others() {
 }
 
 #[test]
-fn keys_that_are_known_at_run_time_only_are_translated() -> Result<(), InstrumentError> {
+fn keys_that_are_known_only_at_run_time_are_translated() -> Result<(), InstrumentError> {
     let registry = Registry::new();
     let scoped: CounterGroup<DynamicLabels> =
         registry.semconv("app").counter_group("app.items").build()?;

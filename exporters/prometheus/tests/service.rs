@@ -45,7 +45,7 @@ async fn serve(router: Router) -> SocketAddr {
 }
 
 #[tokio::test]
-async fn a_router_serves_it_beside_its_own_pages() {
+async fn a_router_serves_scrapes_beside_its_own_pages() {
     let (pipeline, service, _) = start(LONG);
     let router = Router::new()
         .route("/", get(|| async { "hello" }))
@@ -88,7 +88,7 @@ async fn a_hundred_scrapes_at_once_run_callbacks_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_an_age_scrapes_that_wait_share_what_comes_next() {
+async fn without_a_maximum_age_waiting_scrapes_share_the_next_snapshot() {
     let (pipeline, scrape, runs) = start(Duration::ZERO);
     let scrapes: Vec<_> = (0..100)
         .map(|_| {
@@ -126,7 +126,7 @@ fn a_program_without_a_runtime_gets_the_text_too() {
 }
 
 #[tokio::test]
-async fn after_the_shutdown_it_says_so() {
+async fn after_the_shutdown_scrapes_are_refused() {
     let (pipeline, service, runs) = start(Duration::ZERO);
     let address = serve(Router::new().route_service("/metrics", service.clone())).await;
     scrape(address).await.unwrap().exposition();
@@ -140,7 +140,7 @@ async fn after_the_shutdown_it_says_so() {
 }
 
 #[tokio::test]
-async fn two_services_of_one_pipeline_give_the_same() {
+async fn two_services_of_one_pipeline_return_the_same() {
     let (pipeline, one, runs) = start(LONG);
     let other = Scrape::new(pipeline.source());
     assert_eq!(one.text().await.unwrap(), other.text().await.unwrap());
@@ -149,7 +149,7 @@ async fn two_services_of_one_pipeline_give_the_same() {
 }
 
 #[tokio::test]
-async fn what_was_served_is_told_of_in_the_next_scrape_and_in_the_health() {
+async fn served_scrapes_are_counted_in_the_next_scrape_and_in_health() {
     let registry = Registry::new();
     registry.semconv("s").counter::<u64>("hits").build().unwrap().increment();
     let pipeline = Pipeline::builder(registry).unwrap().snapshot_max_age(Duration::ZERO);

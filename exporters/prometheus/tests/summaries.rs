@@ -111,7 +111,7 @@ struct Quantile {
 }
 
 #[test]
-fn protobuf_has_all_of_them() {
+fn protobuf_has_whole_summaries() {
     let body = body(Format::Protobuf);
     let mut rest = &*body;
     let family = MetricFamily::decode_length_delimited(&mut rest).expect("a family");

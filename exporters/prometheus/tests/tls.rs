@@ -75,7 +75,7 @@ async fn clients_that_trust_the_authority_get_the_metrics() {
 }
 
 #[tokio::test]
-async fn the_protocol_is_http_1_1_for_who_asks() {
+async fn alpn_selects_http_1_1() {
     let authority = Authority::new();
     let served = start(|server| server.tls(identity(&authority)));
     let mut config = authority.client(None);
@@ -98,7 +98,7 @@ async fn a_large_text_comes_whole() {
 }
 
 #[tokio::test]
-async fn credentials_are_asked_for_as_without_tls() {
+async fn credentials_are_required_with_tls_too() {
     let authority = Authority::new();
     let served = start(|server| server.tls(identity(&authority)).bearer_token("s3cret"));
     let mut stream = connect(served.address, authority.client(None)).await.unwrap();
@@ -110,7 +110,7 @@ async fn credentials_are_asked_for_as_without_tls() {
 }
 
 #[tokio::test]
-async fn clients_have_to_show_a_certificate_of_the_right_authority() {
+async fn clients_must_have_a_certificate_of_the_right_authority() {
     let (authority, of_clients) = (Authority::new(), Authority::new());
     let tls = identity(&authority).client_authorities(of_clients.pem());
     let served = start(|server| server.tls(tls));
@@ -126,7 +126,7 @@ async fn clients_have_to_show_a_certificate_of_the_right_authority() {
 }
 
 #[tokio::test]
-async fn who_speaks_something_else_is_turned_away_and_disturbs_nobody() {
+async fn a_client_without_tls_is_refused_and_disturbs_nobody() {
     let authority = Authority::new();
     let served = start(|server| server.tls(identity(&authority)).header_timeout(LONG));
     let others = [REQUEST.as_bytes(), b"\x16\x03\x01\x00\x05hello", b"SSH-2.0-x\r\n", &[0; 4096]];
@@ -141,7 +141,7 @@ async fn who_speaks_something_else_is_turned_away_and_disturbs_nobody() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_never_ends_is_cut_off_and_holds_nobody_up() {
+async fn an_endless_handshake_is_aborted_and_delays_nobody() {
     let authority = Authority::new();
     let served = start(|server| server.tls(identity(&authority)).header_timeout(LONG));
     // The beginning of a client's first message.
@@ -203,7 +203,7 @@ async fn a_receiver_that_never_reads_is_cut_off() {
 }
 
 #[test]
-fn what_cannot_be_served_is_an_error_at_the_start() {
+fn tls_settings_that_cannot_be_used_are_an_error_at_the_start() {
     let authority = Authority::new();
     let (one, other) = (authority.issue("localhost"), authority.issue("localhost"));
     let (certificate, key) = (one.pem(), one.key_pem());

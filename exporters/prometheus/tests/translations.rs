@@ -169,7 +169,7 @@ fn samples(metrics: Vec<Metric>, names: Names) -> Vec<String> {
 }
 
 #[test]
-fn what_clashes_is_found_by_the_names_that_are_written() {
+fn conflicts_are_found_by_the_written_names() {
     let [with, without, utf8, untouched] = Translation::ALL;
     // A gauge and a counter have the same name only if no suffix is added. Then the first one is exported.
     let types = || vec![metric("a", "", counter(1, &[])), metric("a", "By", gauge(2, &[]))];
@@ -200,7 +200,7 @@ fn what_clashes_is_found_by_the_names_that_are_written() {
 }
 
 #[test]
-fn labels_that_are_one_when_escaped_are_joined_there_and_two_elsewhere() {
+fn labels_are_joined_only_where_escaping_makes_them_equal() {
     let pairs = [("a.b", "1"), ("a_b", "2"), ("le", "3"), ("otel_scope_name", "4")];
     let snapshot = snapshot(Attributes::empty(), vec![metric("m", "", gauge(1, &pairs))]);
     let line = |names| render_with(&snapshot, names).lines().nth(1).map(str::to_owned);
@@ -215,7 +215,7 @@ fn labels_that_are_one_when_escaped_are_joined_there_and_two_elsewhere() {
 }
 
 #[test]
-fn a_metric_called_like_that_of_the_resource_is_left_out_where_it_is_called_so() {
+fn a_metric_named_target_info_is_left_out_only_under_that_name() {
     let text = |names| {
         let metrics = vec![metric("target.info", "", gauge(7, &[]))];
         render_with(&snapshot(attributes(&[("a", "b")]), metrics), names)

@@ -51,7 +51,7 @@ async fn check_untranslated(connection: &mut Connection) {
 }
 
 #[tokio::test]
-async fn the_endpoint_gives_names_in_all_characters_to_those_who_ask() {
+async fn the_endpoint_returns_names_with_all_characters_on_request() {
     let translation = Translation::NoTranslation;
     let served = Served::start_sharing(&registry(), LONG, |server| server.translation(translation));
     let mut connection = Connection::open(served.address).await;
@@ -62,7 +62,7 @@ async fn the_endpoint_gives_names_in_all_characters_to_those_who_ask() {
 }
 
 #[tokio::test]
-async fn by_default_everyone_gets_the_same_names() {
+async fn by_default_all_scrapers_get_the_same_names() {
     let served = Served::start_sharing(&registry(), LONG, |server| server);
     let mut connection = Connection::open(served.address).await;
     for (accept, content_type) in [
@@ -78,7 +78,7 @@ async fn by_default_everyone_gets_the_same_names() {
 }
 
 #[tokio::test]
-async fn a_scrape_without_our_server_does_the_same() {
+async fn the_function_returns_names_with_all_characters_on_request() {
     let pipeline = Pipeline::builder(registry()).unwrap().snapshot_max_age(LONG);
     let pipeline = pipeline.start().unwrap();
     let default = Scrape::new(pipeline.source());
