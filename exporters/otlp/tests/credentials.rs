@@ -91,7 +91,7 @@ fn rejection(protocol: Protocol, status: StatusCode, message: &'static str) -> A
 }
 
 #[tokio::test]
-async fn each_request_has_headers_of_its_own_made_of_what_is_sent() {
+async fn each_request_has_headers_made_from_its_content() {
     for protocol in ALL {
         let receiver = Receiver::start([]).await;
         let tokens = Tokens::default();
@@ -149,7 +149,7 @@ async fn credentials_that_stay_rejected_fail_the_export_and_lose_nothing() {
 }
 
 #[tokio::test]
-async fn other_refusals_are_nothing_to_the_credentials() {
+async fn other_refusals_do_not_renew_the_credentials() {
     for protocol in ALL {
         let status = StatusCode::FORBIDDEN;
         for (answer, rejections) in [
@@ -168,7 +168,7 @@ async fn other_refusals_are_nothing_to_the_credentials() {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_and_nothing_lost_while_there_are_no_credentials() {
+async fn without_credentials_nothing_is_sent_or_lost() {
     for protocol in ALL {
         let receiver = Receiver::start([]).await;
         let tokens = Tokens::default();
@@ -185,7 +185,7 @@ async fn nothing_is_sent_and_nothing_lost_while_there_are_no_credentials() {
 }
 
 #[tokio::test]
-async fn credentials_that_never_come_end_with_the_timeout_of_a_request() {
+async fn the_timeout_of_a_request_also_limits_fetching_credentials() {
     for protocol in ALL {
         let receiver = Receiver::start([]).await;
         let tokens = Tokens::default();
@@ -214,7 +214,7 @@ async fn credentials_that_a_receiver_quotes_are_not_shown() {
 }
 
 #[test]
-fn credentials_that_can_be_read_on_their_way_are_warned_of_once() {
+fn credentials_in_clear_text_are_warned_of_once() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime");
     let (outcome, lines) = log_lines::of(|| {

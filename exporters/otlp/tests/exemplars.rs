@@ -32,7 +32,7 @@ fn traces(request: &ExportMetricsServiceRequest) -> Vec<Vec<u8>> {
 }
 
 #[tokio::test]
-async fn a_receiver_is_sent_each_exemplar_until_it_has_it_and_then_no_more() {
+async fn each_exemplar_is_sent_until_the_receiver_accepts_it() {
     for protocol in ALL {
         let busy = if protocol == Protocol::Grpc {
             Answer::Grpc(14, "busy", Vec::new())

@@ -37,7 +37,7 @@ fn pause(outcome: &Result<(), ExportError>) -> Option<Option<Duration>> {
 }
 
 #[tokio::test]
-async fn over_http_four_statuses_may_pass_and_the_others_stay() {
+async fn over_http_only_four_statuses_are_retried() {
     for protocol in [Protocol::HttpProtobuf, Protocol::HttpJson] {
         for status in [429, 502, 503, 504] {
             let outcome = outcome(protocol, http(status)).await;
@@ -51,7 +51,7 @@ async fn over_http_four_statuses_may_pass_and_the_others_stay() {
 }
 
 #[tokio::test]
-async fn over_grpc_the_codes_of_the_specification_may_pass_and_the_others_stay() {
+async fn over_grpc_only_the_codes_of_the_specification_are_retried() {
     for code in 1..=16 {
         let outcome = outcome(Protocol::Grpc, grpc(code)).await;
         if [1, 4, 10, 11, 14, 15].contains(&code) {
@@ -95,7 +95,7 @@ fn two_seconds() -> Vec<u8> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_receiver_is_left_alone_as_it_asks_whatever_the_interval_is_and_who_flushes() {
+async fn a_receiver_is_not_contacted_before_the_time_it_asks_for() {
     let date = SystemTime::now() + Duration::from_secs(6);
     let in_words: &str = httpdate::fmt_http_date(date).leak();
     for (protocol, answer) in [
@@ -204,7 +204,7 @@ const UNREADABLE: [Unreadable; 5] = [
 ];
 
 #[test]
-fn what_is_accepted_over_grpc_is_not_sent_again_because_its_reply_cannot_be_read() {
+fn an_accepted_request_is_not_resent_if_its_grpc_reply_is_unreadable() {
     let ((), lines) = log_lines::of(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime").block_on(async {
@@ -272,7 +272,7 @@ async fn a_snapshot_without_points_is_not_sent() {
 }
 
 #[tokio::test]
-async fn errors_tell_what_the_receiver_says_and_no_credentials() {
+async fn errors_quote_the_receiver_without_credentials() {
     let receiver = Receiver::start([Answer::Http(
         401,
         vec![("content-type", "text/plain")],

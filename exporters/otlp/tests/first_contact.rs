@@ -51,7 +51,7 @@ async fn a_wrong_path_names_the_usual_one() {
 }
 
 #[tokio::test]
-async fn nothing_is_dropped_for_the_answer_of_a_port_for_https() {
+async fn the_response_of_an_https_port_drops_nothing() {
     let said = "Client sent an HTTP request to an HTTPS server.";
     let server =
         RawServer::saying(format!("HTTP/1.0 400 Bad Request\r\nconnection: close\r\n\r\n{said}"));

@@ -114,7 +114,7 @@ async fn json_is_that_of_otlp() {
 }
 
 #[tokio::test]
-async fn json_goes_without_what_it_cannot_say() {
+async fn values_that_json_cannot_represent_are_left_out() {
     for (protocol, expected, rejected) in [(Protocol::HttpJson, 1, 1), (Protocol::Grpc, 2, 0)] {
         let receiver = Receiver::start([]).await;
         let mut target = target(protocol, &receiver);
@@ -135,7 +135,7 @@ async fn json_goes_without_what_it_cannot_say() {
 }
 
 #[test]
-fn integers_that_otlp_has_not_are_logged_once() {
+fn integers_that_exceed_those_of_otlp_are_logged_once() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let ((), lines) = log_lines::of(|| {
         runtime.block_on(async {

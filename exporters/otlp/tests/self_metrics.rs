@@ -42,7 +42,7 @@ fn value<'a>(attributes: &'a [KeyValue], key: &str) -> Option<&'a Value> {
 }
 
 #[tokio::test]
-async fn they_name_the_kind_of_exporter_and_the_server() {
+async fn self_metrics_name_the_exporter_type_and_the_server() {
     for (protocol, component_type) in [
         (Protocol::Grpc, "otlp_grpc_metric_exporter"),
         (Protocol::HttpProtobuf, "otlp_http_metric_exporter"),

@@ -67,7 +67,7 @@ async fn a_single_point_that_is_too_long_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_finds_everything_too_long_is_not_asked_for_each_point() {
+async fn a_receiver_that_refuses_every_size_does_not_get_each_point() {
     for protocol in ALL {
         let receiver = Receiver::start([]).await;
         receiver.limit(0);
@@ -123,7 +123,7 @@ async fn a_part_that_is_refused_for_good_does_not_hold_up_the_others() {
 }
 
 #[tokio::test]
-async fn another_snapshot_starts_anew() {
+async fn a_new_snapshot_starts_a_new_export() {
     let receiver = Receiver::start([Answer::Accept, Answer::Http(503, Vec::new(), "")]).await;
     let config = config(Protocol::HttpProtobuf, &receiver).with_max_request_bytes(1500);
     let mut target = OtlpTarget::new(config).expect("a target");

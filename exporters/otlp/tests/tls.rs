@@ -23,7 +23,7 @@ fn trusting(authority: &Authority) -> Transport {
 }
 
 #[tokio::test]
-async fn an_authority_of_our_own_is_trusted_when_it_is_given() {
+async fn a_private_authority_is_trusted_if_it_is_configured() {
     let authority = Authority::new();
     for protocol in ALL {
         let receiver = receiver(&authority, None).await;
@@ -38,7 +38,7 @@ async fn an_authority_of_our_own_is_trusted_when_it_is_given() {
 }
 
 #[tokio::test]
-async fn a_receiver_knows_us_by_our_certificate() {
+async fn a_receiver_accepts_the_client_certificate() {
     let (authority, clients) = (Authority::new(), Authority::new());
     for protocol in ALL {
         let receiver = receiver(&authority, Some(&clients)).await;

@@ -55,7 +55,7 @@ fn pair(key: &str, value: common::any_value::Value) -> common::KeyValue {
 }
 
 #[test]
-fn resource_scope_and_metric_are_said_in_full() {
+fn resource_scope_and_metric_are_encoded_completely() {
     use common::any_value::Value::{ArrayValue, BoolValue, DoubleValue, IntValue, StringValue};
     let list = opentelemetry::Array::I64(vec![1, 2]);
     let scope = InstrumentationScope::builder("backstage.plugin.catalog")
@@ -99,7 +99,7 @@ fn resource_scope_and_metric_are_said_in_full() {
 }
 
 #[test]
-fn sums_tell_whether_they_rise_and_since_when_they_count() {
+fn sums_have_their_monotonicity_and_start() {
     for (temporality, number_of) in [(Temporality::Delta, 1), (Temporality::Cumulative, 2)] {
         for monotonic in [true, false] {
             let points = vec![number(Value::F64(0.5))];
@@ -120,7 +120,7 @@ fn sums_tell_whether_they_rise_and_since_when_they_count() {
 }
 
 #[test]
-fn exemplars_stand_at_points_of_sums_and_histograms() {
+fn points_of_sums_and_histograms_have_exemplars() {
     use proto::exemplar::Value::{AsDouble, AsInt};
     let exemplar = |value| Exemplar {
         time: at(2000),
@@ -158,7 +158,7 @@ fn exemplars_stand_at_points_of_sums_and_histograms() {
 }
 
 #[test]
-fn integers_stay_integers_up_to_the_largest_there_is_and_then_become_doubles() {
+fn integers_above_the_largest_of_otlp_become_doubles() {
     for (value, expected) in [
         (Value::I64(i64::MIN), Number::AsInt(i64::MIN)),
         (Value::U64(7), Number::AsInt(7)),
@@ -176,7 +176,7 @@ fn integers_stay_integers_up_to_the_largest_there_is_and_then_become_doubles() {
 }
 
 #[test]
-fn histograms_have_buckets_and_their_extremes_where_they_are_known() {
+fn histograms_have_buckets_and_known_extremes() {
     let point = |min, max| HistogramPoint {
         series: SeriesId::new(),
         attributes: Attributes::from_pairs([("route".into(), "/".into())]),
@@ -260,7 +260,7 @@ fn exponential_histograms_keep_their_scale_and_buckets() {
 }
 
 #[test]
-fn what_has_no_points_is_left_out() {
+fn metrics_without_points_are_left_out() {
     let scope = InstrumentationScope::builder("catalog").build();
     let request = encode(
         &snapshot(scope, vec![metric(Data::Gauge(Vec::new().into()))]),

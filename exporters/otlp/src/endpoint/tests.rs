@@ -112,7 +112,7 @@ fn an_endpoint_that_cannot_be_used_names_variable_value_and_remedy() {
 }
 
 #[test]
-fn a_variable_that_does_not_count_may_be_wrong() {
+fn an_overridden_variable_may_be_invalid() {
     let variables = [(GENERIC, "nonsense"), (METRICS, "http://c/x")];
     assert_eq!(url(HttpProtobuf, false, &variables), "http://c/x");
 }

@@ -84,7 +84,7 @@ fn headers_for_metrics_replace_those_for_all_signals() {
 }
 
 #[test]
-fn bad_headers_are_told_without_their_values() {
+fn errors_about_headers_do_not_quote_their_values() {
     let text = problem(&[(HEADERS.aliases[0], "api-key=hunter2,hunter3")]);
     assert_eq!(
         text,
@@ -174,7 +174,7 @@ fn a_client_certificate_needs_its_key() {
 }
 
 #[test]
-fn all_problems_are_told_together() {
+fn all_problems_are_reported_together() {
     let problems = read(&[
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "http"),
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "ftp://collector"),
