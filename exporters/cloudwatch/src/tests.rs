@@ -42,7 +42,7 @@ fn on_an_instance(aws: &FakeAws) -> OtlpTarget {
 }
 
 #[tokio::test]
-async fn requests_are_signed_with_the_credentials_of_the_instance_and_those_are_kept() {
+async fn requests_are_signed_with_cached_credentials_of_the_instance() {
     let aws = FakeAws::start().await;
     let mut target = on_an_instance(&aws);
     for second in [1, 2, 3] {
@@ -75,7 +75,7 @@ async fn credentials_that_aws_has_revoked_are_fetched_again_and_the_request_is_s
 }
 
 #[tokio::test]
-async fn a_clock_that_is_wrong_is_put_right_with_the_time_of_aws() {
+async fn a_wrong_clock_is_corrected_with_the_time_of_aws() {
     for ahead in [3600, -3600] {
         let aws = FakeAws::start().await;
         aws.set_clock_ahead(ahead);
@@ -89,7 +89,7 @@ async fn a_clock_that_is_wrong_is_put_right_with_the_time_of_aws() {
 }
 
 #[tokio::test]
-async fn a_wrong_key_is_told_and_loses_nothing() {
+async fn a_wrong_key_is_reported_and_loses_nothing() {
     let aws = FakeAws::start().await;
     aws.add_key("AKIDEXAMPLE", "another key");
     let variables = [("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"), ("AWS_SECRET_ACCESS_KEY", "5ecre7key")];

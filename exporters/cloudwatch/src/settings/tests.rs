@@ -65,7 +65,7 @@ fn every_setting_behaves_like_all_others() {
 }
 
 #[test]
-fn a_target_without_a_region_says_which_variable_has_it() {
+fn the_error_for_a_missing_region_names_the_variable() {
     let environment =
         Environment::of([("METERKIT_CLOUDWATCH_ENDPOINT", "https://vpce-1.example.com")]);
     let error = environment.read(CloudWatchConfig::read).expect_err("no region").to_string();
