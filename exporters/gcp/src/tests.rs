@@ -80,7 +80,7 @@ fn project(arrival: &Arrival) -> Option<String> {
 }
 
 #[tokio::test]
-async fn the_machine_has_a_token_that_is_kept_and_a_project() {
+async fn the_machine_provides_a_token_which_is_cached_and_a_project() {
     let (google, receiver) = (FakeGoogle::start().await, Receiver::start([]).await);
     let mut target = on_a_machine(&receiver, &google);
     for second in [1, 2] {
@@ -153,7 +153,7 @@ async fn the_login_of_a_user_gets_tokens_and_names_the_project_that_is_billed() 
 }
 
 #[tokio::test]
-async fn settings_win_over_credentials_and_the_resource_over_settings() {
+async fn settings_override_credentials_and_the_resource_overrides_settings() {
     let (google, receiver) = (FakeGoogle::start().await, Receiver::start([]).await);
     let config = config(&receiver).with_project("chosen").with_quota_project("billed");
     let mut target = target(config, &[("GCE_METADATA_HOST", &google.authority())]);
@@ -169,7 +169,7 @@ async fn settings_win_over_credentials_and_the_resource_over_settings() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_credentials_is_told_without_them() {
+async fn errors_about_credentials_do_not_quote_them() {
     let (google, receiver) = (FakeGoogle::start().await, Receiver::start([]).await);
     let with = |mut file: Value, key: &str, value: &str| {
         file[key] = value.into();
