@@ -12,7 +12,7 @@ use meterkit_pushgateway::{Authentication, PushgatewayConfig, PushgatewayTarget,
 use crate::snapshots::{config, snapshot, target};
 
 #[tokio::test]
-async fn what_failed_is_part_of_the_next_push() {
+async fn the_next_push_includes_what_a_failed_one_contained() {
     for status in [408, 429, 500, 502, 503, 504] {
         let busy = Answer::Http(status, vec![("retry-after", "7")], "busy");
         let receiver = Receiver::start([busy]).await;

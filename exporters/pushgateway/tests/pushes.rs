@@ -67,7 +67,7 @@ async fn settings_choose_method_compression_and_credentials() {
 }
 
 #[tokio::test]
-async fn a_push_in_protobuf_says_so_and_has_each_family_behind_its_length() {
+async fn a_push_in_protobuf_has_delimited_families() {
     let receiver = Receiver::start([]).await;
     let config = config(&receiver).with_format(PushFormat::Protobuf);
     let mut target = PushgatewayTarget::new(config).expect("a target");
@@ -92,7 +92,7 @@ async fn a_push_in_protobuf_says_so_and_has_each_family_behind_its_length() {
 }
 
 #[tokio::test]
-async fn a_compression_that_gateways_do_not_know_is_an_error_at_the_start() {
+async fn an_unsupported_compression_is_an_error_at_the_start() {
     let receiver = Receiver::start([]).await;
     let transport = Transport::default().with_compression(Compression::Zstd);
     let error = PushgatewayTarget::new(config(&receiver).with_transport(transport));
@@ -125,7 +125,7 @@ async fn labels_that_the_gateway_adds_are_renamed_on_series() {
 }
 
 #[tokio::test]
-async fn the_resource_takes_no_label_of_the_group_either() {
+async fn labels_of_the_group_are_renamed_in_the_resource_too() {
     let receiver = Receiver::start([]).await;
     let mut target = target(&receiver);
     let mut snapshot = snapshot(1, &[(&[], 1)]);

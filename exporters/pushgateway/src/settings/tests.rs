@@ -86,7 +86,7 @@ fn every_setting_behaves_like_all_others() {
 }
 
 #[test]
-fn a_target_without_an_address_says_which_variable_has_it() {
+fn the_error_for_a_missing_address_names_the_variable() {
     let environment = meterkit_settings::Environment::of([("METERKIT_PUSHGATEWAY_JOB", "x")]);
     let error = environment.read(PushgatewayConfig::read).expect_err("no address").to_string();
     let expected =
