@@ -211,15 +211,15 @@ impl Protection {
 fn credentials(reader: &Reader<'_>) -> Option<Credentials> {
     let by_name = reader.first_set(&[&USERNAME, &PASSWORD]);
     if let (Some(setting), true) = (by_name, reader.is_set(&BEARER_TOKEN)) {
-        reader.conflict(setting, &BEARER_TOKEN, "keep the one that scrapers are to show");
+        reader.conflict(setting, &BEARER_TOKEN, "keep the one that scrapers send");
         return None;
     }
     if by_name.is_none() {
         let file = reader.secret_file(&BEARER_TOKEN);
         return reader.get(&BEARER_TOKEN).map(|token| Credentials::Bearer { token, file });
     }
-    reader.needs(&USERNAME, &PASSWORD, "write the name that the password is for");
-    reader.needs(&PASSWORD, &USERNAME, "write the password that goes with it");
+    reader.needs(&USERNAME, &PASSWORD, "write the user name that belongs to the password");
+    reader.needs(&PASSWORD, &USERNAME, "write the password of the user");
     let (username, password) = (reader.get(&USERNAME), reader.get(&PASSWORD));
     let file = reader.secret_file(&PASSWORD);
     Some(Credentials::Basic { username: username?, password: password?, file })

@@ -66,13 +66,13 @@ fn lines_that_do_not_parse_are_rejected() {
         ("a{k=\"v\" 1", "labels end with }"),
         ("a{k=\"v\"}1", "one space"),
         ("a{k=\"\\t\"} 1", "bad escape"),
-        ("a{k=\"v\",k=\"w\"} 1", "stands twice"),
+        ("a{k=\"v\",k=\"w\"} 1", "a label occurs twice"),
         ("b 1", "another family"),
         ("a_sum 1", "another family"),
     ] {
         rejects(&format!("# TYPE a gauge\n{line}\n"), rule);
     }
-    rejects("# TYPE a gauge\na 1", "no end");
+    rejects("# TYPE a gauge\na 1", "does not end with a line feed");
 }
 
 #[test]
@@ -89,15 +89,15 @@ fn families_that_are_not_in_order_are_rejected() {
         ("# TYPE a-b gauge\na-b 1\n", "bad metric name"),
         ("# TYPE 1a gauge\n1a 1\n", "bad metric name"),
         ("# TYPE a counter\na 1\n", "not total"),
-        ("# TYPE a gauge\na 1\n# TYPE a gauge\na{k=\"v\"} 1\n", "there already"),
-        ("# TYPE a gauge\na 1\n# HELP a late\n", "there already"),
+        ("# TYPE a gauge\na 1\n# TYPE a gauge\na{k=\"v\"} 1\n", "occurs twice"),
+        ("# TYPE a gauge\na 1\n# HELP a late\n", "occurs twice"),
         ("# TYPE a gauge\n# HELP a late\na 1\n", "not complete"),
         ("# HELP a one\n# HELP a two\n# TYPE a gauge\na 1\n", "not complete"),
         ("# TYPE a gauge\na 1\n# TYPE b gauge\nb 1\na{k=\"v\"} 1\n", "another family"),
-        ("# TYPE b gauge\nb 1\n# TYPE a gauge\na 1\n", "belongs before b"),
-        ("# TYPE a gauge\na 1\na 2\n", "there already"),
-        ("# TYPE a gauge\na{k=\"\"} 1\na 2\n", "there already"),
-        ("# TYPE a gauge\na{x=\"1\",y=\"2\"} 1\na{y=\"2\",x=\"1\"} 1\n", "there already"),
+        ("# TYPE b gauge\nb 1\n# TYPE a gauge\na 1\n", "must come before b"),
+        ("# TYPE a gauge\na 1\na 2\n", "occurs twice"),
+        ("# TYPE a gauge\na{k=\"\"} 1\na 2\n", "occurs twice"),
+        ("# TYPE a gauge\na{x=\"1\",y=\"2\"} 1\na{y=\"2\",x=\"1\"} 1\n", "occurs twice"),
         ("# TYPE a_total counter\na_total -1\n", "negative"),
         ("# TYPE a_total counter\na_total +Inf\n", "not finite"),
         ("# TYPE a_total counter\na_total NaN\n", "not finite"),
@@ -117,21 +117,24 @@ fn histograms_that_do_not_add_up_are_rejected() {
         (format!("{}{sum}{count}", bucket("1", "2")), "up to +Inf"),
         (format!("{end}{count}"), "up to +Inf"),
         (format!("{end}{sum}"), "not complete"),
-        (format!("{end}{sum}h_count 3\n"), "not what the last bucket holds"),
+        (format!("{end}{sum}h_count 3\n"), "differs from that of the last bucket"),
         (format!("{}{end}{sum}{count}", bucket("1", "3")), "must rise"),
         (format!("{}{}{end}{sum}{count}", bucket("2", "1"), bucket("1", "1")), "must rise"),
         (format!("{}{}{end}{sum}{count}", bucket("1", "1"), bucket("1", "1")), "must rise"),
         (format!("{}{end}{sum}{count}", bucket("NaN", "1")), "must rise"),
         (format!("{}{end}{sum}{count}", bucket("1", "1.5")), "whole numbers"),
-        (format!("h_bucket 1\n{end}{sum}{count}"), "a bucket has le"),
-        (format!("{end}{sum}h_count{{k=\"v\"}} 2\n"), "before the last one was complete"),
+        (format!("h_bucket 1\n{end}{sum}{count}"), "only buckets, must have le"),
+        (format!("{end}{sum}h_count{{k=\"v\"}} 2\n"), "the previous series is not complete"),
         (format!("{end}{sum}{sum}{count}"), "up to +Inf"),
-        (format!("{end}{sum}{count}{end}{sum}{count}"), "there already"),
+        (format!("{end}{sum}{count}{end}{sum}{count}"), "occurs twice"),
         (format!("{end}{sum}{count}h 2\n"), "up to +Inf"),
     ] {
         rejects(&format!("# TYPE h histogram\n{lines}"), rule);
     }
     let good = format!("# TYPE h histogram\n{end}{sum}{count}");
     checked(&good);
-    rejects(&format!("{good}# TYPE h_count gauge\nh_count{{k=\"v\"}} 1\n"), "another family too");
+    rejects(
+        &format!("{good}# TYPE h_count gauge\nh_count{{k=\"v\"}} 1\n"),
+        "also a name of another family",
+    );
 }

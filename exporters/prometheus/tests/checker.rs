@@ -25,7 +25,7 @@ pub(crate) struct Exposition {
 pub(crate) fn check(text: &str) -> Result<Exposition, String> {
     let mut reader = Reader::default();
     if !text.is_empty() && !text.ends_with('\n') {
-        return Err("the last line has no end".to_owned());
+        return Err("the last line does not end with a line feed".to_owned());
     }
     for (at, line) in text.split_terminator('\n').enumerate() {
         reader.line(line).map_err(|rule| format!("line {}: {rule}: {line}", at + 1))?;
@@ -122,10 +122,10 @@ impl Reader {
         let families = self.exposition.families.keys();
         let mut later = families.filter(|known| *known != "target_info" && &***known >= name);
         if self.exposition.families.contains_key(name) {
-            return Err("a family that was there already".to_owned());
+            return Err("the family occurs twice".to_owned());
         }
         if let Some(later) = later.next() {
-            return Err(format!("a family that belongs before {later}"));
+            return Err(format!("the family must come before {later}"));
         }
         self.family = Some(Family { name: name.to_owned(), kind: None, samples: 0, open: None });
         Ok(())
@@ -144,7 +144,7 @@ impl Reader {
         };
         for ending in endings {
             if !self.taken.insert(format!("{name}{ending}")) {
-                return Err(format!("{name}{ending} is a name of another family too"));
+                return Err(format!("{name}{ending} is also a name of another family"));
             }
         }
         let family = self.family.as_mut().ok_or("no family")?;
@@ -165,11 +165,11 @@ impl Reader {
                 return Err("a counter that is negative or not finite".to_owned());
             }
             (_, "") => {}
-            _ => return Err("a sample of another family".to_owned()),
+            _ => return Err("the sample belongs to another family".to_owned()),
         }
         let labels = labels.into_iter().filter(|(_, value)| !value.is_empty()).collect();
         match self.exposition.samples.insert((name, labels), value) {
-            Some(_) => Err("a series that was there already".to_owned()),
+            Some(_) => Err("the series occurs twice".to_owned()),
             None => Ok(()),
         }
     }
@@ -195,7 +195,7 @@ impl Family {
         let mut series = labels.clone();
         let bound = series.remove("le");
         if bound.is_some() != (ending == "_bucket") {
-            return Err("a bucket has le, and nothing else has".to_owned());
+            return Err("buckets, and only buckets, must have le".to_owned());
         }
         let histogram = self.open.get_or_insert_with(|| Histogram {
             labels: series.clone(),
@@ -203,7 +203,7 @@ impl Family {
             has_sum: false,
         });
         if histogram.labels != series {
-            return Err("a series before the last one was complete".to_owned());
+            return Err("the previous series is not complete".to_owned());
         }
         let is_open = matches!(histogram.last, Some((bound, _)) if bound == f64::INFINITY);
         match ending {
@@ -222,7 +222,7 @@ impl Family {
             }
             "_count" if histogram.has_sum => {
                 if histogram.last.map(|last| last.1) != Some(integer(value)?) {
-                    return Err("the count is not what the last bucket holds".to_owned());
+                    return Err("the count differs from that of the last bucket".to_owned());
                 }
                 self.open = None;
             }
@@ -243,7 +243,7 @@ fn parse_sample(line: &str) -> Result<(String, Labels, String), String> {
             loop {
                 let (key, value) = parse_label(&mut chars)?;
                 if labels.insert(key, value).is_some() {
-                    return Err("a label that stands twice".to_owned());
+                    return Err("a label occurs twice".to_owned());
                 }
                 match chars.next() {
                     Some(',') => {}

@@ -18,7 +18,7 @@ fn prometheus_3_gets_what_its_configuration_prefers() {
              text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
             (OpenMetrics, AllowUtf8),
         ),
-        // Native histograms, or start timestamps.
+        // Prometheus with native histograms or start timestamps enabled.
         (
             "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,\
              application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,\
@@ -33,7 +33,7 @@ fn prometheus_3_gets_what_its_configuration_prefers() {
              application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,*/*;q=0.1",
             (Protobuf, AllowUtf8),
         ),
-        // `metric_name_escaping_scheme`.
+        // Prometheus with `metric_name_escaping_scheme`.
         (
             "application/openmetrics-text;version=1.0.0;escaping=underscores;q=0.6,\
              application/openmetrics-text;version=0.0.1;q=0.5,\
@@ -53,13 +53,13 @@ fn prometheus_3_gets_what_its_configuration_prefers() {
              escaping=dots;q=0.6,application/openmetrics-text;version=1.0.0;escaping=dots;q=0.5,*/*;q=0.1",
             (Protobuf, Dots),
         ),
-        // `metric_name_validation_scheme: legacy`.
+        // Prometheus with `metric_name_validation_scheme: legacy`.
         (
             "application/openmetrics-text;version=1.0.0;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5,\
              text/plain;version=1.0.0;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
             (OpenMetrics, Underscores),
         ),
-        // `scrape_protocols` in other orders.
+        // Prometheus with `scrape_protocols` in other orders.
         (
             "text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1",
             (QuotedText, AllowUtf8),
@@ -75,7 +75,7 @@ fn prometheus_3_gets_what_its_configuration_prefers() {
              application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.2,*/*;q=0.1",
             (OldOpenMetrics, Underscores),
         ),
-        // Betas of version 3 had another parameter.
+        // Beta versions of Prometheus 3 sent another parameter.
         (
             "application/openmetrics-text;version=1.0.0;validchars=utf8;q=0.5,text/plain;version=0.0.4;q=0.2",
             (OpenMetrics, Underscores),
@@ -88,7 +88,7 @@ fn prometheus_3_gets_what_its_configuration_prefers() {
 #[test]
 fn other_scrapers_get_what_they_ask_for() {
     for (accept, expected) in [
-        // Prometheus 2, the Collector's receiver and Alloy, which are built with it.
+        // Prometheus 2, and the Collector's receiver and Alloy, which contain it.
         (
             "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,\
              text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
@@ -147,7 +147,7 @@ fn other_scrapers_get_what_they_ask_for() {
 }
 
 #[test]
-fn what_is_not_supported_gets_the_oldest_text() {
+fn unsupported_formats_get_the_oldest_text() {
     for accept in [
         "",
         "text/*",
@@ -214,7 +214,7 @@ fn parameters_come_in_any_case_order_and_quotes() {
 }
 
 #[test]
-fn schemes_that_a_format_cannot_hold_or_that_are_unknown_are_underscores() {
+fn unsupported_and_unknown_schemes_mean_underscores() {
     for (accept, expected) in [
         ("text/plain;version=0.0.4;escaping=allow-utf-8", (Text, Underscores)),
         ("text/plain;version=0.0.4;escaping=values", (Text, Values)),
@@ -224,7 +224,7 @@ fn schemes_that_a_format_cannot_hold_or_that_are_unknown_are_underscores() {
         ("application/openmetrics-text;version=0.0.1;escaping=values", (OldOpenMetrics, Values)),
         ("text/plain;version=1.0.0;escaping=none", (QuotedText, Underscores)),
         ("text/plain;version=1.0.0", (QuotedText, Underscores)),
-        // The scheme is that of the range that wins.
+        // The scheme of the chosen media range applies.
         (
             "application/json;escaping=values,application/openmetrics-text;version=1.0.0;q=0.5",
             (OpenMetrics, Underscores),
@@ -235,7 +235,7 @@ fn schemes_that_a_format_cannot_hold_or_that_are_unknown_are_underscores() {
 }
 
 #[test]
-fn whoever_asks_for_all_characters_in_text_gets_them_and_nobody_else() {
+fn only_clients_that_ask_for_all_characters_in_text_get_them() {
     for (accept, expected) in [
         ("text/plain;version=1.0.0;escaping=allow-utf-8", true),
         ("Text/Plain; Version=1.0.0; Escaping=Allow-UTF-8; Q=0.1", true),
@@ -281,7 +281,7 @@ fn whoever_asks_for_all_characters_in_text_gets_them_and_nobody_else() {
 }
 
 #[test]
-fn several_headers_are_one_list_and_what_is_no_text_counts_for_nothing() {
+fn several_headers_form_one_list_without_values_that_are_not_text() {
     let mut headers = HeaderMap::new();
     assert_eq!(negotiated(&headers), (Text, Underscores));
     headers.append(ACCEPT, "text/plain;version=0.0.4;q=0.3".parse().unwrap());

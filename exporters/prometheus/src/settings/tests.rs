@@ -20,7 +20,7 @@ fn problems(variables: &[(&str, &str)]) -> Vec<String> {
 }
 
 #[test]
-fn without_variables_nobody_is_asked() {
+fn without_variables_no_credentials_are_required() {
     for variables in [&[][..], &[(USERNAME, " "), (PASSWORD, ""), (BEARER_TOKEN, "\n"), (KEY, "")]]
     {
         let protection = read(variables).unwrap();
@@ -36,7 +36,7 @@ fn without_variables_only_this_machine_reaches_the_endpoint() {
 }
 
 #[test]
-fn name_and_password_or_a_token_are_taken_without_what_is_around_them() {
+fn white_space_around_credentials_is_removed_except_in_passwords() {
     let basic = read(&[(USERNAME, " me\n"), (PASSWORD, " open sesame \r\n")]).unwrap();
     let Some(Credentials::Basic { username, password, .. }) = basic.credentials else {
         panic!("{basic:?}");
@@ -50,7 +50,7 @@ fn name_and_password_or_a_token_are_taken_without_what_is_around_them() {
 }
 
 #[test]
-fn half_of_a_pair_names_the_other_half() {
+fn the_error_for_half_of_a_pair_names_the_other_half() {
     for (variables, expected) in [
         (
             &[(USERNAME, "me")][..],
@@ -68,7 +68,7 @@ fn half_of_a_pair_names_the_other_half() {
 }
 
 #[test]
-fn both_kinds_of_credentials_are_one_too_many() {
+fn both_kinds_of_credentials_are_a_conflict() {
     for (variable, value) in [(USERNAME, "me"), (PASSWORD, "hunter2")] {
         let problems = problems(&[(variable, value), (BEARER_TOKEN, "hunter2")]);
         let expected =
@@ -79,7 +79,7 @@ fn both_kinds_of_credentials_are_one_too_many() {
 }
 
 #[test]
-fn credentials_that_nobody_could_show_are_told_without_the_secret() {
+fn errors_about_unusable_credentials_do_not_quote_the_secret() {
     let told = problems(&[(USERNAME, "a:b"), (PASSWORD, "hunter2\u{7}")]);
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told[0].starts_with("METERKIT_PROMETHEUS_USERNAME: contains `:`"), "{told:?}");
@@ -231,7 +231,7 @@ fn every_setting_behaves_like_all_others() {
 
 #[test]
 #[cfg(not(feature = "tls"))]
-fn tls_that_is_not_compiled_in_is_told_once_with_its_feature() {
+fn tls_that_is_not_compiled_in_is_reported_once_with_its_feature() {
     let problems = problems(&[(CERTIFICATE, "/c.pem"), (KEY, "/k.pem"), (CLIENT_CA, "/ca.pem")]);
     assert_eq!(problems.len(), 1, "{problems:?}");
     let expected =
@@ -248,7 +248,7 @@ mod tls {
 
     use super::*;
 
-    /// Files with a certificate and its key, with the key of another one, and with text.
+    /// Creates files with a certificate, its key, the key of another certificate, and plain text.
     fn files() -> (TempDir, [String; 4]) {
         let issue = || generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let CertifiedKey { cert, signing_key } = issue();
@@ -276,7 +276,7 @@ mod tls {
     }
 
     #[test]
-    fn what_is_missing_is_told_with_what_is_there() {
+    fn the_error_for_a_missing_setting_names_the_one_that_needs_it() {
         let (_directory, [certificate, key, ..]) = files();
         let missing = |variable, present| format!("{variable}: is not set, but {present} is; name");
         for (variables, expected) in [
@@ -296,7 +296,7 @@ mod tls {
     }
 
     #[test]
-    fn each_file_that_cannot_be_used_is_told_and_not_quoted() {
+    fn each_unusable_file_is_reported_but_not_quoted() {
         let (_directory, [certificate, key, other, text]) = files();
         let told = problems(&[(CERTIFICATE, &text), (KEY, "/nowhere.pem"), (CLIENT_CA, &text)]);
         let beginnings = [
@@ -325,7 +325,7 @@ fn server(variables: &[(&str, &str)]) -> Result<PrometheusServer, SettingsError>
 }
 
 #[test]
-fn names_and_labels_are_switched_one_by_one() {
+fn settings_of_names_and_labels_are_independent() {
     let patterns = |list: &[&str]| list.iter().map(|it| NamePattern::from(*it)).collect::<Vec<_>>();
     let default = ExpositionOptions::new();
     let constant = |included: Option<&[&str]>, excluded: &[&str]| {
