@@ -118,7 +118,7 @@ async fn a_token_that_is_rejected_is_fetched_again_and_the_request_is_sent_once_
     assert_eq!(receiver.arrivals()[1].headers["authorization"], "Bearer machine-5ecre7-2");
     let error = target.export(&snapshot(2)).await.expect_err("no permission").to_string();
     assert!(error.contains("403"), "{error}");
-    assert_eq!((google.handed_out(), target.rejected()), (2, 0), "another token is no help");
+    assert_eq!((google.handed_out(), target.rejected()), (2, 0), "another token is not tried");
 }
 
 #[tokio::test]

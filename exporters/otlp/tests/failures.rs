@@ -221,7 +221,7 @@ fn an_accepted_request_is_not_resent_if_its_grpc_reply_is_unreadable() {
         });
     });
     let told = lines.iter().filter(|line| line.contains("its reply cannot be read")).count();
-    assert_eq!(told, UNREADABLE.len(), "each target tells of it once: {lines:?}");
+    assert_eq!(told, UNREADABLE.len(), "each target logs it once: {lines:?}");
 }
 
 #[tokio::test]

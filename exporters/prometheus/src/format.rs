@@ -4,7 +4,7 @@ use meterkit_rules::prometheus_name::Escaping;
 
 /// A format in which metrics are exposed to scrapers.
 ///
-/// By Prometheus' "Exposition formats" and "Content negotiation".
+/// Follows Prometheus' "Exposition formats" and "Content negotiation".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Format {

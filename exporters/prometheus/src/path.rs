@@ -8,7 +8,8 @@ pub(crate) fn parse(text: &str) -> Result<String, String> {
     match text.parse::<Uri>() {
         Ok(uri) if is_whole(&uri) => Ok(text.to_owned()),
         _ => {
-            Err("is not a URL path; write one that begins with `/`, such as `/metrics`".to_owned())
+            Err("is not a URL path; write a path that begins with `/`, such as `/metrics`"
+                .to_owned())
         }
     }
 }

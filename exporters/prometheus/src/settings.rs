@@ -1,7 +1,7 @@
-//! What an operator can set of the scrape endpoint.
+//! The operator's settings of the scrape endpoint.
 //!
-//! By OpenTelemetry's Environment Variable Specification, section Prometheus Exporter; it has none for the names, and
-//! none for protection.
+//! Follows OpenTelemetry's Environment Variable Specification, section Prometheus Exporter, which has no variables for
+//! names and for access control.
 
 use meterkit_pipeline::KeyFilter;
 use meterkit_rules::prometheus_name::{Translation, UnitSuffixes};
@@ -138,7 +138,7 @@ settings! {
     .meaning("the resource attributes that become labels of every series");
 }
 
-/// OpenTelemetry's own spelling, `NoTranslation`, is read too.
+/// The names of the strategies. OpenTelemetry's own spelling, such as `NoTranslation`, is accepted too.
 const TRANSLATIONS: ValueType = ValueType::Word(&[
     Translation::UnderscoreEscapingWithSuffixes.as_str(),
     Translation::UnderscoreEscapingWithoutSuffixes.as_str(),
@@ -162,8 +162,8 @@ fn unit_suffixes(text: &str) -> Result<UnitSuffixes, String> {
 }
 
 impl ExpositionOptions {
-    /// Reads the variables that are named `METERKIT_PROMETHEUS_`: `TRANSLATION`, `UNIT_SUFFIXES`, `TOTAL_SUFFIXES`,
-    /// `SCOPE_INFO`, `TARGET_INFO`, `SELF_METRICS`, `START_TIMES` and `RESOURCE_CONSTANT_LABELS`.
+    /// Reads the following variables, whose names begin with `METERKIT_PROMETHEUS_`: `TRANSLATION`, `UNIT_SUFFIXES`,
+    /// `TOTAL_SUFFIXES`, `SCOPE_INFO`, `TARGET_INFO`, `SELF_METRICS`, `START_TIMES` and `RESOURCE_CONSTANT_LABELS`.
     pub fn read(reader: &Reader<'_>) -> Self {
         let options = reader.get(&TRANSLATION).into_iter().fold(Self::new(), Self::translation);
         let options = reader.get(&UNIT_SUFFIXES).into_iter().fold(options, Self::unit_suffixes);
@@ -178,9 +178,9 @@ impl ExpositionOptions {
 }
 
 impl PrometheusServer {
-    /// Creates an endpoint as `OTEL_EXPORTER_PROMETHEUS_HOST`, `OTEL_EXPORTER_PROMETHEUS_PORT`,
-    /// `METERKIT_PROMETHEUS_PATH`, `METERKIT_PROMETHEUS_PAGE` and those of [`ExpositionOptions::read`] set it. It serves everybody: see
-    /// [`Protection::read`].
+    /// Creates an endpoint from the variables `OTEL_EXPORTER_PROMETHEUS_HOST`, `OTEL_EXPORTER_PROMETHEUS_PORT`,
+    /// `METERKIT_PROMETHEUS_PATH`, `METERKIT_PROMETHEUS_PAGE` and those of [`ExpositionOptions::read`]. The endpoint
+    /// has no access control; [`Protection::read`] reads it.
     pub fn read(reader: &Reader<'_>) -> Self {
         let host = reader.get_with(&HOST, |text| bare_host(text, &reader.name(&PORT)));
         let server = host.into_iter().fold(Self::new(), Self::host);
@@ -192,12 +192,17 @@ impl PrometheusServer {
 }
 
 impl Protection {
-    /// Reads the variables that are named `METERKIT_PROMETHEUS_`: `USERNAME` and `PASSWORD`, or `BEARER_TOKEN`;
-    /// `TLS_CERTIFICATE`, `TLS_KEY` and `TLS_CLIENT_CA`, paths of PEM files; `ALLOWED_HOSTS` and `ALLOWED_NETWORKS`, comma
-    /// lists. Files are read now and when they change.
+    /// Reads the following variables, whose names begin with `METERKIT_PROMETHEUS_`:
     ///
-    /// Half of a name and password or of a certificate and key is a problem, and so are both kinds of credentials,
-    /// values that nobody could show, files that cannot be used, and TLS that is not compiled in.
+    /// - `USERNAME` and `PASSWORD`, or `BEARER_TOKEN`;
+    /// - `TLS_CERTIFICATE`, `TLS_KEY` and `TLS_CLIENT_CA`, which are paths of PEM files;
+    /// - `ALLOWED_HOSTS` and `ALLOWED_NETWORKS`, which are comma-separated lists.
+    ///
+    /// Files are read now, and again when they change.
+    ///
+    /// The reader reports a problem if a user name has no password or the reverse, if a certificate has no key or the
+    /// reverse, if both kinds of credentials are set, if no request could carry the credentials, if a file cannot be
+    /// used, or if TLS is not compiled in.
     pub fn read(reader: &Reader<'_>) -> Self {
         Self {
             credentials: credentials(reader),

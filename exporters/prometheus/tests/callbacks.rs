@@ -1,4 +1,4 @@
-//! Callbacks of observable instruments cost a scrape no more than their budget, whatever they do and whoever scrapes.
+//! Callbacks of observable instruments delay a scrape by at most their budget.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;

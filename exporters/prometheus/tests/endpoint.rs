@@ -71,7 +71,7 @@ async fn metrics_are_served_at_a_path_of_choice_and_nowhere_else() {
     let bound = PrometheusServer::new().port(0).path("/m").bind().unwrap();
     assert!(bound.url().ends_with("/m"), "{}", bound.url());
     let error = PrometheusServer::new().port(0).path("m").bind().unwrap_err().to_string();
-    let expected = "the path of the scrape endpoint: `m` is not a URL path; write one that";
+    let expected = "the path of the scrape endpoint: `m` is not a URL path; write a path";
     assert!(error.starts_with(expected), "{error}");
 }
 

@@ -104,7 +104,10 @@ async fn a_collection_that_outlasts_the_scraper_is_given_up_in_time_and_goes_on_
         assert!(answer.text().contains("X-Prometheus-Scrape-Timeout-Seconds"), "{answer:?}");
     }
     let health = served.pipeline.health();
-    assert!(health.is_delivering(), "what a client asks for is no failure: {health}");
+    assert!(
+        health.is_delivering(),
+        "a client's short timeout does not count as a failure: {health}"
+    );
     let address = served.address;
     let others: Vec<_> = ["", "soon", "-1", "0", "NaN", "inf", "1e400", "1,2", "60"]
         .map(|timeout| {

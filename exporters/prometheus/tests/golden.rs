@@ -23,7 +23,7 @@ fn assert_golden(name: &str, text: &str) {
     if text != expected {
         let differs = text.lines().zip(expected.lines()).find(|(found, there)| found != there);
         panic!(
-            "{name} is different from here on: {differs:?}; METERKIT_UPDATE_GOLDEN=1 writes it anew"
+            "{name} is different from here on: {differs:?}; set METERKIT_UPDATE_GOLDEN=1 to rewrite it"
         );
     }
 }

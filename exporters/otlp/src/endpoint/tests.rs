@@ -163,7 +163,7 @@ fn insecure_is_a_boolean_in_any_case() {
         let config = read(metrics, generic).expect("good variables");
         assert_eq!(!config.endpoint.is_secure(), expected, "{metrics} {generic}");
     }
-    let text = read("", "1").expect_err("1 is no boolean").to_string();
+    let text = read("", "1").expect_err("1 is not a boolean").to_string();
     assert_eq!(text, "OTEL_EXPORTER_OTLP_INSECURE=`1`: write `true` or `false`");
 }
 

@@ -177,7 +177,7 @@ fn every_setting_behaves_like_all_others() {
         Row::new("METERKIT_PROMETHEUS_PATH")
             .valid(&[("/internal/m", "path: Ok(\"/internal/m\")"), ("/", "path: Ok(\"/\")")])
             .invalid(&[
-                ("metrics", "is not a URL path; write one that begins with `/`"),
+                ("metrics", "is not a URL path; write a path that begins with `/`"),
                 ("/metrics?x=1", "is not a URL path"),
             ]),
         Row::new("METERKIT_PROMETHEUS_PAGE").valid(&[("false", "has_page: false")]),
