@@ -350,7 +350,7 @@ impl Registry {
         self.inner.settings.count_dropped(DropReason::Undelivered, series);
     }
 
-    /// Forgets series that no [collection](crate::Collections) remembers any more. A series that returns later starts
+    /// Forgets series that no [collection](crate::Collections) remembers any longer. A series that returns later starts
     /// anew.
     #[doc(hidden)] // for the crates that collect and mirror
     pub fn forget(&self, absent: &[Arc<AbsentSeries>]) {

@@ -180,7 +180,7 @@ impl<R: Divide> Outbox<R> {
         let items = part.request.items();
         match refusals.judge(part.id, items, size, error) {
             Verdict::Divide => {
-                // Of requests that were too large, the halves may have the right size, so they keep their place.
+                // The halves of a request that was too large may have the right size, so they keep their place.
                 // Otherwise, send larger requests first, so that most of the waiting items are accepted sooner.
                 let comes_next = error.kind == SendErrorKind::TooLarge;
                 let halves = part.request.clone().split(items / 2);

@@ -40,8 +40,8 @@ const REORDERING: [char; 9] = [
     '\u{2069}',
 ];
 
-/// Returns the error message in a reply: `message` or the texts in `errors` of a JSON body, or else the body. Of an
-/// HTML page, only the title is returned.
+/// Returns the error message in a reply: `message` or the texts in `errors` of a JSON body, or else the body. For an
+/// HTML page, it returns only the title.
 ///
 /// ```
 /// use meterkit_http::{Reply, reply::message};

@@ -19,8 +19,8 @@ use crate::views::{KeyFilter, Totals, View, ViewSelector, ViewStream, Views};
 /// Self-metrics are filtered like all other metrics.
 ///
 /// Series that differ only in labels that the filter removes are merged. Counters, up-down counters and histograms are
-/// added up, and the total does not fall when a merged series ends. Of gauges, the last one in the order of labels
-/// remains. Exemplars lose the removed labels too. Labels that targets add, such as those of the scope or of the
+/// added up, and the total does not fall when a merged series ends. If they are gauges, the last one in the
+/// order of labels remains. Exemplars lose the removed labels too. Labels that targets add, such as those of the scope or of the
 /// resource, are not filtered.
 ///
 /// ```

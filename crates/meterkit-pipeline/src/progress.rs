@@ -101,7 +101,7 @@ impl Progress {
         }
     }
 
-    /// Tells the store which collections have been delivered, and whether intervals are needed. Delta targets do not
+    /// Informs the store which collections have been delivered, and whether intervals are needed. Delta targets do not
     /// count here: their next delta includes the values of ended series, so the store need not keep those.
     fn tell_store(&self, targets: &Targets) {
         let pulled = targets.served.filter(|(_, at)| at.elapsed() < PATIENCE);

@@ -197,7 +197,7 @@ struct Selected<'a> {
     data: Cow<'a, Data>,
     /// The attributes to keep. `None` for all.
     filter: Option<&'a KeyFilter>,
-    /// Whether its series may be merged with others.
+    /// Whether the series of the stream may be merged with others.
     is_joined: bool,
     /// Whether exemplars lose the removed attributes: see [`Views::stripping_exemplars`].
     strips_exemplars: bool,

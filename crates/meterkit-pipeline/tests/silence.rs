@@ -1,4 +1,4 @@
-//! `health()` reports silent targets, which neither fail nor succeed any more.
+//! `health()` reports silent targets, which neither fail nor succeed.
 
 use std::time::Duration;
 

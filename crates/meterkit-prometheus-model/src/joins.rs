@@ -21,8 +21,8 @@ use crate::labels::is_of_scope;
 /// - Sums, histograms with the same boundaries, and exponential histograms are added up. Series that are absent or have
 ///   ended still count for as long as the snapshot [lists](meterkit_core::AbsentSeries) them, so that a total does not
 ///   decrease when one of its series ends.
-/// - Of several gauges, the last one is exported: the last by scope, then by metric name, then by attributes.
-/// - Of histograms with different boundaries, only those with the boundaries of the oldest series are added up.
+/// - If several are gauges, the last one is exported: the last by scope, then by metric name, then by attributes.
+/// - If histograms have different boundaries, only those with the boundaries of the oldest series are added up.
 ///
 /// Series that are not exported are logged once per metric. Finding equal series costs nothing per series in families
 /// whose series cannot be equal, and eight bytes per series in other families.

@@ -23,7 +23,7 @@ pub(crate) struct Plan {
     metrics: Vec<(Arc<Descriptor>, Kind)>,
     /// Sorted by name, then by type.
     families: Vec<Planned>,
-    /// The metrics of all families, one family after the other. Those of a family are sorted by age, then by their own
+    /// The metrics of all families, one family after the other. Within a family, metrics are sorted by age, then by their own
     /// names.
     members: Vec<Place>,
     /// Whether the ages of series decided a conflict. With other series, the decision may differ.

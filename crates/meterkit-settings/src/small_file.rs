@@ -85,7 +85,7 @@ pub enum SmallFileError {
     Read(io::Error),
     /// The path is a directory, a pipe, a socket or a device.
     NoFile {
-        /// Whether it is a directory.
+        /// Whether the path names a directory.
         is_directory: bool,
     },
     /// The file is longer than the limit.

@@ -105,7 +105,7 @@ fn resource_attributes_can_be_labels_of_all_series() {
 fn suffixes_for_units_and_totals_are_independent_settings() {
     let types = |options: &ExpositionOptions, format| {
         // Checks only OpenMetrics: counters of the text format should end with `_total` too, so a strict reader may
-        // reject those that do not.
+        // reject those that lack it.
         let text = render_in(&snapshot(&[]), format, options.clone());
         let text = String::from_utf8(text.into()).unwrap();
         if format == Format::OpenMetrics {

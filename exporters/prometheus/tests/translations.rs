@@ -1,4 +1,4 @@
-//! The text of each translation strategy, for scrapers that accept all characters and for those that do not.
+//! The text of each translation strategy, for scrapers that accept all characters and for older ones.
 
 use std::sync::Arc;
 use std::time::SystemTime;

@@ -91,7 +91,7 @@ impl DistributionCell {
         }
     }
 
-    /// Counts a value for which no row was free, because other threads use all of them or the buckets have changed.
+    /// Counts a value that found no free row because other threads use all of them or the buckets have changed.
     #[cold]
     fn count_again(&self, value: f64) {
         while !self.sorted_now().try_record(value) {

@@ -130,7 +130,7 @@ impl Observed {
         series.entry(labels.clone()).or_insert_with(new).clone()
     }
 
-    /// Gives back the room of removed rows. A row without labels takes no room.
+    /// Releases the room of removed rows. A row without labels takes no room.
     fn give_back(&self, rows: &[Row]) {
         let labeled = rows.iter().filter(|row| !row.labels.is_empty());
         labeled.for_each(|_| self.room.give_back());

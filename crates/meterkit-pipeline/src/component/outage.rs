@@ -28,7 +28,7 @@ pub(super) struct Outage {
     lost_before: u64,
 }
 
-/// What is new about a failure and therefore logged.
+/// The news about a failure, which is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum News {
     Begins,

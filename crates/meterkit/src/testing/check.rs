@@ -53,7 +53,7 @@ pub enum Comparison {
 }
 
 impl Check {
-    /// Returns the checks of a macro. Gives an empty list its type.
+    /// Returns the checks of a macro. An empty list gets its type here.
     pub fn list<const N: usize>(checks: [Self; N]) -> [Self; N] {
         checks
     }

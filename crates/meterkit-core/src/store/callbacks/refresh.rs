@@ -19,7 +19,7 @@ const LONGEST_PATIENCE: Duration = Duration::from_millis(50);
 const SLACK: Duration = Duration::from_millis(10);
 
 impl Callbacks {
-    /// Runs each callback that is due and waits for its values. Gives up on a callback when its budget is spent, and on
+    /// Runs each callback that is due and waits for its values. Abandons a callback when its budget is spent, and on
     /// all of them when the largest budget is spent. `now` is the time by the registry's clock.
     ///
     /// Does nothing when called within a callback, which would otherwise wait for itself.

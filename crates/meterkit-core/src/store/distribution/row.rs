@@ -173,7 +173,7 @@ impl RowClaim<'_> {
         self.set(Moments::NONE);
     }
 
-    /// Keeps the row claimed forever, so that nothing is recorded in it any more.
+    /// Keeps the row claimed forever, so that nothing is recorded in it again.
     pub(super) fn retire(self) {
         std::mem::forget(self);
     }

@@ -155,7 +155,7 @@ impl Upkeep {
 }
 
 impl dyn Members + '_ {
-    /// Returns the number of places. Those of closed series come before those of open ones.
+    /// Returns the number of places. Places of closed series come before places of open series.
     pub(super) fn places(&self) -> usize {
         self.closed_places() + self.open_slots()
     }
