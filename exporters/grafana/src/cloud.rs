@@ -2,8 +2,8 @@
 
 use crate::Secret;
 
-/// A stack of Grafana Cloud, and the key to write metrics to it. All three are on the page "OpenTelemetry" of the
-/// stack.
+/// A Grafana Cloud stack, with the token that may write metrics to it. The stack's page "OpenTelemetry" shows zone,
+/// instance id and token.
 #[derive(Clone, Debug)]
 pub struct CloudOtlp {
     zone: String,
@@ -12,41 +12,41 @@ pub struct CloudOtlp {
 }
 
 impl CloudOtlp {
-    /// The stack in `zone`, such as `prod-eu-west-2`, with the number of its instance, and a token with the scope
-    /// `metrics:write`. Nothing is taken from the environment.
+    /// Creates the destination for the stack `instance_id` in `zone`, such as `prod-eu-west-2`. `api_key` is a token
+    /// with the scope `metrics:write`. Environment variables are not read.
     pub fn new(zone: impl Into<String>, instance_id: impl Into<String>, api_key: Secret) -> Self {
         Self { zone: zone.into(), instance_id: instance_id.into(), api_key }
     }
 
-    /// Where metrics go to, over HTTP: the gateway speaks no gRPC.
+    /// Returns the URL for metrics over OTLP/HTTP. The gateway does not support gRPC.
     pub fn metrics_url(&self) -> String {
         format!("https://otlp-gateway-{}.grafana.net/otlp/v1/metrics", self.zone)
     }
 
-    /// The value of the header `Authorization`.
+    /// Returns the value of the header `Authorization`.
     pub fn authorization(&self) -> Secret {
         Secret::basic(&self.instance_id, &self.api_key)
     }
 }
 
-/// Returns why a text cannot be a zone.
+/// Returns why `zone` cannot be a zone; `None` if it can.
 pub(crate) fn zone_problem(zone: &str) -> Option<String> {
     let legal = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if zone.chars().all(legal) && !zone.starts_with('-') && !zone.ends_with('-') {
         return None;
     }
-    // People copy the whole URL of the gateway.
+    // Suggest the zone when the whole URL of the gateway was pasted.
     let lower = zone.to_ascii_lowercase();
     let meant = lower.split_once("otlp-gateway-").and_then(|(_, rest)| rest.split('.').next());
     let meant = meant.filter(|zone| !zone.is_empty() && zone.chars().all(legal));
     let example = meant.unwrap_or("prod-eu-west-2");
-    Some(format!("a zone holds lower-case letters, digits and `-`; write `{example}`"))
+    Some(format!("a zone consists of lower-case letters, digits and `-`; write `{example}`"))
 }
 
-/// Returns why a text cannot be an instance id.
+/// Returns why `id` cannot be an instance id; `None` if it can.
 pub(crate) fn instance_id_problem(id: &str) -> Option<String> {
     let is_number = id.chars().all(|c| c.is_ascii_digit());
-    (!is_number).then(|| "an instance id is a number; write for example `123456`".to_owned())
+    (!is_number).then(|| "an instance id is a number; write, for example, `123456`".to_owned())
 }
 
 #[cfg(test)]
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn each_bad_value_is_told_what_to_write() {
+    fn each_error_says_what_to_write() {
         for (zone, id, key, start, remedy) in [
             ("EU", "1", "k", "GRAFANA_CLOUD_ZONE=`EU`: ", "`prod-eu-west-2`"),
             ("evil.example/", "1", "k", "GRAFANA_CLOUD_ZONE=`evil.example/`: ", "letters, digits"),

@@ -1,4 +1,4 @@
-//! What an operator can set of a Grafana target, and of the dashboard that is published to a Grafana.
+//! The settings of the Grafana target, and of the dashboard that is published to Grafana.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -29,62 +29,62 @@ settings! {
 
     CLOUD_ZONE: String = Setting::new("GRAFANA_CLOUD_ZONE", ValueType::Text, zone)
         .key("cloud_zone")
-        .meaning("the zone of the stack in Grafana Cloud, as in `prod-eu-west-2`");
+        .meaning("the zone of the Grafana Cloud stack, such as `prod-eu-west-2`");
 
     CLOUD_INSTANCE_ID: String =
         Setting::new("GRAFANA_CLOUD_INSTANCE_ID", ValueType::Number, instance_id)
             .key("cloud_instance_id")
-            .meaning("the instance of the stack");
+            .meaning("the instance id of the stack");
 
     CLOUD_API_KEY: String = token("GRAFANA_CLOUD_API_KEY")
         .key("cloud_api_key")
-        .meaning("a token that may write metrics to it");
+        .meaning("a token that may write metrics to the stack");
 
     REMOTE_WRITE_URL: String = url("GRAFANA_REMOTE_WRITE_URL")
         .key("remote_write_url")
-        .meaning("where remote write goes to");
+        .meaning("the URL of the remote write receiver");
 
     REMOTE_WRITE_USERNAME: String = username("GRAFANA_REMOTE_WRITE_USERNAME")
         .key("remote_write_username")
-        .meaning("who writes");
+        .meaning("the user name for the remote write receiver");
 
     REMOTE_WRITE_PASSWORD: String = password("GRAFANA_REMOTE_WRITE_PASSWORD")
         .key("remote_write_password")
-        .meaning("the password of who writes");
+        .meaning("the password for the remote write receiver");
 
     REMOTE_WRITE_BEARER_TOKEN: String = token("GRAFANA_REMOTE_WRITE_BEARER_TOKEN")
         .key("remote_write_bearer_token")
-        .meaning("a token, instead of name and password");
+        .meaning("a bearer token, instead of user name and password");
 
     REMOTE_WRITE_TENANT: String =
         Setting::new("GRAFANA_REMOTE_WRITE_TENANT", ValueType::Text, tenant)
             .key("remote_write_tenant")
-            .meaning("the tenant, for Mimir");
+            .meaning("the tenant, for a receiver such as Mimir");
 
     REMOTE_WRITE_VERSION: RemoteWriteVersion = word("METERKIT_GRAFANA_REMOTE_WRITE_VERSION")
         .key("remote_write_version")
         .by_default("`2.0`")
-        .meaning("the version of remote write: `2.0`, with 1.0 for receivers that do not know it, or always `1.0`");
+        .meaning("the newest version of remote write to send; `2.0` falls back to 1.0 if the receiver does not support it");
 
     REMOTE_WRITE_HISTOGRAMS: RemoteWriteHistograms =
         word("METERKIT_GRAFANA_REMOTE_WRITE_HISTOGRAMS")
             .key("remote_write_histograms")
             .by_default("`as_recorded`")
-            .meaning("the form of histograms in remote write 2.0: as recorded (exponential ones native, others classic), all classic, or all native (with fixed buckets as custom buckets)");
+            .meaning("the form of histograms in remote write 2.0: as recorded (exponential histograms native, others classic), all classic, or all native (fixed buckets as custom buckets)");
 
     QUEUE_BYTES: usize = count("METERKIT_GRAFANA_QUEUE_BYTES")
         .key("queue_bytes")
         .by_default("`67108864`")
-        .meaning("memory that remote write takes at most for what waits while the receiver is down, in bytes");
+        .meaning("the most memory, in bytes, for the queue of remote write requests that wait while the receiver is down");
 
     QUEUE_AGE: Duration = interval("METERKIT_GRAFANA_QUEUE_AGE")
         .key("queue_age")
         .by_default("`7200000`")
-        .meaning("for how long it keeps it");
+        .meaning("the greatest age of values in the queue");
 
     SPOOL_DIR: String = text("METERKIT_GRAFANA_SPOOL_DIR")
         .key("spool_dir")
-        .meaning("a directory to keep it in, so that it outlives a crash; in memory without");
+        .meaning("a directory for a copy of the queue, which then survives a crash; without it, the queue is in memory only");
 
     COMPRESSION: Compression = transport::compression("METERKIT_GRAFANA_COMPRESSION")
         .by_default("`gzip`")
@@ -102,25 +102,25 @@ settings! {
     PROXY: Proxy = proxy("METERKIT_GRAFANA_PROXY")
         .key("proxy")
         .by_default("`HTTPS_PROXY` or `HTTP_PROXY`")
-        .meaning("the URL of the proxy on the way to the receiver");
+        .meaning("the URL of the proxy for requests to the receiver");
 
     GRAFANA_URL: String = url("GRAFANA_URL")
         .beside_file()
-        .meaning("a Grafana to put a dashboard of all instruments into, with feature `dashboard` too");
+        .meaning("the address of the Grafana to publish a dashboard of all instruments to; needs feature `dashboard` too");
 
     SERVICE_ACCOUNT_TOKEN: String = token("GRAFANA_SERVICE_ACCOUNT_TOKEN")
         .beside_file()
-        .meaning("a token that may write dashboards there");
+        .meaning("the token of a service account that may write dashboards to this Grafana");
 
     FOLDER: String = text("GRAFANA_FOLDER")
         .beside_file()
         .by_default("the folder `General`")
-        .meaning("the folder for the dashboard");
+        .meaning("the folder in which the dashboard is created");
 }
 
 const INTERVAL: Setting<Duration> = export_interval("METERKIT_GRAFANA_INTERVAL", "grafana");
 
-/// The target as `OTEL_METRICS_EXPORTER` selects it.
+/// The declaration of the target that `OTEL_METRICS_EXPORTER=grafana` selects.
 pub const TARGET: TargetDeclaration<Box<dyn IntoTarget>> = TargetDeclaration {
     name: "grafana",
     settings: SETTINGS,
@@ -168,11 +168,11 @@ const AUTHENTICATION: AuthenticationSettings = AuthenticationSettings {
     bearer_token: REMOTE_WRITE_BEARER_TOKEN,
 };
 
-/// What makes a destination of Grafana Cloud.
+/// The settings that select Grafana Cloud as the destination.
 const CLOUD: [&Declaration; 3] =
     [&CLOUD_ZONE.declaration(), &CLOUD_INSTANCE_ID.declaration(), &CLOUD_API_KEY.declaration()];
 
-/// What makes a destination of remote write.
+/// The settings that select remote write as the destination.
 const RECEIVER: [&Declaration; 5] = [
     &REMOTE_WRITE_URL.declaration(),
     &REMOTE_WRITE_USERNAME.declaration(),
@@ -193,24 +193,28 @@ fn tenant(text: &str) -> Result<String, String> {
     match text.chars().all(|c| c.is_ascii_graphic()) {
         true => Ok(text.to_owned()),
         false => {
-            Err("a tenant is ASCII without white space; write for example `team-a`".to_owned())
+            let reason = "a tenant consists of ASCII characters without white space; write, for example, `team-a`";
+            Err(reason.to_owned())
         }
     }
 }
 
 impl GrafanaConfig {
-    /// Reads the variables of Grafana.
+    /// Reads the settings of the target `grafana`.
     ///
-    /// - `GRAFANA_CLOUD_ZONE`, `GRAFANA_CLOUD_INSTANCE_ID` and `GRAFANA_CLOUD_API_KEY`: the OTLP gateway of Grafana
-    ///   Cloud; see [`CloudOtlp`].
-    /// - `GRAFANA_REMOTE_WRITE_URL` and those beside it: remote write; see [`RemoteWriteConfig::read`].
-    /// - `METERKIT_GRAFANA_PROXY` and the like: the transport; see [`with_transport`](Self::with_transport).
+    /// - `GRAFANA_CLOUD_ZONE`, `GRAFANA_CLOUD_INSTANCE_ID` and `GRAFANA_CLOUD_API_KEY` select the OTLP gateway of
+    ///   Grafana Cloud; see [`CloudOtlp`].
+    /// - `GRAFANA_REMOTE_WRITE_URL` and the variables that start with `GRAFANA_REMOTE_WRITE_` select remote write;
+    ///   see [`RemoteWriteConfig::read`].
+    /// - `METERKIT_GRAFANA_PROXY` and similar variables set the transport; see
+    ///   [`with_transport`](Self::with_transport).
     ///
-    /// `None` if there is no destination. That is a problem, and so are variables of both kinds.
+    /// Returns `None` if there is no destination. A missing destination is reported as a problem to `reader`, and so
+    /// are settings for both destinations.
     pub fn read(reader: &Reader<'_>) -> Option<Self> {
         let (by_cloud, by_remote_write) = (reader.first_set(&CLOUD), reader.first_set(&RECEIVER));
         if let (Some(cloud), Some(remote_write)) = (by_cloud, by_remote_write) {
-            let remedy = "keep what is for Grafana Cloud, or what is for remote write";
+            let remedy = "keep only the settings for Grafana Cloud, or only those for remote write";
             reader.conflict(remote_write, cloud, remedy);
         }
         let cloud = CloudOtlp::read(reader).map(Self::cloud);
@@ -229,13 +233,15 @@ impl GrafanaConfig {
 }
 
 impl CloudOtlp {
-    /// Reads `GRAFANA_CLOUD_ZONE`, `GRAFANA_CLOUD_INSTANCE_ID` and `GRAFANA_CLOUD_API_KEY`; `None` if all are unset, or
-    /// there are problems: one that is missing beside the others, a zone that cannot be part of a host name, an
-    /// instance id that is no number, a key that cannot stand in a header.
+    /// Reads `GRAFANA_CLOUD_ZONE`, `GRAFANA_CLOUD_INSTANCE_ID` and `GRAFANA_CLOUD_API_KEY`.
+    ///
+    /// Returns `None` if all are unset. Also returns `None`, and reports each problem to `reader`, if only some of
+    /// them are set, the zone cannot be part of a host name, the instance id is not a number, or the key contains
+    /// characters that no header may hold.
     pub fn read(reader: &Reader<'_>) -> Option<Self> {
         let present = reader.first_set(&CLOUD)?;
         reader.needs(&CLOUD_ZONE, present, "write the zone of the stack, such as `prod-eu-west-2`");
-        reader.needs(&CLOUD_INSTANCE_ID, present, "write the number of the instance");
+        reader.needs(&CLOUD_INSTANCE_ID, present, "write the instance id, a number");
         reader.needs(&CLOUD_API_KEY, present, "write a token that has the scope `metrics:write`");
         let zone = reader.get(&CLOUD_ZONE);
         let instance_id = reader.get(&CLOUD_INSTANCE_ID);
@@ -245,9 +251,12 @@ impl CloudOtlp {
 }
 
 impl RemoteWriteConfig {
-    /// Reads the receiver (see [`RemoteWrite::read`]), `METERKIT_GRAFANA_REMOTE_WRITE_VERSION` and
-    /// `METERKIT_GRAFANA_REMOTE_WRITE_HISTOGRAMS`, and `METERKIT_GRAFANA_QUEUE_BYTES`, `METERKIT_GRAFANA_QUEUE_AGE` (in
-    /// milliseconds) and `METERKIT_GRAFANA_SPOOL_DIR` of the queue; `None` if there is no receiver.
+    /// Reads the settings of remote write. Returns `None` if no receiver is set.
+    ///
+    /// - The receiver; see [`RemoteWrite::read`].
+    /// - `METERKIT_GRAFANA_REMOTE_WRITE_VERSION` and `METERKIT_GRAFANA_REMOTE_WRITE_HISTOGRAMS`.
+    /// - The queue: `METERKIT_GRAFANA_QUEUE_BYTES`, `METERKIT_GRAFANA_QUEUE_AGE` (in milliseconds) and
+    ///   `METERKIT_GRAFANA_SPOOL_DIR`.
     pub fn read(reader: &Reader<'_>) -> Option<Self> {
         let (bytes, age) = (reader.get(&QUEUE_BYTES), reader.get(&QUEUE_AGE));
         let version = reader.get(&REMOTE_WRITE_VERSION);
@@ -263,17 +272,19 @@ impl RemoteWriteConfig {
 }
 
 impl RemoteWrite {
-    /// Reads `GRAFANA_REMOTE_WRITE_URL`, the credentials of `GRAFANA_REMOTE_WRITE_USERNAME` and `_PASSWORD` or of
-    /// `_BEARER_TOKEN`, and the tenant of `_TENANT`; `None` if all are unset, or there are problems: a URL that cannot
-    /// be sent to or is missing, half of a name and password, both kinds of credentials, values that cannot stand in a
-    /// header.
+    /// Reads `GRAFANA_REMOTE_WRITE_URL`, the credentials from `GRAFANA_REMOTE_WRITE_USERNAME` and `_PASSWORD` or from
+    /// `_BEARER_TOKEN`, and the tenant from `_TENANT`.
+    ///
+    /// Returns `None` if all are unset, or if the URL is missing or invalid. These problems are reported to `reader`:
+    /// a missing or invalid URL, a user name without password or the reverse, both kinds of credentials, and values
+    /// that no header may hold.
     pub fn read(reader: &Reader<'_>) -> Option<Self> {
         let present = reader.first_set(&RECEIVER)?;
-        let remedy = "write the URL that takes remote write, or unset the other";
+        let remedy = "write the URL of the receiver, or unset the other";
         reader.needs(&REMOTE_WRITE_URL, present, remedy);
         let (name, password) =
             (reader.name(&REMOTE_WRITE_USERNAME), reader.name(&REMOTE_WRITE_PASSWORD));
-        let credentials = format!("write them into {name} and {password}");
+        let credentials = format!("set {name} and {password} instead");
         let url = reader.get_with(&REMOTE_WRITE_URL, |text| {
             url::parse(text, &remote_write::hints(&credentials))
         });
@@ -284,15 +295,17 @@ impl RemoteWrite {
 }
 
 impl PublishConfig {
-    /// Reads `GRAFANA_URL`, `GRAFANA_SERVICE_ACCOUNT_TOKEN` and `GRAFANA_FOLDER` (the title of a folder, optional);
-    /// `None` if neither of the first two is set, or there are problems: a URL that cannot be sent to, a token that
-    /// cannot stand in a header, one of them without the other. Proxies are those that everyone reads.
+    /// Reads `GRAFANA_URL`, `GRAFANA_SERVICE_ACCOUNT_TOKEN` and, optionally, `GRAFANA_FOLDER`, the title of a folder.
+    ///
+    /// Returns `None` if neither of the first two is set. Also returns `None`, and reports each problem to `reader`,
+    /// if only one of them is set, the URL is invalid, or the token contains characters that no header may hold.
+    /// Proxies are read from the conventional variables, such as `HTTPS_PROXY`.
     pub fn read(reader: &Reader<'_>) -> Option<Self> {
         let remedy = "write the address of Grafana, such as `https://grafana.example.com`";
         reader.needs(&GRAFANA_URL, &SERVICE_ACCOUNT_TOKEN, remedy);
         let remedy = "write the token of a service account with the role Editor";
         reader.needs(&SERVICE_ACCOUNT_TOKEN, &GRAFANA_URL, remedy);
-        let credentials = format!("write a token into {}", reader.name(&SERVICE_ACCOUNT_TOKEN));
+        let credentials = format!("set {} to a token instead", reader.name(&SERVICE_ACCOUNT_TOKEN));
         let url: Option<Uri> =
             reader.get_with(&GRAFANA_URL, |text| Self::read_url(text, &credentials));
         let token = Secret::read(reader, &SERVICE_ACCOUNT_TOKEN);

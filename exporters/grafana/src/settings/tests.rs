@@ -18,8 +18,8 @@ const ROWS: &[Row] = &[
         .beside(&[ID, KEY])
         .valid(&[("prod-eu-west-2", "prod-eu-west-2")])
         .invalid(&[
-            ("prod eu", "a zone holds lower-case letters"),
-            ("PROD-US-1", "a zone holds lower-case letters"),
+            ("prod eu", "a zone consists of lower-case letters"),
+            ("PROD-US-1", "a zone consists of lower-case letters"),
         ]),
     Row::new("GRAFANA_CLOUD_INSTANCE_ID")
         .beside(&[ZONE, KEY])
@@ -35,7 +35,7 @@ const ROWS: &[Row] = &[
     Row::new("GRAFANA_REMOTE_WRITE_TENANT")
         .beside(TO_MIMIR)
         .valid(&[("Team-A", "Team-A")])
-        .invalid(&[("team\u{1}a", "a tenant is ASCII without white space")]),
+        .invalid(&[("team\u{1}a", "a tenant consists of ASCII characters without white space")]),
     Row::new("METERKIT_GRAFANA_REMOTE_WRITE_VERSION")
         .beside(TO_MIMIR)
         .valid(&[("1.0", "version: V1"), ("2.0", "version: V2")])
