@@ -1,4 +1,4 @@
-//! Dashboards in Grafana: created, kept up to date, and left alone once a person has changed them.
+//! Publishes dashboards to Grafana: creates and updates them, unless a person has changed them.
 
 use http::StatusCode;
 use serde_json::Value;
@@ -20,69 +20,75 @@ mod shown;
 pub use self::config::PublishConfig;
 pub use self::error::PublishError;
 
-/// Puts dashboards into one Grafana, through its HTTP API.
+/// Publishes dashboards to one Grafana, through its HTTP API.
 ///
-/// - What it saves bears a mark, in the message of the version. It saves again only over a version with its mark, and
-///   has Grafana check that no other came after it: what a person changed stays as it is.
-/// - It saves nothing when the dashboard there is the one given.
-/// - A dashboard stays in the folder where it is, and may be moved. Who deletes it gets it back at the next start.
-/// - Status 429, 5xx and no answer at all are tried again, three times in all.
-/// - Processes that give different texts for one dashboard, as during an update of a service, each save theirs: the
-///   last one counts. [`publish_unless_less`](Self::publish_unless_less) leaves one that shows more.
+/// - Each saved version carries a mark in its version message. The publisher only replaces a version that carries its
+///   mark, and lets Grafana check that no newer version exists, so that changes by a person are never overwritten.
+/// - Nothing is saved if Grafana already has the given dashboard.
+/// - A dashboard stays in its folder, and may be moved to another one. A deleted dashboard is created again at the
+///   next start.
+/// - A request is attempted up to three times if the status is 429 or 5xx, or if there is no response.
+/// - If processes publish different versions of a dashboard, as during a rolling update of a service, the last one
+///   wins. [`publish_unless_less`](Self::publish_unless_less) keeps a version that shows more.
 ///
-/// It works with Grafana 9 and later. By Grafana's HTTP API: Dashboard, Dashboard Versions and Folder.
+/// Grafana 9 and later are supported. Follows Grafana's HTTP API: Dashboard, Dashboard Versions and Folder.
 #[derive(Debug)]
 pub struct DashboardPublisher {
     api: Api,
     folder: Option<String>,
 }
 
-/// What became of a dashboard.
+/// The result of publishing a dashboard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Published {
-    /// It was not there, and is now.
+    /// The dashboard did not exist, and was created.
     Created,
-    /// An older one of ours was there, and is replaced.
+    /// An older version by a publisher was replaced.
     Updated,
-    /// It was there already: from before, or because another process was faster.
+    /// The dashboard already exists: it was published before, or by another process at the same time.
     Unchanged,
-    /// One of ours is there that shows all of it, and more; it stays. Of
-    /// [`publish_unless_less`](DashboardPublisher::publish_unless_less) alone.
+    /// A version by a publisher exists that shows the whole dashboard and more. It was kept. Only
+    /// [`publish_unless_less`](DashboardPublisher::publish_unless_less) returns this.
     Kept,
 }
 
 impl DashboardPublisher {
-    /// A publisher with these settings. Nothing is sent yet.
+    /// Creates a publisher with these settings. Nothing is sent yet.
     ///
     /// # Errors
     ///
-    /// When it could never send: encryption that is not built in, certificates that cannot be used, a token that no
-    /// header can hold.
+    /// Returns an error if the publisher could never send anything: TLS is not built in, certificates cannot be used,
+    /// the transport sets a compression, or the token contains characters that no header may hold.
     pub fn new(config: PublishConfig) -> Result<Self, BuildError> {
         Ok(Self { api: Api::new(&config)?, folder: config.folder })
     }
 
-    /// Creates or updates the dashboard in this text: classic JSON with a `uid` and a `title`, such as
-    /// `meterkit_dashboard` writes. It has to run on a tokio runtime, and ends: every request is tried three times at
-    /// most, each time within its timeout.
+    /// Creates or updates a dashboard, given as classic JSON with a `uid` and a `title`. The crate
+    /// `meterkit_dashboard` writes such JSON.
+    ///
+    /// Must run on a tokio runtime. The duration is bounded: every request is attempted three times at most, each
+    /// time within the timeout.
     ///
     /// # Errors
     ///
-    /// When it is not there now. See [`PublishError`]; none of them does harm to what is there.
+    /// Returns an error if the dashboard could not be published. No error damages an existing dashboard; see
+    /// [`PublishError`].
     pub async fn publish(&self, dashboard: &str) -> Result<Published, PublishError> {
         self.publish_over(dashboard, Less::Too).await
     }
 
-    /// Like [`publish`](Self::publish), but one of ours that shows all of this one, and more, stays as it is. For a
-    /// process that has just started: instruments may be made when they are first used, so that what it draws now is
-    /// less than what it, or another, has drawn before.
+    /// Creates or updates a dashboard like [`publish`](Self::publish), but keeps a published version that shows all
+    /// of it and more.
     ///
-    /// Panels are compared by their titles and queries, wherever they stand.
+    /// This is meant for a process that has just started: instruments may be created on first use, so that its
+    /// dashboard still shows less than one that was published before.
+    ///
+    /// Panels are compared by their titles and queries, regardless of their position.
     ///
     /// # Errors
     ///
-    /// As for `publish`.
+    /// Returns an error in the same cases as [`publish`](Self::publish).
     pub async fn publish_unless_less(&self, dashboard: &str) -> Result<Published, PublishError> {
         self.publish_over(dashboard, Less::Not).await
     }
@@ -97,7 +103,7 @@ impl DashboardPublisher {
         Err(self.changed(&given, ""))
     }
 
-    /// `None` when someone saved it in between: it has to be looked at again.
+    /// Returns `None` if someone else saved the dashboard in the meantime, so that it must be read again.
     async fn try_once(&self, given: &Given, less: Less) -> Result<Option<Published>, PublishError> {
         let Some(there) = self.find(given).await? else {
             let folder = match &self.folder {
@@ -132,7 +138,7 @@ impl DashboardPublisher {
         let there = there.ok_or_else(|| self.api.refused(FIND, &answer))?;
         if there.is_provisioned {
             let reason =
-                "it is provisioned from a file there; remove it from one of the two places";
+                "it is provisioned from a file; remove that file, or do not publish the dashboard";
             return Err(self.api.refusal(SAVE, reason));
         }
         Ok(Some(there))
@@ -145,7 +151,7 @@ impl DashboardPublisher {
         versions.ok_or_else(|| self.api.refused(TELL, &answer))
     }
 
-    /// Whether it is saved: it is not when another version is there than was thought.
+    /// Returns whether the dashboard was saved. It is not if Grafana has another version than expected.
     async fn save(
         &self,
         given: &Given,
@@ -173,18 +179,18 @@ impl DashboardPublisher {
     }
 }
 
-/// Whether a dashboard takes the place of one that shows more.
+/// Whether a dashboard replaces a version that shows more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Less {
     Too,
     Not,
 }
 
-/// A dashboard that Grafana has.
+/// A dashboard that exists in Grafana.
 #[derive(Debug)]
 struct There {
     version: i64,
-    /// The uid of its folder, if it is in one.
+    /// The uid of the folder; `None` if the dashboard is in no folder.
     folder: Option<String>,
     is_provisioned: bool,
     shown: Shown,
@@ -196,7 +202,7 @@ impl There {
         let model = body.get("dashboard")?;
         let version = model.get("version").and_then(Value::as_i64);
         let folder = meta.get("folderUid").and_then(Value::as_str);
-        // What some Grafanas call no folder, and others do not know.
+        // Some versions of Grafana return this uid for dashboards in no folder; others reject it.
         let folder = folder.filter(|uid| !uid.is_empty() && *uid != "general");
         Some(Self {
             version: version.or_else(|| meta.get("version")?.as_i64())?,
@@ -208,11 +214,11 @@ impl There {
 }
 
 const FIND: &str = "find the dashboard";
-const TELL: &str = "tell the versions of the dashboard";
+const TELL: &str = "list the versions of the dashboard";
 const SAVE: &str = "save the dashboard";
 
-/// Once more when another process was faster: what it saved may be the same.
+/// The number of attempts if another process saves at the same time. It may have saved the same dashboard.
 const ROUNDS: usize = 2;
 
-/// The last one is enough, and should be the first. Grafana promises no order.
+/// The number of versions to fetch. Only the latest matters, but Grafana does not document the order.
 const HISTORY: usize = 10;

@@ -66,7 +66,12 @@ async fn each_refusal_says_what_to_do() {
         (200, page, "{}", "an answer that is not Grafana's; set GRAFANA_URL"),
         (200, &[], "{}", "an answer that is not Grafana's; set GRAFANA_URL"),
         (200, &[], "", "an answer that is not Grafana's; set GRAFANA_URL"),
-        (302, &[("location", "/login?a=glsa_x")], "", "set GRAFANA_URL to where it leads"),
+        (
+            302,
+            &[("location", "/login?a=glsa_x")],
+            "",
+            "set GRAFANA_URL to the target of the redirect",
+        ),
         (401, page, "<html>", "set GRAFANA_SERVICE_ACCOUNT_TOKEN"),
     ] {
         let grafana = Grafana::start([Event::Answer(status, headers, body)]).await;
@@ -148,7 +153,7 @@ async fn trouble_that_stays_is_told_after_three_attempts() {
     let error = publisher(&grafana.url(), TOKEN).publish(TEXT).await.expect_err("it is down");
     assert!(matches!(error, PublishError::NoAnswer { attempts: 3, .. }), "{error:?}");
     let start = format!(
-        "Grafana at `{}` does not save the dashboard, in 3 attempts: HTTP status 500 Internal \
+        "Grafana at `{}` did not save the dashboard in 3 attempts: HTTP status 500 Internal \
          Server Error: Failed to save dashboard; ",
         grafana.url()
     );

@@ -1,4 +1,4 @@
-//! Requests to Grafana's HTTP API, and what it answers.
+//! Requests to Grafana's HTTP API, and its responses.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use super::error::PublishError;
 use crate::error::BuildError;
 use crate::target::PRODUCT;
 
-/// Asks one Grafana.
+/// A client for the HTTP API of one Grafana.
 #[derive(Debug)]
 pub(crate) struct Api {
     client: Client,
@@ -25,17 +25,17 @@ pub(crate) struct Api {
     backoff: Duration,
 }
 
-/// An answer that is JSON, and neither about credentials nor for later.
+/// A JSON response that neither rejects the credentials nor asks to retry later.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) body: Value,
-    /// Status and message, for errors.
+    /// The status and the message of the response, for errors.
     said: String,
 }
 
 impl Answer {
-    /// The text at `key`; empty if there is none.
+    /// Returns the string at `key`; an empty one if there is none.
     pub(crate) fn text(&self, key: &str) -> &str {
         self.body.get(key).and_then(Value::as_str).unwrap_or_default()
     }
@@ -49,7 +49,7 @@ impl Api {
             .insert_secret("Authorization", &authorization)
             .map_err(BuildError::PublishHeader)?;
         if let Some(other) = config.transport.compression().filter(|it| *it != Compression::None) {
-            let reason = "Grafana takes no compressed requests, so leave it unset";
+            let reason = "Grafana does not accept compressed requests, so leave it unset";
             let problem = CompressionError::Unsupported(other, reason);
             return Err(BuildError::PublishCompression(problem));
         }
@@ -61,7 +61,7 @@ impl Api {
         Ok(Self { client, base: config.url.clone(), backoff: config.backoff })
     }
 
-    /// `attempt` says what it is for, where it fails.
+    /// Sends a GET request. `attempt` describes its purpose in errors.
     pub(crate) async fn get(
         &self,
         attempt: &'static str,
@@ -70,7 +70,7 @@ impl Api {
         self.ask(attempt, path, None).await
     }
 
-    /// It may be sent again when there is no answer: it has to be a request that does no more when it comes twice.
+    /// Sends a POST request. It must be idempotent, because it is sent again if there is no response.
     pub(crate) async fn post(
         &self,
         attempt: &'static str,
@@ -80,12 +80,12 @@ impl Api {
         self.ask(attempt, path, Some(body.to_string().into())).await
     }
 
-    /// Where something is, for people.
+    /// Returns the URL of `path`.
     pub(crate) fn address(&self, path: &str) -> String {
         url::append(&self.base, path)
     }
 
-    /// The error for an answer that is none of those expected.
+    /// Returns the error for an unexpected response.
     pub(crate) fn refused(&self, attempt: &'static str, answer: &Answer) -> PublishError {
         let said = &answer.said;
         if answer.status.is_success() {
@@ -142,7 +142,8 @@ impl Api {
         }
     }
 
-    /// Returns the answer, unless it is not Grafana's, or no other request will change it.
+    /// Parses a response. Returns an error if the response is not from Grafana, or if a repeated request could not
+    /// succeed.
     fn read(&self, attempt: &'static str, reply: &Reply) -> Result<Answer, PublishError> {
         let status = reply.status();
         let body: Option<Value> = serde_json::from_slice(reply.body()).ok();
@@ -157,7 +158,7 @@ impl Api {
                 "give the service account of GRAFANA_SERVICE_ACCOUNT_TOKEN the role Editor"
             }
             _ if status.is_redirection() => {
-                "redirects are not followed; set GRAFANA_URL to where it leads"
+                "redirects are not followed; set GRAFANA_URL to the target of the redirect"
             }
             (_, Some(body)) if !has_type(reply, "html") => {
                 return Ok(Answer { status, body, said });
@@ -171,7 +172,7 @@ impl Api {
 const NOT_GRAFANA: &str =
     "an answer that is not Grafana's; set GRAFANA_URL to the address of Grafana itself";
 
-/// A publisher is no exporter: after that many, the process goes on without.
+/// The number of attempts for one request. Unlike an exporter, a publisher then gives up.
 const ATTEMPTS: u32 = 3;
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);

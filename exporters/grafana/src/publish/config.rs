@@ -1,4 +1,4 @@
-//! Where dashboards are published, and as whom.
+//! The settings of a dashboard publisher.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use meterkit_http::{Transport, TransportHints};
 use crate::config::TIMEOUT;
 use crate::{Secret, UrlError};
 
-/// The settings of a publisher of dashboards. `Debug` shows no credentials.
+/// The settings of a dashboard publisher. `Debug` shows no credentials.
 ///
 /// ```
 /// use meterkit_grafana::{DashboardPublisher, PublishConfig, Secret};
@@ -30,17 +30,18 @@ pub struct PublishConfig {
 }
 
 impl PublishConfig {
-    /// Publishes to the Grafana at `url`, with the path that it is served under, if there is one:
-    /// `https://example.com/grafana`. The token is that of a service account with the role Editor, or with the right to
-    /// create and write dashboards and folders.
+    /// Creates settings for the Grafana at `url`. Include the path if Grafana is served under one, such as
+    /// `https://example.com/grafana`. `token` belongs to a service account with the role Editor, or with permissions
+    /// to create and write dashboards and folders.
     ///
-    /// Nothing is taken from the environment.
+    /// Environment variables are not read.
     ///
     /// # Errors
     ///
-    /// When nothing can be sent to `url`: what is wrong with it, and what to write. No password is quoted.
+    /// Returns an error if `url` cannot be used: not a URL, without scheme, or with credentials or a query. The error
+    /// says what to write instead, and quotes no password.
     pub fn new(url: &str, token: Secret) -> Result<Self, UrlError> {
-        let uri = Self::read_url(url, "give the token of a service account instead");
+        let uri = Self::read_url(url, "pass the token of a service account instead");
         let url = uri.map_err(|reason| UrlError { url: url::shown(url), reason })?;
         Ok(Self::of(url, token))
     }
@@ -57,56 +58,59 @@ impl PublishConfig {
         }
     }
 
-    /// Checks the address of a Grafana. `credentials` says what to do about those in it.
+    /// Parses the address of a Grafana. `credentials` is the advice if the address contains credentials.
     pub(crate) fn read_url(text: &str, credentials: &str) -> Result<Uri, String> {
         let example = "https://grafana.example.com";
         let url = url::parse(text, &UrlHints { example, credentials, path: None })?;
-        // People copy the address of a page.
+        // A query is a sign that the address of a page was pasted.
         match url.query() {
             None => Ok(url),
             Some(_) => {
-                Err(format!("has a query; write the address of Grafana alone, as `{example}`"))
+                Err(format!("has a query; write only the address of Grafana, such as `{example}`"))
             }
         }
     }
 
-    /// Creates dashboards in the folder with this title, which is created too if there is none. In no folder by
-    /// default, which Grafana calls General or Dashboards; `GRAFANA_FOLDER` overrides.
+    /// Sets the title of the folder in which dashboards are created. The folder is created if it does not exist. By
+    /// default, dashboards are in no folder, which Grafana calls General or Dashboards. `GRAFANA_FOLDER` overrides
+    /// this value.
     ///
-    /// A dashboard that exists stays in the folder where it is: people move them.
+    /// An existing dashboard stays in its folder, because people may have moved it.
     #[must_use]
     pub fn with_folder(mut self, title: impl Into<String>) -> Self {
         let title = title.into();
-        // The name that Grafana itself has for no folder, and lets no folder have.
+        // Grafana reserves this title for dashboards in no folder.
         let is_none = title.is_empty() || title.eq_ignore_ascii_case("General");
         self.folder = (!is_none).then_some(title);
         self
     }
 
-    /// Sets proxies, certificates and timeout. What `transport` leaves unset stays as it is.
+    /// Sets proxies, certificates and timeout. Settings that `transport` leaves unset keep their values.
     ///
     /// The defaults are no proxies, the system's certificate authorities, no client certificate, and 10 s for a
-    /// request. Grafana takes no compressed requests; a `transport` that sets a compression is an error.
+    /// request. Grafana does not accept compressed requests:
+    /// [`DashboardPublisher::new`](crate::DashboardPublisher::new) returns an error if `transport` sets a
+    /// compression.
     #[must_use]
     pub fn with_transport(mut self, transport: Transport) -> Self {
         self.transport = transport.or(self.transport);
         self
     }
 
-    /// How long to wait after a first request that failed for a while; after a second, it is twice as long, and there
-    /// is no fourth. 1 s by default. A `Retry-After` of up to 10 s counts if it is longer.
+    /// Sets the delay before the second attempt of a request that failed temporarily. The delay before the third and
+    /// last attempt is twice as long. The default is 1 s. A longer `Retry-After` takes precedence, up to 10 s.
     #[must_use]
     pub fn with_backoff(mut self, backoff: Duration) -> Self {
         self.backoff = backoff;
         self
     }
 
-    /// The address of Grafana.
+    /// Returns the address of Grafana.
     pub fn url(&self) -> &Uri {
         &self.url
     }
 
-    /// The title of the folder that dashboards are created in.
+    /// Returns the title of the folder in which dashboards are created.
     pub fn folder(&self) -> Option<&str> {
         self.folder.as_deref()
     }
@@ -189,12 +193,12 @@ mod tests {
         let text = error.expect_err("credentials").to_string();
         assert_eq!(
             text,
-            "URL `http://...` holds credentials; give the token of a service account instead"
+            "URL `http://...` holds credentials; pass the token of a service account instead"
         );
     }
 
     #[test]
-    fn dashboards_go_through_the_proxies_of_everyone() {
+    fn dashboards_are_published_through_the_conventional_proxies() {
         let proxy = ("HTTPS_PROXY", "http://proxy:3128");
         let config = read(&[(URL, "https://grafana.test"), (TOKEN, "glsa_1"), proxy]);
         let config = config.expect("good variables").expect("they are set");
@@ -209,8 +213,8 @@ mod tests {
             let transport = Transport::default().with_compression(compression);
             DashboardPublisher::new(config.clone().with_transport(transport))
         };
-        let error = with(Compression::Gzip).expect_err("Grafana takes none").to_string();
-        assert!(error.contains("Grafana takes no compressed requests"), "{error}");
+        let error = with(Compression::Gzip).expect_err("not supported").to_string();
+        assert!(error.contains("Grafana does not accept compressed requests"), "{error}");
         assert!(with(Compression::None).is_ok());
     }
 

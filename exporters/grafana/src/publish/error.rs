@@ -1,52 +1,52 @@
-//! Why a dashboard was not published.
+//! Errors from publishing a dashboard.
 
-/// Why a dashboard was not published. Whatever it is, the one in Grafana is as it was before, unless an answer to
-/// saving it got lost. No text holds the token.
+/// The reason why a dashboard was not published. The dashboard in Grafana is unchanged, unless the response to saving
+/// it was lost. No error text contains the token.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// What was given is no dashboard that can be published.
-    #[error("the text given is no dashboard that can be published: it {reason}")]
+    /// The given text is not a dashboard that can be published.
+    #[error("the dashboard cannot be published: the given text {reason}")]
     NotADashboard {
-        /// What is wrong with it, and what would be right.
+        /// The problem with the text, and the remedy.
         reason: String,
     },
-    /// The dashboard in Grafana is not as it was left: it was changed, or made, by someone else. It stays as it is.
+    /// The dashboard in Grafana was created or changed by someone else. It stays unchanged.
     #[error(
         "dashboard `{title}` at `{url}` was last saved by {by}, not by meterkit, and stays as it is; delete it there \
          to have it published again, or publish under another uid"
     )]
     ChangedByAPerson {
-        /// The title that it was to have.
+        /// The title of the given dashboard.
         title: String,
-        /// Where it is.
+        /// The address of the dashboard in Grafana.
         url: String,
-        /// Who saved it last, as far as Grafana tells.
+        /// The user who saved it last: a name in backquotes, or `someone else` if Grafana does not name the user.
         by: String,
     },
-    /// Grafana, or what is at its address, will not have it.
+    /// Grafana, or another server at its address, refused a request.
     #[error("Grafana at `{url}` refuses to {attempt}: {reason}")]
     Refused {
         /// The address of Grafana.
         url: String,
         /// What it was asked to do.
         attempt: &'static str,
-        /// What it said, and what to do.
+        /// The response, and the remedy if one is known.
         reason: String,
     },
-    /// There was no answer, or one that says to try later, and trying again did not help.
+    /// There was no response, or a response that asks to retry later, in all attempts.
     #[error(
-        "Grafana at `{url}` does not {attempt}, in {attempts} attempts: {reason}; see that it runs, and that \
-         GRAFANA_URL is its address"
+        "Grafana at `{url}` did not {attempt} in {attempts} attempts: {reason}; check that Grafana is running, and \
+         that GRAFANA_URL is its address"
     )]
     NoAnswer {
         /// The address of Grafana.
         url: String,
         /// What it was asked to do.
         attempt: &'static str,
-        /// How often it was asked.
+        /// The number of attempts.
         attempts: u32,
-        /// What came of the last attempt.
+        /// The failure of the last attempt.
         reason: String,
     },
 }

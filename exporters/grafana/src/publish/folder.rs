@@ -1,4 +1,4 @@
-//! The folder that dashboards are created in.
+//! The folder in which dashboards are created.
 
 use std::hash::Hasher;
 
@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use super::api::Api;
 use super::error::PublishError;
 
-/// The uid of the folder with this title, which is created if there is none.
+/// Returns the uid of the folder with this title. Creates the folder if it does not exist.
 ///
-/// By Grafana's Folder HTTP API.
+/// Follows Grafana's Folder HTTP API.
 pub(crate) async fn find_or_create(api: &Api, title: &str) -> Result<String, PublishError> {
     if let Some(uid) = find(api, title).await? {
         return Ok(uid);
@@ -20,7 +20,7 @@ pub(crate) async fn find_or_create(api: &Api, title: &str) -> Result<String, Pub
     if answer.status.is_success() {
         return Ok(uid);
     }
-    // Another process has just created it, or a person has given it another title.
+    // Another process may have just created the folder, or a person may have renamed it.
     let there = api.get(FIND, &format!("/api/folders/{uid}")).await?;
     if there.status.is_success() { Ok(uid) } else { Err(api.refused(CREATE, &answer)) }
 }
@@ -43,7 +43,8 @@ async fn find(api: &Api, title: &str) -> Result<Option<String>, PublishError> {
     Ok(None)
 }
 
-/// The same in every process: two that create the folder at the same time create one.
+/// Returns the uid for a title. It is the same in every process, so that processes that create the folder at the same
+/// time create only one.
 fn uid(title: &str) -> String {
     let mut hasher = FnvHasher::default();
     hasher.write(title.as_bytes());
@@ -53,8 +54,8 @@ fn uid(title: &str) -> String {
 const CREATE: &str = "create the folder";
 const FIND: &str = "find the folder";
 
-/// As many as Grafana gives at once.
+/// The page size: the maximum that Grafana allows.
 const ON_PAGE: usize = 1000;
 
-/// A bound, in case pages are ignored and all are the same.
+/// The maximum number of pages, in case the server ignores `page` and always returns the first one.
 const PAGES: usize = 10;

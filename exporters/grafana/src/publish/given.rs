@@ -11,7 +11,7 @@ use super::shown::Shown;
 pub(crate) struct Given {
     pub(crate) uid: String,
     pub(crate) title: String,
-    /// What tells it from other contents.
+    /// The hash of the content.
     pub(crate) content: String,
     pub(crate) shown: Shown,
     model: Map<String, Value>,
@@ -21,37 +21,38 @@ impl Given {
     pub(crate) fn read(text: &str) -> Result<Self, PublishError> {
         let bad = |reason: String| PublishError::NotADashboard { reason };
         let model: Value = serde_json::from_str(text)
-            .map_err(|error| bad(format!("is no JSON ({error}); give the JSON of a dashboard")))?;
+            .map_err(|error| bad(format!("is not JSON ({error}); pass the JSON of a dashboard")))?;
         let shown = Shown::of(&model);
         let Value::Object(model) = model else {
-            return Err(bad("is no JSON object; give the JSON of a dashboard".to_owned()));
+            return Err(bad("is not a JSON object; pass the JSON of a dashboard".to_owned()));
         };
         if model.contains_key("apiVersion")
             || model.contains_key("spec")
             || model.contains_key("elements")
         {
-            let reason = "is of a newer schema; give the classic JSON, which has `panels`";
+            let reason = "has a newer schema; pass the classic JSON, which has `panels`";
             return Err(bad(reason.to_owned()));
         }
         let named = |key: &str| {
             let text = model.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
             text.map(str::to_owned)
-                .ok_or_else(|| bad(format!("has no `{key}`; give it one that stays")))
+                .ok_or_else(|| bad(format!("has no `{key}`; add one, and keep it")))
         };
         let (uid, title) = (named("uid")?, named("title")?);
         let legal = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
         if uid.len() > 40 || !uid.chars().all(legal) {
-            let reason =
-                format!("has the uid `{uid}`; a uid is 1 to 40 letters, digits, `-` and `_`");
+            let reason = format!(
+                "has the uid `{uid}`; a uid consists of 1 to 40 letters, digits, `-` and `_`"
+            );
             return Err(bad(reason));
         }
         Ok(Self { uid, title, content: mark::content(text), shown, model })
     }
 
-    /// The body of the request that saves it: as a new one, or in place of `version` and no other.
+    /// Returns the body of the request that saves the dashboard: as a new one, or in place of exactly `version`.
     pub(crate) fn body(&self, version: Option<i64>, folder: Option<&str>) -> Value {
         let mut model = self.model.clone();
-        // Numbers of the Grafana that it may have been exported from.
+        // `id` and `version` of the Grafana from which the dashboard may have been exported mean nothing here.
         model.insert("id".to_owned(), Value::Null);
         match version {
             Some(version) => model.insert("version".to_owned(), version.into()),
@@ -75,16 +76,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_published_is_told() {
+    fn each_error_says_what_cannot_be_published() {
         let long = format!("{{\"uid\": \"{}\", \"title\": \"b\"}}", "a".repeat(41));
         for (text, problem) in [
-            ("", "is no JSON ("),
-            ("[]", "is no JSON object"),
+            ("", "is not JSON ("),
+            ("[]", "is not a JSON object"),
             (r#"{"title": "a"}"#, "has no `uid`"),
             (r#"{"uid": "a", "title": ""}"#, "has no `title`"),
-            (r#"{"uid": "a/b", "title": "a"}"#, "has the uid `a/b`; a uid is"),
+            (r#"{"uid": "a/b", "title": "a"}"#, "has the uid `a/b`; a uid consists of"),
             (&long, "1 to 40 letters"),
-            (r#"{"apiVersion": "dashboard.grafana.app/v2", "spec": {}}"#, "is of a newer schema"),
+            (r#"{"apiVersion": "dashboard.grafana.app/v2", "spec": {}}"#, "has a newer schema"),
         ] {
             let error = Given::read(text).expect_err(text).to_string();
             assert!(error.contains(problem), "{text}: {error}");

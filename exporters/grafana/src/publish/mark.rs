@@ -1,43 +1,44 @@
-//! The mark on what we publish: the message of its version, which Grafana keeps beside the dashboard.
+//! The mark of published dashboards: the message of the version, which Grafana stores beside the dashboard.
 //!
-//! People see it in the history of the dashboard. What they save themselves has their message, or none.
+//! The mark is visible in the history of the dashboard. Versions that people save carry their own message, or none.
 
 use std::hash::Hasher;
 
 use fnv::FnvHasher;
 use serde_json::Value;
 
-/// A version of a dashboard, as the history tells it.
+/// A version in the history of a dashboard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Version {
     pub(crate) number: i64,
     pub(crate) message: String,
-    /// Who saved it; empty if it is not told.
+    /// The user who saved the version; empty if Grafana does not name the user.
     pub(crate) by: String,
 }
 
-/// What the history says of the dashboard that is there now.
+/// The origin of the current version of a dashboard.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Latest {
-    /// It is what we published, with this content.
+    /// A publisher saved it. `content` is the hash of the content.
     Ours { number: i64, content: String },
     /// Someone else saved it.
     Theirs { by: String },
 }
 
-/// The message of a version with this content.
+/// Returns the version message for a content hash.
 pub(crate) fn message(content: &str) -> String {
     format!("{START}{} {CONTENT}{content})", env!("CARGO_PKG_VERSION"))
 }
 
-/// What tells contents apart: by FNV-1a, which is fixed for good.
+/// Returns the hash of a dashboard. It must never change, which is why it is FNV-1a.
 pub(crate) fn content(dashboard: &str) -> String {
     let mut hasher = FnvHasher::default();
     hasher.write(dashboard.trim().as_bytes());
     format!("{:016x}", hasher.finish())
 }
 
-/// The versions in an answer, newest first. It is a list, and as of Grafana 11.6 an object with one.
+/// Returns the versions in a response, newest first. The response is a list; as of Grafana 11.6, it is an object with
+/// a list.
 pub(crate) fn versions(answer: &Value) -> Option<Vec<Version>> {
     let list = answer.get("versions").unwrap_or(answer).as_array()?;
     let text = |version: &Value, key| {
@@ -55,14 +56,14 @@ pub(crate) fn versions(answer: &Value) -> Option<Vec<Version>> {
     Some(versions)
 }
 
-/// Who saved version `current`, or a later one, last.
+/// Returns who saved the latest version, if the history includes version `current` or a later one.
 pub(crate) fn latest(versions: &[Version], current: i64) -> Latest {
-    // A history that lacks the current version tells nothing of it.
+    // If the history lacks the current version, its origin is unknown.
     let Some(last) = versions.first().filter(|last| last.number >= current) else {
         return Latest::Theirs { by: String::new() };
     };
-    // The same content is never published twice in a row: who changes a dashboard through Grafana's newer API, where
-    // the message is part of it, leaves ours on it.
+    // A publisher never saves the same content twice in a row. A repeated message therefore means that a person
+    // changed the dashboard through Grafana's newer API, where the message is part of the dashboard and is kept.
     let is_copied = versions.get(1).is_some_and(|before| before.message == last.message);
     match read(&last.message).filter(|_| !is_copied) {
         Some(content) => Latest::Ours { number: last.number, content: content.to_owned() },
@@ -92,7 +93,7 @@ mod tests {
 
     #[test]
     fn the_content_of_a_text_has_one_mark_for_good() {
-        // Dashboards in the field bear it: this value must never change.
+        // Existing dashboards carry this value, so that it must never change.
         assert_eq!(content("{\"title\": \"Shop\"}\n"), "dc4f524aa6095fa9");
         assert_ne!(content("{\"title\": \"shop\"}"), content("{\"title\": \"Shop\"}"));
     }
@@ -110,9 +111,9 @@ mod tests {
             (vec![version(3, "Restored from version 2")], 3, foreign("jane")),
             (vec![version(3, &format!("{ours} and me"))], 3, foreign("jane")),
             (vec![version(3, "Published by meterkit 1.0 (content no)")], 3, foreign("jane")),
-            // Kept by who changed it.
+            // A person changed the dashboard and kept the message.
             (vec![version(3, &ours), version(2, &ours)], 3, foreign("jane")),
-            // The last version is not told.
+            // The history lacks the last version.
             (vec![version(2, &ours)], 3, foreign("")),
             (vec![], 1, foreign("")),
         ] {

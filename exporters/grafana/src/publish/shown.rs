@@ -1,22 +1,22 @@
-//! What a dashboard shows: to tell whether one shows more than another.
+//! The panels that a dashboard shows, to decide whether it shows more than another one.
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-/// The panels of a dashboard, by title and queries: wherever they stand, and however they look.
+/// The panels of a dashboard by title and queries, regardless of position and appearance.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Shown(BTreeSet<(String, Vec<String>)>);
 
 impl Shown {
-    /// What is in a dashboard in classic JSON.
+    /// Returns the panels of a dashboard in classic JSON.
     pub(crate) fn of(model: &Value) -> Self {
         let mut shown = Self::default();
         shown.add(model);
         shown
     }
 
-    /// Whether all of it is in `other` too, which has more.
+    /// Returns whether `other` contains all of these panels and more.
     pub(crate) fn is_less_than(&self, other: &Self) -> bool {
         self.0.len() < other.0.len() && self.0.is_subset(&other.0)
     }
@@ -24,7 +24,7 @@ impl Shown {
     fn add(&mut self, of: &Value) {
         let panels = of.get("panels").and_then(Value::as_array);
         for panel in panels.into_iter().flatten() {
-            // A row that is closed has its panels within.
+            // A collapsed row contains its panels.
             self.add(panel);
             let text = |of: &Value, key| of.get(key).and_then(Value::as_str).map(str::to_owned);
             let queries = panel.get("targets").and_then(Value::as_array).into_iter().flatten();
