@@ -120,7 +120,7 @@ fn a_receiver_that_is_away_and_comes_back_with_another_token_is_three_lines_per_
     for exporter in ["otlp/0", "datadog/0", "grafana/0"] {
         let of_it = |line: &&String| line.contains(&format!(" exporter={exporter} "));
         let told = lines.iter().filter(of_it).filter(|line| !line.starts_with("DEBUG"));
-        let of_others = ["target is configured", "does not know remote write 2.0"];
+        let of_others = ["target is configured", "does not support remote write 2.0"];
         let told: Vec<_> =
             told.filter(|line| !of_others.iter().any(|other| line.contains(other))).collect();
         let [begins, changes, ends] = told[..] else { panic!("{exporter}: {told:#?}") };

@@ -1,4 +1,4 @@
-//! Requests as they wait to be sent.
+//! Requests that wait to be sent.
 
 use std::collections::HashSet;
 use std::hash::BuildHasher;
@@ -15,62 +15,62 @@ use crate::series::{self, Series};
 use crate::wire::messages;
 use crate::wire::{Encoder, Version};
 
-/// One request, written and compressed.
+/// One encoded and compressed request.
 #[derive(Clone, Debug)]
 pub(crate) struct Batch {
-    /// Identifies the batch in its queue, which assigns it.
+    /// Identifies the batch in its queue. The queue assigns the id.
     pub(crate) id: u64,
-    /// The moment that its values are of, in milliseconds since 1970.
+    /// The time of the values, in milliseconds since 1970.
     pub(crate) time: i64,
     pub(crate) version: Version,
     /// The message, compressed with snappy.
     pub(crate) body: Bytes,
-    /// How long it is before compression.
+    /// The size of the message before compression, in bytes.
     pub(crate) size: usize,
     pub(crate) samples: u64,
-    /// Native histograms.
+    /// The number of native histograms.
     pub(crate) histograms: u64,
 }
 
-/// What a request takes besides its body: a place in the queue and one in what is to be written to disk, both in lists
-/// that may be half empty, which is also room for what the allocator takes.
+/// The memory that a request takes besides its body: an entry in the queue, and one in the changes to be written to
+/// disk. Both are in collections that may be half empty; this also leaves room for the allocator's overhead.
 pub(crate) const OVERHEAD: usize = 4 * size_of::<Batch>();
 
-/// How much goes into one request.
+/// The limits of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Limits {
     pub(crate) series: usize,
-    /// Before compression. The series that reaches it is the last one of its request.
+    /// The size before compression. The series that reaches this limit is the last one of its request.
     pub(crate) bytes: usize,
 }
 
-/// Why a request cannot be written, or cannot be read again.
+/// The reason why a request cannot be encoded or decoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum BatchError {
-    #[error("a request cannot be compressed: {0}")]
+    #[error("cannot compress or decompress a request: {0}")]
     Snappy(#[from] snap::Error),
-    #[error("a request that was written cannot be read again: {0}")]
+    #[error("cannot decode a queued request: {0}")]
     Message(#[from] prost::DecodeError),
 }
 
 impl Batch {
-    /// Returns how much memory it takes while it waits.
+    /// Returns the memory that the batch takes while it waits, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.body.len() + OVERHEAD
     }
 
-    /// Returns how many values it has.
+    /// Returns the number of values in the batch.
     pub(crate) fn len(&self) -> u64 {
         self.samples + self.histograms
     }
 
-    /// Returns whether the request is as this version has it: 1.0 has no native histograms, though an earlier release
-    /// wrote some.
+    /// Returns whether the batch can be sent in `version` as it is. A batch in 1.0 with native histograms, as an
+    /// earlier release wrote them, cannot.
     pub(crate) fn is_in(&self, version: Version) -> bool {
         self.version == version && (version == Version::V2 || self.histograms == 0)
     }
 
-    /// Returns the same series in another version.
+    /// Returns a batch with the same series in `version`.
     pub(crate) fn in_version(&self, version: Version) -> Result<Self, BatchError> {
         if self.is_in(version) {
             return Ok(self.clone());
@@ -80,7 +80,7 @@ impl Batch {
         Ok(Self { id: self.id, ..writing.finish(self.time)? })
     }
 
-    /// Returns its series in several requests, which begin with these series; none is empty.
+    /// Splits the batch before each of the series with the indexes `beginnings`. No part is empty.
     pub(crate) fn split(&self, beginnings: &[u64]) -> Result<Vec<Self>, BatchError> {
         let mut parts = vec![Writing::new(self.version)];
         let mut at = 0;
@@ -96,15 +96,15 @@ impl Batch {
         parts.into_iter().map(|part| part.finish(self.time)).collect()
     }
 
-    /// Calls `visit` with each series.
+    /// Calls `visit` with each series of the batch.
     pub(crate) fn for_each(&self, visit: &mut dyn FnMut(&Series<'_>)) -> Result<(), BatchError> {
         let plain = snap::raw::Decoder::new().decompress_vec(&self.body)?;
         Ok(messages::for_each(self.version, &plain, visit)?)
     }
 }
 
-/// Writes the requests for `snapshot`: its series, and a staleness marker for each that is gone since `previous` was
-/// written.
+/// Encodes the requests for `snapshot`: its series, and a staleness marker for each series that has disappeared since
+/// `previous`.
 pub(crate) fn write(
     snapshot: &Snapshot,
     previous: Option<&Snapshot>,
@@ -115,7 +115,8 @@ pub(crate) fn write(
     let time = series::milliseconds(snapshot.time);
     let mut batches = Batches::new(time, version, limits);
     let gone = previous.map_or_else(Vec::new, |previous| gone(snapshot, previous, histograms));
-    // By their labels: another series may have taken the place of one that is gone. A hash is less than those take.
+    // Series are compared by their labels, because another metric may now have a series with the same labels. Hashes
+    // take less memory than labels.
     let mut there = HashSet::new();
     let exemplars = match previous {
         Some(previous) => &snapshot.exemplars.since(&previous.exemplars),
@@ -141,7 +142,7 @@ pub(crate) fn write(
     batches.finish()
 }
 
-/// Returns the metrics that may have lost series since `previous` was written.
+/// Returns the metrics that may have lost series since `previous`.
 fn gone(
     snapshot: &Snapshot,
     previous: &Snapshot,
@@ -149,7 +150,8 @@ fn gone(
 ) -> Vec<Vec<ScopeMetrics>> {
     let absent = snapshot.absent_since(previous.number).map(|absent| absent.scopes.clone());
     let mut gone: Vec<_> = absent.collect();
-    // While a series goes on, the boundaries of classic buckets made of its exponential ones may change.
+    // The boundaries of classic buckets that are derived from an exponential histogram may change, and with them its
+    // series.
     let may_change = |scopes: &[ScopeMetrics]| {
         let mut metrics = scopes.iter().flat_map(|scope| &scope.metrics);
         metrics.any(|metric| series::has_derived_boundaries(&metric.data, histograms))
@@ -165,7 +167,7 @@ fn gone(
     gone
 }
 
-/// Writes the requests that end all series of `last`, the last snapshot that was written: there will be no more of them.
+/// Encodes the requests that end all series of `last`, the last snapshot that was encoded, with staleness markers.
 pub(crate) fn farewell(
     last: &Snapshot,
     now: i64,
@@ -173,7 +175,7 @@ pub(crate) fn farewell(
     histograms: RemoteWriteHistograms,
     limits: Limits,
 ) -> Result<Vec<Batch>, BatchError> {
-    // Two values of one moment would be one too many.
+    // A series must not have two values with the same timestamp.
     let time = now.max(series::milliseconds(last.time).saturating_add(1));
     let mut batches = Batches::new(time, version, limits);
     series::for_each(last, None, histograms, &mut |series| batches.end(series, time));
@@ -184,7 +186,7 @@ fn hash(series: &Series<'_>) -> u64 {
     FixedState::default().hash_one(&series.labels)
 }
 
-/// The requests of one moment.
+/// Collects series with the same time into requests.
 #[derive(Debug)]
 pub(crate) struct Batches {
     time: i64,
@@ -192,7 +194,7 @@ pub(crate) struct Batches {
     limits: Limits,
     writing: Writing,
     done: Vec<Batch>,
-    /// What went wrong with the first request that failed.
+    /// The error of the first request that failed.
     problem: Option<BatchError>,
 }
 
@@ -210,7 +212,7 @@ impl Batches {
         }
     }
 
-    /// Adds the end of a series.
+    /// Adds a staleness marker for a series.
     fn end(&mut self, series: &Series<'_>, time: i64) {
         let value = series.value.stale();
         let exemplars = Vec::new();
@@ -234,7 +236,7 @@ impl Batches {
     }
 }
 
-/// One request that is being written.
+/// A request that is being encoded.
 #[derive(Debug)]
 struct Writing {
     version: Version,
@@ -261,14 +263,13 @@ impl Writing {
     fn finish(self, time: i64) -> Result<Batch, BatchError> {
         let Self { version, encoder, samples, histograms } = self;
         let plain = encoder.finish();
-        // Snappy makes room for the worst case, which would be kept for as long as the request waits.
+        // Snappy allocates for the worst case. The copy avoids holding that memory while the request waits.
         let body = Bytes::copy_from_slice(&snap::raw::Encoder::new().compress_vec(&plain)?);
         Ok(Batch { id: 0, time, version, body, size: plain.len(), samples, histograms })
     }
 }
 
-/// Returns the request in 2.0 for a snapshot that is the first one, all of it in one, written and compressed: for
-/// benchmarks.
+/// Encodes and compresses the first snapshot of a target as a single request in 2.0. For benchmarks.
 #[doc(hidden)]
 pub fn written(snapshot: &Arc<Snapshot>) -> io::Result<Vec<Bytes>> {
     let limits = Limits { series: usize::MAX, bytes: usize::MAX };

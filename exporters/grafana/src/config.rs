@@ -1,4 +1,4 @@
-//! The settings of a target of remote write.
+//! The settings of a remote write target.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::remote_write::RemoteWrite;
 use crate::settings::TRANSPORT;
 use crate::wire::RemoteWriteVersion;
 
-/// The settings of a target of remote write. `Debug` shows no credentials.
+/// The settings of a remote write target. `Debug` shows no credentials.
 ///
 /// ```
 /// use std::time::Duration;
@@ -38,11 +38,11 @@ pub struct RemoteWriteConfig {
     pub(crate) requests_at_once: usize,
 }
 
-/// How long the receiver may take for one request.
+/// The default timeout of one request.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 
 impl RemoteWriteConfig {
-    /// Metrics go to `destination`. Nothing is taken from the environment.
+    /// Creates settings with the defaults for the receiver `destination`. Environment variables are not read.
     pub fn new(destination: RemoteWrite) -> Self {
         Self {
             name: "grafana".to_owned(),
@@ -53,55 +53,60 @@ impl RemoteWriteConfig {
             queue_bytes: 64 * 1024 * 1024,
             queue_age: Duration::from_secs(2 * 3600),
             spool: None,
-            // What Prometheus itself has in a request, and what OpenTelemetry's Collector makes the end of one.
+            // The series limit is the default of Prometheus; the byte limit is that of the OpenTelemetry Collector.
             limits: Limits { series: 2000, bytes: 3_000_000 },
             requests_at_once: 4,
         }
     }
 
-    /// What the target is called in logs and self-metrics, to tell it from another one. `grafana` by default.
+    /// Sets the name of the target in logs and self-metrics, which tells several targets apart. The default is
+    /// `grafana`.
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// Sets proxies, certificates and timeout. What `transport` leaves unset stays as it is.
+    /// Sets proxies, certificates and timeout. Settings that `transport` leaves unset keep their values.
     ///
     /// The defaults are no proxies, the system's certificate authorities, no client certificate, and 10 s for a
-    /// request. The compression of remote write is always snappy; a `transport` that sets another one is an error.
+    /// request. Remote write always compresses with snappy: [`RemoteWriteTarget::new`](crate::RemoteWriteTarget::new)
+    /// returns an error if `transport` sets a compression.
     #[must_use]
     pub fn with_transport(mut self, transport: Transport) -> Self {
         self.transport = transport.or(self.transport);
         self
     }
 
-    /// Sets the newest version of the protocol to send: [`V2`](RemoteWriteVersion::V2) by default, which falls back to 1.0
-    /// where a receiver does not know it. [`V1`](RemoteWriteVersion::V1) never tries 2.0.
-    /// `METERKIT_GRAFANA_REMOTE_WRITE_VERSION` overrides.
+    /// Sets the newest version of the protocol to send. The default is [`V2`](RemoteWriteVersion::V2), which falls
+    /// back to 1.0 if the receiver does not support 2.0. [`V1`](RemoteWriteVersion::V1) never tries 2.0.
+    /// `METERKIT_GRAFANA_REMOTE_WRITE_VERSION` overrides this value.
     #[must_use]
     pub fn with_version(mut self, newest: RemoteWriteVersion) -> Self {
         self.version = newest;
         self
     }
 
-    /// Sets the form in which histograms are sent in 2.0; [as recorded](RemoteWriteHistograms::AsRecorded) by default.
-    /// `METERKIT_GRAFANA_REMOTE_WRITE_HISTOGRAMS` overrides.
+    /// Sets the form in which histograms are sent in 2.0. The default is [as
+    /// recorded](RemoteWriteHistograms::AsRecorded). `METERKIT_GRAFANA_REMOTE_WRITE_HISTOGRAMS` overrides this value.
     #[must_use]
     pub fn with_histograms(mut self, histograms: RemoteWriteHistograms) -> Self {
         self.histograms = histograms;
         self
     }
 
-    /// How much may wait for a receiver that takes nothing: requests that take so many bytes of memory, which is their
-    /// size on the wire and a few hundred bytes for each, with values up to this age. 64 MiB and 2 h by default: the oldest go first, and are counted. Receivers refuse what is
-    /// much older. `METERKIT_GRAFANA_QUEUE_BYTES` and `METERKIT_GRAFANA_QUEUE_AGE` override.
+    /// Sets the limits of the queue, which holds requests while the receiver is unavailable: the memory that they
+    /// take, in bytes, and the age of their values. The defaults are 64 MiB and 2 h. `METERKIT_GRAFANA_QUEUE_BYTES`
+    /// and `METERKIT_GRAFANA_QUEUE_AGE` override these values.
     ///
-    /// The newest values are sent once before these bounds count for them: a receiver that takes everything loses none
-    /// to a queue that is too small.
+    /// The memory of a request is its size on the wire plus a few hundred bytes. Beyond a limit, the oldest requests
+    /// are dropped and counted. A much larger age is of little use, because receivers refuse values that are too old.
     ///
-    /// The queue is in memory, unless there is a [spool](Self::with_spool): what waits in it is lost when the process
-    /// ends.
+    /// The newest values are sent once before the limits apply to them, so that a small queue loses nothing while the
+    /// receiver accepts every request.
+    ///
+    /// The queue is kept in memory and is lost when the process ends, unless a [spool](Self::with_spool) keeps it on
+    /// disk.
     #[must_use]
     pub fn with_queue(mut self, bytes: usize, age: Duration) -> Self {
         self.queue_bytes = bytes;
@@ -109,42 +114,46 @@ impl RemoteWriteConfig {
         self
     }
 
-    /// Keeps the queue in `directory` too, which is made if it is not there: what waits survives a crash, and goes out
-    /// when a process starts that has the same directory and receiver. Nowhere by default;
-    /// `METERKIT_GRAFANA_SPOOL_DIR` overrides.
+    /// Keeps a copy of the queue in `directory`, which is created if it does not exist. Queued requests then survive
+    /// a crash: the next process with the same directory and receiver sends them. By default, the queue is not kept
+    /// on disk. `METERKIT_GRAFANA_SPOOL_DIR` overrides this value.
     ///
-    /// The directory holds the same batches as the queue, within the same bounds. A batch that does not fit on the disk is
-    /// written when there is room. Directories and files are made for this user alone, and made again if someone deletes them; links
-    /// in `directory` are not followed. A receiver is a URL with a tenant and a user's name. Several processes may have one directory:
-    /// each writes into a part of its own, and takes over what is left of those that have ended.
+    /// - The directory holds the same requests as the queue, within the same limits. If the disk is full, a request
+    ///   is written once there is room.
+    /// - Directories and files are accessible to the current user only, and are created again if someone deletes
+    ///   them. Links in `directory` are not followed.
+    /// - A receiver is identified by its URL, the tenant and the user name.
+    /// - Several processes may share a directory. Each writes to a subdirectory of its own, and takes over the
+    ///   requests of processes that have ended.
     #[must_use]
     pub fn with_spool(mut self, directory: impl Into<PathBuf>) -> Self {
         self.spool = Some(directory.into());
         self
     }
 
-    /// How much goes into one request: at most so many series, and about so many bytes before compression. 2000 and
-    /// 3 MB by default. A receiver that refuses less is found out, at the cost of a request.
+    /// Sets the limits of one request: the number of series, and the approximate size in bytes before compression.
+    /// The defaults are 2000 series and 3 MB. A receiver with a lower limit is detected at the cost of a refused
+    /// request.
     #[must_use]
     pub fn with_request_limits(mut self, series: usize, bytes: usize) -> Self {
         self.limits = Limits { series, bytes };
         self
     }
 
-    /// How many requests go out at the same time, at least 1; 4 by default. They have different series: the values of
-    /// each go out in order.
+    /// Sets how many requests may be in flight at the same time, at least 1. The default is 4. Concurrent requests
+    /// have no series in common, so that the values of each series arrive in order.
     #[must_use]
     pub fn with_requests_at_once(mut self, requests: usize) -> Self {
         self.requests_at_once = requests.max(1);
         self
     }
 
-    /// Where metrics go.
+    /// Returns the receiver.
     pub fn destination(&self) -> &RemoteWrite {
         &self.destination
     }
 
-    /// Returns how many bytes may wait, and how old they may get.
+    /// Returns the limits of the queue: the memory in bytes, and the age of values.
     pub fn queue(&self) -> (usize, Duration) {
         (self.queue_bytes, self.queue_age)
     }

@@ -1,14 +1,15 @@
-//! What became of the values that were to be sent.
+//! Counts of sent, refused, dropped and waiting values.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use meterkit_core::{LogOnce, Unpoisoned};
 
-/// Counts of one target of remote write, to keep when the target is handed to the pipeline. Clones share them.
+/// Counts of one remote write target. Clones share the same counts, so that a clone stays readable after the target
+/// is handed to the pipeline.
 ///
-/// A value here is a sample or a native histogram. A histogram with fixed buckets has one for each bucket and three
-/// more.
+/// Each sample and each native histogram counts as one value. A classic histogram has one sample for each bucket
+/// boundary, and three more: the bucket `+Inf`, the sum and the count.
 #[derive(Clone, Debug, Default)]
 pub struct RemoteWriteCounts(Arc<Counts>);
 
@@ -19,36 +20,38 @@ struct Counts {
     dropped: AtomicU64,
     waiting_requests: AtomicU64,
     waiting_bytes: AtomicU64,
-    /// What was logged, so that it is not logged again with every export: refusals, and what is not the receiver's.
+    /// Refusals that have been logged, so that they are not logged again with every export. The fields below do the
+    /// same for dropped values, disk failures and oversized requests.
     refusals: LogOnce,
     dropped_is_told: AtomicBool,
-    /// Why the disk keeps nothing.
+    /// The error of the disk, until a write to it succeeds.
     disk_problem: Mutex<Option<String>>,
     too_large_is_told: AtomicBool,
 }
 
 impl RemoteWriteCounts {
-    /// Values that the receiver took.
+    /// Returns the number of values that the receiver accepted.
     pub fn written(&self) -> u64 {
         self.0.written.load(Relaxed)
     }
 
-    /// Values that the receiver refused for good. They are not sent again.
+    /// Returns the number of values that the receiver refused permanently. They are not sent again.
     pub fn refused(&self) -> u64 {
         self.0.refused.load(Relaxed)
     }
 
-    /// Values that were never delivered, as the queue was full or they grew too old in it.
+    /// Returns the number of values that were dropped undelivered, because the queue was full or the values in it
+    /// became too old.
     pub fn dropped(&self) -> u64 {
         self.0.dropped.load(Relaxed)
     }
 
-    /// Requests that wait for the receiver.
+    /// Returns the number of requests in the queue.
     pub fn waiting_requests(&self) -> u64 {
         self.0.waiting_requests.load(Relaxed)
     }
 
-    /// Returns how many bytes of memory those take.
+    /// Returns the memory that the queued requests take, in bytes.
     pub fn waiting_bytes(&self) -> u64 {
         self.0.waiting_bytes.load(Relaxed)
     }
@@ -73,17 +76,18 @@ impl RemoteWriteCounts {
         self.0.waiting_bytes.store(bytes as u64, Relaxed);
     }
 
-    /// Whether this reason to refuse values is new.
+    /// Returns whether this reason for a refusal has not been logged yet.
     pub(crate) fn is_new_refusal(&self, reason: &str) -> bool {
         self.0.refusals.is_new(reason)
     }
 
-    /// Whether to say that values were dropped: once until some are delivered.
+    /// Returns whether to log that values were dropped: once, and again only after a delivery.
     pub(crate) fn says_dropped(&self) -> bool {
         !self.0.dropped_is_told.swap(true, Relaxed)
     }
 
-    /// Notes that the disk keeps nothing. Returns whether to say so: once until it does.
+    /// Records a failure to write to the disk. Returns whether to log it: once, and again only after a write
+    /// succeeds.
     pub(crate) fn disk_fails(&self, problem: &str) -> bool {
         self.0.disk_problem.lock().unpoisoned().replace(problem.to_owned()).is_none()
     }
@@ -92,12 +96,12 @@ impl RemoteWriteCounts {
         *self.0.disk_problem.lock().unpoisoned() = None;
     }
 
-    /// Returns why the disk keeps nothing, until it does.
+    /// Returns the error of the disk, until a write to it succeeds.
     pub(crate) fn disk_problem(&self) -> Option<String> {
         self.0.disk_problem.lock().unpoisoned().clone()
     }
 
-    /// Whether to say that requests were too large: once.
+    /// Returns whether to log that requests were too large: only the first time.
     pub(crate) fn says_too_large(&self) -> bool {
         !self.0.too_large_is_told.swap(true, Relaxed)
     }
@@ -108,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_number_of_refusals_hides_what_else_is_lost() {
+    fn many_refusals_do_not_suppress_other_log_lines() {
         let counts = RemoteWriteCounts::default();
         let new = (0..1000).filter(|at| counts.is_new_refusal(&format!("series {at}"))).count();
         assert!((1..1000).contains(&new));

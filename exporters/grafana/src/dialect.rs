@@ -1,24 +1,25 @@
-//! Which version of the protocol the receiver speaks: what it was found to, from its answers.
+//! The protocol version of the receiver, detected from its responses.
 //!
-//! By the Remote-Write specification 2.0-rc.4, sections Content-Type and Required Written Response Headers.
+//! Follows the Remote-Write specification 2.0-rc.4, sections Content-Type and Required Written Response Headers.
 
 use crate::wire::Version;
 
-/// The protocol version that the receiver is known to understand.
+/// What is known about the protocol version of the receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
-    /// Nothing yet: it is asked in 2.0.
+    /// Nothing is known yet: the next request is sent in 2.0.
     Unknown,
-    /// It has refused a request in 2.0 and did not say that the version is why: it is asked the same in 1.0.
+    /// The receiver refused a request in 2.0 without naming the version as the reason: the same request is sent in
+    /// 1.0.
     Doubted,
-    /// It said how much of a request in 2.0 it wrote.
+    /// The receiver supports 2.0: it reported how much of a request it wrote.
     Two,
-    /// It took 1.0 only, or the settings say so.
+    /// The receiver supports 1.0 only, or the settings require 1.0.
     One,
 }
 
 impl Dialect {
-    /// Returns what to begin with: the version to find out, or 1.0 for good.
+    /// Returns the initial state: 1.0 permanently if it is the newest version allowed, otherwise unknown.
     pub(crate) fn new(newest: Version) -> Self {
         match newest {
             Version::V1 => Self::One,
@@ -26,7 +27,7 @@ impl Dialect {
         }
     }
 
-    /// What the next request goes out in.
+    /// Returns the version in which the next request is sent.
     pub(crate) fn to_send(self) -> Version {
         match self {
             Self::Unknown | Self::Two => Version::V2,
@@ -34,12 +35,12 @@ impl Dialect {
         }
     }
 
-    /// Returns the version for batches that are stored: 1.0 can be made from 2.0.
+    /// Returns the version in which batches are queued. A batch in 2.0 can be converted to 1.0 later.
     pub(crate) fn to_write(self) -> Version {
         if self == Self::One { Version::V1 } else { Version::V2 }
     }
 
-    /// Whether the next answer may change it.
+    /// Returns whether the next response may change the dialect.
     pub(crate) fn is_open(self) -> bool {
         matches!(self, Self::Unknown | Self::Doubted)
     }

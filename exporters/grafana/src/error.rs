@@ -1,27 +1,27 @@
-//! Why a target, or a publisher of dashboards, cannot be made.
+//! Errors from creating a target or a dashboard publisher.
 
 use meterkit_http::{CompressionError, HeaderError, TlsError};
 use meterkit_otlp::EndpointError;
 
-/// Why a target, or a publisher of dashboards, cannot be made.
+/// The reason why a target or a dashboard publisher cannot be created.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// Encryption cannot be set up.
+    /// TLS for remote write cannot be set up.
     #[error("remote write to `{endpoint}`: {problem}")]
     Tls {
-        /// Where it was to send to.
+        /// The URL of the receiver, without credentials.
         endpoint: String,
         /// The problem.
         problem: TlsError,
     },
-    /// Remote write has no such compression.
+    /// Remote write does not support the configured compression.
     #[error("remote write: {0}")]
     Compression(CompressionError),
-    /// The directory of the queue cannot be used.
+    /// The spool directory cannot be used.
     #[error(
-        "remote write: the directory `{directory}` (METERKIT_GRAFANA_SPOOL_DIR) cannot be used ({reason}); name one \
-         that this process may write to"
+        "remote write: the directory `{directory}` (METERKIT_GRAFANA_SPOOL_DIR) cannot be used ({reason}); name a \
+         directory that this process may write to"
     )]
     Spool {
         /// The directory.
@@ -29,10 +29,10 @@ pub enum BuildError {
         /// What went wrong.
         reason: String,
     },
-    /// A credential or the tenant cannot stand in a header.
+    /// A credential or the tenant contains characters that no HTTP header may hold.
     #[error("remote write: {0}")]
     Header(HeaderError),
-    /// Encryption for publishing dashboards cannot be set up.
+    /// TLS for publishing dashboards cannot be set up.
     #[error("publishing to Grafana at `{url}`: {problem}")]
     PublishTls {
         /// The address of Grafana.
@@ -40,16 +40,16 @@ pub enum BuildError {
         /// The problem.
         problem: TlsError,
     },
-    /// Grafana takes no compressed requests.
+    /// A compression is set for publishing, but Grafana does not accept compressed requests.
     #[error("publishing to Grafana: {0}")]
     PublishCompression(CompressionError),
-    /// The service account token cannot stand in a header.
+    /// The service account token contains characters that no HTTP header may hold.
     #[error("publishing to Grafana, GRAFANA_SERVICE_ACCOUNT_TOKEN: {0}")]
     PublishHeader(HeaderError),
-    /// The zone makes no valid URL.
+    /// The URL that is built from the zone is invalid.
     #[error("Grafana Cloud: {0}")]
     Endpoint(EndpointError),
-    /// Encryption for the OTLP gateway cannot be set up.
+    /// The OTLP target for the gateway cannot be created.
     #[error("Grafana Cloud: {0}")]
     Otlp(meterkit_otlp::BuildError),
 }

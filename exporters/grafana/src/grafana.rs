@@ -1,4 +1,4 @@
-//! The Grafana target: OTLP or remote write, by what is set.
+//! The Grafana target: OTLP or remote write, depending on the settings.
 
 use meterkit_http::{Compression, Transport, TransportHints};
 use meterkit_otlp::{OtlpConfig, OtlpTarget, Protocol};
@@ -10,7 +10,7 @@ use crate::error::BuildError;
 use crate::settings::TRANSPORT;
 use crate::target::RemoteWriteTarget;
 
-/// Where the target `grafana` sends to. `Debug` shows no credentials.
+/// The settings of the target `grafana`: a destination with its transport. `Debug` shows no credentials.
 ///
 /// ```
 /// use meterkit_grafana::GrafanaConfig;
@@ -34,7 +34,7 @@ enum Mode {
 }
 
 impl GrafanaConfig {
-    /// Metrics go to the OTLP gateway of Grafana Cloud.
+    /// Creates settings that send metrics to the OTLP gateway of Grafana Cloud.
     pub fn cloud(cloud: CloudOtlp) -> Self {
         let transport = Transport::default()
             .with_compression(Compression::Gzip)
@@ -47,16 +47,16 @@ impl GrafanaConfig {
         Self(Mode::Cloud(cloud, transport))
     }
 
-    /// Metrics go out by remote write.
+    /// Creates settings that send metrics by remote write.
     pub fn remote_write(config: RemoteWriteConfig) -> Self {
         Self(Mode::RemoteWrite(config))
     }
 
-    /// Sets proxies, certificates, compression and timeout. What `transport` leaves unset stays as it is.
+    /// Sets proxies, certificates, compression and timeout. Settings that `transport` leaves unset keep their values.
     ///
     /// The defaults are no proxies, the system's certificate authorities, no client certificate, and 10 s for a
     /// request. Requests to Grafana Cloud's OTLP gateway are compressed with gzip; for remote write, see
-    /// [`RemoteWriteConfig::with_transport`]. [`read`](Self::read) takes each of them from a variable:
+    /// [`RemoteWriteConfig::with_transport`]. [`read`](Self::read) reads these settings from
     /// `METERKIT_GRAFANA_PROXY`, `..._CERTIFICATE`, `..._CLIENT_CERTIFICATE`, `..._CLIENT_KEY`, `..._COMPRESSION` and
     /// `..._TIMEOUT`.
     #[must_use]
@@ -68,12 +68,12 @@ impl GrafanaConfig {
         self
     }
 
-    /// Returns the target `grafana` with these settings: an [`OtlpTarget`] or a [`RemoteWriteTarget`]. Nothing is sent
-    /// yet.
+    /// Creates the target `grafana` with these settings: an [`OtlpTarget`] or a [`RemoteWriteTarget`]. Nothing is
+    /// sent yet.
     ///
     /// # Errors
     ///
-    /// When it could never send; see [`BuildError`].
+    /// Returns an error if the target could never send anything; see [`BuildError`].
     pub fn into_target(self) -> Result<Box<dyn Target>, BuildError> {
         Ok(match self.0 {
             Mode::Cloud(cloud, transport) => {
@@ -85,7 +85,7 @@ impl GrafanaConfig {
     }
 }
 
-/// Totals, in protobuf over HTTP: what the gateway takes.
+/// Returns the OTLP settings that the gateway supports: cumulative values, as protobuf over HTTP.
 fn otlp_config(cloud: &CloudOtlp) -> Result<OtlpConfig, BuildError> {
     let config = OtlpConfig::new(Protocol::HttpProtobuf, &cloud.metrics_url());
     let config = config.map_err(BuildError::Endpoint)?.with_name("grafana");
@@ -111,7 +111,7 @@ mod tests {
         Environment::of(variables.iter().copied()).read(GrafanaConfig::read)
     }
 
-    /// What the target says of itself: its endpoint, its server, whether it has a queue.
+    /// Returns the endpoint of the target, its server, and whether it has a queue.
     fn made(variables: &[(&str, &str)]) -> (String, Option<(String, u16)>, bool) {
         let config = read(variables).expect("good variables").expect("a destination");
         let target = config.into_target().expect("a target");
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn with_a_url_they_go_there_by_remote_write() {
+    fn with_a_url_metrics_go_there_by_remote_write() {
         for (url, endpoint, host, port) in [
             (URL.1, "http://mimir:9009/api/v1/push?...", "mimir", 9009),
             ("http://m/push?token=hunter2", "http://m/push?...", "m", 80),
@@ -194,6 +194,6 @@ mod tests {
             assert_eq!(problems.len() - 1, others, "{problems:?}");
         }
         let queue = ("METERKIT_GRAFANA_QUEUE_AGE", "1");
-        assert!(read(&[zone, id, key, queue]).is_ok(), "it makes no destination");
+        assert!(read(&[zone, id, key, queue]).is_ok(), "a queue setting is not a destination");
     }
 }

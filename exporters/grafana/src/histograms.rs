@@ -1,20 +1,21 @@
-//! The form that histograms have in remote write.
+//! The form of histograms in remote write.
 
 use meterkit_settings::words;
 
-/// The form that histograms have in remote write: `METERKIT_GRAFANA_REMOTE_WRITE_HISTOGRAMS`.
+/// The form of histograms in remote write. `METERKIT_GRAFANA_REMOTE_WRITE_HISTOGRAMS` selects it.
 ///
-/// Remote write 1.0 has no native histograms: there, all histograms are classic ones, whatever is set.
+/// Remote write 1.0 does not support native histograms: all histograms are classic there, regardless of this setting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RemoteWriteHistograms {
-    /// `as_recorded`: exponential histograms are native ones, histograms with fixed buckets classic ones.
+    /// `as_recorded`: exponential histograms are sent as native histograms, histograms with fixed buckets as classic
+    /// ones.
     #[default]
     AsRecorded,
-    /// `classic`: all are classic ones, with a series for each bucket, the sum and the count.
+    /// `classic`: all histograms are sent as classic ones, with a series for each bucket, the sum and the count.
     Classic,
-    /// `native`: all are native ones. Histograms with fixed buckets keep their boundaries, as custom buckets (schema
-    /// -53).
+    /// `native`: all histograms are sent as native ones. Histograms with fixed buckets keep their boundaries, as
+    /// custom buckets (schema -53).
     Native,
 }
 

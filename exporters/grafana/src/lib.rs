@@ -1,18 +1,19 @@
 //! The Grafana target of `meterkit`: sends metrics to the OTLP gateway of Grafana Cloud, or by Prometheus remote write
 //! to Grafana Cloud, Mimir, Prometheus and VictoriaMetrics.
 //!
-//! - [`GrafanaConfig`] holds the settings of `OTEL_METRICS_EXPORTER=grafana`, and makes a target that sends OTLP or remote
-//!   write.
-//! - [`RemoteWriteTarget`] speaks Prometheus remote write 2.0 and 1.0, with a queue for outages. [`RemoteWriteConfig`]
-//!   holds its settings, among them the [version](RemoteWriteVersion) and the form of
-//!   [histograms](RemoteWriteHistograms), and [`RemoteWriteCounts`] counts sent and lost values.
-//! - [`CloudOtlp`] and [`RemoteWrite`] are destinations, with credentials.
-//! - [`DashboardPublisher`] saves a dashboard in Grafana, unless a person has changed it. [`PublishConfig`] holds its
-//!   settings.
+//! - [`GrafanaConfig`] holds the settings of `OTEL_METRICS_EXPORTER=grafana`. It creates a target that sends OTLP or
+//!   remote write.
+//! - [`RemoteWriteTarget`] sends Prometheus remote write 2.0 or 1.0, with a queue for outages. [`RemoteWriteConfig`]
+//!   holds its settings, including the [version](RemoteWriteVersion) and the form of
+//!   [histograms](RemoteWriteHistograms). [`RemoteWriteCounts`] counts sent and lost values.
+//! - [`CloudOtlp`] and [`RemoteWrite`] are destinations, with their credentials.
+//! - [`DashboardPublisher`] saves a dashboard in Grafana, unless a person has changed it there. [`PublishConfig`]
+//!   holds its settings.
 //!
 //! # Features
 //!
-//! `tls` (default) is needed for `https`.
+//! - `tls` (default) is required for `https` endpoints.
+//! - `zstd` adds compression with zstd, which compiles a C library.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -1,34 +1,34 @@
-//! What was not delivered yet, oldest first.
+//! The queue of undelivered requests, oldest first.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::batch::Batch;
 
-/// Requests that wait, in the order of time. There is an end to how much memory they take, and to how old they get.
+/// Waiting requests, ordered by time. Their memory and their age are limited.
 #[derive(Debug)]
 pub(crate) struct Queue {
     batches: VecDeque<Batch>,
     bytes: usize,
     max_bytes: usize,
     max_age: Duration,
-    /// When the newest ones were written.
+    /// The time of the newest requests, in milliseconds since 1970.
     newest: Option<i64>,
     next_id: u64,
-    /// What to tell the disk, where the queue is kept there too.
+    /// Changes that are not on disk yet. `None` if the queue is not kept on disk.
     changes: Option<Changes>,
 }
 
-/// What has changed in a queue.
+/// The changes of a queue since they were last taken.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
-    /// By their ids.
+    /// Added requests, by their ids.
     pub(crate) added: BTreeMap<u64, Batch>,
     pub(crate) removed: Vec<u64>,
 }
 
 impl Changes {
-    /// Adds what changed after that.
+    /// Appends changes that were made after these.
     pub(crate) fn append(&mut self, mut later: Self) {
         self.added.append(&mut later.added);
         for id in later.removed {
@@ -36,7 +36,7 @@ impl Changes {
         }
     }
 
-    /// What comes and goes meanwhile never was.
+    /// Records a removal. If the addition is still among the changes, both cancel out.
     fn remove(&mut self, id: u64) {
         if self.added.remove(&id).is_none() {
             self.removed.push(id);
@@ -50,8 +50,8 @@ impl Queue {
         Self { batches, bytes: 0, max_bytes, max_age, newest: None, next_id: 0, changes: None }
     }
 
-    /// Adds requests that an earlier process has left, and notes changes from now on; ids below `next_id` are taken.
-    /// Returns those that do not fit.
+    /// Adds requests that an earlier process left, and starts to record changes. Ids below `next_id` are not assigned
+    /// again. Returns the requests that do not fit.
     pub(crate) fn restore(&mut self, batches: Vec<Batch>, next_id: u64) -> Vec<Batch> {
         self.next_id = next_id;
         self.changes.get_or_insert_default();
@@ -68,25 +68,26 @@ impl Queue {
         dropped
     }
 
-    /// Notes all requests as added, for a disk that has lost them.
+    /// Records all requests as added, for a disk that has lost them.
     pub(crate) fn note_all(&mut self) {
         if let Some(changes) = &mut self.changes {
             changes.added = self.batches.iter().map(|batch| (batch.id, batch.clone())).collect();
         }
     }
 
-    /// What has changed since this was last asked; nothing where no one wants to know.
+    /// Returns the changes since the last call. They are empty if the queue does not record changes.
     pub(crate) fn take_changes(&mut self) -> Changes {
         self.changes.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Adds the requests of one moment, all of them: each is to be sent once before there may be no room for it. What
-    /// is too old by then is given back.
+    /// Adds all requests of one snapshot, even if they exceed the size limit: each is to be sent once before it may
+    /// be dropped for lack of room. Returns the requests that are dropped because of their age, or that an earlier
+    /// export left beyond the limit.
     pub(crate) fn push(&mut self, batches: Vec<Batch>) -> Vec<Batch> {
         let Some(time) = batches.last().map(|batch| batch.time) else {
             return Vec::new();
         };
-        // Where an export was cut off, there was nobody to do this.
+        // An export that was cut off did not drop its excess requests.
         let mut dropped = self.drop_oldest();
         dropped.append(&mut self.drop_older(time));
         for batch in batches {
@@ -96,9 +97,9 @@ impl Queue {
         dropped
     }
 
-    /// Returns the oldest requests that there is no room for.
+    /// Removes and returns the oldest requests, until the rest is within the size limit.
     pub(crate) fn drop_oldest(&mut self) -> Vec<Batch> {
-        // One that never fits would have all others go first.
+        // A request that can never fit would otherwise push out all others first.
         let too_large = self.batches.iter().filter(|batch| batch.bytes() > self.max_bytes);
         let mut dropped: Vec<Batch> = too_large.cloned().collect();
         for batch in &dropped {
@@ -110,7 +111,8 @@ impl Queue {
         dropped
     }
 
-    /// Removes and returns the requests that are too old at `time`. A clock that is wrong for one moment removes none.
+    /// Removes and returns the requests that are too old at `time`. A single wrong clock reading removes none: the
+    /// earlier of the last two times counts.
     fn drop_older(&mut self, time: i64) -> Vec<Batch> {
         let now = self.newest.replace(time).map_or(time, |before| time.min(before));
         let max_age = i64::try_from(self.max_age.as_millis()).unwrap_or(i64::MAX);
@@ -121,24 +123,24 @@ impl Queue {
         dropped
     }
 
-    /// The oldest requests, up to `most` of the same moment: no two of them have a series in common.
+    /// Returns the oldest requests, up to `most` with the same time. No two of them have a series in common.
     pub(crate) fn oldest(&self, most: usize) -> Vec<Batch> {
         let time = self.batches.front().map(|batch| batch.time);
         let of_that_time = self.batches.iter().take_while(|batch| Some(batch.time) == time);
         of_that_time.take(most).cloned().collect()
     }
 
-    /// Returns whether a request still waits.
+    /// Returns whether the request with this id still waits.
     pub(crate) fn has(&self, id: u64) -> bool {
         self.batches.iter().any(|batch| batch.id == id)
     }
 
-    /// Takes a request out: it was delivered, or never will be.
+    /// Removes a request that was delivered, or that never will be.
     pub(crate) fn remove(&mut self, id: u64) {
         self.replace(id, Vec::new());
     }
 
-    /// Replaces a request with others. Returns their ids.
+    /// Replaces a request with others, in its place. Returns the ids of the others.
     pub(crate) fn replace(&mut self, id: u64, others: Vec<Batch>) -> Vec<u64> {
         let Some(at) = self.batches.iter().position(|batch| batch.id == id) else {
             return Vec::new();
@@ -155,7 +157,7 @@ impl Queue {
         ids
     }
 
-    /// Returns the first request that is of another moment than the oldest ones.
+    /// Returns the first request with another time than the oldest ones.
     pub(crate) fn next_moment(&self) -> Option<&Batch> {
         let oldest = self.batches.front()?.time;
         self.batches.iter().find(|batch| batch.time != oldest)
@@ -166,12 +168,12 @@ impl Queue {
         self.batches.iter().find(|batch| batch.id == id)
     }
 
-    /// How many requests there are.
+    /// Returns the number of requests.
     pub(crate) fn len(&self) -> usize {
         self.batches.len()
     }
 
-    /// Returns how much memory they take.
+    /// Returns the memory that the requests take, in bytes.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -209,7 +211,7 @@ mod tests {
     use crate::batch::OVERHEAD;
     use crate::wire::Version;
 
-    /// So many bytes are one here.
+    /// The number of bytes that count as one unit in these tests.
     const UNIT: usize = 1000;
 
     fn queue_of(max_bytes: usize, max_age: Duration) -> Queue {
@@ -242,7 +244,7 @@ mod tests {
         assert_eq!(times(&queue.drop_oldest()), [1, 1]);
         assert_eq!((queue.len(), queue.bytes() / UNIT), (2, 80));
         queue.push(vec![batch(4, 101)]);
-        assert_eq!(times(&queue.drop_oldest()), [4], "one that never fits");
+        assert_eq!(times(&queue.drop_oldest()), [4], "a request that can never fit");
         queue.push(vec![batch(5, 100)]);
         assert_eq!(times(&queue.drop_oldest()), [2, 3]);
         assert_eq!((queue.len(), queue.bytes() / UNIT), (1, 100));
@@ -258,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_old_goes_as_time_goes_on() {
+    fn requests_that_are_too_old_are_dropped() {
         let mut queue = queue_of(1000, Duration::from_millis(10));
         assert!(queue.push(vec![batch(1, 1)]).is_empty());
         assert!(queue.push(vec![batch(11, 1)]).is_empty());
@@ -306,11 +308,11 @@ mod tests {
     }
 
     #[test]
-    fn changes_are_told_once_and_only_if_they_last() {
+    fn changes_are_returned_once_and_only_if_they_last() {
         let mut queue = queue_of(1000, Duration::MAX);
         queue.push(vec![batch(1, 1)]);
         let changes = queue.take_changes();
-        assert!(changes.added.is_empty() && changes.removed.is_empty(), "nobody wants to know");
+        assert!(changes.added.is_empty() && changes.removed.is_empty(), "changes are not recorded");
 
         let mut queue = queue_of(25, Duration::MAX);
         let left = |id, time| Batch { id, ..batch(time, 10) };

@@ -1,4 +1,4 @@
-//! Where Prometheus remote write goes to, and as whom.
+//! The receiver of Prometheus remote write, and the credentials for it.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use http::Uri;
 use meterkit_http::url::{self, UrlHints};
 use meterkit_http::{Authentication, HeaderError, Headers};
 
-/// A receiver of remote write: Grafana Cloud, Mimir, Prometheus, or one that speaks the same.
+/// A receiver of remote write: Grafana Cloud, Mimir, Prometheus, or another server that speaks the protocol.
 #[derive(Clone)]
 pub struct RemoteWrite {
     pub(crate) url: Uri,
@@ -15,14 +15,15 @@ pub struct RemoteWrite {
 }
 
 impl RemoteWrite {
-    /// The receiver at `url`, which is used as it is: `http://prometheus:9090/api/v1/write`. It asks for no
-    /// credentials.
+    /// Creates a receiver at `url`, which is used unchanged, for example `http://prometheus:9090/api/v1/write`. No
+    /// credentials are sent by default.
     ///
-    /// Nothing is taken from the environment.
+    /// Environment variables are not read.
     ///
     /// # Errors
     ///
-    /// When nothing can be sent to `url`: what is wrong with it, and what to write. No password is quoted.
+    /// Returns an error if `url` cannot be used: not a URL, without scheme or path, or with credentials. The error
+    /// says what to write instead, and quotes no password.
     ///
     /// ```
     /// use meterkit_grafana::{Authentication, RemoteWrite, Secret};
@@ -41,21 +42,21 @@ impl RemoteWrite {
         Ok(Self { url, authentication: Authentication::None, tenant: None })
     }
 
-    /// Sets the credentials, in place of those that were set before.
+    /// Sets the credentials, replacing any that were set before.
     #[must_use]
     pub fn with_authentication(mut self, authentication: Authentication) -> Self {
         self.authentication = authentication;
         self
     }
 
-    /// Writes for this tenant of Mimir: the header `X-Scope-OrgID`.
+    /// Sets the Mimir tenant, which is sent in the header `X-Scope-OrgID`.
     #[must_use]
     pub fn with_tenant(mut self, tenant: impl Into<String>) -> Self {
         self.tenant = Some(tenant.into());
         self
     }
 
-    /// What goes with every request.
+    /// Returns the headers of every request.
     pub(crate) fn headers(&self) -> Result<Headers, HeaderError> {
         let mut headers = Headers::default();
         if let Some(authorization) = self.authentication.authorization() {
@@ -67,23 +68,23 @@ impl RemoteWrite {
         Ok(headers)
     }
 
-    /// The URL, with its query.
+    /// Returns the URL, including its query.
     pub fn url(&self) -> &Uri {
         &self.url
     }
 
-    /// How the receiver knows who writes.
+    /// Returns the credentials.
     pub fn authentication(&self) -> &Authentication {
         &self.authentication
     }
 
-    /// The value of the header `X-Scope-OrgID`, by which Mimir tells tenants apart.
+    /// Returns the value of the header `X-Scope-OrgID`, by which Mimir distinguishes tenants.
     pub fn tenant(&self) -> Option<&str> {
         self.tenant.as_deref()
     }
 }
 
-/// Without the query of the URL, which may hold a token.
+/// Omits the query of the URL, which may hold a token.
 impl fmt::Debug for RemoteWrite {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RemoteWrite")
@@ -94,7 +95,7 @@ impl fmt::Debug for RemoteWrite {
     }
 }
 
-/// A URL that nothing can be sent to. What may be secret in it is left out.
+/// A URL that cannot be used. Parts that may be secret are left out.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("URL `{url}` {reason}")]
 pub struct UrlError {
@@ -104,7 +105,7 @@ pub struct UrlError {
 
 meterkit_rules::debug_as_text!(UrlError);
 
-/// No receiver listens at the root: a bare host is a path forgotten.
+/// Hint for a URL without a path. No receiver accepts remote write at the root, so that the path was forgotten.
 const PATHS: &str = "Prometheus takes `/api/v1/write`, Mimir `/api/v1/push`, Grafana Cloud \
                      `/api/prom/push`";
 

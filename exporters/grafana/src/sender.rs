@@ -1,6 +1,6 @@
-//! Requests over HTTP, and what receivers answer.
+//! Requests over HTTP, and the responses of receivers.
 //!
-//! By the Remote-Write specifications 1.0 and 2.0-rc.4, sections Protocol, Retries & Backoff and Partial Write.
+//! Follows the Remote-Write specifications 1.0 and 2.0-rc.4, sections Protocol, Retries & Backoff and Partial Write.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -16,11 +16,11 @@ pub(crate) struct Sender {
     pub(crate) client: Client,
 }
 
-/// What became of a request.
+/// The response to a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) outcome: Result<(), SendError>,
-    /// How many values a receiver of 2.0 wrote, which may be some also if it refused the request.
+    /// The number of values that a receiver of 2.0 wrote. It may have written some even if it refused the request.
     pub(crate) written: Option<u64>,
 }
 
@@ -52,27 +52,27 @@ impl Sender {
         }
         let mut error = SendError::of(&reply, &message(&reply), &self.client.secrets());
         if reply.status() == StatusCode::CONFLICT {
-            // What Thanos and others say of values that come too late, or twice.
+            // Thanos and others respond with this status to values that are too old or duplicates.
             error.kind = SendErrorKind::Invalid;
         }
         Answer { outcome: Err(error), written }
     }
 }
 
-/// An empty message, compressed with snappy: its length.
+/// An empty message, compressed with snappy: only its length, 0.
 const NOTHING: Bytes = Bytes::from_static(&[0]);
 
 const VERSION: HeaderName = HeaderName::from_static("x-prometheus-remote-write-version");
 
-/// With these, a receiver of 2.0 tells how much it wrote.
+/// The headers in which a receiver of 2.0 reports how much it wrote.
 const WRITTEN: [&str; 3] = [
     "x-prometheus-remote-write-samples-written",
     "x-prometheus-remote-write-histograms-written",
     "x-prometheus-remote-write-exemplars-written",
 ];
 
-/// How many samples and histograms were written; one that is not told of is none. `None` where nothing is told at all,
-/// which a receiver of 2.0 never does.
+/// Returns the number of samples and histograms that were written. A missing header counts as 0. Returns `None` if
+/// all headers are missing, which means that the receiver does not support 2.0.
 fn written(headers: &HeaderMap) -> Option<u64> {
     WRITTEN.iter().any(|name| headers.contains_key(*name)).then(|| {
         let count = |name: &&str| headers.get(*name)?.to_str().ok()?.trim().parse::<u64>().ok();

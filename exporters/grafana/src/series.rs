@@ -1,7 +1,7 @@
-//! A snapshot as the flat list of series that remote write has.
+//! Converts a snapshot to the flat list of series that remote write sends.
 //!
-//! By OpenTelemetry's "Prometheus and OpenMetrics Compatibility". The series are those of a scrape, with the labels `job`
-//! and `instance`, which Prometheus adds when it scrapes.
+//! Follows OpenTelemetry's "Prometheus and OpenMetrics Compatibility". The series are those of a scrape, with the
+//! labels `job` and `instance`, which Prometheus would add when it scrapes.
 
 use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -21,22 +21,22 @@ use crate::histograms::RemoteWriteHistograms;
 mod classic;
 mod labels;
 
-/// The labels of members say which scope and which process they come from.
+/// A family whose members carry the labels of their scope and of the process.
 type Family<'a> = model::Family<ScopeLabels<'a>>;
 type Member<'a> = model::Member<ScopeLabels<'a>>;
 
-/// One series, and its value at one moment.
+/// One series with one value.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Series<'a> {
-    /// Ordered by name, each name once; the one of the metric is `__name__`. None is empty.
+    /// Labels ordered by name, without duplicate names or empty values. `__name__` holds the name of the metric.
     pub(crate) labels: Labels<'a>,
     pub(crate) value: SeriesValue,
-    /// In milliseconds since 1970.
+    /// The timestamp, in milliseconds since 1970.
     pub(crate) time: i64,
-    /// Since when the value counts, in milliseconds since 1970; 0 where that says nothing.
+    /// The start time of the value, in milliseconds since 1970; 0 if it has none.
     pub(crate) start: i64,
     pub(crate) metadata: Metadata<'a>,
-    /// New ones, by time; 1.0 is sent none.
+    /// New exemplars, ordered by time. Empty for remote write 1.0.
     pub(crate) exemplars: Vec<SeriesExemplar<'a>>,
 }
 
@@ -45,7 +45,7 @@ pub(crate) struct Series<'a> {
 pub(crate) struct SeriesExemplar<'a> {
     pub(crate) labels: Labels<'a>,
     pub(crate) value: f64,
-    /// In milliseconds since 1970.
+    /// The timestamp, in milliseconds since 1970.
     pub(crate) time: i64,
 }
 
@@ -56,7 +56,7 @@ pub(crate) enum SeriesValue {
     Histogram(Box<NativeHistogram>),
 }
 
-/// What a metric is: the same for all series of a family.
+/// The metadata that all series of a family share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Metadata<'a> {
     pub(crate) family: &'a str,
@@ -66,7 +66,7 @@ pub(crate) struct Metadata<'a> {
 }
 
 impl SeriesValue {
-    /// The end of a series of this kind: queries see it no longer.
+    /// Returns the staleness marker for a series of this kind. Queries no longer see a series after its marker.
     pub(crate) fn stale(&self) -> Self {
         match self {
             Self::Number(_) => Self::Number(stale()),
@@ -77,13 +77,13 @@ impl SeriesValue {
     }
 }
 
-/// Returns the number that is no number, and tells Prometheus that a series has ended.
+/// Returns the NaN that marks a series as stale in Prometheus.
 fn stale() -> f64 {
     f64::from_bits(0x7ff0_0000_0000_0002)
 }
 
-/// Calls `visit` with each series of `snapshot`: ordered by family, within it by scope and attributes. Histograms have the
-/// form that `histograms` says. Series have these exemplars.
+/// Calls `visit` with each series of `snapshot`, ordered by family, then by scope and attributes. `histograms`
+/// selects the form of histograms. The series carry their exemplars from `exemplars`.
 pub(crate) fn for_each(
     snapshot: &Snapshot,
     exemplars: Option<&Exemplars>,
@@ -158,7 +158,8 @@ impl FamilySeries<'_, '_> {
         }
     }
 
-    /// Returns the boundaries at which exponential histograms become classic ones: the same for all of the family.
+    /// Returns the bucket boundaries for exponential histograms that are sent as classic ones. The whole family has
+    /// the same boundaries.
     fn ladder(&self, joins: &Joins) -> Ladder {
         let mut classic = Vec::new();
         for (place, member) in self.family.members.iter().enumerate() {
@@ -185,7 +186,7 @@ impl FamilySeries<'_, '_> {
         let label = |key| family.stored_label(key);
         let labels = labels::series_labels(&attributes, label, &member.scope);
         let time = self.time;
-        // A value does not begin to count after its sample, whatever clocks said.
+        // A start time after the timestamp, from a clock that was set back, is invalid.
         let start = |start| milliseconds(start).min(time);
         let exemplars = exemplars.iter().map(|exemplar| SeriesExemplar {
             labels: exemplar_labels(exemplar),
@@ -204,7 +205,7 @@ impl FamilySeries<'_, '_> {
                 let start = if has_start { start(point.start) } else { 0 };
                 let value = SeriesValue::Number(sample_value(point.value.as_f64()));
                 let mut series = series(labels, start, value);
-                // Gauges have none, and a counter has one.
+                // Gauges have no exemplars, and counters have at most one.
                 let surplus = series.exemplars.len().saturating_sub(usize::from(has_start));
                 series.exemplars.drain(..surplus);
                 self.whole(series);
@@ -247,7 +248,7 @@ impl FamilySeries<'_, '_> {
         }
     }
 
-    /// Visits a series that has the name of the family.
+    /// Visits a series that is named like the family.
     fn whole(&mut self, series: Series<'_>) {
         let Series { mut labels, value, time, start, metadata, exemplars } = series;
         labels::insert(&mut labels, "__name__", self.family.name());
@@ -255,7 +256,8 @@ impl FamilySeries<'_, '_> {
     }
 }
 
-/// Returns whether an exponential histogram is sent as a native one: not if its buckets are too wide for one.
+/// Returns whether an exponential histogram is sent as a native one. Native histograms cannot represent very wide
+/// buckets.
 fn is_native(point: &ExponentialHistogramPoint, histograms: RemoteWriteHistograms) -> bool {
     histograms != RemoteWriteHistograms::Classic && NativeHistogram::can_hold(point)
 }
@@ -270,7 +272,7 @@ pub(crate) fn has_derived_boundaries(data: &Data, histograms: RemoteWriteHistogr
     }
 }
 
-/// Since 1970, as Prometheus counts time.
+/// Returns a time in milliseconds since 1970, the unit of Prometheus timestamps.
 pub(crate) fn milliseconds(time: SystemTime) -> i64 {
     match time.duration_since(UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_millis()).unwrap_or(i64::MAX),

@@ -1,16 +1,17 @@
-//! The queue on disk: what a process did not deliver is there for the next one.
+//! The copy of the queue on disk, from which the next process sends what this one did not deliver.
 //!
-//! Each request is a file, which appears as a whole or not at all. Below the directory that the user names:
+//! Each request is a file that is created atomically. The layout below the directory that the user configures:
 //!
 //! ```text
-//! 8f1c22d0/            a receiver: its URL and tenant, and the user's name
-//! 8f1c22d0/0/          a slot: of a process that runs, or of one that did
-//! 8f1c22d0/0/lock      held by the process that runs
+//! 8f1c22d0/            a receiver: a hash of its URL, tenant and user name
+//! 8f1c22d0/0/          a slot: the directory of one process, running or ended
+//! 8f1c22d0/0/lock      locked while the process runs
 //! 8f1c22d0/0/00000000000000000017.request
 //! ```
 //!
-//! Others may be able to write to the user's directory. So everything below it is for this user alone, links are not
-//! followed, only names that this program would choose are looked at, and nothing that is read is trusted.
+//! Other users may be able to write to the configured directory. Therefore everything below it is accessible to the
+//! current user only, links are not followed, only file names of this program's own format are read, and all content
+//! is validated.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -26,41 +27,42 @@ use crate::queue::Changes;
 mod file;
 mod slot;
 
-/// The slot of this process. Clones share it.
+/// The slot of this process, with the changes that are to be written to it. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Spool(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     of_receiver: PathBuf,
-    /// Changes that are not on disk yet. More may be noted while earlier ones are being written.
+    /// Changes that are not on disk yet. New ones may be added while earlier ones are being written.
     pending: Mutex<Changes>,
-    /// Held while writing: one thread at a time does. Other processes stay out until this is dropped.
+    /// The lock is held while writing, so that one thread writes at a time. Other processes cannot use the slot until
+    /// it is dropped.
     slot: Mutex<Slot>,
-    /// The id of the request that is written first.
+    /// The id of the request to write first. After a failure, it moves past the request that failed.
     resume: AtomicU64,
-    /// Whether the slot was lost, and with it whatever was on disk.
+    /// Whether the slot was lost together with all files in it.
     lost: AtomicBool,
 }
 
-/// What was found on disk.
+/// The result of reading the requests on disk.
 #[derive(Debug, Default)]
 pub(crate) struct Found {
-    /// How many requests there are.
+    /// The number of requests.
     pub(crate) requests: usize,
-    /// The id above that of any file, including those that stay.
+    /// An id above that of every file, including those that could not be read.
     pub(crate) next_id: u64,
-    /// Files that held no whole request. They are gone.
+    /// The number of files that held no complete request. They were removed.
     pub(crate) torn: usize,
-    /// Files and slots that could not be read or moved. They stay.
+    /// The number of files and slots that could not be read or moved. They remain on disk.
     pub(crate) unreadable: usize,
-    /// Why not, of the first of those.
+    /// The error of the first file or slot that could not be read or moved.
     pub(crate) problem: Option<io::Error>,
 }
 
 impl Spool {
-    /// Takes the first slot that no other process has. Calls `keep` with each request in it, and with those in the slots
-    /// of processes that have ended. Requests of more than `limit` bytes stay where they are.
+    /// Takes the first slot that no other process uses. Calls `keep` with each request in that slot and in the slots
+    /// of processes that have ended. Requests of more than `limit` bytes remain where they are.
     pub(crate) fn open(
         directory: &Path,
         receiver: &str,
@@ -91,27 +93,28 @@ impl Spool {
         ))
     }
 
-    /// Takes note of changes, for the next [`write`](Self::write).
+    /// Adds changes for the next [`write`](Self::write).
     pub(crate) fn note(&self, changes: Changes) {
         self.pending().append(changes);
     }
 
-    /// Returns whether there are changes that were not written.
+    /// Returns whether there are changes that have not been written.
     pub(crate) fn is_behind(&self) -> bool {
         let pending = self.pending();
         !(pending.added.is_empty() && pending.removed.is_empty())
     }
 
-    /// Returns whether someone has deleted or moved what was on disk, once. The whole queue is to be noted again then.
+    /// Returns whether the slot was deleted or moved since the last call. The caller must then add the whole queue
+    /// with [`note`](Self::note) again.
     pub(crate) fn take_lost(&self) -> bool {
         self.0.lost.swap(false, Relaxed)
     }
 
-    /// Writes the queue to disk, which may take time. Whatever fails is tried again next time.
+    /// Writes all pending changes to disk. This may block. Changes that fail stay pending for the next call.
     pub(crate) fn write(&self) -> io::Result<()> {
         let mut slot = self.0.slot.lock().unpoisoned();
         if slot.is_gone() {
-            // Files in a slot of another process may have the same names.
+            // Only an empty slot: files that another process left may have the same names as those of this one.
             *slot = Slot::free(&self.0.of_receiver, Slot::is_empty)?;
             self.0.lost.store(true, Relaxed);
         }
@@ -132,14 +135,15 @@ impl Spool {
             };
             outcome = file::write(slot, batch);
             if outcome.is_err() {
-                // The next time, it keeps no other from being tried.
+                // The next call starts with the request after this one, so that one bad request does not block the
+                // others.
                 self.0.resume.store(id.saturating_add(1), Relaxed);
                 break;
             }
             added.remove(&id);
         }
         let mut failed = Changes { added, removed: Vec::new() };
-        // Also if there was no room for those: it makes some.
+        // Remove files even if writing failed: that makes room on the disk.
         for id in removed {
             if let Err(error) = file::remove(&file::path(slot, id)) {
                 failed.removed.push(id);
@@ -158,8 +162,8 @@ impl Spool {
 }
 
 impl Found {
-    /// Reads the requests in `slot` in order, and removes files that hold no request. Returns an id above those of all
-    /// files.
+    /// Reads the requests in `slot` in order, and removes files that hold no request. Returns an id above those of
+    /// all files.
     fn read(&mut self, slot: &Path, limit: usize, keep: &mut dyn FnMut(&mut Self, Batch)) -> u64 {
         let names = file::names(slot).unwrap_or_else(|error| {
             self.skip(slot, &error);
@@ -181,7 +185,7 @@ impl Found {
         next_id
     }
 
-    /// Moves the requests in `other` to `slot`, behind what was found.
+    /// Moves the requests in `other` to `slot`, after those found so far.
     fn adopt(&mut self, other: &Path, slot: &Path, limit: usize, keep: &mut dyn FnMut(Batch)) {
         self.read(other, limit, &mut |found, batch| {
             let (old, id) = (file::path(other, batch.id), found.next_id);
@@ -196,7 +200,8 @@ impl Found {
         });
     }
 
-    /// Nobody is kept from starting by what an earlier process has left.
+    /// Records a file that could not be read or moved. This is not an error of `open`: leftovers of an earlier
+    /// process must not prevent a start.
     fn skip(&mut self, path: &Path, error: &io::Error) {
         self.unreadable += 1;
         let of_path = || io::Error::new(error.kind(), format!("{}: {error}", path.display()));

@@ -1,4 +1,4 @@
-//! The target of Prometheus remote write.
+//! The target for Prometheus remote write.
 
 use std::cmp::Reverse;
 use std::pin::Pin;
@@ -33,53 +33,56 @@ mod spooling;
 
 /// Sends snapshots by Prometheus remote write: to Grafana Cloud, Mimir, Prometheus, VictoriaMetrics.
 ///
-/// - It speaks 2.0 of the protocol, and 1.0 to a receiver that does not know it, which it finds out with the first
-///   request and remembers. [`RemoteWriteConfig::with_version`] restricts it to 1.0.
-/// - In 2.0, exponential histograms are native histograms, and others classic ones, unless
-///   [`RemoteWriteConfig::with_histograms`] says otherwise. Those with buckets wider than native histograms have, of scale
-///   -5 or less, are classic ones with boundaries at powers of two. In 1.0, all histograms are classic ones.
-/// - What the receiver cannot take now waits in a queue, and goes out oldest first when it can. There is an end to how
-///   much waits, and for how long; see [`RemoteWriteConfig::with_queue`].
-/// - A series is dropped only if the receiver refuses it: with status 400, 409, 413 and 422, or by failing on it with 5xx
-///   for a while although it accepts others. [`Refusals`] finds it in the request. After any other status, or no answer,
-///   a request stays in the queue: also when the receiver refuses the credentials or the URL, so that nothing is lost
-///   until they are corrected.
-/// - A series that goes away is ended with a staleness marker, and all of them are at shutdown: queries see them no longer.
-/// - It sends its own headers and no others, follows no redirect, and goes through the proxies of
-///   [`RemoteWriteConfig::with_transport`] only.
+/// - **Version**: The target sends protocol version 2.0, and falls back to 1.0 if the receiver does not support 2.0.
+///   It detects this with the first request. [`RemoteWriteConfig::with_version`] restricts it to 1.0.
+/// - **Histograms**: In 2.0, exponential histograms are sent as native histograms and others as classic ones, unless
+///   [`RemoteWriteConfig::with_histograms`] is set. Exponential histograms of scale -5 or less, whose buckets are too
+///   wide for native histograms, are sent as classic ones with boundaries at powers of two. In 1.0, all histograms
+///   are classic.
+/// - **Queue**: Requests wait in a queue while the receiver is unavailable, and are sent oldest first once it
+///   recovers. The memory of the queue and the age of its values are limited; see [`RemoteWriteConfig::with_queue`].
+/// - **Refused series**: A series is dropped only if the receiver refuses it, with status 400, 409, 413 or 422, or if
+///   the receiver repeatedly fails on it with 5xx while it accepts others. [`Refusals`] locates that series in the
+///   request. After any other status, or without a response, the request stays in the queue. This includes refused
+///   credentials or a wrong URL, so that nothing is lost until they are corrected.
+/// - **Staleness**: A staleness marker ends each series that disappears, and every series at shutdown, so that
+///   queries no longer see them.
+/// - **Transport**: The target sends only its own headers, follows no redirects, and uses only the proxies of
+///   [`RemoteWriteConfig::with_transport`].
 ///
-/// By the Prometheus Remote-Write specifications 2.0-rc.4 and 1.0.
+/// Follows the Prometheus Remote-Write specifications 2.0-rc.4 and 1.0.
 #[derive(Debug)]
 pub struct RemoteWriteTarget {
     config: RemoteWriteConfig,
     sender: Sender,
     queue: Queue,
     refusals: Refusals,
-    /// The moment whose requests go out.
+    /// The time of the requests that are being sent.
     moment: Option<i64>,
-    /// The rest of a request whose canary is on its way.
+    /// The other parts of a request whose canary is in flight.
     canary: Option<Vec<Batch>>,
-    /// The queue once more, on disk.
+    /// The copy of the queue on disk.
     spool: Option<Spool>,
-    /// Requests on their way, also when their export has been dropped.
+    /// Requests in flight. They continue if their export is dropped.
     requests: JoinSet<(Batch, Answer)>,
-    /// The next requests, also when their export has been dropped.
+    /// The snapshot that is being encoded. Encoding continues if its export is dropped.
     writing: Option<Writing>,
-    /// The disk is being written to.
+    /// The write to the disk that is in progress.
     saving: Option<Saving>,
     dialect: Dialect,
-    /// The snapshot that was written last, at the time that its samples have: the receiver has its series, or will.
+    /// The last snapshot that was encoded, with the time of its samples. Its series are at the receiver or in the
+    /// queue.
     written: Option<Arc<Snapshot>>,
-    /// Number and time of the snapshot that was exported last.
+    /// The number and time of the last exported snapshot.
     exported: Option<(u64, SystemTime)>,
     counts: RemoteWriteCounts,
-    /// How many values were refused before the export under way, or before the last one.
+    /// The number of values that had been refused before the current or last export.
     refused_before: u64,
-    /// Until when the receiver asked to be left alone.
+    /// The time until which the receiver asked for no more requests.
     pause: Option<Instant>,
 }
 
-/// A snapshot that is being written as requests.
+/// A snapshot that is being encoded as requests.
 #[derive(Debug)]
 struct Writing {
     batches: JoinHandle<Result<Vec<Batch>, BatchError>>,
@@ -88,12 +91,13 @@ struct Writing {
 }
 
 impl RemoteWriteTarget {
-    /// Returns a target with these settings. Nothing is sent yet.
+    /// Creates a target with these settings. Nothing is sent yet.
     ///
     /// # Errors
     ///
-    /// Returns an error if the target could never send or store anything: encryption is not built in, certificates cannot
-    /// be used, no header can hold the credentials, or the directory cannot be written to.
+    /// Returns an error if the target could never send or store anything: TLS is not built in, certificates cannot be
+    /// used, `transport` sets a compression, the credentials contain characters that no header may hold, or the spool
+    /// directory cannot be written to.
     pub fn new(config: RemoteWriteConfig) -> Result<Self, BuildError> {
         let endpoint = url::shown(&config.destination.url().to_string());
         let headers = config.destination.headers().map_err(BuildError::Header)?;
@@ -131,34 +135,35 @@ impl RemoteWriteTarget {
         Ok(target)
     }
 
-    /// Its settings.
+    /// Returns the settings of the target.
     pub fn config(&self) -> &RemoteWriteConfig {
         &self.config
     }
 
-    /// Counts of what became of the values, to keep when the target is handed to the pipeline.
+    /// Returns the counts of sent and lost values. They stay readable after the target is handed to the pipeline.
     pub fn counts(&self) -> RemoteWriteCounts {
         self.counts.clone()
     }
 
-    /// Writes `snapshot` into the queue, unless it was already.
+    /// Encodes `snapshot` and adds it to the queue, unless it was added before.
     async fn queue_up(&mut self, snapshot: &Snapshot) -> Result<(), ExportError> {
-        // An export that was dropped may have left one. If each began anew, a large snapshot would never be written.
+        // An export that was dropped may have left an encoding in progress. If each export started over, a large
+        // snapshot would never be finished.
         self.finish_writing().await?;
         // The pipeline exports the same snapshot again when it retries.
         let exported = Some((snapshot.number, snapshot.time));
         if self.exported == exported {
-            // Those on their way have had their time.
+            // Abort the requests in flight, which have had their time. They are sent again.
             self.requests = JoinSet::new();
             return Ok(());
         }
         if self.requests.is_empty() {
             self.refused_before = self.counts.refused();
         }
-        // Receivers refuse samples that are not later than the last ones of their series.
+        // Receivers refuse samples that are not newer than the last sample of their series.
         let later = self.written.as_ref().map(|written| written.time + Duration::from_millis(1));
         let time = later.map_or(snapshot.time, |later| later.max(snapshot.time));
-        // Points share their attributes with those of the pipeline.
+        // The clone is cheap: points share their attributes with those of the pipeline.
         let snapshot = Arc::new(Snapshot { time, ..snapshot.clone() });
         let (written, previous) = (snapshot.clone(), self.written.clone());
         let (version, histograms, limits) = self.form();
@@ -188,8 +193,8 @@ impl RemoteWriteTarget {
                     exporter = exporter(&self.config.name),
                     endpoint = self.endpoint(),
                     values,
-                    "the queue is full, or values in it are too old: the oldest are lost, now and as long as the \
-                     receiver takes none"
+                    "the queue is full, or its values are too old: the oldest values are dropped until the receiver \
+                     accepts requests again"
                 );
             }
         }
@@ -203,7 +208,7 @@ impl RemoteWriteTarget {
         self.save().await;
     }
 
-    /// Queues stale markers, which end all series.
+    /// Queues staleness markers, which end all series.
     async fn push_farewell(&mut self) {
         let Some(written) = self.written.take() else {
             return;
@@ -219,12 +224,12 @@ impl RemoteWriteTarget {
             }
             Err(error) => tracing::error!(
                 exporter = exporter(&self.config.name),
-                "stale markers could not be written: {error}"
+                "cannot encode staleness markers: {error}"
             ),
         }
     }
 
-    /// Sends what waits, oldest first, until nothing does or the receiver takes no more.
+    /// Sends the queued requests, oldest first, until the queue is empty or the receiver accepts no more.
     async fn drain(&mut self) -> Result<(), ExportError> {
         self.refusals.begin_attempt();
         let (mut has_some, mut refusal, mut failure) = (false, None, None);
@@ -238,7 +243,7 @@ impl RemoteWriteTarget {
             }
             while let Some(ended) = self.requests.join_next().await {
                 let outcome = match ended {
-                    // Dropped meanwhile for lack of room, and counted so.
+                    // The request was dropped for lack of room while it was in flight, and counted as dropped.
                     Ok((batch, _)) if !self.queue.has(batch.id) => Outcome::Again,
                     Ok((batch, answer)) => self.settle(&batch, answer).await,
                     Err(error) => return Err(ExportError::permanent(error.to_string())),
@@ -260,7 +265,7 @@ impl RemoteWriteTarget {
                 self.refusals.end_attempt();
                 Err(refusal)
             }
-            // What was refused of it was logged and counted.
+            // Refused values have already been logged and counted.
             _ => {
                 self.refusals.end_attempt();
                 Ok(())
@@ -268,7 +273,7 @@ impl RemoteWriteTarget {
         }
     }
 
-    /// Returns what to send next, at the same time: requests of the oldest moment, or a canary.
+    /// Returns the requests to send next, concurrently: requests with the oldest time, or a canary.
     async fn next_requests(&mut self) -> Result<Vec<Batch>, ExportError> {
         loop {
             self.canary = None;
@@ -284,14 +289,14 @@ impl RemoteWriteTarget {
                 Next::Request => {
                     let is_careful = self.dialect.is_open() || self.refusals.is_careful();
                     let at_once = if is_careful { 1 } else { self.config.requests_at_once };
-                    // Of what is left of a request that was refused, most is accepted sooner if the larger parts come
-                    // first.
+                    // Of the parts of a refused request, send the larger ones first: this gets most values accepted
+                    // sooner.
                     batches.sort_by_key(|batch| Reverse(batch.len()));
                     batches.truncate(at_once);
                 }
                 Next::Canary => {
                     let source = oldest.iter().find(|batch| batch.len() > 1);
-                    // At the end of a search, nothing that may be accepted is left of a moment.
+                    // At the end of a search, the oldest time has no request left that may be accepted.
                     let source = source.or_else(|| self.queue.next_moment()).cloned();
                     batches = match source {
                         Some(source) => vec![self.take_canary(source).await?],
@@ -307,13 +312,14 @@ impl RemoteWriteTarget {
         }
     }
 
-    /// Returns whether the receiver was found to accept less. A request may be longer than its limit by one series.
+    /// Returns whether the request exceeds a limit that the receiver has shown. A request may be longer than the
+    /// limit by one series.
     fn is_too_large(&self, batch: &Batch) -> bool {
         let limit = self.refusals.limit();
         limit < self.config.limits.bytes && batch.len() > 1 && batch.size / 3 > limit / 2
     }
 
-    /// Sends requests that have no series in common, at the same time.
+    /// Sends requests concurrently. They must have no series in common.
     fn send(&mut self, batches: Vec<Batch>) {
         let version = self.dialect.to_send();
         for batch in batches {
@@ -336,7 +342,7 @@ impl RemoteWriteTarget {
         }
     }
 
-    /// Returns how requests are written.
+    /// Returns the version, the form of histograms and the limits for encoding requests.
     fn form(&self) -> (Version, RemoteWriteHistograms, Limits) {
         let version = self.dialect.to_write();
         let histograms = match version {
@@ -350,14 +356,14 @@ impl RemoteWriteTarget {
         self.counts.set_waiting(self.queue.len(), self.queue.bytes());
     }
 
-    /// Returns the rest of the time for which the receiver asked to be left alone.
+    /// Returns an error with the remaining time if the receiver asked for a pause that has not ended.
     fn paused(&mut self) -> Option<ExportError> {
         let rest = self.pause?.saturating_duration_since(Instant::now());
         if rest.is_zero() {
             self.pause = None;
             return None;
         }
-        let reason = "the receiver asked to be left alone for a while".to_owned();
+        let reason = "the receiver asked for no requests for a while".to_owned();
         Some(ExportError::retryable(reason).with_retry_after(Some(rest)))
     }
 }
@@ -368,7 +374,7 @@ impl Target for RemoteWriteTarget {
     }
 
     fn takes_exemplars(&self) -> bool {
-        // A receiver that takes 1.0 only is known after the first export.
+        // Whether the receiver supports 1.0 only is unknown before the first export.
         self.config.version != Version::V1
     }
 
@@ -455,14 +461,14 @@ impl Target for RemoteWriteTarget {
     fn shutdown(&mut self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
         Box::pin(async move {
             let _ = self.finish_writing().await;
-            // What it does not take now stays in the queue.
+            // Requests that the receiver does not accept now stay in the queue.
             let _ = self.drain().await;
             let is_open = self.queue.len() == 0;
             self.push_farewell().await;
             if is_open {
                 let before = self.counts.refused();
                 let _ = self.drain().await;
-                // Stale markers are nobody's values.
+                // Refused staleness markers do not count as rejected values.
                 self.refused_before += self.counts.refused() - before;
             }
             self.make_room().await;
@@ -474,7 +480,7 @@ fn values_of(batches: &[Batch]) -> u64 {
     batches.iter().map(Batch::len).sum()
 }
 
-/// Does `work` on a thread where that holds up no other target.
+/// Runs `work` on a blocking thread, so that it does not delay other targets.
 async fn elsewhere<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, BatchError> + Send + 'static,
 ) -> Result<T, ExportError> {
@@ -486,7 +492,8 @@ fn done<T>(ended: Result<Result<T, BatchError>, JoinError>) -> Result<T, ExportE
     done.map_err(|error| ExportError::permanent(error.to_string()))
 }
 
-/// How long a request may take that has no timeout: nobody else ends it when its export is dropped.
+/// The time limit of requests if no timeout is set. They continue when their export is dropped, so that nothing else
+/// would end them.
 const LONGEST: Duration = Duration::from_secs(300);
 
 pub(crate) const PRODUCT: &str = concat!("meterkit-grafana/", env!("CARGO_PKG_VERSION"));

@@ -1,4 +1,5 @@
-//! The two messages of remote write: `prometheus.WriteRequest` of 1.0 and `io.prometheus.write.v2.Request` of 2.0.
+//! Encodes the two messages of remote write: `prometheus.WriteRequest` of 1.0 and `io.prometheus.write.v2.Request` of
+//! 2.0.
 
 use http::HeaderValue;
 use meterkit_settings::words;
@@ -12,11 +13,11 @@ mod v1;
 mod v2;
 mod writer;
 
-/// The version of the protocol: `METERKIT_GRAFANA_REMOTE_WRITE_VERSION`.
+/// The version of the remote write protocol. `METERKIT_GRAFANA_REMOTE_WRITE_VERSION` selects it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RemoteWriteVersion {
-    /// `1.0`, which has neither native histograms nor start times.
+    /// `1.0`, which supports neither native histograms nor start times.
     V1,
     /// `2.0`.
     V2,
@@ -30,7 +31,7 @@ words! {
 }
 
 impl RemoteWriteVersion {
-    /// The header `Content-Type`.
+    /// Returns the value of the header `Content-Type`.
     pub(crate) fn content_type(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::V1 => "application/x-protobuf",
@@ -38,7 +39,7 @@ impl RemoteWriteVersion {
         })
     }
 
-    /// The header `X-Prometheus-Remote-Write-Version`.
+    /// Returns the value of the header `X-Prometheus-Remote-Write-Version`.
     pub(crate) fn header(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::V1 => "0.1.0",
@@ -47,7 +48,7 @@ impl RemoteWriteVersion {
     }
 }
 
-/// Writes one request.
+/// Encodes one request.
 #[derive(Debug)]
 pub(crate) enum Encoder {
     V1(v1::Encoder),
@@ -62,7 +63,7 @@ impl Encoder {
         }
     }
 
-    /// Writes a series. Returns how many samples and native histograms it became.
+    /// Encodes a series. Returns the numbers of samples and of native histograms that it became.
     pub(crate) fn add(&mut self, series: &Series<'_>) -> (u64, u64) {
         match self {
             Self::V1(encoder) => (encoder.add(series), 0),
@@ -74,7 +75,7 @@ impl Encoder {
         }
     }
 
-    /// How long the request is so far.
+    /// Returns the size of the request so far, in bytes.
     pub(crate) fn len(&self) -> usize {
         match self {
             Self::V1(encoder) => encoder.len(),
@@ -82,7 +83,7 @@ impl Encoder {
         }
     }
 
-    /// The request.
+    /// Returns the encoded request.
     pub(crate) fn finish(self) -> Vec<u8> {
         match self {
             Self::V1(encoder) => encoder.finish(),

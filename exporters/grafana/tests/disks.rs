@@ -129,7 +129,7 @@ fn a_spool_that_cannot_write_is_not_healthy_until_it_can() {
     pipeline.flush_blocking(LONG).expect("it is sent all the same");
     let health = pipeline.health();
     let problem = health.targets[0].problem.as_deref().expect("there is one");
-    assert!(problem.starts_with("the queue cannot be kept on disk: "), "{problem}");
+    assert!(problem.starts_with("cannot write the queue to disk; "), "{problem}");
     assert!(!health.is_delivering(), "{health}");
     in_the_way.iter().for_each(|part| fs::remove_dir(part).expect("it is empty"));
     pipeline.flush_blocking(LONG).expect("it is sent");

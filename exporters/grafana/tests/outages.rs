@@ -498,7 +498,7 @@ fn a_directory_that_cannot_be_used_is_told_of_at_the_start() {
         "remote write: the directory `{}` (METERKIT_GRAFANA_SPOOL_DIR)",
         file.path().display()
     );
-    assert!(error.starts_with(&start) && error.contains("; name one"), "{error}");
+    assert!(error.starts_with(&start) && error.contains("; name a directory"), "{error}");
 }
 
 #[tokio::test]

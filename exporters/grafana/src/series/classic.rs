@@ -12,7 +12,7 @@ use super::{Series, SeriesExemplar, SeriesValue, labels, name, stale};
 /// Writes the histograms or summaries of one family.
 #[derive(Debug)]
 pub(super) struct ClassicSeries {
-    /// The names of buckets, sum and count.
+    /// The series names of the buckets, the sum and the count.
     parts: [String; 3],
     bounds: Bounds,
 }
@@ -20,7 +20,7 @@ pub(super) struct ClassicSeries {
 /// The values of a classic histogram.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Counts<'a> {
-    /// How many values are in each bucket; that of the last one may be missing.
+    /// The number of values in each bucket. The last bucket may be missing.
     pub(super) buckets: &'a [u64],
     pub(super) count: u64,
     pub(super) sum: f64,
@@ -32,8 +32,8 @@ impl ClassicSeries {
         Self { parts, bounds: Bounds::default() }
     }
 
-    /// Visits the series of a histogram, which are like `series` but for their names and values. Each bucket has the last
-    /// exemplar whose value is in it.
+    /// Visits the series of a histogram. They equal `series` except for their names and values. Each bucket carries
+    /// the last exemplar whose value falls into it.
     pub(super) fn for_each(
         &mut self,
         series: &Series<'_>,
@@ -64,7 +64,8 @@ impl ClassicSeries {
         add(count_name, None, count as f64, None);
     }
 
-    /// Visits the series of a summary, which are like `series` but for their names and values. Quantiles have no start.
+    /// Visits the series of a summary. They equal `series` except for their names and values. Quantiles have no start
+    /// time.
     pub(super) fn for_summary(
         &self,
         series: &Series<'_>,
@@ -96,7 +97,8 @@ impl ClassicSeries {
     }
 }
 
-/// Visits the series of the classic histogram that `series` is as a native one; or `series` itself, if it is a number.
+/// Converts a native histogram to a classic one and visits the series of that. Visits `series` itself if it is a
+/// number.
 pub(crate) fn as_classic(series: &Series<'_>, visit: &mut dyn FnMut(&Series<'_>)) {
     let SeriesValue::Histogram(native) = &series.value else { return visit(series) };
     let mut classic = ClassicSeries::new(name(&series.labels));
@@ -105,7 +107,8 @@ pub(crate) fn as_classic(series: &Series<'_>, visit: &mut dyn FnMut(&Series<'_>)
     let series = Series { labels, value, exemplars, ..*series };
     let (count, sum) = (native.count, native.sum);
     if sum.to_bits() == stale().to_bits() {
-        // A staleness marker has no buckets: those below infinity end when queries no longer look back to them.
+        // A native staleness marker does not list the buckets. Only `+Inf`, sum and count are marked; the other
+        // buckets go stale by Prometheus' lookback period.
         let end = &mut |part: &Series<'_>| {
             visit(&Series { value: SeriesValue::Number(stale()), ..part.clone() });
         };
@@ -116,7 +119,7 @@ pub(crate) fn as_classic(series: &Series<'_>, visit: &mut dyn FnMut(&Series<'_>)
     if native.schema == NativeHistogram::CUSTOM_BUCKETS {
         buckets.resize(native.custom_values.len(), 0);
         for (index, count) in native.positive.counts() {
-            // The last bucket has no boundary, and is the rest of all values.
+            // The last bucket has no boundary: its count is the total minus the other buckets.
             let bucket = usize::try_from(index).ok().and_then(|at| buckets.get_mut(at));
             bucket.into_iter().for_each(|bucket| *bucket = count);
         }

@@ -1,4 +1,4 @@
-//! Labels of series and the resource.
+//! The labels of series, including those from the resource.
 
 use std::borrow::Cow;
 
@@ -10,10 +10,11 @@ const SERVICE_NAME: &str = "service.name";
 const SERVICE_NAMESPACE: &str = "service.namespace";
 const SERVICE_INSTANCE: &str = "service.instance.id";
 
-/// The resource is beyond all scopes.
+/// The scope labels of `target_info`: the resource belongs to no scope.
 static NO_SCOPE: ScopeLabels<'static> = ScopeLabels::none();
 
-/// `job` and `instance`: which process it is, on every series. Where the resource does not say, there is no label.
+/// Returns `job` and `instance`, which identify the process on every series. A label is left out if the resource has
+/// no value for it.
 pub(crate) fn target_labels(resource: &Attributes) -> Labels<'_> {
     let text = |key| {
         let text: Cow<'_, str> = LabelText::Attribute(resource.get(key)?).into();
@@ -33,7 +34,8 @@ pub(crate) fn target_labels(resource: &Attributes) -> Labels<'_> {
     labels
 }
 
-/// Returns the labels of `target_info`: the resource, but for what `target` says of it. `None` where that is all.
+/// Returns the labels of `target_info`: the resource, except for the attributes that `target` already holds, and
+/// `target` itself. Returns `None` if the resource has no other attributes.
 pub(crate) fn info_labels<'a>(resource: &'a Attributes, target: &Labels<'a>) -> Option<Labels<'a>> {
     let identifying = [SERVICE_NAME, SERVICE_NAMESPACE, SERVICE_INSTANCE];
     let rest = resource.iter().filter(|(key, _)| !identifying.contains(key));
@@ -48,25 +50,26 @@ pub(crate) fn info_labels<'a>(resource: &'a Attributes, target: &Labels<'a>) -> 
     Some(labels)
 }
 
-/// Returns the labels of a series with those of its scope, ordered by name. `label` names the label of an attribute key.
+/// Returns the labels of a series and of its scope, ordered by name. `label` maps an attribute key to its label name.
 pub(crate) fn series_labels<'a>(
     attributes: &'a Attributes,
     label: impl Fn(&'a str) -> Cow<'a, str>,
     scope: &'a ScopeLabels<'_>,
 ) -> Labels<'a> {
-    // With room for `__name__` and `le`.
+    // Two more: `__name__` and `le`.
     let mut labels = named(attributes.iter(), label, scope, scope.iter().count() + 2);
     labels.sort();
     labels
 }
 
-/// Adds a label where its name belongs. There is none of that name.
+/// Inserts a label at its place in the order. `labels` must not contain its name yet.
 pub(crate) fn insert<'a>(labels: &mut Labels<'a>, name: &'a str, value: &'a str) {
     let at = labels.partition_point(|(other, _)| **other < *name);
     labels.insert(at, (Cow::Borrowed(name), Cow::Borrowed(value)));
 }
 
-/// Returns the labels for these attributes and those of the scope, with room for more.
+/// Returns the labels for these attributes and for the scope, with capacity for `room` labels besides those of the
+/// attributes.
 fn named<'a>(
     attributes: impl Iterator<Item = (&'a str, AttributeRef<'a>)> + Clone,
     label: impl Fn(&'a str) -> Cow<'a, str>,

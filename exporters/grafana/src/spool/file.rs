@@ -1,4 +1,4 @@
-//! Requests as files.
+//! The file format of requests.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -11,18 +11,19 @@ use meterkit_settings::{open_own_file, read_own_file};
 use crate::batch::Batch;
 use crate::wire::Version;
 
-/// The name of a file that this program may have written.
+/// A file name in the format that this program writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Name {
     pub(super) id: u64,
-    /// Not one that is, or was, being written.
+    /// Whether the file holds a complete request, rather than one whose writing has not finished.
     pub(super) is_whole: bool,
 }
 
 const WHOLE: &str = "request";
 const PART: &str = "part";
 
-/// No queue counts this far. The sum of an id and any number of requests is an id.
+/// The limit for ids in file names, which no queue reaches. Adding a number of requests to an id below it does not
+/// overflow.
 const MOST_ID: u64 = 1 << 63;
 
 impl Name {
@@ -42,7 +43,7 @@ pub(super) fn path(slot: &Path, id: u64) -> PathBuf {
     Name { id, is_whole: true }.below(slot)
 }
 
-/// Returns the names in `slot` that are ours, in order.
+/// Returns the file names in `slot` that have this program's format, in order.
 pub(super) fn names(slot: &Path) -> io::Result<Vec<Name>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(slot)? {
@@ -52,18 +53,18 @@ pub(super) fn names(slot: &Path) -> io::Result<Vec<Name>> {
     Ok(names)
 }
 
-/// Reads a request of at most `limit` bytes. `None` if the file does not hold one.
+/// Reads a request of at most `limit` bytes. Returns `None` if the file does not hold a valid request.
 pub(super) fn read(path: &Path, id: u64, limit: usize) -> io::Result<Option<Batch>> {
     let longest = limit.min(MOST_BYTES).saturating_add(HEAD + CHECKSUM);
     Ok(decode(id, &read_own_file(path, longest)?))
 }
 
-/// Writes a request, for this user alone.
+/// Writes a request to a file that only the current user may access.
 pub(super) fn write(slot: &Path, batch: &Batch) -> io::Result<()> {
     let part = Name { id: batch.id, is_whole: false }.below(slot);
     let written = write_part(&part, batch).and_then(|()| fs::rename(&part, path(slot, batch.id)));
     if written.is_err() {
-        // A part of a request is of no use, and a full disk has none to spare.
+        // A partial file is useless, and takes space on a disk that may be full.
         let _ = fs::remove_file(&part);
     }
     written
@@ -78,14 +79,14 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
 }
 
 fn write_part(part: &Path, batch: &Batch) -> io::Result<()> {
-    // Whatever has this name is not written to: it may be a link.
+    // Remove an existing file instead of writing to it: it may be a link.
     remove(part)?;
     let mut file = open_own_file(part, File::options().write(true).create_new(true))?;
     let (head, checksum) = frame(batch);
     file.write_all(&head)?;
     file.write_all(&batch.body)?;
     file.write_all(&checksum)?;
-    // Otherwise the name may outlive a loss of power, and the content not.
+    // Without this, a power failure could leave a file with its final name but without its content.
     file.sync_data()
 }
 
@@ -93,13 +94,14 @@ const MAGIC: &[u8; 8] = b"mkgraf01";
 const HEAD: usize = MAGIC.len() + 8 * 5;
 const CHECKSUM: usize = 4;
 
-/// No receiver takes a longer request.
+/// The maximum size of a request body, well above what receivers accept.
 const MOST_BYTES: usize = 256 << 20;
 
-/// A copy in Snappy's format takes 3 bytes at least where it stands for 64 bytes, and more for each in all others.
+/// An upper bound for Snappy's compression ratio: its densest element encodes 64 bytes in 3.
 const MOST_COMPRESSED: usize = 64 / 3 + 1;
 
-/// Returns what stands before the body: five numbers. And what stands behind it: a checksum of it all.
+/// Returns the header, which holds five numbers, and the checksum of header and body. The body is stored between
+/// them.
 fn frame(batch: &Batch) -> ([u8; HEAD], [u8; CHECKSUM]) {
     let version = if batch.version == Version::V2 { 2 } else { 1 };
     let time = batch.time as u64;
@@ -116,7 +118,8 @@ fn frame(batch: &Batch) -> ([u8; HEAD], [u8; CHECKSUM]) {
     (head, checksum.finalize().to_le_bytes())
 }
 
-/// A checksum can be made by anyone: what follows from the body is checked against it.
+/// Decodes a file. A valid checksum proves nothing about the author, so that the numbers of the header are checked
+/// against the body too.
 fn decode(id: u64, bytes: &[u8]) -> Option<Batch> {
     let (content, checksum) = bytes.split_last_chunk::<CHECKSUM>()?;
     if crc32fast::hash(content) != u32::from_le_bytes(*checksum) {
@@ -132,10 +135,10 @@ fn decode(id: u64, bytes: &[u8]) -> Option<Batch> {
         _ => return None,
     };
     let (time, size, samples, histograms) = (next()? as i64, next()?, next()?, next()?);
-    // Whoever decompresses it takes as much memory as it says.
+    // Decompression allocates the size that the body claims.
     let is_sized = snap::raw::decompress_len(body)
         .is_ok_and(|length| length as u64 == size && length / MOST_COMPRESSED <= body.len());
-    // Each value takes bytes.
+    // Each value takes at least one byte.
     let is_counted = samples.checked_add(histograms).is_some_and(|values| values <= size);
     (is_sized && is_counted).then(|| Batch {
         id,
@@ -169,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn no_part_of_a_request_and_none_with_a_bit_that_flipped_is_taken_for_a_request() {
+    fn truncated_requests_and_requests_with_a_flipped_bit_are_rejected() {
         let whole = whole(|_| {});
         assert!(decode(3, &whole).is_some());
         for length in 0..whole.len() {
@@ -183,8 +186,8 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_cannot_be_those_of_the_body_are_refused_whatever_the_checksum() {
-        // What snappy writes for 4 GiB of zeros, without the zeros.
+    fn numbers_that_do_not_match_the_body_are_rejected_even_if_the_checksum_is_right() {
+        // A snappy header that claims 4 GiB, followed by too few bytes.
         let huge = [&[0xff, 0xff, 0xff, 0xff, 0x0f][..], &[0; 100]].concat();
         let changes: [&dyn Fn(&mut Batch); 6] = [
             &|batch| batch.samples += 1,

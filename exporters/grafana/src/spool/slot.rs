@@ -1,4 +1,4 @@
-//! Directories for one process each.
+//! Directories that belong to one process each.
 
 use std::fs::{self, DirBuilder, File, Metadata};
 use std::io::{self, ErrorKind};
@@ -8,22 +8,22 @@ use meterkit_settings::open_own_file;
 
 use super::file;
 
-/// A directory that no other process uses until this is dropped.
+/// A directory that no other process uses until this value is dropped.
 #[derive(Debug)]
 pub(super) struct Slot {
     path: PathBuf,
     lock: File,
 }
 
-/// A process more than that on one machine waits for no directory: something is wrong.
+/// The maximum number of slots for one receiver. More processes on one machine indicate a fault.
 const MOST: u32 = 1000;
 
 impl Slot {
-    /// Takes the first slot below `of_receiver` that no other process has and that `is_wanted`. Creates directories that
-    /// are missing.
+    /// Takes the first slot below `of_receiver` that no other process uses and that `is_wanted` accepts. Creates
+    /// missing directories.
     pub(super) fn free(of_receiver: &Path, is_wanted: fn(&Self) -> bool) -> io::Result<Self> {
         if let Some(directory) = of_receiver.parent() {
-            // The user's: it may be a link, and have any mode.
+            // The configured directory itself may be a link and have any mode.
             builder().recursive(true).create(directory)?;
         }
         create_private(of_receiver)?;
@@ -34,21 +34,21 @@ impl Slot {
             match create_private(&slot).and_then(|()| Self::lock(&slot)) {
                 Ok(Some(slot)) if is_wanted(&slot) => return Ok(slot),
                 Ok(_) => {}
-                // A file system without locks, a full disk.
+                // For example a file system without locks, or a full disk.
                 Err(error) if is_new && error.kind() != ErrorKind::PermissionDenied => {
                     return Err(error);
                 }
-                // Another user has left this one, or someone has put something in the way.
+                // The slot belongs to another user, or a file of that name exists: try the next one.
                 Err(error) => {
                     problem.get_or_insert(error);
                 }
             }
         }
-        let all_are_used = || io::Error::other(format!("{MOST} processes use it already"));
+        let all_are_used = || io::Error::other(format!("{MOST} processes already use it"));
         Err(problem.unwrap_or_else(all_are_used))
     }
 
-    /// Takes the slot at `path`, unless another process has it.
+    /// Takes the slot at `path`. Returns `None` if another process uses it.
     pub(super) fn lock(path: &Path) -> io::Result<Option<Self>> {
         let mut options = File::options();
         options.create(true).truncate(false).write(true);
@@ -56,7 +56,7 @@ impl Slot {
         match fs4::FileExt::try_lock(&lock) {
             Ok(()) => Ok(Some(Self { path: path.to_owned(), lock })),
             Err(fs4::TryLockError::WouldBlock) => Ok(None),
-            // Also where a file system has no locks.
+            // This includes file systems without locks.
             Err(fs4::TryLockError::Error(error)) => Err(error),
         }
     }
@@ -65,17 +65,17 @@ impl Slot {
         &self.path
     }
 
-    /// Returns whether there are no requests in it.
+    /// Returns whether the slot holds no requests.
     pub(super) fn is_empty(&self) -> bool {
         file::names(&self.path).is_ok_and(|names| names.is_empty())
     }
 
-    /// Returns whether someone has deleted or moved it, or has put another one in its place.
+    /// Returns whether the directory was deleted, moved, or replaced with another one.
     pub(super) fn is_gone(&self) -> bool {
         let (there, ours) = (fs::symlink_metadata(lock_of(&self.path)), self.lock.metadata());
         match (there, ours) {
             (Ok(there), Ok(ours)) => !is_same(&there, &ours),
-            // A disk that does not answer has not lost anything.
+            // Other errors, such as a disk that does not respond, do not mean that the directory is gone.
             (Err(error), _) => error.kind() == ErrorKind::NotFound,
             (_, Err(_)) => false,
         }
@@ -84,12 +84,13 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        // Closing the file is not enough: a program that is being started has it open too, for a moment.
+        // Closing the file is not enough: a child process that is just being started shares the open file until its
+        // `exec`.
         let _ = fs4::FileExt::unlock(&self.lock);
     }
 }
 
-/// Returns the slots below `of_receiver`.
+/// Returns the paths of the slots below `of_receiver`.
 pub(super) fn all(of_receiver: &Path) -> io::Result<Vec<PathBuf>> {
     let mut slots = Vec::new();
     for entry in fs::read_dir(of_receiver)? {
@@ -108,21 +109,21 @@ fn lock_of(slot: &Path) -> PathBuf {
     slot.join("lock")
 }
 
-/// Makes sure that `path` is a directory, and for this user alone.
+/// Ensures that `path` is a directory that only the current user may access.
 fn create_private(path: &Path) -> io::Result<()> {
     let created = builder().create(path);
     let found = fs::symlink_metadata(path).or_else(|error| created.and(Err(error)))?;
     if !found.is_dir() {
         return Err(io::Error::new(
             ErrorKind::AlreadyExists,
-            format!("{} is in the way: it is not a directory", path.display()),
+            format!("{} exists, but is not a directory", path.display()),
         ));
     }
     #[cfg(unix)]
     {
         use std::os::unix::fs::{MetadataExt, PermissionsExt};
         if found.mode() & 0o077 != 0 {
-            // Fails if it is another user's.
+            // Fails if the directory belongs to another user.
             fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
         }
     }
@@ -143,7 +144,7 @@ fn is_same(one: &Metadata, other: &Metadata) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
-/// Nobody can delete a file that is open.
+/// Always true: an open file cannot be deleted on these systems.
 #[cfg(not(unix))]
 fn is_same(_: &Metadata, _: &Metadata) -> bool {
     true

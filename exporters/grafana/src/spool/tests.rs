@@ -330,7 +330,7 @@ mod linux {
         symlink(elsewhere.path(), &of_receiver).expect("a link");
         let opened = Spool::open(directory.path(), "a", LIMIT, &mut |_| {});
         let error = opened.expect_err("it is a link").to_string();
-        assert!(error.contains(" is in the way: it is not a directory"), "{error}");
+        assert!(error.contains(" exists, but is not a directory"), "{error}");
         assert_eq!(fs::read_dir(elsewhere.path()).expect("a directory").count(), 0);
 
         // The user's own choice.

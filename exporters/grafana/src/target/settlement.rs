@@ -1,4 +1,4 @@
-//! What becomes of a request, by what the receiver answers.
+//! Handles the response to a request: accept, retry, divide or drop.
 
 use std::time::Duration;
 
@@ -13,27 +13,29 @@ use crate::dialect::Dialect;
 use crate::sender::Answer;
 use crate::wire::Version;
 
-/// What became of a request.
+/// The result of handling a response.
 pub(super) enum Outcome {
-    /// The receiver has it, or a part of it.
+    /// The receiver accepted the request, or a part of it.
     Taken,
-    /// It goes out once more, otherwise.
+    /// The request is sent again, in another version or in parts.
     Again,
-    /// It is lost.
+    /// The receiver refused the request permanently, and its values are lost.
     Refused(ExportError),
-    /// No more can be sent now.
+    /// The request stays in the queue: the receiver accepts nothing now.
     Failed(ExportError),
 }
 
 impl RemoteWriteTarget {
-    /// Decides what becomes of a request.
+    /// Handles the response to a request.
     pub(super) async fn settle(&mut self, batch: &Batch, answer: Answer) -> Outcome {
         let is_two = batch.version == Version::V2;
         let written = answer.written;
         match answer.outcome {
-            // A receiver of 1.0 that does not look at the version finds nothing in the message.
+            // A receiver of 1.0 that ignores the version header decodes a message in 2.0 as an empty one.
             Ok(()) if is_two && written.is_none() => {
-                self.speak_one("it took a request in 2.0 and did not say how much it wrote");
+                self.speak_one(
+                    "it accepted a request in 2.0 without reporting how many values it wrote",
+                );
                 Outcome::Again
             }
             Ok(()) => {
@@ -73,12 +75,12 @@ impl RemoteWriteTarget {
         let taken = written.map_or(batch.len(), |count| count.min(batch.len()));
         self.counts.add_written(taken);
         if taken < batch.len() {
-            self.refuse(batch.len() - taken, "it wrote less than it was sent");
+            self.refuse(batch.len() - taken, "it wrote only a part of the values in a request");
         }
         Outcome::Taken
     }
 
-    /// Decides what becomes of a request that was refused for a reason other than its version.
+    /// Handles the refusal of a request for a reason other than its version.
     async fn settle_refused(
         &mut self,
         batch: &Batch,
@@ -88,10 +90,10 @@ impl RemoteWriteTarget {
         let error = error.with_advice(self.config.transport.hints(), self.sender.client.receiver());
         let is_of_content = matches!(error.kind, SendErrorKind::Invalid | SendErrorKind::TooLarge);
         if is_of_content && self.dialect == Dialect::Doubted {
-            // It is the request that is at fault, not the version.
+            // The same request was refused in both versions, so that its content is at fault.
             self.dialect = Dialect::Unknown;
         }
-        // After any other failure, the receiver expects the whole request once more.
+        // After any other failure, the receiver expects the whole request again.
         if is_of_content && written.is_some_and(|written| written > 0) {
             self.canary = None;
             let refusal = ExportError::permanent(error.reason).with_cause(error.cause);
@@ -118,7 +120,7 @@ impl RemoteWriteTarget {
                 let refusal = ExportError::permanent(error.reason).with_cause(cause);
                 self.give_up(batch.id, len, refusal, None)
             }
-            // What is not retryable may be accepted when someone has changed what is wrong.
+            // A request that is not retryable may still be accepted once someone corrects the credentials or the URL.
             Verdict::Keep => {
                 if let Some(pause) = error.retry_after {
                     self.pause = Instant::now().checked_add(pause.min(LONGEST_PAUSE));
@@ -136,12 +138,12 @@ impl RemoteWriteTarget {
                 endpoint = self.endpoint(),
                 bytes = batch.size,
                 values = batch.len(),
-                "the receiver refuses requests of this size, and gets smaller ones for a while ({reason})"
+                "the receiver refuses requests of this size; sending smaller ones for a while ({reason})"
             );
         }
     }
 
-    /// Puts two halves in the place of a request.
+    /// Replaces a request in the queue with two halves.
     pub(super) async fn divide(&mut self, batch: &Batch) -> Result<(), ExportError> {
         let (id, middle) = (batch.id, batch.len() / 2);
         let whole = batch.clone();
@@ -151,7 +153,8 @@ impl RemoteWriteTarget {
         Ok(())
     }
 
-    /// Returns one series of `batch`, which stays in the queue until the receiver has accepted it.
+    /// Returns one series of `batch` as a canary. The whole batch stays in the queue until the receiver accepts the
+    /// canary.
     pub(super) async fn take_canary(&mut self, batch: Batch) -> Result<Batch, ExportError> {
         let (id, len) = (batch.id, usize::try_from(batch.len()).unwrap_or(usize::MAX));
         let at = self.refusals.canary(len) as u64;
@@ -166,7 +169,7 @@ impl RemoteWriteTarget {
             tracing::debug!(
                 exporter = exporter(&self.config.name),
                 ?dialect,
-                "the receiver speaks this version of remote write"
+                "detected the receiver's version of remote write"
             );
             self.dialect = dialect;
         }
@@ -177,13 +180,14 @@ impl RemoteWriteTarget {
             tracing::info!(
                 exporter = exporter(&self.config.name),
                 endpoint = self.endpoint(),
-                "the receiver does not know remote write 2.0, and gets 1.0 from now on ({reason})"
+                "the receiver does not support remote write 2.0; sending 1.0 from now on ({reason})"
             );
         }
         self.dialect = Dialect::One;
     }
 
-    /// Takes a request with `len` values out of the queue that the receiver will never take, or only a part of it.
+    /// Removes a request with `len` values from the queue that the receiver will never accept, or of which it wrote
+    /// only `written` values.
     fn give_up(
         &mut self,
         id: u64,
@@ -212,7 +216,8 @@ impl RemoteWriteTarget {
     }
 }
 
-/// The one that says more of when to try again.
+/// Returns the failure that carries more information about when to retry: first one with a delay, then a retryable
+/// one.
 pub(super) fn worse(one: Option<ExportError>, other: ExportError) -> Option<ExportError> {
     match one {
         Some(one @ ExportError::Retryable { retry_after: Some(_), .. }) => Some(one),
@@ -225,5 +230,6 @@ pub(super) fn worse(one: Option<ExportError>, other: ExportError) -> Option<Expo
     }
 }
 
-/// Longer pauses are cut short: an hour of values may wait, a year of them never.
+/// The longest pause that a receiver can impose. Longer ones are cut short: the queue may hold an hour of values, but
+/// not a year.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3600);

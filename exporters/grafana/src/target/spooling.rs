@@ -1,4 +1,4 @@
-//! The queue of a target, kept on disk too.
+//! Keeps the copy of a target's queue on disk.
 
 use std::io;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::error::BuildError;
 use crate::spool::Spool;
 
 impl RemoteWriteTarget {
-    /// Goes on where an earlier process ended.
+    /// Opens the spool and restores the requests that an earlier process left.
     pub(super) fn open_spool(&mut self) -> Result<(), BuildError> {
         let Some(directory) = &self.config.spool else {
             return Ok(());
@@ -22,12 +22,12 @@ impl RemoteWriteTarget {
         let receiver = [
             &destination.url().to_string(),
             destination.tenant().unwrap_or_default(),
-            // In Grafana Cloud, it says whose metrics these are.
+            // In Grafana Cloud, the user name identifies the tenant.
             destination.authentication().username().unwrap_or_default(),
         ];
         let (receiver, limit) = (receiver.join(" "), self.config.queue_bytes);
         let (queue, mut dropped) = (&mut self.queue, 0);
-        // One at a time: together they may be larger than the queue.
+        // Restore requests one by one: together they may exceed the limit of the queue.
         let mut keep = |batch: Batch| {
             let next_id = batch.id + 1;
             dropped += values_of(&queue.restore(vec![batch], next_id));
@@ -51,7 +51,7 @@ impl RemoteWriteTarget {
             tracing::error!(
                 exporter = exporter(&self.config.name),
                 unreadable = found.unreadable,
-                "requests of an earlier process stay where they are: {problem}"
+                "cannot restore some requests of an earlier process, which stay on disk: {problem}"
             );
         }
         self.queue.restore(Vec::new(), found.next_id);
@@ -60,8 +60,8 @@ impl RemoteWriteTarget {
         Ok(())
     }
 
-    /// Has on disk what the queue has. A disk that does not answer keeps nothing from being sent: it is told the rest
-    /// when it does.
+    /// Writes the changes of the queue to disk. A disk that does not respond does not prevent requests from being
+    /// sent; the changes are written once it responds.
     pub(super) async fn save(&mut self) {
         let changes = self.queue.take_changes();
         let Some(spool) = self.spool.clone() else {
@@ -69,9 +69,9 @@ impl RemoteWriteTarget {
         };
         spool.note(changes);
         while self.saving.is_some() || spool.is_behind() {
-            // Who has waited in vain waits no more.
+            // If an earlier wait timed out, do not wait again.
             let patience = if self.saving.is_some() { Duration::ZERO } else { PATIENCE };
-            // It goes on if the export is cut off meanwhile.
+            // The write continues if the export is cut off.
             let saving = self.saving.get_or_insert_with(|| {
                 let spool = spool.clone();
                 spawn_blocking(move || spool.write())
@@ -86,7 +86,7 @@ impl RemoteWriteTarget {
                 spool.note(self.queue.take_changes());
             }
             if let Ok(Err(error)) = saved {
-                // It is tried again with what comes next.
+                // The changes are written again with the next ones.
                 return self.tell_of_disk(&error.to_string());
             }
             self.counts.disk_works();
@@ -95,7 +95,7 @@ impl RemoteWriteTarget {
 
     fn tell_of_disk(&self, problem: &str) {
         let problem = format!(
-            "the queue cannot be kept on disk: what waits is lost if this process ends: {problem}"
+            "cannot write the queue to disk; its requests are lost if this process ends: {problem}"
         );
         if self.counts.disk_fails(&problem) {
             tracing::error!(exporter = exporter(&self.config.name), "{problem}");
@@ -103,10 +103,10 @@ impl RemoteWriteTarget {
     }
 }
 
-/// What is being written to the disk.
+/// The write to the disk that is in progress.
 pub(super) type Saving = JoinHandle<io::Result<()>>;
 
-/// How long an export waits for the disk, unless an earlier one still does.
+/// The time that an export waits for the disk, unless an earlier write is still in progress.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 #[cfg(test)]
@@ -120,8 +120,8 @@ mod tests {
     use crate::{RemoteWrite, RemoteWriteConfig};
 
     #[tokio::test]
-    #[expect(clippy::await_holding_lock, reason = "it stands for the disk")]
-    async fn a_disk_that_does_not_answer_keeps_nothing_from_being_sent() {
+    #[expect(clippy::await_holding_lock, reason = "the lock simulates a hanging disk")]
+    async fn a_disk_that_does_not_respond_does_not_prevent_sending() {
         let directory = tempfile::tempdir().expect("a directory");
         let receiver = Receiver::start([]).await;
         let destination = RemoteWrite::new(&receiver.url()).expect("a URL");
@@ -136,7 +136,8 @@ mod tests {
         assert_eq!(receiver.taken().len(), 3);
         assert_eq!(target.counts().waiting_requests(), 0);
 
-        // It answers again: what it was to keep has gone out meanwhile, and is not there. What comes next is.
+        // The disk responds again. The requests of the outage have been delivered and are not written; later ones
+        // are.
         drop(disk);
         let names = || {
             let entries = fs::read_dir(&slot).expect("a directory");

@@ -1,8 +1,7 @@
-//! The messages once more, to be read: a request that was written for one version may have to go out in another, or in
-//! halves.
+//! Decodes the messages: a queued request may have to be sent in another version, or in parts.
 //!
-//! By `prompb/types.proto`, `prompb/remote.proto` and `prompb/io/prometheus/write/v2/types.proto`; without what we
-//! never write.
+//! Follows `prompb/types.proto`, `prompb/remote.proto` and `prompb/io/prometheus/write/v2/types.proto`, without the
+//! fields that this crate never writes.
 
 use std::borrow::Cow;
 
@@ -90,7 +89,7 @@ pub(crate) struct SeriesMetadata {
     pub(crate) unit_ref: u32,
 }
 
-/// `Sample` of both versions; 1.0 has no start.
+/// `Sample` of both versions. 1.0 has no start time.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Sample {
     #[prost(double, tag = "1")]
@@ -101,7 +100,7 @@ pub(crate) struct Sample {
     pub(crate) start_timestamp: i64,
 }
 
-/// `Histogram` of both versions; 1.0 has no start.
+/// `Histogram` of both versions. 1.0 has no start time.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Histogram {
     #[prost(uint64, tag = "1")]
@@ -208,7 +207,7 @@ fn each_value<'a>(
 }
 
 impl WriteRequest {
-    /// That of the family with this name, or of the one that has a part with this name.
+    /// Returns the metadata of the family with this name, or of the histogram that has a part with this name.
     fn metadata_of<'a>(&'a self, name: &'a str) -> Metadata<'a> {
         let found = self.metadata.iter().find(|it| {
             let family = it.metric_family_name.as_str();
@@ -228,7 +227,7 @@ impl Request {
         self.symbols.get(reference as usize).map_or("", String::as_str)
     }
 
-    /// Returns the labels with these references, in pairs.
+    /// Returns the labels with these references, which are pairs of name and value.
     fn labels(&self, references: &[u32]) -> Labels<'_> {
         let pairs = references.chunks_exact(2);
         let pairs = pairs.map(|it| (self.symbol(it[0]).into(), self.symbol(it[1]).into()));
@@ -280,7 +279,7 @@ fn family_type(number: i32) -> FamilyType {
     }
 }
 
-/// Returns the name of a histogram or summary, from that of one of its parts.
+/// Returns the name of a histogram or summary, given the name of one of its parts.
 fn without_part(name: &str) -> &str {
     let parts = ["_bucket", "_sum", "_count"];
     parts.iter().find_map(|part| name.strip_suffix(part)).unwrap_or(name)

@@ -6,7 +6,7 @@ use super::writer::Writer;
 use crate::series::{Metadata, Series, SeriesValue, as_classic};
 use meterkit_rules::prometheus_name::FamilyType;
 
-/// Writes one request.
+/// Encodes one request.
 #[derive(Debug, Default)]
 pub(crate) struct Encoder {
     request: Writer,
@@ -17,8 +17,8 @@ pub(crate) struct Encoder {
 }
 
 impl Encoder {
-    /// Writes a series. A native histogram becomes a classic one: 1.0 has no other. Returns how many samples were
-    /// written.
+    /// Encodes a series. A native histogram becomes a classic one, because 1.0 does not support native histograms.
+    /// Returns the number of samples.
     pub(crate) fn add(&mut self, series: &Series<'_>) -> u64 {
         let SeriesValue::Number(value) = series.value else {
             let mut samples = 0;
@@ -64,7 +64,7 @@ fn metadata(out: &mut Writer, metadata: &Metadata<'_>) {
     out.text(5, metadata.unit);
 }
 
-/// Returns the number that both versions have for a type.
+/// Returns the number of a type in the enums of both versions.
 pub(super) fn family_type(family_type: FamilyType) -> u64 {
     match family_type {
         FamilyType::Counter => 1,

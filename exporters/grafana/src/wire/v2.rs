@@ -1,4 +1,4 @@
-//! `io.prometheus.write.v2.Request`, the message of remote write 2.0: each text is in it once.
+//! `io.prometheus.write.v2.Request`, the message of remote write 2.0, which contains each text only once.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -9,15 +9,15 @@ use super::v1::family_type;
 use super::writer::Writer;
 use crate::series::{Series, SeriesValue};
 
-/// Writes one request.
+/// Encodes one request.
 #[derive(Debug, Default)]
 pub(crate) struct Encoder {
     symbols: Symbols,
     all: Writer,
     series: Writer,
     part: Writer,
-    /// The texts of the labels at hand, as numbers. Until they are known, those of the series before, which had most of
-    /// these in the same places.
+    /// The references of the labels of the current series. Before they are looked up, those of the previous series
+    /// serve as guesses, because it had most of the same texts in the same places.
     references: Vec<u64>,
     help: u64,
     unit: u64,
@@ -79,17 +79,18 @@ impl Encoder {
     }
 }
 
-/// The texts of a request, by the order in which they came. The first one is empty.
+/// The symbol table of a request, in the order in which the texts were added. The first text is empty.
 #[derive(Debug)]
 struct Symbols {
     known: HashMap<String, u64, RandomState>,
-    /// Where each of them stands.
+    /// The position of each text in `written`, by reference.
     places: Vec<Range<usize>>,
     written: Writer,
 }
 
 impl Symbols {
-    /// The reference of a text that is likely the one with reference `guess`: comparing is quicker than looking it up.
+    /// Returns the reference of `text`. Tries the reference `guess` first, because a comparison is faster than a
+    /// lookup.
     fn reference_like(&mut self, guess: u64, text: &str) -> u64 {
         let place = self.places.get(guess as usize).cloned();
         let guessed = place.and_then(|place| self.written.bytes().get(place));

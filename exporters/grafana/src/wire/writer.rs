@@ -1,10 +1,10 @@
-//! Protobuf, as far as remote write needs it.
+//! A Protobuf encoder with the features that remote write needs.
 //!
-//! By the encoding of Protocol Buffers, version 3: what has the default value is left out.
+//! Follows the encoding of Protocol Buffers, version 3: fields with their default value are left out.
 
 use meterkit_prometheus_model::{NativeBuckets, NativeHistogram};
 
-/// A message that is being written.
+/// A message that is being encoded.
 #[derive(Debug, Default)]
 pub(crate) struct Writer(Vec<u8>);
 
@@ -29,25 +29,25 @@ impl Writer {
         self.0
     }
 
-    /// `uint32`, `uint64`, `int64` or an enum.
+    /// Writes a field of type `uint32`, `uint64`, `int64` or an enum.
     pub(crate) fn number(&mut self, field: u64, value: u64) {
         if value != 0 {
             self.number_of_choice(field, value);
         }
     }
 
-    /// `int64`.
+    /// Writes a field of type `int64`.
     pub(crate) fn signed(&mut self, field: u64, value: i64) {
         self.number(field, value as u64);
     }
 
-    /// `sint32`.
+    /// Writes a field of type `sint32`.
     pub(crate) fn zigzag(&mut self, field: u64, value: i32) {
         self.number(field, zigzag(i64::from(value)));
     }
 
     pub(crate) fn double(&mut self, field: u64, value: f64) {
-        // Minus zero is no default.
+        // Negative zero is not the default value.
         if value.to_bits() != 0 {
             self.varint(field << 3 | FIXED_64);
             self.0.extend_from_slice(&value.to_bits().to_le_bytes());
@@ -60,17 +60,17 @@ impl Writer {
         }
     }
 
-    /// An element of a list, which is there even if it is empty.
+    /// Writes an element of a repeated field, even if the element is empty.
     pub(crate) fn element(&mut self, field: u64, message: &Self) {
         self.delimited(field, &message.0);
     }
 
-    /// An element of a list of texts.
+    /// Writes an element of a repeated string field, even if it is empty.
     pub(crate) fn text_element(&mut self, field: u64, text: &str) {
         self.delimited(field, text.as_bytes());
     }
 
-    /// A list of numbers, whose bytes are in `scratch` for a moment.
+    /// Writes a packed list of numbers. `scratch` is overwritten.
     pub(crate) fn packed(
         &mut self,
         field: u64,
@@ -86,7 +86,7 @@ impl Writer {
         }
     }
 
-    /// A list of floats.
+    /// Writes a packed list of floats.
     fn doubles(&mut self, field: u64, values: &[f64]) {
         if !values.is_empty() {
             let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
@@ -94,7 +94,7 @@ impl Writer {
         }
     }
 
-    /// A native histogram of 2.0.
+    /// Writes a native histogram of 2.0.
     pub(crate) fn histogram(&mut self, histogram: &NativeHistogram, time: i64, start: i64) {
         let mut scratch = Self::default();
         self.number_of_choice(1, histogram.count);
@@ -140,7 +140,7 @@ impl Writer {
     }
 }
 
-/// Small numbers of either sign become small ones.
+/// Returns the ZigZag encoding, which maps numbers of small magnitude to small numbers.
 fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
 }
