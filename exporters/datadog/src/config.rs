@@ -17,7 +17,7 @@ use crate::settings::TRANSPORT;
 use crate::site::Site;
 use crate::tag::all_normal;
 
-/// The settings of one target. `Debug` shows no credentials.
+/// The settings of a [`DatadogTarget`](crate::DatadogTarget). `Debug` shows no credentials.
 ///
 /// ```
 /// use meterkit_datadog::{DatadogConfig, DatadogTarget, Site};
@@ -35,58 +35,58 @@ pub struct DatadogConfig {
     pub(crate) mode: Mode,
     pub(crate) api_key: Option<Secret>,
     pub(crate) site: Site,
-    /// In place of the site's.
+    /// The endpoint that replaces the site's intake.
     pub(crate) endpoint: Option<Endpoint>,
     pub(crate) agent: AgentAddress,
     /// The host of the agent, for its OTLP port.
     pub(crate) agent_host: String,
     pub(crate) host: Option<String>,
-    /// The tags of Datadog's variables.
+    /// The tags from Datadog's variables.
     pub(crate) service_tags: ServiceTags,
     pub(crate) tags: Vec<String>,
     pub(crate) scope_tags: bool,
     pub(crate) instance_tag: bool,
-    /// That of the target, which has these settings for itself.
+    /// The instance of the target that owns these settings.
     pub(crate) instance: Option<Instance>,
     pub(crate) format: Format,
     pub(crate) transport: Transport,
-    /// What Datadog's admission controller says of the pod.
+    /// The data about the pod from Datadog's admission controller.
     pub(crate) external_data: Option<String>,
-    /// The pod, as the agent knows it.
+    /// The id by which the agent knows the pod.
     pub(crate) entity_id: Option<String>,
 }
 
-/// How long the intake may take for one request. Datadog's own senders wait that long.
+/// The default timeout of one request, which is that of Datadog's own clients.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 const COMPRESSION: Compression =
     if cfg!(feature = "zstd") { Compression::Zstd } else { Compression::Gzip };
 
 impl DatadogConfig {
-    /// Straight to Datadog's intake, with an API key. Nothing is taken from the environment.
+    /// Creates settings that send to Datadog's intake, with an API key. Environment variables are not read.
     ///
     /// # Errors
     ///
-    /// When `api_key` can be none.
+    /// Returns an error if `api_key` is empty, or contains white space or other illegal characters.
     pub fn api(api_key: &str) -> Result<Self, KeyError> {
         Ok(Self { api_key: Some(Secret::new(key(api_key)?)), ..Self::to(Mode::Api) })
     }
 
-    /// By way of the agent at `address`. Nothing is taken from the environment.
+    /// Creates settings that send to the agent at `address`, over DogStatsD. Environment variables are not read.
     pub fn agent(address: AgentAddress) -> Self {
         Self { agent: address, ..Self::to(Mode::Agent) }
     }
 
-    /// To Datadog's intake of OTLP, with an API key. Nothing is taken from the environment.
+    /// Creates settings that send to Datadog's OTLP intake, with an API key. Environment variables are not read.
     ///
     /// # Errors
     ///
-    /// When `api_key` can be none.
+    /// Returns an error if `api_key` is empty, or contains white space or other illegal characters.
     pub fn otlp(api_key: &str) -> Result<Self, KeyError> {
         Ok(Self { api_key: Some(Secret::new(key(api_key)?)), ..Self::to(Mode::Otlp) })
     }
 
-    /// To the OTLP port 4318 of the agent on `host`. Nothing is taken from the environment.
+    /// Creates settings that send OTLP to port 4318 of the agent on `host`. Environment variables are not read.
     pub fn otlp_of_agent(host: impl Into<String>) -> Self {
         Self { agent_host: host.into(), ..Self::to(Mode::Otlp) }
     }
@@ -116,26 +116,28 @@ impl DatadogConfig {
         }
     }
 
-    /// What the target is called in logs and self-metrics, to tell it from another one. `datadog` by default.
+    /// Sets the name of the target in logs and self-metrics, which tells several targets apart. The default is
+    /// `datadog`.
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// The installation that the account lives in; `datadoghq.com` by default. `DD_SITE` overrides.
+    /// Sets the Datadog site of the account. The default is `datadoghq.com`. `DD_SITE` overrides this value.
     #[must_use]
     pub fn with_site(mut self, site: Site) -> Self {
         self.site = site;
         self
     }
 
-    /// Sends to `url` in place of the site's intake: a relay, or a server that speaks the same. `/api/v2/series` and
-    /// the like are added; for OTLP it is used as it is. `METERKIT_DATADOG_ENDPOINT` overrides.
+    /// Sets a URL that replaces the site's intake, such as that of a relay or of a compatible server. Paths such as
+    /// `/api/v2/series` are appended; for OTLP, the URL is used unchanged. `METERKIT_DATADOG_ENDPOINT` overrides this
+    /// value.
     ///
     /// # Errors
     ///
-    /// When requests cannot be sent to `url`.
+    /// Returns an error if `url` cannot be used: not a URL, without scheme, or with credentials.
     pub fn with_endpoint(mut self, url: &str) -> Result<Self, EndpointError> {
         let endpoint = endpoint(url);
         let error = |reason| EndpointError { url: url::shown(url), reason };
@@ -143,55 +145,57 @@ impl DatadogConfig {
         Ok(self)
     }
 
-    /// The host that metrics are of, in place of `host.name` of the resource, or of the agent's. `DD_HOSTNAME` overrides.
+    /// Sets the host of the metrics, in place of `host.name` of the resource or of the agent's host. `DD_HOSTNAME`
+    /// overrides this value.
     #[must_use]
     pub fn with_host(mut self, host: impl Into<String>) -> Self {
         self.host = Some(host.into());
         self
     }
 
-    /// Tags of every metric, beside `env`, `service` and `version` of the resource. None by default. `DD_TAGS` adds
-    /// some.
+    /// Sets tags that are added to every metric, besides `env`, `service` and `version` of the resource. There are
+    /// none by default. `DD_TAGS` adds further tags.
     #[must_use]
     pub fn with_tags(mut self, tags: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         self.tags = all_normal(tags);
         self
     }
 
-    /// Whether metrics also get the tags `instrumentation_scope` and `instrumentation_scope_version`: the name and
-    /// version of their scope. Not by default. `METERKIT_DATADOG_SCOPE_TAGS` overrides.
+    /// Sets whether metrics carry the tags `instrumentation_scope` and `instrumentation_scope_version`, with the name
+    /// and version of their scope. The default is `false`. `METERKIT_DATADOG_SCOPE_TAGS` overrides this value.
     #[must_use]
     pub fn with_scope_tags(mut self, scope_tags: bool) -> Self {
         self.scope_tags = scope_tags;
         self
     }
 
-    /// Whether metrics also get the tag `service.instance.id`: that of the resource, or else a random id of the target.
-    /// They do by default. A tag of that key in `DD_TAGS` or [`with_tags`](Self::with_tags) wins.
+    /// Sets whether metrics carry the tag `service.instance.id`, with the value of the resource or else a random id
+    /// of the target. The default is `true`. A tag with that key in `DD_TAGS` or [`with_tags`](Self::with_tags) takes
+    /// precedence. `METERKIT_DATADOG_INSTANCE_TAG` overrides this value.
     ///
-    /// Datadog keeps one point for each second of a name, a host and a set of tags: without this tag, a second process
-    /// of a host would replace the counts of the first. Switch it off where a host has one process with the same tags
-    /// and series are what you pay for: with random ids, each start of a process makes new ones.
-    /// `METERKIT_DATADOG_INSTANCE_TAG` overrides.
+    /// Datadog keeps one point per second for each combination of name, host and tags. Without this tag, a second
+    /// process on the same host would therefore replace the counts of the first. If a host runs only one process with
+    /// the same tags, you can switch it off to save costs: with random ids, each start of a process creates new
+    /// series.
     #[must_use]
     pub fn with_instance_tag(mut self, instance_tag: bool) -> Self {
         self.instance_tag = instance_tag;
         self
     }
 
-    /// How series are written; protobuf by default. Distributions are protobuf in any case.
+    /// Sets the encoding of counts and gauges. The default is Protobuf. Distributions are always encoded as Protobuf.
     #[must_use]
     pub fn with_format(mut self, format: Format) -> Self {
         self.format = format;
         self
     }
 
-    /// Sets proxies, certificates, compression and timeout of requests to an intake or to an OTLP port; an agent is sent
-    /// datagrams. What `transport` leaves unset stays as it is.
+    /// Sets proxies, certificates, compression and timeout of HTTP requests. They have no effect on the mode `agent`,
+    /// which sends datagrams. Settings that `transport` leaves unset keep their values.
     ///
-    /// The defaults are no proxies, the system's certificate authorities, no client certificate, zstd (gzip where zstd
-    /// is not built in), and 20 s for a request. `DD_PROXY_HTTPS`, `DD_PROXY_HTTP` and `DD_PROXY_NO_PROXY` override the
-    /// proxies, and after them `HTTPS_PROXY` and the like; `METERKIT_DATADOG_COMPRESSION`, `..._TIMEOUT`,
+    /// The defaults are no proxies, the system's certificate authorities, no client certificate, zstd (gzip if zstd
+    /// is not built in), and 20 s for a request. `DD_PROXY_HTTPS`, `DD_PROXY_HTTP` and `DD_PROXY_NO_PROXY`, or else
+    /// `HTTPS_PROXY` and similar variables, override the proxies. `METERKIT_DATADOG_COMPRESSION`, `..._TIMEOUT`,
     /// `..._CERTIFICATE`, `..._CLIENT_CERTIFICATE` and `..._CLIENT_KEY` override the rest.
     #[must_use]
     pub fn with_transport(mut self, transport: Transport) -> Self {
@@ -199,7 +203,7 @@ impl DatadogConfig {
         self
     }
 
-    /// How metrics get to Datadog.
+    /// Returns the mode.
     pub fn mode(&self) -> Mode {
         self.mode
     }
@@ -208,7 +212,7 @@ impl DatadogConfig {
         self.transport.compression().unwrap_or(COMPRESSION)
     }
 
-    /// The tags of everything that is sent of `snapshot`.
+    /// Returns the tags of all points of `snapshot`.
     pub(crate) fn common_tags(&self, snapshot: &Snapshot) -> Vec<String> {
         let resource = |name: &str| snapshot.resource.get(name).map(|value| value.to_string());
         let mut tags = self.service_tags.of(resource);
@@ -218,7 +222,7 @@ impl DatadogConfig {
         tags
     }
 
-    /// The host that `snapshot` is of.
+    /// Returns the host to which the points of `snapshot` belong.
     pub(crate) fn host_of(&self, snapshot: &Snapshot) -> Option<String> {
         let of_resource = || snapshot.resource.get("host.name").map(|value| value.to_string());
         self.host.clone().or_else(of_resource)
@@ -233,7 +237,7 @@ pub(crate) fn key(text: &str) -> Result<String, KeyError> {
     }
 }
 
-/// A URL to send to. `Debug` leaves out what may be secret in it.
+/// The URL of an endpoint. `Debug` leaves out parts that may be secret.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Endpoint(pub(crate) Uri);
 
@@ -246,20 +250,20 @@ impl fmt::Debug for Endpoint {
 pub(crate) fn endpoint(text: &str) -> Result<Endpoint, String> {
     let hints = UrlHints {
         example: "https://metrics-relay.example.com",
-        credentials: "remove them: the API key is what Datadog asks for",
+        credentials: "remove them; Datadog uses the API key instead",
         path: None,
     };
     url::parse(text, &hints).map(Endpoint)
 }
 
-/// A key that no request can carry. It is not shown.
+/// The error for an API key that no request can carry. It does not show the key.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "Datadog API key is empty or holds white space or a character that no key has; copy it again"
+    "Datadog API key is empty, or contains white space or another illegal character; copy it again"
 )]
 pub struct KeyError;
 
-/// A URL that cannot be sent to. What may be secret in it is left out.
+/// The error for an endpoint that is not a valid URL. It leaves out parts that may be secret.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("Datadog endpoint `{url}` {reason}")]
 pub struct EndpointError {

@@ -1,33 +1,33 @@
-//! Tags of everything that a process sends: Datadog's unified service tagging.
+//! The tags of all metrics of a process: Datadog's unified service tagging.
 
 use crate::tag::{normal, tag};
 
-/// The tags that go with every metric: `env`, `service` and `version`, then others.
+/// The tags of every metric: `env`, `service` and `version`, followed by others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServiceTags {
-    /// `DD_ENV`: the tag `env`.
+    /// The tag `env`, from `DD_ENV`.
     pub env: Option<String>,
-    /// `DD_SERVICE`: the tag `service`.
+    /// The tag `service`, from `DD_SERVICE`.
     pub service: Option<String>,
-    /// `DD_VERSION`: the tag `version`.
+    /// The tag `version`, from `DD_VERSION`.
     pub version: Option<String>,
-    /// `DD_TAGS`: whole tags, which may be of these keys too.
+    /// Whole tags, from `DD_TAGS`. They may include the keys `env`, `service` and `version`.
     pub tags: Vec<String>,
 }
 
-/// A tag that ties metrics, traces and logs together, and where it comes from.
+/// A tag that ties metrics, traces and logs together, and its sources.
 pub(crate) struct Unified<'a> {
     pub(crate) key: &'static str,
     pub(crate) value: Option<&'a str>,
-    /// Attributes of the resource, the first that is set.
+    /// Resource attributes that provide the value. The first one that is set is used.
     pub(crate) attributes: &'static [&'static str],
 }
 
 impl ServiceTags {
-    /// Returns all tags, with `resource` to look up attributes of the resource.
+    /// Returns all tags. `resource` looks up an attribute of the resource.
     ///
-    /// `env` is [`env`](Self::env), else one of [`tags`](Self::tags), else an attribute of the resource; `service` and
-    /// `version` likewise.
+    /// The value of `env` is that of [`env`](Self::env), or else of a tag in [`tags`](Self::tags), or else of the
+    /// resource. The same applies to `service` and `version`.
     pub fn of(&self, resource: impl Fn(&str) -> Option<String>) -> Vec<String> {
         let set = |text: Option<String>| text.filter(|text| !text.trim().is_empty());
         let mut tags: Vec<String> = Vec::new();
@@ -68,16 +68,16 @@ impl ServiceTags {
     }
 }
 
-/// What is before the first `:`.
+/// Returns the part of a tag before the first `:`.
 pub(crate) fn key(tag: &str) -> &str {
     tag.split(':').next().unwrap_or(tag)
 }
 
-/// Parses `DD_TAGS`: `key:value` pairs or plain tags, between commas, or between spaces if there is no comma.
+/// Parses `DD_TAGS`: `key:value` pairs or plain tags, separated by commas, or by white space if there is no comma.
 ///
 /// # Errors
 ///
-/// When a tag does not begin with a letter: the back end would change it or drop it.
+/// Returns an error if a tag does not begin with a letter, because the back end would change or drop it.
 pub(crate) fn tags(text: &str) -> Result<Vec<String>, String> {
     let separator = |c: char| if text.contains(',') { c == ',' } else { c.is_whitespace() };
     let entries = text.split(separator).map(str::trim).filter(|entry| !entry.is_empty());
@@ -86,7 +86,7 @@ pub(crate) fn tags(text: &str) -> Result<Vec<String>, String> {
             normal(entry).filter(|_| entry.starts_with(char::is_alphabetic)).ok_or_else(|| {
                 format!(
                     "`{entry}` does not begin with a letter; \
-                     write `key:value` pairs between commas, as in `team:shop,region:eu`"
+                     write `key:value` pairs separated by commas, as in `team:shop,region:eu`"
                 )
             })
         })
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_that_is_none_is_named_with_what_to_write() {
+    fn the_error_quotes_the_invalid_tag_and_says_what_to_write() {
         for (text, entry) in [("a:1,:b", ":b"), ("9:x", "9:x"), ("a:1 _b", "_b"), ("a, -", "-")] {
             let error = read(&[("DD_TAGS", text)]).expect_err(text);
             let text = error.to_string();

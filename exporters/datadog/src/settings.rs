@@ -1,4 +1,4 @@
-//! What an operator can set of a Datadog target: the variables of Datadog's own libraries, and what only this one has.
+//! The settings of a Datadog target: the variables of Datadog's own libraries, and the variables of this crate.
 
 use std::error::Error;
 use std::time::Duration;
@@ -24,12 +24,12 @@ settings! {
 
     API_KEY: String = Setting::new("DD_API_KEY", ValueType::Token, api_key)
         .key("api_key")
-        .meaning("the key of the account");
+        .meaning("the API key of the Datadog account");
 
     SITE: Site = Setting::new("DD_SITE", ValueType::Host, site)
         .key("site")
         .by_default("`datadoghq.com`")
-        .meaning("the installation that the account lives in");
+        .meaning("the Datadog site of the account");
 
     ENV: String = text("DD_ENV")
         .key("env")
@@ -48,26 +48,26 @@ settings! {
 
     TAGS: Vec<String> = Setting::new("DD_TAGS", ValueType::Tags, service::tags)
         .key("tags")
-        .meaning("tags of everything that is sent");
+        .meaning("the tags of all metrics");
 
     HOSTNAME: String = text("DD_HOSTNAME")
         .key("hostname")
         .by_default("`host.name` of the resource, or the host of the agent")
-        .meaning("the host that metrics are of");
+        .meaning("the host of all metrics");
 
     AGENT_HOST: String = host("DD_AGENT_HOST")
         .key("agent_host")
         .by_default("`localhost`")
-        .meaning("where the agent listens, on UDP");
+        .meaning("the host of the agent");
 
     DOGSTATSD_PORT: u16 = Setting::new("DD_DOGSTATSD_PORT", ValueType::PeerPort, port)
         .key("dogstatsd_port")
         .by_default("`8125`")
-        .meaning("where the agent listens");
+        .meaning("the UDP port of the agent");
 
     DOGSTATSD_URL: String = url("DD_DOGSTATSD_URL")
         .key("dogstatsd_url")
-        .meaning("where the agent listens, as `udp://host:8125` or `unix:///path`; wins over the two before");
+        .meaning("the address of the agent, such as `udp://host:8125` or `unix:///path`; takes precedence over host and port");
 
     MODE: Mode = word("METERKIT_DATADOG_MODE")
         .key("mode")
@@ -76,33 +76,33 @@ settings! {
 
     ENDPOINT: String = url("METERKIT_DATADOG_ENDPOINT")
         .key("endpoint")
-        .by_default("that of `DD_SITE`")
-        .meaning("where to send to instead; for `api`, `/api/v2/series` and the like are added");
+        .by_default("the intake of `DD_SITE`")
+        .meaning("the URL that replaces the intake; for `api`, paths such as `/api/v2/series` are appended");
 
     SCOPE_TAGS: bool = boolean("METERKIT_DATADOG_SCOPE_TAGS")
         .key("scope_tags")
         .by_default("`false`")
-        .meaning("whether the scope becomes the tags `instrumentation_scope` and `instrumentation_scope_version`");
+        .meaning("whether metrics carry their scope as the tags `instrumentation_scope` and `instrumentation_scope_version`");
 
     INSTANCE_TAG: bool = boolean("METERKIT_DATADOG_INSTANCE_TAG")
         .key("instance_tag")
         .by_default("`true`")
-        .meaning("whether `service.instance.id`, else a random id, is a tag that keeps the counts of processes apart");
+        .meaning("whether metrics carry the tag `service.instance.id`, with a random id if the resource has none; it keeps the counts of processes apart");
 
     PROXY_HTTPS: Proxy = proxy("DD_PROXY_HTTPS")
         .key("proxy_https")
         .by_default("`HTTPS_PROXY`")
-        .meaning("the proxy on the way to the intake");
+        .meaning("the proxy for an endpoint with `https`, such as the intake");
 
     PROXY_HTTP: Proxy = proxy("DD_PROXY_HTTP")
         .key("proxy_http")
         .by_default("`HTTP_PROXY`")
-        .meaning("the same for an endpoint with `http`");
+        .meaning("the proxy for an endpoint with `http`");
 
     PROXY_NO_PROXY: String = text("DD_PROXY_NO_PROXY")
         .key("proxy_no_proxy")
         .by_default("`NO_PROXY`")
-        .meaning("hosts that are reached without one");
+        .meaning("the hosts that are reached without a proxy");
 
     COMPRESSION: Compression = transport::compression("METERKIT_DATADOG_COMPRESSION")
         .by_default("`zstd` if it is built in, else `gzip`");
@@ -118,16 +118,16 @@ settings! {
 
     EXTERNAL_DATA: String = text("DD_EXTERNAL_ENV")
         .key("external_env")
-        .meaning("what the admission controller says of the pod, for the agent");
+        .meaning("the data about the pod from Datadog's admission controller, for the agent");
 
     ENTITY_ID: String = text("DD_ENTITY_ID")
         .key("entity_id")
-        .meaning("the pod's id, for the agent: the tag `dd.internal.entity_id`");
+        .meaning("the id of the pod, which the agent receives as the tag `dd.internal.entity_id`");
 }
 
 const INTERVAL: Setting<Duration> = export_interval("METERKIT_DATADOG_INTERVAL", "datadog");
 
-/// The target as `OTEL_METRICS_EXPORTER` selects it.
+/// The declaration of the target that `OTEL_METRICS_EXPORTER=datadog` selects.
 pub const TARGET: TargetDeclaration<Box<dyn IntoTarget>> = TargetDeclaration {
     name: "datadog",
     settings: SETTINGS,
@@ -151,7 +151,7 @@ impl IntoTarget for DatadogConfig {
 }
 
 fn api_key(text: &str) -> Result<String, String> {
-    let reason = "is empty or holds white space or a character that no key has; copy it again";
+    let reason = "is empty, or contains white space or another illegal character; copy it again";
     config::key(text).map_err(|_| reason.to_owned())
 }
 
@@ -164,16 +164,18 @@ fn port(text: &str) -> Result<u16, String> {
 }
 
 impl DatadogConfig {
-    /// Reads Datadog's variables, and ours.
+    /// Reads Datadog's variables and those of this crate. Problems are reported to `reader`.
     ///
-    /// The mode is that of `METERKIT_DATADOG_MODE`; else `api` when there is a `DD_API_KEY`; else `agent` when there is
-    /// a `DD_DOGSTATSD_URL` or `DD_AGENT_HOST`; else a problem.
+    /// `METERKIT_DATADOG_MODE` sets the mode. If it is not set, the mode is `api` if `DD_API_KEY` is set, or else
+    /// `agent` if `DD_DOGSTATSD_URL`, `DD_AGENT_HOST` or `DD_DOGSTATSD_PORT` is set. If none of them is set, that is
+    /// a problem.
     ///
-    /// - `api` and `otlp`: `DD_API_KEY`, `DD_SITE`, `METERKIT_DATADOG_ENDPOINT`, and the variables of proxies:
-    ///   `DD_PROXY_HTTPS`, `DD_PROXY_HTTP`, `DD_PROXY_NO_PROXY`, then those that everyone reads. Without a key, `otlp`
-    ///   goes to the agent.
-    /// - `agent`: `DD_DOGSTATSD_URL`, else `DD_AGENT_HOST` and `DD_DOGSTATSD_PORT`; `DD_ENTITY_ID`, `DD_EXTERNAL_ENV`.
-    /// - All: `DD_ENV`, `DD_SERVICE`, `DD_VERSION`, `DD_TAGS`, `DD_HOSTNAME`, `METERKIT_DATADOG_SCOPE_TAGS`,
+    /// - `api` and `otlp`: `DD_API_KEY`, `DD_SITE`, `METERKIT_DATADOG_ENDPOINT`, and the variables for proxies:
+    ///   `DD_PROXY_HTTPS`, `DD_PROXY_HTTP`, `DD_PROXY_NO_PROXY`, or else the conventional ones, such as
+    ///   `HTTPS_PROXY`. Without a key, `otlp` sends to the agent.
+    /// - `agent`: `DD_DOGSTATSD_URL`, or else `DD_AGENT_HOST` and `DD_DOGSTATSD_PORT`; `DD_ENTITY_ID`,
+    ///   `DD_EXTERNAL_ENV`.
+    /// - All modes: `DD_ENV`, `DD_SERVICE`, `DD_VERSION`, `DD_TAGS`, `DD_HOSTNAME`, `METERKIT_DATADOG_SCOPE_TAGS`,
     ///   `METERKIT_DATADOG_INSTANCE_TAG`.
     ///
     /// ```
@@ -215,8 +217,8 @@ impl DatadogConfig {
             reader.needs(&API_KEY, &MODE, "set the key of your account");
         }
         if mode == Mode::Otlp && has_key && !reader.is_set(&ENDPOINT) && site.otlp_url().is_none() {
-            let remedy = format!("use `api`, or name one in {}", reader.name(&ENDPOINT));
-            reader.refuse(&SITE, format!("Datadog has no intake of OTLP there; {remedy}"));
+            let remedy = format!("use the mode `api`, or set {}", reader.name(&ENDPOINT));
+            reader.refuse(&SITE, format!("Datadog has no OTLP intake there; {remedy}"));
         }
         let config = Self {
             api_key,
@@ -232,7 +234,7 @@ impl DatadogConfig {
             entity_id: reader.get(&ENTITY_ID),
             ..Self::to(mode)
         };
-        // An agent is reached without a proxy.
+        // No proxies in the mode `agent`: datagrams cannot pass through one.
         match mode {
             Mode::Agent => {
                 let why = format!(
@@ -269,11 +271,11 @@ pub(crate) const TRANSPORT: TransportSettings = TransportSettings {
     paths: &[],
 };
 
-/// Reads where the agent listens, and its host: the URL, else host and port.
+/// Reads the address of the agent, from the URL or else from host and port. Also returns its host.
 fn agent(reader: &Reader<'_>) -> (AgentAddress, String) {
     let by_url = reader.is_set(&DOGSTATSD_URL);
     let address = reader.get_with(&DOGSTATSD_URL, |url| url.parse());
-    // What does not count may be wrong.
+    // With a URL, host and port are not used and not checked.
     let host = match by_url {
         true => reader.get_with(&AGENT_HOST, |host| Ok::<_, String>(host.to_owned())),
         false => reader.get_with(&AGENT_HOST, |text| {

@@ -1,9 +1,9 @@
-//! Sites: the Datadog installation that an account lives in.
+//! Datadog's sites. Each account belongs to one.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A Datadog installation, named by its domain.
+/// A Datadog site, identified by its domain.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Site {
@@ -29,7 +29,7 @@ pub enum Site {
 }
 
 impl Site {
-    /// All that are known to this version.
+    /// All sites that this version knows.
     pub const ALL: [Self; 9] = [
         Self::Us1,
         Self::Us3,
@@ -42,7 +42,7 @@ impl Site {
         Self::Us2Gov,
     ];
 
-    /// The domain, which is also the value of `DD_SITE`.
+    /// Returns the domain, which is also the value of `DD_SITE`.
     pub fn domain(self) -> &'static str {
         match self {
             Self::Us1 => "datadoghq.com",
@@ -57,7 +57,7 @@ impl Site {
         }
     }
 
-    /// Where metrics in OTLP go to, for the sites that Datadog documents such an intake for.
+    /// Returns the URL of the OTLP intake for metrics, or `None` if Datadog does not document one for this site.
     pub fn otlp_url(self) -> Option<String> {
         match self {
             Self::Us1 | Self::Us3 | Self::Us5 | Self::Eu1 | Self::Ap1 | Self::Ap2 => {
@@ -74,7 +74,7 @@ impl fmt::Display for Site {
     }
 }
 
-/// In upper or lower case.
+/// Parses a domain, ignoring case.
 impl FromStr for Site {
     type Err = SiteError;
 
@@ -88,7 +88,7 @@ impl FromStr for Site {
 }
 
 impl Site {
-    /// The site of a host or URL, such as that of a dashboard.
+    /// Returns the site to which a host or URL belongs, such as the URL of a dashboard.
     fn meant_by(text: &str) -> Option<Self> {
         let host = text.split_once("://").map_or(text, |(_, rest)| rest);
         let host = host.split(['/', ':', '?', '#']).next()?.to_ascii_lowercase();
@@ -101,7 +101,7 @@ impl Site {
     }
 }
 
-/// The text names no site that is known.
+/// The error for a text that is not the domain of a known site.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SiteError {
     meant: Option<Site>,
@@ -113,7 +113,7 @@ impl std::error::Error for SiteError {}
 
 impl fmt::Display for SiteError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("this is no Datadog site; write ")?;
+        f.write_str("this is not a Datadog site; write ")?;
         if let Some(site) = self.meant {
             return write!(f, "`{site}`");
         }
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_site_is_told_which_are_known() {
+    fn the_error_for_an_unknown_site_lists_the_known_ones() {
         let text = "example.com".parse::<Site>().expect_err("no site").to_string();
         for site in Site::ALL {
             assert!(text.contains(&format!("`{site}`")), "{text}");
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_or_url_of_a_site_is_told_the_site() {
+    fn the_error_for_a_host_or_url_names_its_site() {
         for (text, site) in [
             ("https://app.datadoghq.eu/dashboard/1", Site::Eu1),
             ("us5.datadoghq.com:443", Site::Us5),
@@ -165,7 +165,7 @@ mod tests {
             ("API.DDOG-GOV.COM", Site::Us1Gov),
         ] {
             let error = text.parse::<Site>().expect_err(text);
-            assert_eq!(error.to_string(), format!("this is no Datadog site; write `{site}`"));
+            assert_eq!(error.to_string(), format!("this is not a Datadog site; write `{site}`"));
         }
         let error = "notdatadoghq.com".parse::<Site>().expect_err("another domain");
         assert_eq!(error.meant, None);

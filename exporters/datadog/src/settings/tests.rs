@@ -119,7 +119,7 @@ fn all_problems_are_told_together_and_no_secret_with_them() {
         "DD_API_KEY: ",
         "METERKIT_DATADOG_MODE=`proxy`: is unknown; write `api`, `agent` or `otlp`",
         "METERKIT_DATADOG_ENDPOINT=`relay:8080`: has no scheme",
-        "DD_SITE=`eu`: this is no Datadog site; write one of",
+        "DD_SITE=`eu`: this is not a Datadog site; write one of",
         "DD_DOGSTATSD_URL=`tcp://agent`: ",
         "DD_TAGS=`9:x`: `9:x` does not begin with a letter",
         "METERKIT_DATADOG_SCOPE_TAGS=`yes`: write `true` or `false`",
@@ -142,10 +142,7 @@ fn what_does_not_go_together_is_told() {
 
     let gov = [("DD_API_KEY", KEY_OF_TESTS), mode("otlp"), ("DD_SITE", "ddog-gov.com")];
     let told = problems(&gov);
-    assert!(
-        told[0].starts_with("DD_SITE=`ddog-gov.com`: Datadog has no intake of OTLP"),
-        "{told:?}"
-    );
+    assert!(told[0].starts_with("DD_SITE=`ddog-gov.com`: Datadog has no OTLP intake"), "{told:?}");
 
     let proxy = [("DD_API_KEY", KEY_OF_TESTS), ("HTTPS_PROXY", "socks5://me:hunter2@proxy")];
     let told = problems(&proxy);
@@ -187,7 +184,7 @@ fn every_setting_behaves_like_all_others() {
         Row::new("DD_SITE")
             .beside(BY_API)
             .valid(&[("datadoghq.eu", "site: Eu1"), ("US5.datadoghq.com", "site: Us5")])
-            .invalid(&[("eu", "this is no Datadog site; write one of")]),
+            .invalid(&[("eu", "this is not a Datadog site; write one of")]),
         Row::new("DD_ENV").beside(BY_API).valid(&[("Prod", "env: Some(\"Prod\")")]),
         Row::new("DD_SERVICE").beside(BY_API).valid(&[("Shop", "service: Some(\"Shop\")")]),
         Row::new("DD_VERSION").beside(BY_API).valid(&[("1-RC", "version: Some(\"1-RC\")")]),
