@@ -1,4 +1,5 @@
-//! Metrics by way of the Datadog Agent on the same machine or node: the DogStatsD protocol over UDP and Unix sockets.
+//! Sends metrics through the Datadog Agent on the same machine or node: the DogStatsD protocol over UDP and Unix
+//! sockets.
 
 mod address;
 mod cgroup;

@@ -1,4 +1,4 @@
-//! Metrics straight to Datadog's intake.
+//! Sends metrics directly to Datadog's intake.
 
 mod answer;
 mod batch;

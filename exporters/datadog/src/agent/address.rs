@@ -1,4 +1,4 @@
-//! Where the agent listens for DogStatsD.
+//! The address at which the agent listens for DogStatsD.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -8,10 +8,10 @@ use std::str::FromStr;
 const DEFAULT_HOST: &str = "localhost";
 const DEFAULT_PORT: u16 = 8125;
 
-/// What people are told to write.
+/// The examples in error messages.
 const EXAMPLES: &str = "write `udp://localhost:8125` or `unix:///var/run/datadog/dsd.socket`";
 
-/// Where the agent takes metrics: a UDP port, or a socket in the file system. `udp://localhost:8125` by default.
+/// The address of the agent: a UDP port or a Unix socket. The default is `udp://localhost:8125`.
 ///
 /// ```
 /// use meterkit_datadog::AgentAddress;
@@ -19,9 +19,9 @@ const EXAMPLES: &str = "write `udp://localhost:8125` or `unix:///var/run/datadog
 /// for text in [
 ///     "udp://10.0.0.7:8125",
 ///     "udp://[::1]:8125",
-///     "unix:///var/run/datadog/dsd.socket",       // of datagrams, or else a stream
-///     "unixgram:///var/run/datadog/dsd.socket",   // of datagrams
-///     "unixstream:///var/run/datadog/dsd.socket", // a stream
+///     "unix:///var/run/datadog/dsd.socket",       // a datagram socket, or else a stream socket
+///     "unixgram:///var/run/datadog/dsd.socket",   // a datagram socket
+///     "unixstream:///var/run/datadog/dsd.socket", // a stream socket
 /// ] {
 ///     assert_eq!(text.parse::<AgentAddress>()?.to_string(), text);
 /// }
@@ -38,21 +38,21 @@ pub(super) enum Address {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum UnixKind {
-    /// Whichever it turns out to be.
+    /// A datagram socket or a stream socket, whichever exists at the path.
     Either,
     Datagram,
     Stream,
 }
 
 impl AgentAddress {
-    /// Returns the address of a UDP port, by default 8125 on `localhost`.
+    /// Returns the address of a UDP port. The default is port 8125 on `localhost`.
     pub(crate) fn udp(host: Option<&str>, port: Option<u16>) -> Self {
         let host = host.unwrap_or(DEFAULT_HOST).to_owned();
         Self(Address::Udp { host, port: port.unwrap_or(DEFAULT_PORT) })
     }
 
-    /// Returns a host alone, an IPv6 address with brackets or without. `url` and `port` are what the settings for more
-    /// are called.
+    /// Checks that a text is only a host. IPv6 addresses may have brackets. `url` and `port` name the settings for a
+    /// URL and for a port.
     pub(crate) fn bare_host(text: &str, url: &str, port: &str) -> Result<String, String> {
         let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         let host = inner.filter(|inner| is_v6(inner)).unwrap_or(text);
@@ -60,22 +60,24 @@ impl AgentAddress {
             return Ok(host.to_owned());
         }
         if host.contains("://") || host.contains(['/', '@']) {
-            return Err(format!("is a host without scheme and path; a URL goes into {url}"));
+            return Err(format!(
+                "must be only a host, without scheme and path; a URL goes into {url}"
+            ));
         }
         if host.contains([':', '[', ']']) || host.contains(char::is_whitespace) {
-            return Err(format!("is a host alone; the port goes into {port}"));
+            return Err(format!("must be only a host; the port goes into {port}"));
         }
         Ok(host.to_owned())
     }
 
-    /// Returns a port that an agent can listen on.
+    /// Parses a port from 1 to 65535.
     pub(crate) fn port(text: &str) -> Option<u16> {
         let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
         text.parse().ok().filter(|port| is_number && *port > 0)
     }
 
-    /// The most that a packet may hold: over UDP what fits into one frame of Ethernet, over a Unix socket the agent's
-    /// buffer.
+    /// Returns the maximum size of a packet, in bytes: one Ethernet frame over UDP, the agent's buffer over a Unix
+    /// socket.
     pub(super) fn max_packet_bytes(&self) -> usize {
         match self.0 {
             Address::Udp { .. } => 1432,
@@ -90,7 +92,7 @@ impl Default for AgentAddress {
     }
 }
 
-/// As it stands in `DD_DOGSTATSD_URL`.
+/// Formats the address as in `DD_DOGSTATSD_URL`.
 impl fmt::Display for AgentAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
@@ -108,7 +110,7 @@ impl fmt::Display for AgentAddress {
     }
 }
 
-/// `udp://host:port`, where the port may be missing, `unix:///path`, `unixgram:///path` or `unixstream:///path`.
+/// Parses `udp://host:port`, where the port is optional, `unix:///path`, `unixgram:///path` or `unixstream:///path`.
 impl FromStr for AgentAddress {
     type Err = AgentAddressError;
 
@@ -124,7 +126,7 @@ impl FromStr for AgentAddress {
             "unixstream" => unix(rest, UnixKind::Stream)?,
             _ => {
                 return Err(AgentAddressError::new(format!(
-                    "the agent is not reached by `{scheme}`; {EXAMPLES}"
+                    "an agent cannot be reached over `{scheme}`; {EXAMPLES}"
                 )));
             }
         };
@@ -132,7 +134,8 @@ impl FromStr for AgentAddress {
     }
 }
 
-/// The text is no address of an agent. Does not quote it as a whole.
+/// The error for a text that is not the address of an agent. It does not quote the whole text, which may hold a
+/// password.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct AgentAddressError {
@@ -150,7 +153,7 @@ impl AgentAddressError {
 fn udp(rest: &str) -> Result<Address, AgentAddressError> {
     let authority = rest.strip_suffix('/').unwrap_or(rest);
     if authority.contains(['/', '?', '#', '@']) {
-        let reason = "a UDP address has a host and a port and nothing else; \
+        let reason = "a UDP address consists of only a host and a port; \
                       write `udp://localhost:8125`";
         return Err(AgentAddressError::new(reason.to_owned()));
     }
@@ -162,11 +165,12 @@ fn udp(rest: &str) -> Result<Address, AgentAddressError> {
         },
         Some((host, _)) => {
             let reason =
-                format!("`{host}` between brackets is no IPv6 address; write `udp://[::1]:8125`");
+                format!("`{host}` in brackets is not an IPv6 address; write `udp://[::1]:8125`");
             return Err(AgentAddressError::new(reason));
         }
         None if is_v6(authority) => {
-            let reason = format!("an IPv6 address stands in brackets; write `udp://[{authority}]`");
+            let reason =
+                format!("an IPv6 address must be in brackets; write `udp://[{authority}]`");
             return Err(AgentAddressError::new(reason));
         }
         None => match authority.split_once(':') {
@@ -175,7 +179,7 @@ fn udp(rest: &str) -> Result<Address, AgentAddressError> {
         },
     };
     if host.is_empty() || host.contains(char::is_whitespace) {
-        return Err(AgentAddressError::new(format!("names no host; {EXAMPLES}")));
+        return Err(AgentAddressError::new(format!("has no host; {EXAMPLES}")));
     }
     let port = match port {
         None => DEFAULT_PORT,
@@ -187,11 +191,11 @@ fn udp(rest: &str) -> Result<Address, AgentAddressError> {
 }
 
 fn no_port(text: &str) -> String {
-    // It may be a password.
+    // Do not quote text that may be a password.
     if text.contains(char::is_alphabetic) {
-        return "has no port after `:`; write one of 1 to 65535".to_owned();
+        return "has no port after `:`; write a number from 1 to 65535".to_owned();
     }
-    format!("`{text}` is no port; write one of 1 to 65535, as in `udp://localhost:8125`")
+    format!("`{text}` is not a port; write a number from 1 to 65535, as in `udp://localhost:8125`")
 }
 
 fn unix(path: &str, kind: UnixKind) -> Result<Address, AgentAddressError> {
@@ -209,7 +213,7 @@ fn check_path(path: &Path) -> Result<(), AgentAddressError> {
     match std::os::unix::net::SocketAddr::from_pathname(path) {
         Ok(_) => Ok(()),
         Err(error) => Err(AgentAddressError::new(format!(
-            "no socket can have this path ({error}); use a shorter one, of about 100 bytes at most"
+            "a socket cannot have this path ({error}); use a shorter one, of about 100 bytes at most"
         ))),
     }
 }
@@ -217,11 +221,11 @@ fn check_path(path: &Path) -> Result<(), AgentAddressError> {
 #[cfg(not(unix))]
 fn check_path(_path: &Path) -> Result<(), AgentAddressError> {
     Err(AgentAddressError::new(
-        "there are no Unix sockets on this platform; write `udp://localhost:8125`".to_owned(),
+        "Unix sockets are not supported on this platform; write `udp://localhost:8125`".to_owned(),
     ))
 }
 
-/// An IPv6 address, maybe with a zone.
+/// Returns whether a text is an IPv6 address, with or without a zone.
 fn is_v6(text: &str) -> bool {
     let address = text.split_once('%').map_or(text, |(address, _)| address);
     address.parse::<Ipv6Addr>().is_ok()
@@ -267,22 +271,22 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_used_is_named_with_what_to_write() {
+    fn each_error_names_the_variable_and_says_what_to_write() {
         let long = format!("unix:///{}", "a".repeat(200));
         for (variable, value, part) in [
             (URL, "localhost:8125", "has no scheme; write `udp://localhost:8125` or `unix:///"),
             (URL, "/var/run/dsd.socket", "has no scheme"),
-            (URL, "http://agent:8126", "not reached by `http`"),
-            (URL, "udp://", "names no host"),
-            (URL, "udp://:8125", "names no host"),
-            (URL, "udp://agent:", "`` is no port"),
-            (URL, "udp://agent:0", "`0` is no port"),
-            (URL, "udp://agent:+1", "`+1` is no port"),
+            (URL, "http://agent:8126", "cannot be reached over `http`"),
+            (URL, "udp://", "has no host"),
+            (URL, "udp://:8125", "has no host"),
+            (URL, "udp://agent:", "`` is not a port"),
+            (URL, "udp://agent:0", "`0` is not a port"),
+            (URL, "udp://agent:+1", "`+1` is not a port"),
             (URL, "udp://agent:65536", "1 to 65535"),
-            (URL, "udp://agent:8125/x", "a host and a port and nothing else"),
+            (URL, "udp://agent:8125/x", "only a host and a port"),
             (URL, "udp://::1", "write `udp://[::1]`"),
-            (URL, "udp://[agent]:8125", "`agent` between brackets is no IPv6 address"),
-            (URL, "udp://[::1]8125", "`8125` is no port"),
+            (URL, "udp://[agent]:8125", "`agent` in brackets is not an IPv6 address"),
+            (URL, "udp://[::1]8125", "`8125` is not a port"),
             (URL, "unix://var/run", "three slashes"),
             (URL, &long, "use a shorter one"),
             (HOST, "udp://agent", "a URL goes into DD_DOGSTATSD_URL"),

@@ -1,9 +1,11 @@
-//! The control group of the process, by which an agent finds the container where the process does not know its id.
+//! The control group of the process, by which an agent finds the container if the process does not know its container
+//! id.
 //!
-//! That is so in a namespace of its own, which control groups of version 2 have by default: `/proc/self/cgroup` says
-//! `/` there. Read as Datadog's own clients read it.
+//! The id is unknown in a private cgroup namespace, which is the default with cgroup version 2: `/proc/self/cgroup`
+//! shows only `/` there. The lookup is the same as in Datadog's own clients.
 
-/// The inode of the directory of the process's control group; none outside of a container, and where it cannot be read.
+/// Returns the inode of the directory of the process's control group. Returns `None` outside of a container, or if
+/// the directory cannot be read.
 #[cfg(target_os = "linux")]
 pub(crate) fn inode() -> Option<u64> {
     use std::fs;
@@ -15,7 +17,7 @@ pub(crate) fn inode() -> Option<u64> {
     linux::inode(namespace, &groups, "/sys/fs/cgroup".as_ref())
 }
 
-/// There are no control groups.
+/// Returns `None`: only Linux has control groups.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn inode() -> Option<u64> {
     None
@@ -27,24 +29,26 @@ mod linux {
     use std::os::unix::fs::MetadataExt;
     use std::path::Path;
 
-    /// The namespace that the kernel begins with: `PROC_CGROUP_INIT_INO`.
+    /// The inode of the initial cgroup namespace: `PROC_CGROUP_INIT_INO` in the kernel.
     const OF_THE_HOST: u64 = 0xEFFF_FFFB;
 
-    /// What holds the container's group: the controller of version 1, or version 2, which names none.
+    /// The controllers whose control group is that of the container: `memory` in version 1, an empty name in version
+    /// 2.
     const CONTROLLERS: [&str; 2] = ["memory", ""];
 
-    /// Below this are no directories of groups, but roots of file systems.
+    /// The lowest inode of a control group's directory. Lower ones are roots of file systems.
     const LOWEST: u64 = 3;
 
-    /// `groups` is what `/proc/self/cgroup` says, of groups that are mounted at `mount`.
+    /// Returns the inode of the control group. `groups` is the content of `/proc/self/cgroup`, and the groups are
+    /// mounted at `mount`.
     ///
-    /// In the namespace of the host, the path there has the container's id if there is a container.
+    /// Returns `None` in the namespace of the host, where the path contains the container id if there is a container.
     pub(super) fn inode(namespace: Option<u64>, groups: &str, mount: &Path) -> Option<u64> {
         if namespace == Some(OF_THE_HOST) {
             return None;
         }
         CONTROLLERS.into_iter().find_map(|controller| {
-            // A group outside of the namespace, `/../…`, is not mounted.
+            // A group outside of the namespace, with a path such as `/../…`, is not mounted.
             let path = path_of(controller, groups).filter(|path| !path.contains("/.."))?;
             let directory = mount.join(controller).join(path.trim_start_matches('/'));
             let inode = fs::metadata(directory).ok()?.ino();
@@ -52,7 +56,7 @@ mod linux {
         })
     }
 
-    /// Each line is `number:controllers:path`.
+    /// Returns the path of a controller's group. Each line is `number:controllers:path`.
     fn path_of<'a>(controller: &str, groups: &'a str) -> Option<&'a str> {
         groups.lines().find_map(|line| {
             let mut fields = line.splitn(3, ':').skip(1);
@@ -67,7 +71,7 @@ mod linux {
 
         const OWN: Option<u64> = Some(4_026_532_600);
 
-        /// Directories below a mount, and the inode of the one that the process is said to be in.
+        /// Creates directories below a mount point, and returns the one whose inode is found for the process.
         fn found(namespace: Option<u64>, groups: &str, directories: &[&str]) -> Option<String> {
             let mount = tempfile::tempdir().expect("a temporary directory");
             for directory in directories {
@@ -84,7 +88,7 @@ mod linux {
         fn a_namespace_of_its_own_has_the_containers_group_at_its_root() {
             assert_eq!(found(OWN, "0::/\n", &["."]).as_deref(), Some("."));
             assert_eq!(found(OWN, "0::/app:1\n", &[".", "app:1"]).as_deref(), Some("app:1"));
-            // A kernel that says nothing of namespaces has the path.
+            // Without information about namespaces, the path is used.
             assert_eq!(found(None, "0::/app\n", &["app"]).as_deref(), Some("app"));
         }
 
@@ -98,13 +102,13 @@ mod linux {
         }
 
         #[test]
-        fn on_the_host_or_where_it_cannot_be_told_there_is_none() {
+        fn on_the_host_or_without_information_there_is_none() {
             let here = &[".", "a"];
             assert_eq!(found(Some(OF_THE_HOST), "0::/a\n", here), None);
             for groups in ["", "0::/b\n", "0::/../a\n", "3:cpu:/\n", "0:/\n", "\0"] {
                 assert_eq!(found(OWN, groups, here), None, "{groups:?}");
             }
-            // The root of a file system of processes is 1.
+            // The root of `/proc` has inode 1.
             assert_eq!(inode(OWN, "0::/\n", "/proc".as_ref()), None);
         }
     }

@@ -1,4 +1,4 @@
-//! Everything that an agent target can be told.
+//! The settings of an agent target.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::address::AgentAddress;
 use crate::points::Tagging;
 use crate::tag::all_normal;
 
-/// The settings of an [`AgentTarget`](crate::AgentTarget). Nothing is taken from the environment.
+/// The settings of an [`AgentTarget`](crate::AgentTarget). Environment variables are not read.
 ///
 /// ```
 /// use meterkit_datadog::{AgentAddress, AgentConfig, AgentTarget};
@@ -28,7 +28,7 @@ pub struct AgentConfig {
 }
 
 impl AgentConfig {
-    /// Metrics go to the agent at `address`.
+    /// Creates settings with the defaults for the agent at `address`.
     pub fn new(address: AgentAddress) -> Self {
         Self {
             name: "datadog".to_owned(),
@@ -41,69 +41,72 @@ impl AgentConfig {
         }
     }
 
-    /// What the target is called in logs and self-metrics. `datadog` by default.
+    /// Sets the name of the target in logs and self-metrics. The default is `datadog`.
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// Tags of every metric, after its own: those of [`ServiceTags`](crate::ServiceTags). None by default.
+    /// Sets tags that are added to every metric after its own tags, such as those of
+    /// [`ServiceTags`](crate::ServiceTags). There are none by default.
     ///
-    /// Of several processes of a host, each needs a tag that the others do not have, as
-    /// [`DatadogConfig::with_instance_tag`](crate::DatadogConfig::with_instance_tag) gives it.
+    /// If several processes run on a host, each needs a distinct tag.
+    /// [`DatadogConfig::with_instance_tag`](crate::DatadogConfig::with_instance_tag) adds one.
     #[must_use]
     pub fn with_tags(mut self, tags: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         self.tagging.common = all_normal(tags);
         self
     }
 
-    /// Whether metrics also get the tags `instrumentation_scope` and `instrumentation_scope_version`: the name and
-    /// version of their scope. Not by default.
+    /// Sets whether metrics carry the tags `instrumentation_scope` and `instrumentation_scope_version`, with the name
+    /// and version of their scope. The default is `false`.
     #[must_use]
     pub fn with_scope_tags(mut self, scope_tags: bool) -> Self {
         self.tagging.scopes = scope_tags;
         self
     }
 
-    /// The container that the process runs in, so that an agent with `dogstatsd_origin_detection_client` adds its tags:
-    /// the resource attribute `container.id`. None by default.
+    /// Sets the id of the container in which the process runs, usually the resource attribute `container.id`. An
+    /// agent with `dogstatsd_origin_detection_client` then adds the tags of the container. There is none by default.
     #[must_use]
     pub fn with_container_id(mut self, id: Option<impl Into<String>>) -> Self {
         self.container_id = id.map(|id| field(&id.into())).filter(|id| !id.is_empty());
         self
     }
 
-    /// The inode of the process's control group, by which an agent of version 7.51 or newer finds the container; sent
-    /// when the container's id is not known. None by default; [`DatadogTarget`](crate::DatadogTarget) looks it up.
+    /// Sets the inode of the process's control group, by which an agent of version 7.51 or newer finds the container.
+    /// It is sent only if the container id is not set. There is none by default;
+    /// [`DatadogTarget`](crate::DatadogTarget) looks it up.
     #[must_use]
     pub fn with_cgroup_inode(mut self, inode: Option<u64>) -> Self {
         self.cgroup_inode = inode;
         self
     }
 
-    /// What Datadog's admission controller knows of the pod: `DD_EXTERNAL_ENV`, as it is. None by default.
+    /// Sets the data about the pod from Datadog's admission controller: the unchanged value of `DD_EXTERNAL_ENV`.
+    /// There is none by default.
     #[must_use]
     pub fn with_external_data(mut self, data: Option<impl Into<String>>) -> Self {
         self.external_data = data.map(|data| field(&data.into())).filter(|data| !data.is_empty());
         self
     }
 
-    /// How long a packet may wait until the socket's buffer has room for it. 5 s by default; the pipeline ends an
-    /// export that takes longer than its own timeout as a whole.
+    /// Sets how long a packet may wait for room in the socket's buffer, and how long connecting may take. The default
+    /// is 5 s. Independently of this, the pipeline's timeout limits an export as a whole.
     #[must_use]
     pub fn with_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Where metrics go to.
+    /// Returns the address of the agent.
     pub fn address(&self) -> &AgentAddress {
         &self.address
     }
 }
 
-/// What can stand in a field of the protocol.
+/// Removes the characters that a field of the protocol cannot hold.
 fn field(text: &str) -> String {
     text.trim().chars().filter(|c| *c != '|' && !c.is_control()).collect()
 }

@@ -1,31 +1,31 @@
-//! What one export has to deliver, and the packets that it goes out in.
+//! The lines of one export, and the packets that carry them.
 
 use std::time::SystemTime;
 
-/// The lines of one snapshot. Those at the front are written already.
+/// The lines of one snapshot. The lines before `next` have been written.
 #[derive(Debug)]
 pub(super) struct Batch {
-    /// When the snapshot was taken, which tells it from others.
+    /// The time of the snapshot, which identifies it.
     time: SystemTime,
-    /// The time that its lines carry, in seconds since 1970.
+    /// The timestamp that the lines carry, in seconds since 1970.
     stamp: Option<u64>,
     text: String,
     lines: Vec<Line>,
-    /// The first line that is not written.
+    /// The index of the first line that has not been written.
     next: usize,
-    /// How many lines the packet written last had; none when it is taken back.
+    /// The number of lines in the last written packet; 0 once that packet has been taken back.
     last: usize,
 }
 
-/// A line of a batch, without its timestamp: that is known when it is written.
+/// A line of a batch, without its timestamp, which is added when the line is written.
 #[derive(Clone, Copy, Debug)]
 struct Line {
-    /// Where it ends in the text of all lines, which stand one behind the other.
+    /// The end of the line in the concatenated text of all lines.
     end: usize,
     is_timed: bool,
 }
 
-/// Lines with newlines between them.
+/// Lines separated by newlines.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Packet {
     pub(super) bytes: Vec<u8>,
@@ -49,24 +49,25 @@ impl Batch {
         self.stamp
     }
 
-    /// Lines not yet written carry this time.
+    /// Sets the timestamp of all lines that have not been written.
     pub(super) fn set_stamp(&mut self, stamp: u64) {
         self.stamp = Some(stamp);
     }
 
-    /// Adds a line: `line` without its end, and with a timestamp if it is timed.
+    /// Adds a line, without its newline. If `is_timed`, the timestamp is appended when the line is written.
     pub(super) fn push(&mut self, line: &str, is_timed: bool) {
         self.text.push_str(line);
         self.lines.push(Line { end: self.text.len(), is_timed });
     }
 
-    /// Returns the room that no line took.
+    /// Releases unused memory.
     pub(super) fn shrink(&mut self) {
         self.text.shrink_to_fit();
         self.lines.shrink_to_fit();
     }
 
-    /// The next lines, as many as fit into `limit` bytes, but one at least. `None` when all are written.
+    /// Returns the next lines that fit into `limit` bytes, at least one. Returns `None` once all lines have been
+    /// written.
     pub(super) fn next_packet(&self, limit: usize) -> Option<Packet> {
         let stamp = self.stamp.map(|stamp| format!("|T{stamp}")).unwrap_or_default();
         let mut start = self.end_of_line_before(self.next);
@@ -90,35 +91,35 @@ impl Batch {
         (packet.lines > 0).then_some(packet)
     }
 
-    /// The receiver has the packet of the next `lines`.
+    /// Marks the next `lines` as written: the operating system accepted their packet.
     pub(super) fn accept(&mut self, lines: usize) {
         self.next += lines;
         self.last = lines;
     }
 
-    /// The packet accepted last did not get there after all: it comes next again.
+    /// Marks the last accepted packet as lost, so that it is sent again next.
     pub(super) fn take_back_last(&mut self) {
         self.next -= self.last;
         self.last = 0;
     }
 
-    /// Goes on without the next `lines`, which cannot be delivered.
+    /// Skips the next `lines`, which cannot be delivered.
     pub(super) fn skip(&mut self, lines: usize) {
         self.next += lines;
         self.last = 0;
     }
 
-    /// Whether there are lines to be written.
+    /// Returns whether there are lines that have not been written.
     pub(super) fn has_more(&self) -> bool {
         self.next < self.lines.len()
     }
 
-    /// Whether the receiver has some of it.
+    /// Returns whether some lines have been written.
     pub(super) fn is_begun(&self) -> bool {
         self.next > 0
     }
 
-    /// A batch of the packet written last, should it have to be taken back later on.
+    /// Returns a batch of the last written packet alone, in case it has to be taken back later.
     pub(super) fn into_last(self) -> Option<Self> {
         let first = self.next - self.last;
         let start = self.end_of_line_before(first);
@@ -154,7 +155,7 @@ mod tests {
         batch
     }
 
-    /// All packets, with the receiver having each.
+    /// Returns all packets, and marks each as accepted.
     fn packets(batch: &mut Batch, limit: usize) -> Vec<String> {
         let mut packets = Vec::new();
         while let Some(packet) = batch.next_packet(limit) {

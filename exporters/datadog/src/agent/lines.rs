@@ -1,11 +1,12 @@
-//! Snapshots as lines of the DogStatsD protocol.
+//! Encodes snapshots as lines of the DogStatsD protocol.
 //!
 //! - A count is `name:5|c|#tags|T<seconds>`, a gauge `name:5|g|#tags|T<seconds>`.
-//! - A distribution is `name:1.5:3|d|@0.25|#tags`: values that stand for those in its buckets, and a rate that gives
-//!   their weight, so that the agent counts as many as were recorded.
+//! - A distribution is `name:1.5:3|d|@0.25|#tags`: values that represent the buckets, and a sample rate that
+//!   expresses their weight, so that the agent counts as many values as were recorded.
 //!
-//! By Datadog's "DogStatsD datagram format": version 1.1 for several values, 1.2 to 1.5 for the container and external
-//! data, 1.3 for timestamps, which only counts and gauges can have. The agent sends what has a timestamp on as it is.
+//! Follows Datadog's "DogStatsD datagram format": version 1.1 for several values, 1.2 to 1.5 for the container and
+//! external data, 1.3 for timestamps, which are possible only for counts and gauges. The agent forwards values with a
+//! timestamp unchanged.
 
 use std::collections::BTreeMap;
 
@@ -17,22 +18,22 @@ use super::number::{MAX_WEIGHT, rate, write_float, write_value};
 use super::values::values;
 use crate::points::{Histogram, Histograms, LeftOut, Point, Points, Tagging, Tags, Value};
 
-/// Writes lines of at most so many bytes, timestamp included.
+/// Writes lines of at most `limit` bytes, including the timestamp.
 #[derive(Debug)]
 pub(super) struct LineWriter {
     tagging: Tagging,
-    /// The fields after the tags, but for the timestamp.
+    /// The fields after the tags, except for the timestamp.
     origin: String,
     limit: usize,
 }
 
-/// Points that no line has, by the reason.
+/// The number of points that were left out, by reason.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Rejected {
     pub(super) left_out: LeftOut,
-    /// Their tags alone are longer than a packet.
+    /// Points whose line is longer than a packet.
     pub(super) too_long: u64,
-    /// The name of one that is too long.
+    /// The name of a metric with such a point.
     pub(super) too_long_metric: String,
 }
 
@@ -42,10 +43,10 @@ impl Rejected {
     }
 }
 
-/// Room for `|T` and the seconds since 1970, for the next 280 years.
+/// The space for `|T` and the seconds since 1970, which is enough for the next 280 years.
 const STAMP_BYTES: usize = 12;
 
-/// `-1.2345678901234567e-308` and the `:` before it.
+/// The length of `:-1.2345678901234567e-308`.
 const LONGEST_FLOAT: usize = 25;
 
 impl LineWriter {
@@ -87,7 +88,7 @@ impl LineWriter {
         (batch, rejected)
     }
 
-    /// Returns whether there is room for it.
+    /// Writes one line. Returns whether it fits into a packet.
     fn write_number(
         &self,
         batch: &mut Batch,
@@ -107,8 +108,8 @@ impl LineWriter {
         has_room
     }
 
-    /// As many lines as it takes: values of one weight share lines, as far as they fit. Says whether there is room for
-    /// one.
+    /// Writes as many lines as necessary. Values with the same weight share lines as far as they fit. Returns whether
+    /// a line with one value fits into a packet.
     fn write_distribution(
         &self,
         batch: &mut Batch,
@@ -149,7 +150,7 @@ impl LineWriter {
         true
     }
 
-    /// What comes after the type: `|#` with the tags, then where it comes from.
+    /// Returns the fields after the type: `|#` with the tags, then the origin.
     fn fields(&self, tags: &Tags) -> String {
         let mut fields = String::new();
         for tag in tags.iter() {
@@ -161,12 +162,13 @@ impl LineWriter {
     }
 }
 
-/// Distributions come first: should the last packet be sent twice, what has a time counts once. Then by name.
+/// Returns the sort key: distributions first, then by name. The last packet may be sent twice, and only values with a
+/// timestamp then count once.
 fn place<'a>(point: &'a Point<Histograms<'_>>) -> (bool, &'a str) {
     (!matches!(point.value, Value::Distribution(_)), &point.name)
 }
 
-/// The values that weigh the same, by their weight, which a rate can say.
+/// Groups the values by weight. Weights beyond [`MAX_WEIGHT`] are split.
 fn by_weight(histograms: &[Histogram<'_>]) -> BTreeMap<u64, Vec<f64>> {
     let mut by_weight: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
     for (value, count) in histograms.iter().flat_map(values) {

@@ -1,16 +1,16 @@
-//! Numbers as they stand in lines: values, and the rates that stand for weights.
+//! Formats the numbers in lines: values, and the sample rates that express weights.
 
 use std::fmt::Write;
 
 use meterkit_core::Value;
 
-/// The most that one value can weigh: beyond it, a rate cannot say every whole number.
+/// The largest weight of one value. Beyond it, a sample rate cannot express every integer.
 pub(super) const MAX_WEIGHT: u64 = 1 << 50;
 
-/// Appends `value`: whole numbers without a decimal point, others as the shortest text that means the same float.
+/// Appends `value`: whole numbers without a decimal point, others as the shortest text that parses to the same float.
 pub(super) fn write_value(text: &mut String, value: Value) {
     match value {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         Value::U64(value) => _ = write!(text, "{value}"),
         Value::I64(value) => _ = write!(text, "{value}"),
         Value::F64(value) => write_float(text, value),
@@ -24,11 +24,11 @@ pub(super) fn write_float(text: &mut String, value: f64) {
     text.push_str(shortest.strip_suffix(".0").unwrap_or(shortest));
 }
 
-/// The sample rate that the agent makes the weight `n` of, for an `n` of 1 to [`MAX_WEIGHT`].
+/// Returns the sample rate from which the agent computes the weight `n`, for `n` from 1 to [`MAX_WEIGHT`].
 ///
-/// The agent divides 1 by the rate, counts the whole part of that, and adds the value as many times as the quotient
-/// says to the sum. So of the floats next to `1 / n`, one whose inverse is `n` is best, else one whose inverse is
-/// barely more.
+/// The agent divides 1 by the rate, adds the integer part of the quotient to the count, and adds the value times the
+/// quotient to the sum. The best rate is therefore a float next to `1 / n` whose inverse is exactly `n`, or else one
+/// whose inverse is slightly larger.
 pub(super) fn rate(n: u64) -> f64 {
     let nearest = 1.0 / n as f64;
     let bits = nearest.to_bits();
@@ -61,7 +61,7 @@ mod tests {
         }
     }
 
-    /// What the agent makes of a rate, out of its text.
+    /// Returns the weight that the agent computes from the text of a rate.
     fn weight(n: u64) -> u64 {
         let mut text = String::new();
         write_float(&mut text, rate(n));
@@ -73,11 +73,11 @@ mod tests {
     }
 
     #[test]
-    fn the_agent_makes_every_weight_of_its_rate() {
+    fn the_agent_computes_every_weight_from_its_rate() {
         for n in 1..200_000 {
             assert_eq!(weight(n), n);
         }
-        // All sizes, and what is near powers of two and ten.
+        // Weights of all magnitudes, and weights near powers of two and ten.
         let mut seed = 1_u64;
         for power in 0..=50 {
             for _ in 0..2000 {

@@ -1,4 +1,4 @@
-//! The socket to the agent: connected when it is needed, and anew after each error.
+//! The socket to the agent. It connects on first use, and again after each error.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -11,16 +11,16 @@ use super::address::{Address, AgentAddress};
 #[cfg(unix)]
 use super::unix_socket::{self, UnixSocket};
 
-/// A socket that packets are sent through.
+/// A socket that sends packets to the agent.
 #[derive(Debug)]
 pub(super) struct AgentSocket {
     address: AgentAddress,
-    /// How long a packet may wait for room.
+    /// The time limit for connecting, and for a packet to find room in the socket's buffer.
     patience: Duration,
     connection: Option<Connection>,
-    /// Which of a host's addresses comes next.
+    /// Selects the address of the host for the next connection, modulo the number of addresses.
     turn: usize,
-    /// How many packets went out since the last pause.
+    /// The number of packets that were sent since the last pause.
     burst: u32,
 }
 
@@ -31,26 +31,26 @@ enum Connection {
     Unix(UnixSocket),
 }
 
-/// Why a packet was not sent.
+/// The reason why a packet was not sent.
 #[derive(Debug)]
 pub(super) enum SocketError {
-    /// There is nobody to connect to.
+    /// Connecting failed.
     Unreachable(io::Error),
-    /// The connection is broken; a new one may work.
+    /// The connection is broken. A new one may work.
     Broken(io::Error),
-    /// As `Broken`, and the packet before did not get there either.
+    /// Like `Broken`, and the previous packet was lost too.
     BrokenBefore(io::Error),
-    /// There was no room for it in time. The agent does not read, or not fast enough.
+    /// The buffer had no room for the packet in time. The agent does not read, or not fast enough.
     Full,
-    /// No packet of this size can be sent.
+    /// The packet is too long for the socket.
     TooLong,
 }
 
-/// How often a network device is asked that has no room; it does not tell when it has.
+/// The delay before sending again when a network device has no room. The device does not signal when it has.
 const DEVICE_PAUSE: Duration = Duration::from_millis(10);
 
-/// UDP drops what the agent's buffer has no room for, without a word. So the agent gets time to read after each of
-/// these many packets: a sixth of the buffer that it has by default.
+/// The number of packets before a pause. UDP silently drops packets if the agent's buffer is full, so that the agent
+/// gets time to read. A burst is a sixth of its default buffer.
 const BURST: u32 = 16;
 const BURST_PAUSE: Duration = Duration::from_millis(1);
 
@@ -59,11 +59,12 @@ impl AgentSocket {
         Self { address, patience, connection: None, turn: 0, burst: 0 }
     }
 
-    /// Sends `packet` as a whole, or not at all. May be canceled, and called again with the same packet or another.
+    /// Sends `packet` as a whole or not at all. The call may be canceled, and repeated with the same packet or
+    /// another one.
     pub(super) async fn send(&mut self, packet: &[u8]) -> Result<(), SocketError> {
         let is_usable = self.connection.as_ref().is_some_and(|it| it.is_usable(packet));
         if !is_usable {
-            // Before the attempt: the old one holds resources of the agent.
+            // Close the old connection first: it holds resources of the agent.
             self.connection = None;
             let attempt = timeout(self.patience, connect(&self.address, self.turn)).await;
             let attempt = attempt.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
@@ -109,8 +110,11 @@ impl Connection {
         }
     }
 
-    /// Whether `packet` would arrive as one.
-    #[cfg_attr(not(unix), expect(unused_variables, reason = "datagrams always do"))]
+    /// Returns whether `packet` would arrive in one piece.
+    #[cfg_attr(
+        not(unix),
+        expect(unused_variables, reason = "datagrams always arrive in one piece")
+    )]
     fn is_usable(&self, packet: &[u8]) -> bool {
         match self {
             Self::Udp(_) => true,
@@ -120,10 +124,11 @@ impl Connection {
     }
 }
 
-/// Where nobody listens, the system is told so, and tells with the next call: at once on the same machine.
+/// Sends a packet over UDP. If nobody listens, the system learns of it by ICMP and reports it with the next call: on
+/// the same machine, immediately.
 async fn send_udp(socket: &UdpSocket, packet: &[u8]) -> Result<(), SocketError> {
     match socket.send(packet).await {
-        // That was about an earlier packet, and kept this one from being sent.
+        // The error refers to an earlier packet, and prevented this one from being sent.
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             Err(SocketError::BrokenBefore(error))
         }
@@ -140,7 +145,7 @@ async fn connect(address: &AgentAddress, turn: usize) -> io::Result<Connection> 
         Address::Udp { host, port } => {
             let mut addresses: Vec<SocketAddr> =
                 lookup_host((host.as_str(), *port)).await?.collect();
-            // `localhost` is both, and an agent seldom listens at `::1` alone.
+            // Try IPv4 first: `localhost` resolves to both, and an agent rarely listens on `::1` only.
             addresses.sort_by_key(SocketAddr::is_ipv6);
             let at = turn.checked_rem(addresses.len());
             let Some(peer) = at.and_then(|at| addresses.get(at)) else {

@@ -1,4 +1,4 @@
-//! The agent target.
+//! The target for an agent.
 
 use std::time::SystemTime;
 
@@ -13,55 +13,56 @@ use super::lines::{LineWriter, Rejected};
 use super::socket::{AgentSocket, SocketError};
 use crate::stamp::{Stamps, is_stale};
 
-/// Sends snapshots to a Datadog Agent, over DogStatsD.
+/// Sends snapshots to a Datadog Agent over DogStatsD.
 ///
-/// Counts and gauges go out with the time of their snapshot, which agents of version 7.40 or newer pass on as it is,
-/// counts as if they were of ten seconds whatever the interval. See [`AgentConfig`] for tags and for where the
-/// process runs.
+/// Counts and gauges carry the time of their snapshot. Agents of version 7.40 or newer forward them with that time,
+/// and report counts with an interval of ten seconds, whatever the real interval is. See [`AgentConfig`] for tags and
+/// for the origin of metrics.
 ///
-/// Histograms go out as distributions, which have no time. Each bucket gives one value, with a rate that the agent
-/// makes its count of. Their number is exact, their sum as exact as floats are, unless no values in these buckets
-/// have that sum; percentiles are as fine as the buckets, and smallest and largest are values in the outermost ones.
+/// Histograms are sent as distributions, which carry no time. Each bucket is sent as one value, with a sample rate
+/// from which the agent computes the count of the bucket. The number of values is exact. The sum is exact up to the
+/// precision of floats, unless no values in these buckets can have that sum. Percentiles are as fine as the buckets,
+/// and minimum and maximum are values in the outermost buckets.
 ///
-/// # What gets there
+/// # Delivery
 ///
-/// The protocol has no answers: what the operating system took counts as delivered.
+/// The protocol has no responses: a packet that the operating system accepted counts as delivered.
 ///
-/// - What it did not take stays, be it that the agent does not read or that it is not there: the pipeline gives it
-///   again, or a larger difference later on. Packets that were taken are not sent twice.
-/// - Over a Unix socket, what an agent had not read when it ended is lost. Of a stream that was reset, the last packet
-///   is sent again.
-/// - Over UDP, the network and the agent may drop packets without a word. Where the system is told that nobody listens,
-///   the packet before is sent again; on the same machine that is exact, from elsewhere word may come late. A count
-///   that so arrives twice counts once, as both have one time; a distribution counts twice.
+/// - If the agent does not read or is not running, undelivered values are kept: the pipeline exports them again, or
+///   as part of a later delta. Accepted packets are not sent twice.
+/// - Over a Unix socket, data is lost that an agent had not read when it ended. If a stream was reset, its last
+///   packet is sent again.
+/// - Over UDP, the network and the agent may drop packets silently. If the system learns that nobody listens, the
+///   previous packet is sent again. This is exact on the same machine; from another machine, the information may
+///   arrive late. A count that arrives twice because of this counts once, since both have the same time; a
+///   distribution counts twice.
 ///
-/// A label `host` becomes the tag `host`, which the agent takes for the host of the metric.
+/// A label `host` becomes the tag `host`, which the agent uses as the host of the metric.
 ///
-/// By Datadog's "DogStatsD datagram format" 1.5, and the framing of its Unix streams: before each packet its length,
-/// as 32 bits in little-endian order.
+/// Follows Datadog's "DogStatsD datagram format" 1.5, and the framing of its Unix streams: the length of each packet
+/// precedes it, as 32 bits in little-endian order.
 #[derive(Debug)]
 pub struct AgentTarget {
     config: AgentConfig,
     writer: LineWriter,
     socket: AgentSocket,
     stamps: Stamps,
-    /// The export under way, also when it was cut off.
+    /// The current export, even if it was cut off.
     batch: Option<Batch>,
-    /// The last packet of the export before: word that it did not get there may come yet.
+    /// The last packet of the previous export, whose loss may still be reported.
     previous: Option<Batch>,
-    /// Points that are not in the batch, or were left out since.
+    /// The number of points that are not in the batch, or that were skipped later.
     rejected: u64,
     told: LogOnce,
-    /// The most that a packet may hold: what the agent takes, or what was found out to be the most that the socket
-    /// takes.
+    /// The maximum size of a packet, in bytes: the limit of the agent, or a lower limit that the socket has shown.
     limit: usize,
 }
 
-/// How many broken connections end an export: the first may be one to an agent that was there before.
+/// The number of broken connections that end an export. The first may be a connection to an earlier agent.
 const ATTEMPTS: u32 = 2;
 
 impl AgentTarget {
-    /// A target with these settings. It connects with the first export.
+    /// Creates a target with these settings. It connects with the first export.
     pub fn new(config: AgentConfig) -> Self {
         let writer = LineWriter::new(&config);
         let socket = AgentSocket::new(config.address.clone(), config.timeout);
@@ -79,7 +80,7 @@ impl AgentTarget {
         }
     }
 
-    /// Its settings.
+    /// Returns the settings of the target.
     pub fn config(&self) -> &AgentConfig {
         &self.config
     }
@@ -93,7 +94,7 @@ impl AgentTarget {
             self.batch = Some(batch);
         }
         let mut attempts = 0;
-        // The end of the export before comes first, if it has to come again.
+        // If the last packet of the previous export has to be sent again, it comes first.
         while let Some(part) = self.unsent() {
             self.stamp(part).await;
             let limit = self.limit;
@@ -110,13 +111,13 @@ impl AgentTarget {
                         batch.accept(packet.lines);
                     }
                 }
-                // On some systems datagrams are shorter than what the agent takes.
+                // Some systems have a lower limit for datagrams than the agent.
                 Err(SocketError::TooLong) if packet.lines > 1 => {
                     self.limit = packet.bytes.len() / 2;
                     tracing::debug!(
                         exporter = exporter(&self.config.name),
                         limit = self.limit,
-                        "packets have at most this many bytes from now on"
+                        "limiting packets to this many bytes from now on"
                     );
                 }
                 Err(SocketError::TooLong) => {
@@ -164,7 +165,7 @@ impl AgentTarget {
         }
     }
 
-    /// Sees to it that what comes next has a timestamp that Datadog takes.
+    /// Ensures that the next packet has a timestamp that Datadog accepts.
     async fn stamp(&mut self, part: Part) {
         let now = self.stamps.not_set_back(SystemTime::now());
         let is_fine = |stamp| !is_stale(stamp, now);
@@ -196,14 +197,14 @@ impl AgentTarget {
             tracing::warn!(
                 exporter,
                 points = left_out.not_finite,
-                "points whose value is infinite or no number are left out: DogStatsD has none"
+                "points whose value is infinite or NaN are left out: DogStatsD cannot represent them"
             );
         }
         if left_out.nameless > 0 && told.is_new("nameless") {
             tracing::warn!(
                 exporter,
                 points = left_out.nameless,
-                "metrics without an ASCII letter in their names are left out: Datadog has none"
+                "metrics without an ASCII letter in their names are left out: Datadog does not accept them"
             );
         }
         if rejected.too_long > 0 && told.is_new("too long") {
@@ -213,7 +214,7 @@ impl AgentTarget {
                 metric = rejected.too_long_metric,
                 limit = self.config.address.max_packet_bytes(),
                 "points that are longer than a packet are left out; \
-                 use fewer or shorter labels, or a Unix socket, which has the larger packets"
+                 use fewer or shorter labels, or a Unix socket, which allows larger packets"
             );
         }
     }
@@ -224,14 +225,14 @@ impl AgentTarget {
                 exporter = exporter(&self.config.name),
                 endpoint = %self.config.address,
                 bytes,
-                "a point is left out that is too long for the socket; use fewer or shorter labels, \
+                "a point that is too long for the socket is left out; use fewer or shorter labels, \
                  or raise the limit of the system (on macOS `net.local.dgram.maxdgram`)"
             );
         }
     }
 }
 
-/// What a packet comes from.
+/// The export that a packet belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
     Previous,
@@ -263,7 +264,7 @@ impl Target for AgentTarget {
         Box::pin(async move {
             let outcome = self.deliver(snapshot).await;
             if outcome.is_err() && !self.is_partway() {
-                // Holding on to what is encoded would cost as much memory as the snapshot.
+                // Keeping the encoded lines would take as much memory as the snapshot.
                 self.batch = None;
             }
             outcome

@@ -1,4 +1,4 @@
-//! Sockets in the file system.
+//! Unix sockets.
 
 use std::io;
 use std::path::Path;
@@ -15,9 +15,9 @@ pub(super) enum UnixSocket {
     Datagram(UnixDatagram),
     Stream {
         stream: UnixStream,
-        /// The packet under way, with its length before it.
+        /// The current packet, preceded by its length.
         frame: Vec<u8>,
-        /// How much of it was written; none when it is done.
+        /// The number of bytes of the frame that have been written; 0 once the frame is complete.
         written: usize,
     },
 }
@@ -27,7 +27,7 @@ impl UnixSocket {
         match kind {
             UnixKind::Datagram => datagram(path),
             UnixKind::Stream => stream(path).await,
-            // As Datadog's own libraries do.
+            // Datadog's own libraries try datagrams first, too.
             UnixKind::Either => match datagram(path) {
                 Err(error) if is(&error, Errno::PROTOTYPE) => stream(path).await,
                 outcome => outcome,
@@ -35,7 +35,8 @@ impl UnixSocket {
         }
     }
 
-    /// Whether `packet` can be sent: not while another one was begun. The agent drops that when the connection ends.
+    /// Returns whether `packet` can be sent over this connection: not if another packet was only partly written. The
+    /// agent drops that one when the connection ends.
     pub(super) fn is_usable(&self, packet: &[u8]) -> bool {
         match self {
             Self::Datagram(_) | Self::Stream { written: 0, .. } => true,
@@ -45,7 +46,7 @@ impl UnixSocket {
         }
     }
 
-    /// Sends `packet`, or goes on with it after having been canceled.
+    /// Sends `packet`, or continues it if an earlier call was canceled.
     pub(super) async fn send(&mut self, packet: &[u8]) -> Result<(), SocketError> {
         match self {
             Self::Datagram(socket) => {
@@ -72,8 +73,8 @@ impl UnixSocket {
     }
 }
 
-/// A connection that was reset, as opposed to closed, had something in it that the agent did not read: the end of it at
-/// least.
+/// Converts a write error. If the connection was reset rather than closed, the agent had unread data: at least the
+/// end of the last packet.
 fn broken(stream: &UnixStream, error: io::Error) -> SocketError {
     match stream.take_error() {
         Ok(Some(reset)) if reset.kind() == io::ErrorKind::ConnectionReset => {

@@ -1,26 +1,26 @@
-//! Values that stand for those in the buckets of a histogram.
+//! Represents the buckets of a histogram by single values.
 //!
-//! Distributions of the protocol are made of values, so each bucket that has any gives one value, which weighs as
-//! much as the bucket counts. It lies within the bucket, and in the same part of each, chosen such that all together
-//! have the sum that was recorded: count, sum and average are exact as far as floats are, percentiles as fine as the
-//! buckets.
+//! A distribution of the protocol consists of values. Each bucket that is not empty is sent as one value, weighted
+//! with the count of the bucket. The value lies within the bucket, at the same relative position in each bucket,
+//! which is chosen so that the weighted values add up to the recorded sum. Count, sum and average are therefore
+//! exact, up to the precision of floats, and percentiles are as fine as the buckets.
 
 use crate::points::{Bucket, Histogram};
 
-/// Returns the values and their weights, ascending.
+/// Returns the values with their weights, in ascending order.
 pub(super) fn values(histogram: &Histogram<'_>) -> Vec<(f64, u64)> {
     let mut buckets: Vec<Bucket> = histogram.open_buckets().collect();
     let mut open = None;
     for (at, bucket) in buckets.iter_mut().enumerate() {
         if !bucket.lower.is_finite() {
-            // Nothing below zero is what most histograms have.
+            // Most histograms hold no values below zero.
             bucket.lower = bucket.upper.min(0.0);
         } else if !bucket.upper.is_finite() {
             bucket.upper = bucket.lower;
             open = Some(at);
         }
     }
-    // Nothing is known of a sum that is not finite, and each bucket gets its middle.
+    // If the sum is not finite, each bucket is represented by its middle.
     let sum = histogram.sum().unwrap_or(f64::NAN);
     if let Some(open) = open {
         place_open(&mut buckets, open, sum);
@@ -32,7 +32,8 @@ pub(super) fn values(histogram: &Histogram<'_>) -> Vec<(f64, u64)> {
     buckets.iter().map(|bucket| (value_at(bucket, part), bucket.count)).collect()
 }
 
-/// The bucket without upper bound gets what the sum leaves when the others have their middles.
+/// Places the value of the bucket without an upper bound at the rest of the sum, with all other buckets at their
+/// middles.
 fn place_open(buckets: &mut [Bucket], open: usize, sum: f64) {
     let others = buckets.iter().enumerate().filter(|(at, _)| *at != open);
     let rest = sum - others.map(|(_, bucket)| sum_at(bucket, 0.5)).sum::<f64>();
@@ -52,10 +53,10 @@ fn sum_at(bucket: &Bucket, part: f64) -> f64 {
     value_at(bucket, part) * bucket.count as f64
 }
 
-/// Returns the value at a part of the way between bounds, which may be as far apart as floats can.
+/// Returns the value at the relative position `part` between the bounds, which may be as far apart as floats allow.
 fn value_at(bucket: &Bucket, part: f64) -> f64 {
     let value = bucket.lower * (1.0 - part) + bucket.upper * part;
-    // Not `clamp`, which panics when another library's bounds are not in order.
+    // Not `clamp`, which panics if bounds from another library are out of order.
     value.max(bucket.lower).min(bucket.upper)
 }
 
@@ -84,19 +85,19 @@ mod tests {
         let bounds = [1.0, 2.0, 4.0];
         for (buckets, sum, range, expected) in [
             (&[0, 0, 0, 0][..], 0.0, None, &[][..]),
-            // One value is what it was.
+            // A single value is exact.
             (&[0, 1, 0, 0], 1.25, None, &[(1.25, 1)]),
             (&[0, 0, 2, 0], 5.0, None, &[(2.5, 2)]),
-            // The same part of each bucket.
+            // The same relative position in each bucket.
             (&[2, 0, 2, 0], 7.0, None, &[(0.5, 2), (3.0, 2)]),
             (&[2, 0, 2, 0], 5.5, None, &[(0.25, 2), (2.5, 2)]),
-            // The open one takes what is left, or its bound.
+            // The open bucket takes the rest of the sum, or its bound.
             (&[1, 0, 0, 2], 20.5, None, &[(0.5, 1), (10.0, 2)]),
             (&[1, 0, 0, 2], 8.25, None, &[(0.25, 1), (4.0, 2)]),
-            // Where smallest and largest are known, between them.
+            // Values lie between the minimum and the maximum if these are known.
             (&[0, 0, 0, 2], 30.0, Some((10.0, 20.0)), &[(15.0, 2)]),
             (&[2, 1, 0, 0], 2.75, Some((0.5, 1.5)), &[(0.75, 2), (1.25, 1)]),
-            // A sum that no values in these buckets have.
+            // A sum that no values in these buckets can have.
             (&[0, 1, 0, 0], 70.0, None, &[(2.0, 1)]),
             (&[0, 1, 0, 0], -70.0, None, &[(1.0, 1)]),
             (&[0, 1, 0, 0], INFINITY, None, &[(1.5, 1)]),

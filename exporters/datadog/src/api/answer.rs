@@ -1,6 +1,6 @@
-//! What the intake answers.
+//! The responses of the intake.
 //!
-//! By Datadog's API reference, "Submit metrics", and "Rate limits".
+//! Follows Datadog's API reference, "Submit metrics" and "Rate limits".
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use http::StatusCode;
 use meterkit_http::reply::{message, seconds};
 use meterkit_http::{Headers, Reply, SendError, SendErrorKind};
 
-/// Returns whether the intake has what it was sent. What it quotes of `secrets` is left out.
+/// Converts the response of the intake to a result. Secrets that the response quotes are removed.
 pub(super) fn outcome(
     answer: Result<Reply, SendError>,
     secrets: &Headers,
@@ -27,16 +27,16 @@ pub(super) fn outcome(
     Err(error)
 }
 
-/// Returns whether the intake does not accept the API key.
+/// Returns whether the intake refused the API key.
 pub(super) fn is_key_refused(reply: &Reply) -> bool {
     matches!(reply.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN)
 }
 
-/// What to say of a key that is refused, in the check of it and in exports: the same is said once.
+/// The message for a refused key. The check and exports share it, so that it is logged only once.
 pub(super) const KEY_REFUSED: &str = "Datadog refuses the API key; check DD_API_KEY, and that DD_SITE names the site \
                                       of the account that it belongs to";
 
-/// Returns how long it takes until the intake's rate limit begins anew.
+/// Returns the time until the intake's rate limit is reset.
 fn until_reset(reply: &Reply) -> Option<Duration> {
     seconds(reply.headers().get("x-ratelimit-reset")?.to_str().ok()?)
 }
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_quoted_is_left_out_also_where_the_text_ends() {
+    fn a_quoted_key_is_left_out_even_where_the_text_is_cut() {
         let key = "0123456789abcdef0123456789abcdef";
         let mut secrets = Headers::default();
         secrets.insert("dd-api-key", key.as_bytes()).expect("a header");

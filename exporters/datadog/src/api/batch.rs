@@ -1,4 +1,4 @@
-//! What one export has to deliver.
+//! The payloads of one export.
 
 use std::time::SystemTime;
 
@@ -7,16 +7,17 @@ use meterkit_http::{Divide, Outbox};
 use crate::payload::Payload;
 use crate::stamp::is_stale;
 
-/// How old a time may get with which a payload is sent again that may have arrived. Another time would make it count
-/// twice, and Datadog drops what is older than an hour.
+/// The maximum age, in seconds, of the timestamp of a payload that may have arrived. The payload is sent again with
+/// the same timestamp, because another one would make it count twice. Datadog drops points that are older than an
+/// hour.
 const REPEATABLE: u64 = 50 * 60;
 
-/// The payloads of one snapshot that are still to be delivered.
+/// The undelivered payloads of one snapshot.
 #[derive(Debug)]
 pub(super) struct Batch {
-    /// When the snapshot was taken, which tells it from others.
+    /// The time of the snapshot, which identifies it.
     time: SystemTime,
-    /// The time that points are sent with, in seconds since 1970.
+    /// The timestamp of the points, in seconds since 1970.
     pub(super) stamp: u64,
     pub(super) payloads: Outbox<Payload>,
 }
@@ -40,7 +41,8 @@ impl Batch {
         self.time == time
     }
 
-    /// Returns whether Datadog would not take its time for much longer. `now` is in seconds since 1970.
+    /// Returns whether the timestamp is too old, or will soon be, for Datadog to accept. `now` is in seconds since
+    /// 1970.
     pub(super) fn is_stale(&self, now: u64) -> bool {
         match self.payloads.is_in_doubt() {
             true => self.stamp.abs_diff(now) > REPEATABLE,
@@ -65,7 +67,7 @@ mod tests {
     use crate::points::{Points, Tagging};
     use crate::{Compression, stamp::seconds};
 
-    /// Two points in one payload.
+    /// Returns a batch with two points in one payload.
     fn batch() -> Batch {
         let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000);
         let point = |label: i64| NumberPoint {

@@ -1,4 +1,4 @@
-//! Where requests go to.
+//! The URLs of the intake.
 
 use std::fmt;
 
@@ -8,12 +8,12 @@ use meterkit_http::url;
 use crate::config::{DatadogConfig, EndpointError};
 use crate::payload::Kind;
 
-/// The intake of a site, or what was named in its place. `Debug` leaves out what may be secret in it.
+/// The URLs of a site's intake, or of the endpoint that replaces it. `Debug` leaves out parts that may be secret.
 #[derive(Clone)]
 pub(super) struct Endpoints {
     series: Uri,
     sketches: Uri,
-    /// Where a key is checked.
+    /// The URL that checks an API key.
     pub(super) validate: Uri,
 }
 
@@ -39,7 +39,7 @@ impl Endpoints {
         url::server(&self.series)
     }
 
-    /// For people: without what may be secret.
+    /// Returns the URL for messages, without parts that may be secret.
     pub(super) fn shown(&self) -> String {
         url::shown(&self.series.to_string())
     }
@@ -54,7 +54,7 @@ impl fmt::Debug for Endpoints {
 fn parse(text: &str) -> Result<Uri, EndpointError> {
     text.parse().map_err(|error: http::uri::InvalidUri| EndpointError {
         url: url::shown(text),
-        reason: format!("is no URL ({error})"),
+        reason: format!("is not a valid URL ({error})"),
     })
 }
 
@@ -64,7 +64,7 @@ mod tests {
     use crate::Site;
 
     #[test]
-    fn each_kind_has_its_path_at_the_site_or_at_what_is_named_in_its_place() {
+    fn each_kind_has_its_path_at_the_site_or_at_the_endpoint() {
         let config = DatadogConfig::api("0123456789abcdef").expect("a key").with_site(Site::Eu1);
         let relay = "http://[::1]:8428/datadog";
         let relayed = config.clone().with_endpoint(relay).expect("a URL");

@@ -20,8 +20,8 @@ use crate::target::BuildError;
 
 /// Sends snapshots to Datadog's intake: counts, gauges and distributions.
 ///
-/// A payload that may have arrived, because its answer was lost, is sent again as it was, with the same times: Datadog
-/// keeps one point of a series for each second, so that it counts once.
+/// If the response to a payload is lost, the payload may have arrived. It is sent again unchanged, with the same
+/// timestamps. Datadog keeps one point of a series per second, so that the payload counts once.
 #[derive(Debug)]
 pub(crate) struct ApiTarget {
     config: DatadogConfig,
@@ -29,9 +29,9 @@ pub(crate) struct ApiTarget {
     client: Client,
     stamps: Stamps,
     refusals: Refusals,
-    /// The export under way, also when it was cut off.
+    /// The current export, even if it was cut off.
     batch: Option<Batch>,
-    /// Points of the export under way that are not sent.
+    /// The number of points of the current export that are not sent.
     rejected: u64,
     told: LogOnce,
 }
@@ -79,7 +79,7 @@ impl ApiTarget {
         self.batch.as_ref().is_some_and(|batch| batch.payloads.is_begun())
     }
 
-    /// Asks whether Datadog knows the key. Only a refusal of the key is an error that stays.
+    /// Checks the API key. Only a refused key is a permanent error.
     pub(crate) async fn check(&self) -> Result<Checked, ExportError> {
         let uri = self.endpoints.validate.clone();
         let reply = self.client.get(uri, accept()).await;
@@ -101,7 +101,7 @@ impl ApiTarget {
     pub(crate) async fn export(&mut self, snapshot: &Snapshot) -> Result<(), ExportError> {
         let outcome = self.deliver(snapshot).await;
         if !self.is_partway() {
-            // Holding on to what is encoded would cost as much memory as the snapshot.
+            // Keeping the payloads would take as much memory as the snapshot.
             self.batch = None;
         }
         outcome
@@ -121,7 +121,7 @@ impl ApiTarget {
             if let Some(rest) = &written.rest {
                 outbox.divide(refusals, written.payload.clone(), rest.clone());
             }
-            // From here on until there is an answer: this may be cut off.
+            // The payload may have arrived from here until there is a response: the export may be cut off.
             let was_in_doubt = outbox.is_doubted();
             outbox.doubt(true);
             let outcome = self.send(&written).await;
@@ -150,7 +150,8 @@ impl ApiTarget {
         }
     }
 
-    /// Makes a batch of `snapshot`, unless it is under way. Sees to it that it has a time that Datadog takes.
+    /// Creates a batch for `snapshot`, unless its export has already begun. Ensures that the batch has a timestamp
+    /// that Datadog accepts.
     async fn prepare(&mut self, snapshot: &Snapshot) {
         let now = SystemTime::now();
         let known = self.batch.as_ref().filter(|batch| batch.is_of(snapshot.time));
@@ -208,12 +209,13 @@ impl ApiTarget {
                 bytes = written.size,
                 compressed_bytes = written.bytes.len(),
                 points = written.payload.len(),
-                "Datadog refuses payloads of this size, and gets them in parts ({reason})"
+                "Datadog refuses payloads of this size; sending them in parts ({reason})"
             );
         }
     }
 
-    /// Ends a batch that has nothing left to send. It is a failure if the intake has none of it: the next one has it.
+    /// Ends a batch that has nothing left to send. Returns an error if the intake accepted none of it: the next delta
+    /// then includes it.
     fn end(&mut self, batch: Batch) -> Result<(), ExportError> {
         let dropped = batch.payloads.end(&mut self.refusals);
         let dropped = dropped.map_err(|Dropped { reason, cause, .. }| {
@@ -238,7 +240,7 @@ fn accept() -> HeaderMap {
     HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))])
 }
 
-/// Writes and compresses, on a thread where that holds up no other target.
+/// Encodes and compresses a payload on a blocking thread, so that it does not delay other targets.
 async fn write(payload: Payload, stamp: u64, limit: usize) -> io::Result<Written> {
     let stamp = i64::try_from(stamp).unwrap_or(i64::MAX);
     let written = tokio::task::spawn_blocking(move || payload.write(stamp, limit)).await;
