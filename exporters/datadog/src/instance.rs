@@ -1,4 +1,4 @@
-//! What tells processes apart that have the same host and tags.
+//! The tag that distinguishes processes with the same host and tags.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -7,23 +7,23 @@ use meterkit_pipeline::Snapshot;
 use crate::service::key;
 use crate::tag::tag;
 
-/// The tag, and the attribute of the resource that it comes from.
+/// The key of the tag, and of the resource attribute that provides its value.
 const INSTANCE: &str = "service.instance.id";
 
-/// One target of one process.
+/// The identity of one target in one process.
 #[derive(Clone, Debug)]
 pub(crate) struct Instance {
-    /// For a resource that says nothing.
+    /// A random id, for a resource without the attribute.
     id: String,
 }
 
 impl Instance {
-    /// One that no other is taken for.
+    /// Creates an instance with a unique id.
     pub(crate) fn new() -> Self {
         Self { id: format!("{:016x}", RandomState::new().hash_one(std::process::id())) }
     }
 
-    /// The tag of everything that is sent of `snapshot`, unless `tags` have one of this key.
+    /// Returns the tag for all points of `snapshot`, or `None` if `tags` already has one with this key.
     pub(crate) fn tag(&self, snapshot: &Snapshot, tags: &[String]) -> Option<String> {
         if tags.iter().any(|tag| key(tag) == INSTANCE) {
             return None;

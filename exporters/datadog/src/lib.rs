@@ -1,11 +1,11 @@
 //! The Datadog target of `meterkit`: sends metrics to Datadog's intake, to an agent, or to Datadog's OTLP intake.
 //!
-//! - [`DatadogTarget`] is the target, and [`DatadogConfig`] its settings, from code or from Datadog's variables.
-//!   [`Mode`] is one of the three ways.
-//! - [`AgentTarget`] is the target that only knows agents.
+//! - [`DatadogTarget`] is the target. [`DatadogConfig`] holds its settings, from code or from Datadog's variables.
+//!   [`Mode`] selects one of the three destinations.
+//! - [`AgentTarget`] is a target that supports agents only.
 //! - [`Site`] is a Datadog site, such as `datadoghq.eu`, with its hosts.
-//! - [`metric_name`] and [`tag`] return names and tags as Datadog stores them. [`ServiceTags`] makes the tags of
-//!   everything that a process sends, from `DD_ENV`, `DD_SERVICE`, `DD_VERSION`, `DD_TAGS` and the resource.
+//! - [`metric_name`] and [`tag`] return names and tags as Datadog stores them. [`ServiceTags`] builds the tags of all
+//!   metrics of a process from `DD_ENV`, `DD_SERVICE`, `DD_VERSION`, `DD_TAGS` and the resource.
 //!
 //! ```
 //! use meterkit_datadog::{DatadogConfig, DatadogTarget};
@@ -21,7 +21,7 @@
 //!
 //! # Features
 //!
-//! `tls` (default) is needed for `https`, and `zstd` (default) for zstd compression.
+//! `tls` (default) is required for `https`, and `zstd` (default) for zstd compression.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

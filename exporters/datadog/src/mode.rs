@@ -1,16 +1,16 @@
-//! The ways that lead to Datadog.
+//! The destinations of metrics: intake, agent or OTLP.
 
 use meterkit_settings::words;
 
-/// How metrics get to Datadog: `METERKIT_DATADOG_MODE`.
+/// The way in which metrics reach Datadog. `METERKIT_DATADOG_MODE` selects it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Mode {
-    /// `api`: straight to Datadog's intake, with an API key. Histograms become real distributions.
+    /// `api`: directly to Datadog's intake, with an API key. Histograms become distributions.
     Api,
-    /// `agent`: by way of an agent, over DogStatsD.
+    /// `agent`: through an agent, over DogStatsD.
     Agent,
-    /// `otlp`: to Datadog's intake of OTLP with an API key, or else to an agent's.
+    /// `otlp`: to Datadog's OTLP intake with an API key, or to the OTLP port of an agent without one.
     Otlp,
 }
 

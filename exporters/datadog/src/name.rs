@@ -1,13 +1,14 @@
-//! Names of metrics.
+//! The names of metrics.
 
-/// Longest name that Datadog takes.
+/// The maximum length of a name at Datadog, in characters.
 const MAX_LENGTH: usize = 200;
 
-/// The name under which Datadog stores the metric `name`, or `None` when no ASCII letter is in it.
+/// Returns the name under which Datadog stores the metric `name`, or `None` if `name` contains no ASCII letter.
 ///
-/// A name begins with a letter, and holds ASCII letters, digits, `_` and `.`; what else is in it becomes `_`. The
-/// back end goes on to join runs of `_` and to drop those around dots and at the end. That is done here too, so that
-/// the name sent is the name found there. Beyond 200 characters a name is cut.
+/// A stored name begins with a letter and consists of ASCII letters, digits, `_` and `.`. Other characters become
+/// `_`, and leading characters that are not letters are removed. Like the back end, this function also joins runs of
+/// `_` and removes `_` next to dots and at the end, so that the name that is sent equals the name that Datadog shows.
+/// A name is cut after 200 characters.
 ///
 /// ```
 /// use meterkit_datadog::metric_name;
@@ -34,7 +35,7 @@ pub fn metric_name(name: &str) -> Option<String> {
     (!stored.is_empty()).then_some(stored)
 }
 
-/// There is one at most: runs are joined.
+/// Removes a trailing `_`. There is at most one, because runs are joined.
 fn drop_underscore(name: &mut String) {
     if name.ends_with('_') {
         name.pop();

@@ -1,4 +1,4 @@
-//! The way by OTLP: what Datadog's variables make of the OTLP target, and of what it sends.
+//! The mode `otlp`: an OTLP target that is configured by Datadog's variables.
 
 use meterkit_core::{AttributeValue, Attributes, Data, Metric, ScopeMetrics};
 use meterkit_otlp::{OtlpConfig, OtlpTarget, Protocol, TemporalityPreference};
@@ -9,21 +9,23 @@ use crate::instance::Instance;
 use crate::service::Unified;
 use crate::target::BuildError;
 
-/// Sends snapshots over OTLP, with what Datadog's variables say.
+/// Sends snapshots over OTLP, with the attributes from Datadog's variables.
 #[derive(Debug)]
 pub(crate) struct ByOtlp {
     pub(crate) target: OtlpTarget,
-    /// Attributes of the resource in place of others: the key, also under its earlier name, and the value.
+    /// Attributes that replace those of the resource: the key, followed by its earlier name if it has one, and the
+    /// value.
     resource: Vec<(&'static [&'static str], String)>,
-    /// Tags of every point.
+    /// The tags of every point.
     tags: Vec<String>,
     instance: Option<Instance>,
 }
 
-/// What Datadog takes before compression, with some room: payloads of 500 KB compressed, or 5 MB plain.
+/// The size limit of requests before compression, in bytes. Datadog accepts payloads of 500 KB compressed or 5 MB
+/// uncompressed; this leaves some room.
 const LIMIT: usize = 4 * 1024 * 1024;
 
-/// What Datadog's intake learns about scopes: their names and versions become tags.
+/// The header value that makes Datadog's intake turn the names and versions of scopes into tags.
 const SCOPE_TAGS: &str = r#"{"instrumentation_scope_metadata_as_tags":true}"#;
 
 impl ByOtlp {
@@ -33,7 +35,7 @@ impl ByOtlp {
         tags.extend(config.tags.iter().cloned());
         let mut resource = Vec::new();
         for Unified { key, value, attributes } in config.service_tags.unified() {
-            // As it is written, where that is known.
+            // Prefer the value as the variable spells it. A tag may spell it differently.
             let as_written = value.map(str::to_owned);
             let of_tags = || tags.iter().map(|tag| pair(tag)).find(|tag| tag.0 == key);
             let value = as_written.or_else(|| of_tags().map(|tag| tag.1.to_owned()));
@@ -48,7 +50,7 @@ impl ByOtlp {
     pub(crate) async fn export(&mut self, snapshot: &Snapshot) -> Result<(), ExportError> {
         let own = self.instance.as_ref().and_then(|it| it.tag(snapshot, &self.tags));
         let tags: Vec<_> = self.tags.iter().chain(&own).map(|tag| pair(tag)).collect();
-        // Datadog has no exemplars, and the snapshot made below has none either.
+        // Datadog does not support exemplars, and the snapshot created below has none.
         if self.resource.is_empty() && tags.is_empty() && snapshot.exemplars.is_empty() {
             return self.target.export(snapshot).await;
         }
@@ -60,7 +62,7 @@ impl ByOtlp {
         self.target.export(&snapshot).await
     }
 
-    /// Returns the resource with what Datadog's variables say in place of it.
+    /// Returns the resource, with attributes replaced by those from Datadog's variables.
     fn resource(&self, resource: &Attributes) -> Attributes {
         let is_replaced = |key: &str| self.resource.iter().any(|(keys, _)| keys.contains(&key));
         let kept = resource.iter().filter(|(key, _)| !is_replaced(key));
@@ -72,7 +74,7 @@ impl ByOtlp {
     }
 }
 
-/// Returns the metrics of a scope whose points have `tags` as attributes.
+/// Returns the metrics of a scope, with `tags` added to the attributes of each point.
 fn tagged(scope: &ScopeMetrics, tags: &[(&str, &str)]) -> ScopeMetrics {
     if tags.is_empty() {
         return scope.clone();
@@ -100,7 +102,7 @@ fn tagged(scope: &ScopeMetrics, tags: &[(&str, &str)]) -> ScopeMetrics {
     ScopeMetrics { scope: scope.scope.clone(), metrics: metrics.collect() }
 }
 
-/// Labels of its own win.
+/// Adds tags to the attributes of a point. The point's own attributes take precedence.
 fn tag(attributes: &mut Attributes, tags: &[(&str, &str)]) {
     let tags = tags.iter();
     let tags = tags.map(|(key, value)| ((*key).to_owned().into(), (*value).to_owned().into()));
@@ -117,7 +119,7 @@ fn settings(config: &DatadogConfig) -> Result<OtlpConfig, BuildError> {
     };
     let otlp = OtlpConfig::new(Protocol::HttpProtobuf, &url)?
         .with_name(config.name.clone())
-        // What Datadog asks for: it refuses totals.
+        // Datadog requires deltas, and refuses cumulative values.
         .with_temporality(TemporalityPreference::Delta)
         .with_transport(config.transport.clone())
         .with_max_request_bytes(LIMIT);
@@ -132,12 +134,12 @@ fn settings(config: &DatadogConfig) -> Result<OtlpConfig, BuildError> {
     Ok(otlp)
 }
 
-/// Returns the host as it stands in a URL, where an IPv6 address has brackets.
+/// Returns the host as it is written in a URL, with brackets around an IPv6 address.
 fn in_url(host: &str) -> String {
     if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() }
 }
 
-/// Key and value of a tag.
+/// Returns the key and the value of a tag.
 fn pair(tag: &str) -> (&str, &str) {
     tag.split_once(':').unwrap_or((tag, ""))
 }

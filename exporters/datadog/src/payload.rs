@@ -1,4 +1,4 @@
-//! Points as payloads: what is sent in one request.
+//! Payloads: the points that one request carries.
 
 mod json;
 mod protobuf;
@@ -14,36 +14,37 @@ use meterkit_pipeline::Snapshot;
 use crate::points::{Point, Points, Tagging, Value};
 use crate::sketch::Sketch;
 
-/// A payload is shorter than this, before compression. A single point is always sent, and Datadog may refuse it.
+/// The limit for the size of a payload before compression, in bytes. A single larger point is still sent, and Datadog
+/// may refuse it.
 const MAX_SIZE: usize = 5_242_880;
 
-/// A payload is shorter than this, compressed.
+/// The limit for the size of a compressed payload, in bytes.
 pub(crate) const MAX_COMPRESSED: usize = 512_000;
 
-/// How many points a payload has at most.
+/// The maximum number of points in a payload.
 const MAX_POINTS: usize = 10_000;
 
-/// How payloads are written.
+/// The options for encoding payloads.
 #[derive(Clone, Debug)]
 pub(crate) struct Writing {
-    /// The name of the host that the points are of.
+    /// The name of the host to which the points belong.
     pub(crate) host: Option<String>,
     pub(crate) format: Format,
     pub(crate) compression: Compression,
 }
 
-/// How counts and gauges are written. Distributions are protobuf in any case.
+/// The encoding of counts and gauges. Distributions are always encoded as Protobuf.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Format {
-    /// Protobuf: the default.
+    /// Protobuf, the default.
     #[default]
     Protobuf,
-    /// JSON, for who wants to read it on the way.
+    /// JSON, which is readable when requests are inspected.
     Json,
 }
 
-/// Where a payload goes.
+/// The kind of a payload, which determines its path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Kind {
     /// `/api/v2/series`
@@ -52,13 +53,13 @@ pub(crate) enum Kind {
     Sketches,
 }
 
-/// Points that go to one place, not yet written. Cheap to clone: it shares them.
+/// Points for one path that are not encoded yet. Clones are cheap: they share the points.
 #[derive(Clone, Debug)]
 pub(crate) struct Payload {
     kind: Kind,
     batch: Arc<Batch>,
     range: Range<usize>,
-    /// Before compression; what came out too long makes it lower.
+    /// The limit before compression. It is lowered if the compressed payload is too long.
     max_size: usize,
 }
 
@@ -68,19 +69,19 @@ struct Batch {
     writing: Writing,
 }
 
-/// Bytes to send, and what they hold.
+/// Encoded bytes, and the payload that they contain.
 #[derive(Clone, Debug)]
 pub(crate) struct Written {
     pub(crate) payload: Payload,
     pub(crate) bytes: Bytes,
-    /// How many they are before compression.
+    /// The size before compression, in bytes.
     pub(crate) size: usize,
-    /// What had no room.
+    /// The points that did not fit.
     pub(crate) rest: Option<Payload>,
 }
 
-/// What is to be sent of these points: series and sketches, of either one or none. Also says how many points cannot be
-/// sent.
+/// Returns the payloads for these points: at most one of series and one of sketches. Also returns the number of
+/// points that cannot be sent.
 pub(crate) fn payloads(points: Points<'_>, writing: Writing) -> (Vec<Payload>, u64) {
     let Points { points, left_out } = points;
     let mut left_out = left_out.points();
@@ -111,7 +112,7 @@ impl Payload {
         self.kind
     }
 
-    /// The media type of what is written.
+    /// Returns the media type of the encoded payload.
     pub(crate) fn content_type(&self) -> &'static str {
         match self.format() {
             Format::Protobuf => "application/x-protobuf",
@@ -119,26 +120,27 @@ impl Payload {
         }
     }
 
-    /// How many points it has: one at least.
+    /// Returns the number of points, at least one.
     pub(crate) fn len(&self) -> usize {
         self.range.len()
     }
 
-    /// Returns the first `count` points, and the others.
+    /// Splits the payload into the first `count` points and the others.
     pub(crate) fn parts(&self, count: usize) -> [Self; 2] {
         let middle = self.range.start + count;
         [self.part(self.range.start..middle), self.part(middle..self.range.end)]
     }
 
-    /// Writes as many points as there is room for in less than `max_compressed` bytes, but one at least, from the first
-    /// one on. `time` is in seconds since 1970.
+    /// Encodes the first points: as many as fit into less than `max_compressed` bytes, but at least one. `time` is in
+    /// seconds since 1970.
     pub(crate) fn write(mut self, time: i64, max_compressed: usize) -> io::Result<Written> {
         loop {
             let (plain, points) = self.plain(time)?;
             let size = plain.len();
             let bytes = Bytes::from(self.batch.writing.compression.compress(plain)?);
             if bytes.len() >= max_compressed && points > 1 {
-                // What fits by this ratio and a little less: points do not compress equally well.
+                // Estimate the size that fits from this compression ratio, minus a margin, because points compress
+                // differently.
                 let fitting = size as f64 * max_compressed as f64 / bytes.len() as f64 * 0.9;
                 self.max_size = (fitting as usize).min(size - 1);
                 continue;
@@ -150,7 +152,7 @@ impl Payload {
         }
     }
 
-    /// What is written before compression, and how many points that holds.
+    /// Returns the encoded points before compression, and their number.
     fn plain(&self, time: i64) -> io::Result<(Vec<u8>, usize)> {
         let points = self.batch.points.get(self.range.clone()).unwrap_or_default();
         let points = &points[..points.len().min(MAX_POINTS)];
@@ -176,7 +178,7 @@ impl Payload {
     }
 }
 
-/// All payloads of a snapshot of deltas, with these tags, written and compressed: for benchmarks.
+/// Encodes and compresses all payloads of a snapshot of deltas, with these tags. For benchmarks.
 #[doc(hidden)]
 pub fn written(
     snapshot: &Snapshot,
@@ -198,14 +200,14 @@ pub fn written(
     Ok(all)
 }
 
-/// What a series has of a value: its type, as Datadog numbers these, the number, and the interval of a count.
+/// Returns the fields of a value in a series: Datadog's number for its type, the value, and the interval of a count.
 fn of_series(value: &Value<Sketch>) -> (u8, f64, Option<u64>) {
     const COUNT: u8 = 1;
     const GAUGE: u8 = 3;
     match value {
         Value::Count { value, interval } => (COUNT, value.as_f64(), Some(*interval)),
         Value::Gauge(value) => (GAUGE, value.as_f64(), None),
-        // Never: sketches are another payload.
+        // Unreachable: sketches are in another payload.
         Value::Distribution(sketch) => (GAUGE, sketch.mean(), None),
     }
 }

@@ -1,4 +1,4 @@
-//! Snapshots as Datadog's points, however these are sent.
+//! Converts snapshots to Datadog's points, independently of how these are sent.
 
 mod histogram;
 mod tags;
@@ -16,57 +16,57 @@ pub(crate) use self::histogram::{Bucket, Histogram};
 pub(crate) use self::tags::{Tagging, Tags};
 use crate::name::metric_name;
 
-/// The points of a snapshot, each name with the same tags once.
+/// The points of a snapshot. Each combination of a name, a kind and tags occurs once.
 #[derive(Debug)]
 pub(crate) struct Points<'a> {
     pub(crate) points: Vec<Point<Histograms<'a>>>,
     pub(crate) left_out: LeftOut,
 }
 
-/// How many points cannot be sent, by the reason.
+/// The number of points that cannot be sent, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LeftOut {
-    /// Their values are infinite or no number, or nothing tells where those of a histogram lie.
+    /// Points whose values are infinite or NaN, and histograms without any information on where their values lie.
     pub(crate) not_finite: u64,
-    /// Their metrics have names without any ASCII letter.
+    /// Points of metrics whose names contain no ASCII letter.
     pub(crate) nameless: u64,
 }
 
-/// The histograms whose labels became the same tags: nearly always one.
+/// The histograms whose labels became the same tags. Usually, there is only one.
 pub(crate) type Histograms<'a> = Vec<Histogram<'a>>;
 
-/// What one series has to say. `D` is what distributions are: [`Histograms`], or sketches of them.
+/// A point of one series. `D` is the representation of distributions: [`Histograms`], or a sketch of them.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Point<D> {
-    /// As Datadog stores it.
+    /// The name as Datadog stores it.
     pub(crate) name: Arc<str>,
     pub(crate) tags: Tags,
-    /// As Datadog calls it.
+    /// Datadog's name of the unit.
     pub(crate) unit: Option<&'static str>,
     pub(crate) value: Value<D>,
 }
 
-/// The value of a point, which is finite.
+/// The value of a point. It is finite.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value<D> {
-    /// What a counter rose by.
+    /// The increase of a counter.
     Count {
         value: Number,
-        /// Over how many seconds; at least one.
+        /// The interval that the count covers, in seconds; at least 1.
         interval: u64,
     },
     /// The value of a gauge or of an up-down counter.
     Gauge(Number),
-    /// What a histogram recorded.
+    /// The values that a histogram recorded.
     Distribution(D),
 }
 
 impl<'a> Points<'a> {
-    /// Returns the points of `snapshot`, whose counters and histograms are deltas.
+    /// Returns the points of `snapshot`, whose counters and histograms must be deltas.
     ///
-    /// Points whose labels become the same tags become one: counts, up-down counters and distributions add up, of
-    /// gauges the last one counts. Counters and histograms to which nothing was added give no point: Datadog reads that
-    /// as zero where it adds counts up, and charges for each series that is sent within an hour.
+    /// Points whose labels become the same tags are merged: counts, up-down counters and distributions are added up,
+    /// and the last gauge wins. Counters and histograms without an increase are left out: Datadog treats a missing
+    /// count as zero, and charges for each series that is sent within an hour.
     pub(crate) fn of(snapshot: &'a Snapshot, tagging: &Tagging) -> Self {
         let mut gathering = Gathering {
             time: snapshot.time,
@@ -84,14 +84,14 @@ impl<'a> Points<'a> {
 }
 
 impl LeftOut {
-    /// All of them.
+    /// Returns the total number of points that cannot be sent.
     pub(crate) fn points(&self) -> u64 {
         self.not_finite + self.nameless
     }
 }
 
 impl<D> Point<D> {
-    /// The same with the distribution that `change` makes of its own, or none if it makes none.
+    /// Converts the distribution with `change`. Returns `None` if `change` does.
     pub(crate) fn map<T>(self, change: impl FnOnce(D) -> Option<T>) -> Option<Point<T>> {
         let value = match self.value {
             Value::Count { value, interval } => Value::Count { value, interval },
@@ -102,7 +102,7 @@ impl<D> Point<D> {
     }
 }
 
-/// Points are merged with those of the same kind.
+/// The kind of a point. Only points of the same kind are merged.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Kind {
     Count,
@@ -114,7 +114,7 @@ enum Kind {
 struct Gathering<'a> {
     time: SystemTime,
     tagger: tags::Tagger<'a>,
-    /// Where in `points` each one is.
+    /// The index of each point in `points`.
     places: HashMap<(Arc<str>, Tags, Kind), usize>,
     points: Vec<Point<Histograms<'a>>>,
     left_out: LeftOut,
@@ -160,7 +160,7 @@ impl<'a> Gathering<'a> {
                     put(&point.attributes, value, Kind::Distribution);
                 }
             }
-            // Nothing else is known to this version.
+            // Other kinds cannot be sent.
             _ => {}
         }
     }
@@ -208,11 +208,12 @@ fn merge<'a>(kept: &mut Value<Histograms<'a>>, more: Value<Histograms<'a>>, kind
         }
         (Value::Gauge(value), Value::Gauge(last)) => *value = last,
         (Value::Distribution(histograms), Value::Distribution(more)) => histograms.extend(more),
-        _ => {} // The kind is a part of what is looked up.
+        _ => {} // Unreachable: the kind is a part of the key.
     }
 }
 
-/// The sum of two values; of different types, or beyond their range, as a float, which is finite.
+/// Returns the sum of two values. If their types differ or the sum exceeds the range of their type, it is a finite
+/// float.
 fn sum(a: Number, b: Number) -> Number {
     let exact = match (a, b) {
         (Number::U64(a), Number::U64(b)) => a.checked_add(b).map(Number::U64),
@@ -223,7 +224,7 @@ fn sum(a: Number, b: Number) -> Number {
     exact.unwrap_or_else(|| Number::F64(finite()))
 }
 
-/// From `start` to `time`, rounded.
+/// Returns the rounded number of seconds from `start` to `time`, at least 1.
 fn seconds(start: SystemTime, time: SystemTime) -> u64 {
     let passed = time.duration_since(start).unwrap_or_default();
     (passed.as_secs_f64().round() as u64).max(1)

@@ -1,7 +1,7 @@
-//! Datadog's sketches: what a distribution is sent as.
+//! Datadog's sketches, the wire form of distributions.
 //!
-//! The arithmetic is the Datadog agent's, so that sketches of both can be merged: keys as in [`key`], at most 4096 of
-//! them, and counts of 16 bits each.
+//! The arithmetic is that of the Datadog agent, so that sketches of both can be merged: keys as in [`key`], at most
+//! 4096 keys, and counts of 16 bits each.
 
 mod interpolate;
 mod key;
@@ -14,21 +14,21 @@ use self::interpolate::interpolate;
 use self::shape::{Shaped, shaped};
 use crate::points::Histogram;
 
-/// How many keys a sketch has at most. What is below goes to the lowest of them.
+/// The maximum number of keys of a sketch. Values with lower keys are counted under the lowest remaining key.
 const MAX_BINS: usize = 4096;
 
-/// The most that one written bin can count; a key with more is written repeatedly.
+/// The largest count of one encoded bin. A key with a larger count is encoded as several bins.
 const MAX_COUNT: u64 = u16::MAX as u64;
 
-/// How many values a sketch can have: with more, it would be written as more bins than a payload holds.
+/// The maximum number of values of a sketch. With more, its bins would not fit into a payload.
 const MAX_VALUES: u64 = 65_536 * MAX_COUNT;
 
-/// A distribution as counts of values that are nearly the same, with what is exactly known of all.
+/// A distribution as counts of nearly equal values, with exact count, sum, minimum and maximum where these are known.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Sketch {
-    /// By key, each once, none without values.
+    /// Bins ordered by key. Each key occurs once, and no bin is empty.
     bins: Vec<Bin>,
-    /// How many values there are: the sum of all bins.
+    /// The number of values: the sum of all bins.
     pub(crate) count: u64,
     pub(crate) sum: f64,
     pub(crate) min: f64,
@@ -42,10 +42,11 @@ struct Bin {
 }
 
 impl Sketch {
-    /// Returns what these histograms counted together, bucket by bucket. Within an exponential bucket values lie evenly;
-    /// within an explicit one, as the counts of its neighbors and the sum of all values suggest.
+    /// Returns the sketch of these histograms together, computed bucket by bucket. Within an exponential bucket,
+    /// values are assumed to be evenly distributed; within an explicit bucket, their distribution is estimated from
+    /// the counts of its neighbors and the sum of all values.
     ///
-    /// Returns nothing without values, or with so many (four thousand million) that no payload has room for it.
+    /// Returns `None` if there are no values, or so many (over four billion) that no payload could hold the sketch.
     pub(crate) fn of(histograms: &[Histogram<'_>]) -> Option<Self> {
         let mut whole: Option<Self> = None;
         for histogram in histograms {
@@ -79,7 +80,7 @@ impl Sketch {
         })
     }
 
-    /// What both counted.
+    /// Merges two sketches.
     pub(crate) fn merge(self, other: Self) -> Self {
         let mut bins = self.bins;
         bins.extend(other.bins);
@@ -92,12 +93,12 @@ impl Sketch {
         }
     }
 
-    /// The mean of all values.
+    /// Returns the mean of all values.
     pub(crate) fn mean(&self) -> f64 {
         self.sum / self.count as f64
     }
 
-    /// Keys and counts as they are written: a key is repeated when its count is beyond 16 bits.
+    /// Returns keys and counts as they are encoded. A key is repeated if its count exceeds 16 bits.
     pub(crate) fn written(&self) -> impl Iterator<Item = (i16, u16)> {
         self.bins.iter().flat_map(|bin| {
             let full = bin.count / MAX_COUNT;
@@ -108,20 +109,20 @@ impl Sketch {
     }
 }
 
-/// Returns the smallest value, where that is not known: the end of its bucket. If that is the smallest value ever, it need
-/// not be one of these.
+/// Returns an estimate of the minimum from the lowest bucket: its lower end. If that end is the recorded minimum,
+/// which may be older than this delta, a low quantile is returned instead.
 fn smallest(bucket: &Shaped, histogram: &Histogram<'_>) -> f64 {
     let is_old = bucket.lower == histogram.ends().0;
     if is_old { bucket.quantile(0.5 / bucket.count as f64) } else { bucket.lower }
 }
 
-/// Returns the largest value, where that is not known.
+/// Returns an estimate of the maximum from the highest bucket; see [`smallest`].
 fn largest(bucket: &Shaped, histogram: &Histogram<'_>) -> f64 {
     let is_old = bucket.upper == histogram.ends().1;
     if is_old { bucket.quantile(1.0 - 0.5 / bucket.count as f64) } else { bucket.upper }
 }
 
-/// Each key once and in order, and not too many of them.
+/// Returns the bins in order, with each key once, and with at most [`MAX_BINS`] keys.
 fn joined(mut bins: Vec<Bin>) -> Vec<Bin> {
     bins.sort_by_key(|bin| bin.key);
     bins.dedup_by(|bin, kept| {

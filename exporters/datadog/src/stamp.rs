@@ -1,36 +1,39 @@
-//! Timestamps, of which each export needs its own.
+//! Assigns a unique timestamp to each export.
 //!
-//! Of two points of a series that have the same second, Datadog keeps the last. So counts that are sent twice within a
-//! second would lose the first one, and no two batches get the same timestamp.
+//! If two points of a series have the same second, Datadog keeps only the last one. Two exports of a count within one
+//! second would therefore lose the first value, so that no two batches may have the same timestamp.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant, SystemTime};
 
-/// How old a timestamp may get. Datadog drops what is older than an hour, and the agent may have to keep it for a
-/// while.
+/// The maximum age of a timestamp, in seconds. Datadog drops points that are older than an hour, and the agent may
+/// delay them.
 const STALE: u64 = 15 * 60;
-/// How far in the future a timestamp may be: Datadog drops what is further ahead.
+/// How far in the future a timestamp may be, in seconds. Datadog drops points that are further ahead.
 const FUTURE: u64 = 10 * 60;
-/// How far timestamps may run ahead of the clock when exports come faster than seconds do. Datadog takes ten minutes.
+/// How far timestamps may run ahead of the clock if there is more than one export per second, in seconds. Datadog
+/// accepts ten minutes.
 const LEAD: u64 = 60;
 
-/// How many timestamps are remembered, for a clock that is set back: those of three hours at one per second.
+/// The number of remembered timestamps, which prevent reuse after the clock is set back: three hours at one per
+/// second.
 const REMEMBERED: usize = 3 * 3600;
 
-/// The timestamps of one target.
+/// The timestamps that one target has used.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Stamps {
     last: u64,
     used: BTreeSet<u64>,
-    /// What the system's clock showed when the last one was made, and when that was.
+    /// The reading of the system clock when the last timestamp was assigned, and the instant of that reading.
     read: Option<(u64, Instant)>,
 }
 
 impl Stamps {
-    /// Returns a timestamp that no batch had before, for a snapshot taken at `time`: that time, unless it is stale.
+    /// Returns an unused timestamp for a snapshot that was taken at `time`: that time, or `now` if `time` is stale.
+    /// If that timestamp is used or not later than the last one, the next unused one after both is returned.
     ///
-    /// Timestamps rise, also when the system's clock, which shows `now`, was set back. If it was set back by more than
-    /// ten minutes, they follow it, since Datadog would drop all of them without a word.
+    /// Timestamps rise even if the system clock, which shows `now`, was set back. If it was set back by more than ten
+    /// minutes, they follow the clock, because Datadog would silently drop points that far in the future.
     pub(crate) fn next(&mut self, time: SystemTime, now: SystemTime) -> u64 {
         let (time, now) = (seconds(time), seconds(now));
         self.read = Some((now, Instant::now()));
@@ -47,14 +50,15 @@ impl Stamps {
         stamp
     }
 
-    /// Returns what the system's clock, which shows `now`, would show if it had not been set back since the last timestamp
-    /// was made: a batch that may have arrived must not get another timestamp because of that.
+    /// Returns the time that the system clock, which shows `now`, would show if it had not been set back since the
+    /// last timestamp was assigned. A clock that was set back must not give a batch that may have arrived another
+    /// timestamp.
     pub(crate) fn not_set_back(&self, now: SystemTime) -> u64 {
         let passed = |(shown, at): (u64, Instant)| shown.saturating_add(at.elapsed().as_secs());
         seconds(now).max(self.read.map_or(0, passed))
     }
 
-    /// How long to wait until the next one is not too far ahead.
+    /// Returns the time to wait until the next timestamp is not too far ahead of the clock.
     pub(crate) fn wait(&self, now: SystemTime) -> Duration {
         let ahead = (self.last + 1).saturating_sub(seconds(now));
         let excess = ahead.saturating_sub(LEAD);
@@ -62,12 +66,12 @@ impl Stamps {
     }
 }
 
-/// Returns whether `stamp` is too far from now to be sent.
+/// Returns whether `stamp` is too far from `now` to be sent. Both are in seconds since 1970.
 pub(crate) fn is_stale(stamp: u64, now: u64) -> bool {
     now.saturating_sub(stamp) > STALE || stamp.saturating_sub(now) > FUTURE
 }
 
-/// Seconds since 1970.
+/// Returns a time in seconds since 1970.
 pub(crate) fn seconds(time: SystemTime) -> u64 {
     time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
@@ -88,10 +92,10 @@ mod tests {
             (100, 100, 101),
             (101, 101, 102),
             (110, 110, 110),
-            // Stale, of the past or the future.
+            // Stale: too far in the past or the future.
             (110, 2000, 2000),
             (9000, 2003, 2003),
-            // Late, but early enough.
+            // Late, but not stale.
             (2010, 2300, 2010),
             (2010, 2300, 2011),
         ] {

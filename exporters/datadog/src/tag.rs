@@ -1,16 +1,18 @@
-//! Tags: what Datadog has for labels.
+//! Tags, Datadog's counterpart of labels.
 
-/// Longest tag that Datadog takes, key and value together.
+/// The maximum length of a tag at Datadog, in characters, including key and value.
 const MAX_LENGTH: usize = 200;
 
-/// The tag `key:value` as Datadog stores it, or `None` when no letter is in the key.
+/// Returns the tag `key:value` as Datadog stores it, or `None` if `key` contains no letter.
 ///
-/// A tag begins with a letter, and holds letters in lower case, digits, `_`, `-`, `.`, `/` and `:`; what else is in
-/// it becomes `_`. The first `:` ends the key, and a tag does not end with one: an empty value becomes `n/a`, as in
-/// Datadog's own translation of OpenTelemetry. Beyond 200 characters a tag is cut.
+/// - A tag begins with a letter: leading characters that are not letters are removed.
+/// - It consists of lower-case letters, digits, `_`, `-`, `.`, `/` and `:`. Other characters become `_`.
+/// - The first `:` ends the key, and a tag does not end with `:`. An empty value becomes `n/a`, as in Datadog's own
+///   translation of OpenTelemetry.
+/// - A tag is cut after 200 characters.
 ///
-/// Different labels can so become the same tag. Their points have to be added up before they are sent: of two points
-/// with one name, one time and the same tags, Datadog keeps the last.
+/// Different labels can become the same tag. Their points must then be added up before they are sent: Datadog keeps
+/// only the last of several points with the same name, time and tags.
 ///
 /// ```
 /// use meterkit_datadog::tag;
@@ -26,7 +28,7 @@ pub fn tag(key: &str, value: &str) -> Option<String> {
     }
 }
 
-/// A whole tag, with or without a value, as Datadog stores it.
+/// Returns a whole tag, with or without a value, as Datadog stores it. Returns `None` if nothing remains of it.
 pub(crate) fn normal(tag: &str) -> Option<String> {
     let mut stored = String::with_capacity(tag.len());
     let mut room = MAX_LENGTH;
@@ -34,7 +36,7 @@ pub(crate) fn normal(tag: &str) -> Option<String> {
         if room == 0 {
             break;
         }
-        // Most are ASCII, for which this is quicker.
+        // A fast path for ASCII, which is the most common case.
         if c.is_ascii() {
             stored.push(legal(c.to_ascii_lowercase()));
             room -= 1;
@@ -49,7 +51,7 @@ pub(crate) fn normal(tag: &str) -> Option<String> {
     (!stored.is_empty()).then(|| stored.to_owned())
 }
 
-/// Those of several whole tags that Datadog stores.
+/// Returns whole tags as Datadog stores them, without those of which nothing remains.
 pub(crate) fn all_normal(tags: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<String> {
     tags.into_iter().filter_map(|tag| normal(tag.as_ref())).collect()
 }

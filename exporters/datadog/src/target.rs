@@ -1,4 +1,4 @@
-//! The Datadog target, in any of its modes.
+//! The Datadog target, which supports all modes.
 
 use meterkit_core::Temporality;
 use meterkit_http::{CompressionError, TlsError};
@@ -14,27 +14,31 @@ use crate::otlp::ByOtlp;
 use crate::settings::TRANSPORT;
 use crate::tag::tag;
 
-/// Sends snapshots to Datadog: `OTEL_METRICS_EXPORTER=datadog`.
+/// Sends snapshots to Datadog. `OTEL_METRICS_EXPORTER=datadog` selects it.
 ///
 /// - **`api`** sends to Datadog's intake. Counters become counts with the interval that they cover, up-down counters
-///   and gauges become gauges, and histograms real distributions, with percentiles that Datadog computes over all
-///   hosts. Of a series to which nothing was added, nothing is sent. The key is checked when the pipeline starts.
-/// - **`agent`** sends to an agent over DogStatsD: see [`AgentTarget`]. So that the agent adds the container's tags, it
-///   is told the resource attribute `container.id`, else on Linux the inode of the control group if that is in a
-///   namespace of its own, and `DD_ENTITY_ID` as the tag `dd.internal.entity_id`.
-/// - **`otlp`** sends differences to Datadog's intake of OTLP, or to an agent's. `DD_ENV`, `DD_SERVICE`, `DD_VERSION`
-///   and `DD_HOSTNAME` become the attributes of the resource that Datadog reads them from, other tags attributes of
-///   each point.
+///   and gauges become gauges, and histograms become distributions, whose percentiles Datadog computes over all
+///   hosts. Counters and histograms without an increase are not sent. The API key is checked when the pipeline
+///   starts.
+/// - **`agent`** sends to an agent over DogStatsD; see [`AgentTarget`]. To let the agent add the tags of the
+///   container, the target sends the resource attribute `container.id`, or else, on Linux, the inode of a control
+///   group in a private namespace. It also sends `DD_ENTITY_ID` as the tag `dd.internal.entity_id`.
+/// - **`otlp`** sends deltas to Datadog's OTLP intake, or to the OTLP port of an agent. `DD_ENV`, `DD_SERVICE`,
+///   `DD_VERSION` and `DD_HOSTNAME` become the resource attributes from which Datadog reads them. Other tags become
+///   attributes of each point.
 ///
-/// Processes that have the same host and tags are told apart by a tag: see
+/// A tag distinguishes processes with the same host and tags; see
 /// [`with_instance_tag`](DatadogConfig::with_instance_tag).
 ///
-/// A delivery that fails loses nothing: what was not delivered is a part of the next difference. A payload that Datadog
-/// refuses for its content, or fails on with 5xx for a while although it accepts others, is tried in halves, down to
-/// the points that are at fault. These are dropped if it accepts others of the same export, counted in
-/// `otel.sdk.exporter.metric_data_point.exported` with `error.type=rejected`, and logged once. That takes 64 refusals at
-/// most: where many points all over a payload are at fault, its parts are dropped whole. See
-/// [`Refusals`](meterkit_http::Refusals). A key that is refused is no reason to drop any.
+/// # Failures
+///
+/// A failed delivery loses nothing: undelivered values are part of the next delta.
+///
+/// If Datadog refuses a payload because of its content, or repeatedly fails on it with 5xx while it accepts others,
+/// the payload is divided until the points at fault are found. They are dropped if Datadog accepts other points of
+/// the same export, counted in `otel.sdk.exporter.metric_data_point.exported` with `error.type=rejected`, and logged
+/// once. The search takes at most 64 refusals: if points all over a payload are at fault, whole parts of it are
+/// dropped. See [`Refusals`](meterkit_http::Refusals). A refused API key never causes points to be dropped.
 #[derive(Debug)]
 pub struct DatadogTarget {
     config: DatadogConfig,
@@ -45,7 +49,7 @@ pub struct DatadogTarget {
 enum Sender {
     Api(Box<ApiTarget>),
     Agent {
-        /// Made with the first snapshot, which knows the resource.
+        /// Created with the first snapshot, which carries the resource.
         target: Option<Box<AgentTarget>>,
         cgroup_inode: Option<u64>,
     },
@@ -53,15 +57,16 @@ enum Sender {
 }
 
 impl DatadogTarget {
-    /// A target with these settings. Nothing is sent yet.
+    /// Creates a target with these settings. Nothing is sent yet.
     ///
     /// # Errors
     ///
-    /// When it could never send: encryption or a compression that is not built in, a URL that is none, or a site
-    /// without the intake of OTLP that is asked for.
+    /// Returns an error if the target could never send anything: TLS or the compression is not built in, certificates
+    /// cannot be used, the endpoint is not a valid URL, the API key contains illegal characters, or the mode is
+    /// `otlp` and the site has no OTLP intake.
     pub fn new(mut config: DatadogConfig) -> Result<Self, BuildError> {
         config.compression().built_in(TRANSPORT.package)?;
-        // Each target has one of its own, also where settings are cloned.
+        // Each target gets its own instance, even if settings are cloned.
         config.instance = config.instance_tag.then(Instance::new);
         let sender = match config.mode {
             Mode::Api => Sender::Api(Box::new(ApiTarget::new(config.clone())?)),
@@ -71,17 +76,17 @@ impl DatadogTarget {
         Ok(Self { config, sender })
     }
 
-    /// Its settings.
+    /// Returns the settings of the target.
     pub fn config(&self) -> &DatadogConfig {
         &self.config
     }
 }
 
-/// The settings of the agent target, with what the resource of `snapshot` says.
+/// Returns the settings of the agent target, including the attributes of the resource of `snapshot`.
 fn agent(config: &DatadogConfig, snapshot: &Snapshot, cgroup_inode: Option<u64>) -> AgentConfig {
     let container = snapshot.resource.get("container.id").map(|value| value.to_string());
     let mut tags = config.common_tags(snapshot);
-    // The agent knows its host, which is another one's where someone says so.
+    // The agent uses its own host, unless one is set.
     tags.extend(config.host.iter().map(|host| format!("host:{host}")));
     tags.extend(config.entity_id.iter().filter_map(|id| tag("dd.internal.entity_id", id)));
     AgentConfig::new(config.agent.clone())
@@ -152,7 +157,7 @@ impl Target for DatadogTarget {
         match &mut self.sender {
             Sender::Api(target) => Box::pin(target.check()),
             Sender::Agent { .. } => Box::pin(std::future::ready(Ok(Checked::Unknown(
-                "an agent gives no answers over DogStatsD; send a point, and look for it in Datadog"
+                "an agent does not respond over DogStatsD; send a point, and look for it in Datadog"
                     .to_owned(),
             )))),
             Sender::Otlp(by) => by.target.check(),
@@ -176,14 +181,14 @@ impl Target for DatadogTarget {
     }
 }
 
-/// Why a target cannot be made.
+/// The reason why a target cannot be created.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// Encryption cannot be set up.
+    /// TLS cannot be set up.
     #[error("Datadog endpoint `{endpoint}`: {problem}")]
     Tls {
-        /// Where it was to send to.
+        /// The URL of the intake, without parts that may be secret.
         endpoint: String,
         /// The problem.
         problem: TlsError,
@@ -191,19 +196,19 @@ pub enum BuildError {
     /// The compression is not part of this build.
     #[error("Datadog {0}")]
     Compression(#[from] CompressionError),
-    /// The endpoint cannot be sent to.
+    /// The endpoint is not a valid URL.
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
-    /// The key can stand in no request.
-    #[error("Datadog API key holds a character that no key has; copy it again")]
+    /// The API key contains characters that no HTTP header may hold.
+    #[error("Datadog API key contains an illegal character; copy it again")]
     Key,
-    /// Datadog has no intake of OTLP at this site.
-    #[error("Datadog has no intake of OTLP at `{0}`; use the mode `api`, or name an endpoint")]
+    /// The site has no OTLP intake.
+    #[error("Datadog has no OTLP intake at `{0}`; use the mode `api`, or set an endpoint")]
     NoOtlpIntake(crate::Site),
-    /// The OTLP target below cannot be made.
+    /// The underlying OTLP target cannot be created.
     #[error(transparent)]
     Otlp(#[from] OtlpError),
-    /// The URL for OTLP cannot be sent to.
+    /// The URL for OTLP is invalid.
     #[error(transparent)]
     OtlpEndpoint(#[from] OtlpEndpointError),
 }
@@ -231,7 +236,7 @@ mod tests {
             assert_eq!(unknown, expected.clone().with_cgroup_inode(inode));
             let known = agent(&config, &of(labels(&[("container.id", "0f3e")])), inode);
             let expected = expected.clone().with_container_id(Some("0f3e"));
-            assert_eq!(known, expected.with_cgroup_inode(inode), "lines have the id alone");
+            assert_eq!(known, expected.with_cgroup_inode(inode), "lines carry the id only");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Series as JSON, by Datadog's API `/api/v2/series`.
+//! Encodes series as JSON for Datadog's API `/api/v2/series`.
 
 use std::io;
 
@@ -11,7 +11,7 @@ use crate::sketch::Sketch;
 const HEAD: &[u8] = br#"{"series":["#;
 const TAIL: &[u8] = b"]}";
 
-/// As many points as come to less than `max_size` bytes, but one at least, and how many they are.
+/// Returns a payload with as many points as fit into less than `max_size` bytes, but at least one, and their number.
 pub(super) fn series(
     points: &[Point<Sketch>],
     host: Option<&str>,

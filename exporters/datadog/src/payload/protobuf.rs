@@ -1,6 +1,6 @@
-//! Series and sketches as protobuf, by DataDog/agent-payload's `agent_payload.proto`.
+//! Encodes series and sketches as Protobuf, following DataDog/agent-payload's `agent_payload.proto`.
 //!
-//! Written by hand: points become bytes without a copy of each text on the way.
+//! The encoder is written by hand, so that texts are not copied before they are encoded.
 
 use super::of_series;
 use crate::points::{Point, Value};
@@ -9,7 +9,8 @@ use crate::sketch::Sketch;
 /// `SketchPayload.metadata`, an empty message, which ends each payload.
 const METADATA: [u8; 2] = [2 << 3 | LENGTH, 0];
 
-/// A `MetricPayload` of as many points as come to less than `max_size` bytes, but one at least, and how many they are.
+/// Returns a `MetricPayload` with as many points as fit into less than `max_size` bytes, but at least one, and their
+/// number.
 pub(super) fn series(
     points: &[Point<Sketch>],
     host: Option<&str>,
@@ -19,7 +20,7 @@ pub(super) fn series(
     repeated(points, max_size, |out, point| one_series(out, point, host, time))
 }
 
-/// The same for a `SketchPayload`.
+/// Returns a `SketchPayload` in the same way as [`series`].
 pub(super) fn sketches(
     points: &[Point<Sketch>],
     host: Option<&str>,
@@ -37,7 +38,7 @@ pub(super) fn sketches(
     (out, written)
 }
 
-/// `MetricSeries`
+/// Writes a `MetricSeries`.
 fn one_series(out: &mut Vec<u8>, point: &Point<Sketch>, host: Option<&str>, time: i64) {
     if let Some(host) = host {
         nested(out, 1, |out| {
@@ -61,7 +62,7 @@ fn one_series(out: &mut Vec<u8>, point: &Point<Sketch>, host: Option<&str>, time
     }
 }
 
-/// `SketchPayload.Sketch`. `packed` is kept for its memory.
+/// Writes a `SketchPayload.Sketch`. `packed` is a buffer that is reused to avoid allocations.
 fn one_sketch(
     out: &mut Vec<u8>,
     point: &Point<Sketch>,
@@ -91,7 +92,7 @@ fn one_sketch(
     });
 }
 
-/// Messages in field 1.
+/// Writes a message in field 1 for each point that fits.
 fn repeated(
     points: &[Point<Sketch>],
     max_size: usize,
@@ -113,7 +114,7 @@ fn repeated(
 
 // --- The wire format ---
 
-/// Wire types.
+/// The wire types.
 const VARINT: u8 = 0;
 const FIXED64: u8 = 1;
 const LENGTH: u8 = 2;
@@ -130,7 +131,7 @@ fn varint(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
-/// Small for keys near zero, of either sign.
+/// Returns the ZigZag encoding, which is small for keys near zero of either sign.
 fn zigzag(key: i16) -> u64 {
     let key = i32::from(key);
     u64::from((key << 1 ^ key >> 31) as u32)
@@ -156,7 +157,7 @@ fn text(out: &mut Vec<u8>, field: u8, value: &str) {
     bytes(out, field, value.as_bytes());
 }
 
-/// A message, whose length stands before it and is known after it.
+/// Writes a nested message. Its length, which is known only afterwards, is moved in front of it.
 fn nested(out: &mut Vec<u8>, field: u8, write: impl FnOnce(&mut Vec<u8>)) {
     tag(out, field, LENGTH);
     let start = out.len();

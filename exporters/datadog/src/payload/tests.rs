@@ -1,4 +1,4 @@
-//! Payloads hold every point once, say what it says, and stay below Datadog's limits.
+//! Payloads contain every point once and unchanged, and stay below Datadog's limits.
 
 use std::io::Read;
 
@@ -17,7 +17,8 @@ use crate::tests::samples::{counter, histogram, metric, number, of, recorded};
 
 const TIME: i64 = 1_700_000_000;
 
-/// A counter and a histogram with so many series each, and a gauge with one. Their labels have `length` characters.
+/// Returns a snapshot with a counter and a histogram with these numbers of series, and a gauge with one. Labels have
+/// `length` characters.
 fn snapshot(counters: usize, histograms: usize, length: usize) -> Snapshot {
     let mut random = Random(5);
     let mut labels = |at: usize| {
@@ -47,7 +48,7 @@ fn payloads_of(snapshot: &Snapshot, format: Format, compression: Compression) ->
     payloads
 }
 
-/// Everything there is to send.
+/// Encodes all payloads.
 fn all(payloads: Vec<Payload>, max_compressed: usize) -> Vec<Written> {
     let mut all = Vec::new();
     for payload in payloads {
@@ -186,7 +187,7 @@ fn what_has_no_point_has_no_payload() {
     assert_eq!(kinds(0, 1), [Kind::Series, Kind::Sketches]);
 }
 
-/// The counts of all counters, and of all distributions by their summary and by their bins.
+/// Returns the sum of all counters, and the count of all distributions by their summary and by their bins.
 fn counted(written: &[Written], format: Format, compression: Compression) -> (f64, u64, u64) {
     let (mut counts, mut summaries, mut bins) = (0.0, 0, 0);
     for Written { payload, bytes, size, .. } in written {
@@ -239,7 +240,7 @@ fn payloads_are_below_all_limits_and_lose_nothing() {
                 bytes.len() < MAX_COMPRESSED && *size < MAX_SIZE && payload.len() <= MAX_POINTS
             );
         }
-        // Those before the last one of a kind are not needlessly small.
+        // Payloads before the last one of a kind are not needlessly small.
         let filled = written.iter().filter(|it| it.bytes.len() > MAX_COMPRESSED / 2).count();
         assert!(filled + 3 >= written.len(), "{filled} of {}", written.len());
     }

@@ -1,15 +1,15 @@
-//! Histograms of both kinds, seen as buckets.
+//! A common view of both kinds of histograms as buckets.
 
 use meterkit_core::{ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint};
 
-/// What one series of a histogram counted, by reference.
+/// A point of a histogram, by reference.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Histogram<'a> {
     Explicit { bounds: &'a [f64], point: &'a HistogramPoint },
     Exponential(&'a ExponentialHistogramPoint),
 }
 
-/// Values that fell between two bounds.
+/// The number of values between two bounds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Bucket {
     pub(crate) lower: f64,
@@ -18,11 +18,11 @@ pub(crate) struct Bucket {
 }
 
 impl<'a> Histogram<'a> {
-    /// Returns the buckets that hold something, from the lowest to the highest, with bounds that are finite.
+    /// Returns the non-empty buckets, from the lowest to the highest, with finite bounds.
     ///
-    /// An open one reaches to the smallest or largest value where that is known. Else all it holds lies on its one
-    /// bound, as in Datadog's own translation of OpenTelemetry; and where it has none, at the mean. A single value is
-    /// the sum.
+    /// An open bucket reaches to the minimum or maximum if it is known. Otherwise all its values lie on its finite
+    /// bound, as in Datadog's own translation of OpenTelemetry, or at the mean if it has no finite bound. A single
+    /// value equals the sum.
     pub(crate) fn buckets(&self) -> impl Iterator<Item = Bucket> + use<'a> {
         self.open_buckets().map(|Bucket { lower, upper, count }| {
             let (lower, upper) = match (lower.is_finite(), upper.is_finite()) {
@@ -34,7 +34,8 @@ impl<'a> Histogram<'a> {
         })
     }
 
-    /// Returns the same buckets, but where only one end is known, the bound at the other is infinite.
+    /// Returns the same buckets as [`buckets`](Self::buckets), but an unknown end stays infinite if the other end is
+    /// known.
     pub(crate) fn open_buckets(&self) -> impl Iterator<Item = Bucket> + use<'a> {
         let (explicit, exponential) = match *self {
             Self::Explicit { bounds, point, .. } => (Some(explicit(bounds, point)), None),
@@ -46,7 +47,7 @@ impl<'a> Histogram<'a> {
         let mean = sum.unwrap_or(0.0) / count.max(1) as f64;
         let single = sum.filter(|_| count == 1);
         all.filter(|bucket| bucket.count > 0).map(move |Bucket { lower, upper, count }| {
-            // Not so where the difference of two large sums is no longer exact.
+            // The difference of two large sums may be inexact, and lie outside of the bucket.
             if let Some(value) = single.filter(|value| (lower..=upper).contains(value)) {
                 return Bucket { lower: value, upper: value, count };
             }
@@ -58,12 +59,12 @@ impl<'a> Histogram<'a> {
         })
     }
 
-    /// Returns what all values lie between: infinite where that is not known.
+    /// Returns the minimum and the maximum, infinite where they are not known.
     pub(crate) fn ends(&self) -> (f64, f64) {
         (self.min().unwrap_or(f64::NEG_INFINITY), self.max().unwrap_or(f64::INFINITY))
     }
 
-    /// Returns whether anything tells where its values lie.
+    /// Returns whether there is any information on where the values lie.
     pub(super) fn is_placed(&self) -> bool {
         let is_bounded = match self {
             Self::Explicit { bounds, .. } => bounds.iter().any(|bound| bound.is_finite()),
@@ -73,7 +74,7 @@ impl<'a> Histogram<'a> {
         is_bounded || self.sum().is_some() || min.is_finite() || max.is_finite()
     }
 
-    /// Returns the sum of all values; none if one of them was not finite.
+    /// Returns the sum of all values; `None` if it is not finite.
     pub(crate) fn sum(&self) -> Option<f64> {
         let sum = match self {
             Self::Explicit { point, .. } => point.sum,
@@ -82,7 +83,7 @@ impl<'a> Histogram<'a> {
         sum.is_finite().then_some(sum)
     }
 
-    /// Returns the smallest value, if known.
+    /// Returns the minimum, if it is known.
     pub(crate) fn min(&self) -> Option<f64> {
         let min = match self {
             Self::Explicit { point, .. } => point.min,
@@ -91,7 +92,7 @@ impl<'a> Histogram<'a> {
         min.filter(|min| min.is_finite())
     }
 
-    /// Returns the largest value, if known.
+    /// Returns the maximum, if it is known.
     pub(crate) fn max(&self) -> Option<f64> {
         let max = match self {
             Self::Explicit { point, .. } => point.max,
@@ -114,14 +115,14 @@ fn explicit<'a>(
 ) -> impl Iterator<Item = Bucket> + use<'a> {
     let lower = [f64::NEG_INFINITY].into_iter().chain(bounds.iter().copied());
     let upper = bounds.iter().copied().chain([f64::INFINITY]);
-    // OpenTelemetry's SDK gives no bucket where there are no bounds.
+    // OpenTelemetry's SDK returns no bucket if there are no bounds.
     let whole = point.buckets.is_empty().then_some(point.count);
     let counts = point.buckets.iter().copied().chain(whole);
     lower.zip(upper).zip(counts).map(|((lower, upper), count)| Bucket { lower, upper, count })
 }
 
 fn exponential<'a>(point: &'a ExponentialHistogramPoint) -> impl Iterator<Item = Bucket> + use<'a> {
-    // A bound that no float can hold is beyond all values.
+    // A bound beyond the range of floats is beyond all values.
     let bounded = |buckets: &'a ExponentialBuckets| {
         let all = buckets.bounded(point.scale);
         all.map(|(lower, upper, count)| (lower.min(f64::MAX), upper.min(f64::MAX), count))
@@ -142,7 +143,7 @@ mod tests {
     use super::*;
     use crate::tests::samples::{at, recorded};
 
-    /// Without buckets, one value.
+    /// Returns a point with these buckets, or with one value if there are no buckets.
     fn point(buckets: &[u64], min: Option<f64>, max: Option<f64>) -> HistogramPoint {
         let recorded = recorded(Attributes::empty(), buckets, 12.0);
         let count = if buckets.is_empty() { 1 } else { recorded.count };

@@ -8,31 +8,31 @@ use meterkit_core::{AttributeRef, Attributes, ScopeMetrics};
 
 use crate::tag::tag;
 
-/// What points are tagged with beside their labels.
+/// The tags of points besides those from their labels.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tagging {
-    /// Tags of every point, as Datadog stores them: see [`ServiceTags`](crate::ServiceTags).
+    /// The tags of every point, as Datadog stores them; see [`ServiceTags`](crate::ServiceTags).
     pub(crate) common: Vec<String>,
-    /// Whether the scope goes along: `instrumentation_scope:name`, `instrumentation_scope_version:version`.
+    /// Whether to add the scope: `instrumentation_scope:name` and `instrumentation_scope_version:version`.
     pub(crate) scopes: bool,
 }
 
-/// The tags of one point, each once: those of its labels in alphabetical order, those of its scope, and those of all
-/// points, as in Datadog's clients.
+/// The tags of one point, without duplicates, in the order of Datadog's clients: those of its labels in alphabetical
+/// order, those of its scope, and those of all points.
 pub(crate) type Tags = Arc<[Arc<str>]>;
 
-/// Makes the tags of the points of one snapshot. Each label becomes a tag once, however many points have it.
+/// Builds the tags of the points of one snapshot. Each label is converted only once, however many points have it.
 #[derive(Debug, Default)]
 pub(super) struct Tagger<'a> {
-    /// What all points of the present scope have, each once.
+    /// The tags that all points of the current scope share, without duplicates.
     shared: Vec<Arc<str>>,
     known: HashMap<(&'a str, AttributeRef<'a>), Option<Arc<str>>>,
-    /// Kept for its memory.
+    /// A buffer that is reused to avoid allocations.
     own: Vec<Arc<str>>,
 }
 
 impl<'a> Tagger<'a> {
-    /// Goes on with the points of this scope.
+    /// Continues with the points of this scope.
     pub(super) fn enter(&mut self, scope: &ScopeMetrics, tagging: &Tagging) {
         self.shared.clear();
         let scope = Some(&scope.scope).filter(|_| tagging.scopes);
@@ -51,7 +51,7 @@ impl<'a> Tagger<'a> {
         }
     }
 
-    /// The tags of a point with these labels.
+    /// Returns the tags of a point with these labels.
     pub(super) fn tags(&mut self, labels: &'a Attributes) -> Tags {
         self.own.clear();
         for label in labels.iter() {

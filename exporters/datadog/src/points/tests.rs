@@ -1,4 +1,4 @@
-//! Each series becomes one point, and the same tags become one point too.
+//! Each series becomes one point, and series with the same tags are merged into one point.
 
 use meterkit_core::{
     AttributeValue, ExponentialBuckets, ExponentialHistogramPoint, NumberPoint, SeriesId,
@@ -10,7 +10,7 @@ use crate::tests::samples::{
     at, counter, histogram, labels, metric, number, of, recorded, scope, snapshot, up_down,
 };
 
-/// Name, tags and value of each point that is a number.
+/// Returns the name, tags and value of each point that is a number.
 fn numbers(points: &Points<'_>) -> Vec<(String, Vec<String>, Value<()>)> {
     let number = |point: &Point<Histograms<'_>>| {
         let value = match &point.value {
@@ -88,7 +88,7 @@ fn labels_that_become_the_same_tags_are_added_up() {
                 ],
             ),
         ),
-        // Another metric that is stored under the same name.
+        // Another metric that Datadog stores under the same name.
         metric("a_", "", counter(vec![number(labels(&[("kind", "get")]), Number::U64(4))])),
         metric("A", "", counter(vec![number(labels(&[("kind", "get")]), Number::U64(8))])),
     ]);

@@ -1,6 +1,6 @@
-//! Units, as Datadog calls them.
+//! Datadog's names of units.
 
-/// Datadog's name for a unit of UCUM, or none where Datadog has no such unit.
+/// Returns Datadog's name for a UCUM unit, or `None` if Datadog has no such unit.
 pub(super) fn unit(ucum: &str) -> Option<&'static str> {
     Some(match ucum {
         "ns" => "nanosecond",

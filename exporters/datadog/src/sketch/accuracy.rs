@@ -1,4 +1,4 @@
-//! How far quantiles of explicit buckets are off.
+//! Measures the errors of quantiles that are computed from explicit buckets.
 
 use meterkit_core::{Data, HistogramPoint, Registry};
 
@@ -11,7 +11,7 @@ const SHARES: [f64; 4] = [0.5, 0.9, 0.99, 0.999];
 
 type Draw = fn(&mut Random) -> f64;
 
-/// Each with its unit, whose default buckets it gets.
+/// Distributions with their units. The unit determines the default buckets.
 const DISTRIBUTIONS: [(&str, &str, Draw); 8] = [
     ("lognormal, median 50 ms", "s", |random| (random.normal() - 3.0).exp()),
     ("lognormal, median 50 ms", "ms", |random| (random.normal() + 3.9).exp()),
@@ -41,8 +41,8 @@ fn recorded(unit: &'static str, draw: Draw, seed: u64) -> (Vec<f64>, Vec<f64>, H
     }
 }
 
-/// Returns the largest error of each quantile, in percent of it; in percent of the largest value where values lie
-/// around zero.
+/// Returns the largest error of each quantile, in percent of the quantile, or in percent of the largest value if
+/// values lie around zero.
 fn errors(unit: &'static str, draw: Draw, knows_extremes: bool) -> [f64; 4] {
     let mut errors = [0.0_f64; 4];
     for seed in 1..=5 {
@@ -61,7 +61,7 @@ fn errors(unit: &'static str, draw: Draw, knows_extremes: bool) -> [f64; 4] {
     errors
 }
 
-/// Returns the errors that the guide's row about a distribution states.
+/// Returns the errors that the guide states for a distribution.
 fn stated(name: &str, unit: &str) -> Vec<f64> {
     let page = include_str!("../../../../crates/meterkit/guide/deploying/datadog.md");
     let row = format!("| {name} | {unit} | ");

@@ -1,12 +1,12 @@
-//! Buckets as bins.
+//! Distributes buckets over bins.
 
 use super::key::{bin_of, key, upper_edge};
 use super::shape::Shaped;
 
-/// Distributes the values of `bucket` to the keys from that of its lower end to that of its upper end, by their density.
-/// Keys rise, and the counts add up to that of the bucket.
+/// Distributes the values of `bucket` over the keys between its lower and its upper end, according to their density.
+/// Calls `put` with rising keys and with counts that add up to that of the bucket.
 ///
-/// A value that has a bucket for itself lands in its middle, and not at one of its ends.
+/// The only value of a bucket is placed in its middle, not at one of its ends.
 pub(super) fn interpolate(bucket: &Shaped, mut put: impl FnMut(i16, u64)) {
     let count = bucket.count;
     let (first, last) = (key(bucket.lower), key(bucket.upper));
@@ -16,7 +16,7 @@ pub(super) fn interpolate(bucket: &Shaped, mut put: impl FnMut(i16, u64)) {
     }
     let (mut key, mut done) = (first, 0);
     let mut edge = upper_edge(key);
-    // One turn per bin that gets something, however many lie in between.
+    // One iteration per non-empty bin, however many bins lie in between.
     loop {
         let share = (done as f64 + 0.5) / count as f64;
         let next = bucket.quantile(share);
@@ -35,7 +35,7 @@ pub(super) fn interpolate(bucket: &Shaped, mut put: impl FnMut(i16, u64)) {
         if done >= count {
             return;
         }
-        // Each turn goes on at least by one key, so that rounding cannot make it many turns.
+        // Each iteration advances by at least one key, so that rounding cannot cause many iterations.
         key += 1;
         edge = upper_edge(key);
     }

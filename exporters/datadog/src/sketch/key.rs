@@ -1,12 +1,12 @@
-//! Keys of bins: where a value belongs, and which value a key stands for.
+//! The keys of bins: the key of a value, and the value that a key represents.
 //!
-//! By the Datadog agent: neighbors are [`GAMMA`] apart, and a value belongs to the key whose value is nearest to it by
-//! ratio.
+//! As in the Datadog agent, the values of neighboring keys differ by the factor [`GAMMA`], and a value belongs to the
+//! key whose value is nearest to it by ratio.
 
-/// Ratio of neighboring values: 1 + 2/128.
+/// The ratio of neighboring values: 1 + 2/128.
 const GAMMA: f64 = 1.015625;
 
-/// Natural logarithm of [`GAMMA`].
+/// The natural logarithm of [`GAMMA`].
 const LN_GAMMA: f64 = 0.015504186535965254;
 
 /// The key of 1, so that the smallest value, about 1e-9, has the key 1.
@@ -21,20 +21,20 @@ const LAST: i16 = 32766;
 /// The key of infinity.
 const INFINITE: i16 = 32767;
 
-/// The key of a value: 0 around zero, and negative for negative values.
+/// Returns the key of a value: 0 around zero, and negative for negative values.
 pub(crate) fn key(value: f64) -> i16 {
     let magnitude = value.abs();
     let key = if magnitude.is_infinite() { INFINITE } else { at(magnitude, f64::round_ties_even) };
     signed(key, value)
 }
 
-/// The key whose bin holds `value` when each bin reaches from the value of its key to that of the next one, away from
-/// zero: this is how the agent reads bins for quantiles.
+/// Returns the key whose bin holds `value`, if each bin reaches from the value of its key to that of the next one,
+/// away from zero. The agent interprets bins in this way to compute quantiles.
 pub(crate) fn bin_of(value: f64) -> i16 {
     signed(at(value.abs(), f64::floor), value)
 }
 
-/// The value that a key stands for.
+/// Returns the value that a key represents.
 pub(crate) fn value(key: i16) -> f64 {
     match key {
         0 => 0.0,
@@ -45,12 +45,12 @@ pub(crate) fn value(key: i16) -> f64 {
     }
 }
 
-/// Where the bin of `key` ends, upwards: see [`bin_of`].
+/// Returns the upper end of the bin of `key`; see [`bin_of`].
 pub(crate) fn upper_edge(key: i16) -> f64 {
     if key < 0 { value(key) } else { value(key.saturating_add(1)) }
 }
 
-/// Ratio of the two ends of a bin.
+/// Returns the ratio of the two ends of a bin.
 #[cfg(test)]
 pub(super) const fn gamma() -> f64 {
     GAMMA

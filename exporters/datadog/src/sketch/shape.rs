@@ -1,26 +1,28 @@
-//! Where values lie within explicit buckets.
+//! Estimates the distribution of values within explicit buckets.
 //!
-//! A bucket says how many values it has, not where. Their neighbors tell whether there are more towards one of its
-//! ends, and the sum of all values tells how far they lie from zero. Within a bucket the density is an exponential
-//! function: it has one parameter, which can be uniform, and is the least that a known mean says of a distribution.
+//! A bucket only has the number of its values. The neighbors show whether there are more values towards one of its
+//! ends, and the sum of all values shows how far they lie from zero. The density within a bucket is an exponential
+//! function: it has a single parameter, includes the uniform distribution, and is the distribution of maximum entropy
+//! for a known mean.
 
 use crate::points::Bucket;
 
-/// The steepest slope that neighbors give: nearly all values at one end.
+/// The steepest slope that is derived from neighbors. Nearly all values then lie at one end.
 const STEEPEST: f64 = 50.0;
 
-/// A bucket, with the density of its values.
+/// A bucket with the density of its values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Shaped {
     pub(super) lower: f64,
     pub(super) upper: f64,
     pub(super) count: u64,
-    /// The logarithm of the ratio of the densities at the upper end and at the lower one; 0 if values lie evenly.
+    /// The logarithm of the ratio of the densities at the upper and at the lower end; 0 for evenly distributed
+    /// values.
     slope: f64,
 }
 
 impl Shaped {
-    /// Returns a bucket in which values lie evenly.
+    /// Returns a bucket with evenly distributed values.
     pub(super) fn even(Bucket { lower, upper, count }: Bucket) -> Self {
         Self { lower, upper, count, slope: 0.0 }
     }
@@ -33,14 +35,14 @@ impl Shaped {
             () if k > 0.0 => 1.0 + (share + (1.0 - share) * (-k).exp()).ln() / k,
             () => (share * k.exp_m1()).ln_1p() / k,
         };
-        // Not `clamp`, which panics when another library's bounds are not in order.
+        // Not `clamp`, which panics if bounds from another library are out of order.
         let value = self.lower * (1.0 - at) + self.upper * at;
         value.max(self.lower).min(self.upper)
     }
 
     /// Returns the share of the values that lie below `value`.
     pub(super) fn share_below(&self, value: f64) -> f64 {
-        // Halved first: the distance of two floats may be more than a float can hold.
+        // Halve first: the distance of two floats may exceed the largest float.
         let at = (value / 2.0 - self.lower / 2.0) / self.half_width();
         let k = self.slope;
         match () {
@@ -56,7 +58,7 @@ impl Shaped {
         (self.lower * (1.0 - at) + self.upper * at) * self.count as f64
     }
 
-    /// Returns the same on the other side of zero.
+    /// Returns the mirror image of the bucket on the other side of zero.
     fn mirrored(self) -> Self {
         Self { lower: -self.upper, upper: -self.lower, slope: -self.slope, ..self }
     }
@@ -65,7 +67,7 @@ impl Shaped {
         self.upper / 2.0 - self.lower / 2.0
     }
 
-    /// Returns the logarithm of the density, if the bucket has a width.
+    /// Returns the logarithm of the density; `None` if the bucket has no width.
     fn log_density(&self) -> Option<f64> {
         Some((self.count as f64 / self.half_width()).ln()).filter(|density| density.is_finite())
     }
@@ -75,7 +77,7 @@ impl Shaped {
     }
 }
 
-/// Returns the mean of values between 0 and 1 whose density has this slope.
+/// Returns the mean of values between 0 and 1 with a density of this slope.
 fn mean(slope: f64) -> f64 {
     if slope.abs() < 1e-4 {
         return 0.5 + slope / 12.0;
@@ -83,14 +85,15 @@ fn mean(slope: f64) -> f64 {
     -1.0 / (-slope).exp_m1() - 1.0 / slope
 }
 
-/// Returns the buckets, from the lowest to the highest, with the densities that the counts and the sum suggest. An end
-/// that is infinite is not known.
+/// Returns the buckets, from the lowest to the highest, with densities that are estimated from the counts and the
+/// sum. An infinite end is an unknown one.
 pub(super) fn shaped(buckets: impl Iterator<Item = Bucket>, sum: Option<f64>) -> Vec<Shaped> {
     let mut shaped: Vec<Shaped> = buckets.map(Shaped::even).collect();
     let last = shaped.len().saturating_sub(1);
     let lowest = shaped.first().is_some_and(|it| !it.lower.is_finite()).then_some(0);
     let highest = shaped.last().is_some_and(|it| !it.upper.is_finite()).then_some(last);
-    // Where nothing else is known, at their bounds, as in Datadog's own translation of OpenTelemetry.
+    // Without other information, values of open buckets lie on the finite bound, as in Datadog's own translation of
+    // OpenTelemetry.
     lowest.into_iter().for_each(|at| shaped[at].lower = shaped[at].upper);
     highest.into_iter().for_each(|at| shaped[at].upper = shaped[at].lower);
     slope_by_neighbors(&mut shaped);
@@ -107,7 +110,7 @@ pub(super) fn shaped(buckets: impl Iterator<Item = Bucket>, sum: Option<f64>) ->
     if let Some(at) = lowest {
         let Shaped { upper, count, .. } = shaped[at];
         let less = -excess(&shaped) / count as f64;
-        // Nothing below zero is what most histograms have.
+        // Most histograms hold no values below zero.
         if upper > 0.0 && less <= upper && (less > 0.0 || highest.is_none()) {
             shaped[at].lower = 0.0;
             if !has_tail {
@@ -123,18 +126,18 @@ pub(super) fn shaped(buckets: impl Iterator<Item = Bucket>, sum: Option<f64>) ->
     shaped
 }
 
-/// Returns a bucket of values that are at least `lower`, and `mean` more than that in the mean.
+/// Returns a bucket of values that are at least `lower`, and whose mean is `lower + mean`.
 fn tail(lower: f64, mean: f64, count: u64) -> Shaped {
     if count == 1 {
         return Shaped { lower: lower + mean, upper: lower + mean, count, slope: 0.0 };
     }
-    // As far as the largest one of so many values is expected.
+    // The expected position of the largest of `count` values.
     let widths = (count as f64).ln() + 1.0;
     let upper = (lower + mean * widths).min(f64::MAX);
     Shaped { lower, upper, count, slope: -widths }
 }
 
-/// Sets the slope of each bucket to that of its neighbors' densities.
+/// Sets the slope of each bucket to the average slope towards its neighbors' densities.
 fn slope_by_neighbors(shaped: &mut [Shaped]) {
     let slope = |at: usize| {
         let this = &shaped[at];
@@ -156,14 +159,15 @@ fn slope_by_neighbors(shaped: &mut [Shaped]) {
     }
 }
 
-/// Turns the densities of all buckets by the same slope, for their values to have this sum.
+/// Changes the slopes of all buckets by the same amount, so that their values add up to this sum.
 fn slope_by_sum(shaped: &mut [Shaped], sum: f64) {
     let widest = shaped.iter().map(Shaped::half_width).fold(0.0, f64::max);
     let of_ends = |end: fn(&Shaped) -> f64| -> f64 {
         shaped.iter().map(|bucket| end(bucket) * bucket.count as f64).sum()
     };
     let (least, most) = (of_ends(|it| it.lower), of_ends(|it| it.upper));
-    // A sum that no such values have is not theirs: the difference of two large sums is not exact, for example.
+    // Ignore a sum that values in these buckets cannot have. For example, the difference of two large sums is
+    // inexact.
     let is_theirs = (least..=most).contains(&sum);
     if !(is_theirs && widest > 0.0 && (most - least).is_finite()) {
         return;
@@ -175,7 +179,7 @@ fn slope_by_sum(shaped: &mut [Shaped], sum: f64) {
     let total = |by: f64| shaped.iter().map(|bucket| turned(bucket, by).sum()).sum::<f64>();
     let (mut low, mut high) = (-1e6, 1e6);
     let mut by = 0.0;
-    // Close enough for a sketch, whose bins are 1.6 % wide.
+    // The tolerance is close enough for a sketch, whose bins are 1.6 % wide.
     for _ in 0..60 {
         let rest = sum - total(by);
         if rest.abs() <= 1e-6 * (most - least) {

@@ -1,4 +1,4 @@
-//! Sketches count everything once, and tell quantiles as the agent does.
+//! Sketches count each value once, and their quantiles are those of the agent.
 
 use meterkit_core::{
     Attributes, Data, ExponentialBuckets, ExponentialHistogramPoint, HistogramPoint, Registry,
@@ -11,7 +11,7 @@ use crate::tests::random::Random;
 use crate::tests::samples::{at, recorded};
 
 impl Sketch {
-    /// What the agent makes of values that it sees one by one.
+    /// Returns the sketch that the agent computes from individual values.
     fn of_values(values: &[f64]) -> Self {
         let bins = values.iter().map(|value| Bin { key: key(*value), count: 1 }).collect();
         Self {
@@ -23,7 +23,7 @@ impl Sketch {
         }
     }
 
-    /// The value below which a share of all values lies, as the agent tells it.
+    /// Returns the value below which a share of all values lies, as the agent computes it.
     pub(super) fn quantile(&self, share: f64) -> f64 {
         let rank = (share * (self.count - 1) as f64).round_ties_even();
         let mut below = 0.0;
@@ -101,18 +101,18 @@ fn explicit_buckets_keep_what_is_exactly_known() {
 #[test]
 fn values_beyond_the_last_bound_lie_where_the_sum_has_them() {
     let bounds = &[1.0, 2.0, 5.0][..];
-    // One at 1, two between 1 and 2, and three that have 36 together.
+    // One value at 1, two between 1 and 2, and three that add up to 36.
     let point = explicit(&[1, 2, 0, 3], 40.0, None, None);
     let sketch = Sketch::of(&[Histogram::Explicit { bounds, point: &point }]);
     let sketch = sketch.expect("values");
     assert!(sketch.min == 1.0 && sketch.max > 12.0, "{sketch:?}");
     assert!(sketch.quantile(0.8) > 8.0, "{sketch:?}");
-    // Without a sum they are at their bound.
+    // Without a sum, they lie on their bound.
     let point = explicit(&[1, 2, 0, 3], f64::NAN, None, None);
     let sketch = Sketch::of(&[Histogram::Explicit { bounds, point: &point }]);
     let sketch = sketch.expect("values");
     assert_eq!((sketch.count, sketch.min, sketch.max), (6, 1.0, 5.0));
-    // Values below zero, and a sum that no such values have.
+    // Values below zero, and a sum that no such values can have.
     for (buckets, sum, min) in [([4, 0, 0, 0], -20.0, -5.0), ([0, 4, 0, 0], 99.0, 1.0)] {
         let point = explicit(&buckets, sum, None, None);
         let sketch = Sketch::of(&[Histogram::Explicit { bounds, point: &point }]);
@@ -163,7 +163,7 @@ fn the_zero_bucket_is_key_zero_and_negative_buckets_mirror_positive_ones() {
     assert_eq!(positive.iter().map(|bin| bin.1).sum::<u64>(), 55);
     assert!(positive[1..].iter().all(|bin| (1338..=1383).contains(&bin.0) || bin.0 >= 1427));
 
-    // A bin is open at its upper end and a mirrored one at its lower: one value more or less, in the next bin.
+    // A bin excludes its upper end, and a mirrored bin its lower one: the next bin may have one value more or less.
     let point = exponential(0, &[], 7, &[40, 0, 8]);
     let negative = mirrored(&bins(&Sketch::of(&[Histogram::Exponential(&point)]).expect("values")));
     assert_eq!(negative[0], (0, 7));
@@ -199,7 +199,7 @@ fn what_was_recorded_in_exponential_buckets_has_its_quantiles_within_two_percent
             _ => None,
         });
         let mut point = points.next().expect("a point").clone();
-        // As in a delta.
+        // A delta has no minimum and maximum.
         (point.min, point.max) = (None, None);
         let sketch = Sketch::of(&[Histogram::Exponential(&point)]).expect("values");
         assert_eq!((sketch.count, sketch.in_bins()), (values, u128::from(values)));

@@ -1,4 +1,4 @@
-//! Numbers for tests, the same in each run: xorshift64*.
+//! Reproducible random numbers for tests: xorshift64*.
 
 pub(crate) struct Random(pub(crate) u64);
 
@@ -14,12 +14,12 @@ impl Random {
         (self.next() >> 11) % limit
     }
 
-    /// Evenly between 0 and 1, and neither of them.
+    /// Returns an evenly distributed number between 0 and 1, both excluded.
     pub(crate) fn fraction(&mut self) -> f64 {
         ((self.next() >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
     }
 
-    /// From a normal distribution around 0, by Box and Muller.
+    /// Returns a number from the standard normal distribution, by the Box-Muller method.
     pub(crate) fn normal(&mut self) -> f64 {
         let (radius, angle) = (self.fraction(), self.fraction());
         (-2.0 * radius.ln()).sqrt() * (std::f64::consts::TAU * angle).cos()

@@ -1,4 +1,4 @@
-//! Snapshots for tests, and what they are made of.
+//! Snapshots for tests, and their parts.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -10,12 +10,12 @@ use meterkit_core::{
 use meterkit_pipeline::Snapshot;
 use opentelemetry::InstrumentationScope;
 
-/// Taken a minute after 1970 began.
+/// Returns a snapshot that was taken one minute after the Unix epoch.
 pub(crate) fn snapshot(scopes: Vec<ScopeMetrics>) -> Snapshot {
     Snapshot::new(Attributes::empty(), at(60_000), scopes)
 }
 
-/// Of a scope without version.
+/// Returns a snapshot of one scope without a version.
 pub(crate) fn of(metrics: Vec<Metric>) -> Snapshot {
     snapshot(vec![scope(None, metrics)])
 }
@@ -51,12 +51,12 @@ pub(crate) fn histogram(bounds: &[f64], points: Vec<HistogramPoint>) -> Data {
     Data::Histogram { temporality: Temporality::Delta, bounds: bounds.into(), points }
 }
 
-/// Since ten seconds before the snapshot.
+/// Returns a point that starts ten seconds before the snapshot.
 pub(crate) fn number(labels: Attributes, value: Value) -> NumberPoint {
     NumberPoint { series: SeriesId::new(), attributes: labels, start: at(50_000), value }
 }
 
-/// Without smallest and largest value.
+/// Returns a point without minimum and maximum.
 pub(crate) fn recorded(labels: Attributes, buckets: &[u64], sum: f64) -> HistogramPoint {
     HistogramPoint {
         series: SeriesId::new(),
@@ -74,7 +74,7 @@ pub(crate) fn labels(pairs: &[(&'static str, &'static str)]) -> Attributes {
     Attributes::from_pairs(pairs.iter().map(|(key, value)| ((*key).into(), (*value).into())))
 }
 
-/// So many milliseconds after 1970 began.
+/// Returns the time this many milliseconds after the Unix epoch.
 pub(crate) fn at(milliseconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds)
 }
