@@ -1,8 +1,8 @@
-//! The cases of Prometheus' compliance suite for senders of remote write, each with what it asks for.
+//! The cases of Prometheus' compliance suite for senders of remote write, each with its requirement.
 //!
-//! The suite (`remotewrite/sender` of the repository `prometheus/compliance`, in September 2026) drives a program that
-//! scrapes a target. Here, the same values are exported to a fake receiver. Names and levels of cases are those of the
-//! suite; what is checked is at least what the suite checks.
+//! The suite (`remotewrite/sender` of the repository `prometheus/compliance`, in September 2026) drives a program
+//! that scrapes a target. Here, the same values are exported to a fake receiver. Names and levels of cases are those
+//! of the suite, and the checks are at least as strict.
 
 mod answers;
 mod batches;
@@ -29,12 +29,12 @@ use crate::snapshots::config;
 struct Case {
     name: &'static str,
     level: Level,
-    /// What the case asks for.
+    /// The requirement.
     rule: &'static str,
     check: Check,
 }
 
-/// How much the specification insists.
+/// The requirement level of the specification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Level {
     Must,
@@ -44,27 +44,27 @@ enum Level {
 }
 use Level::{May, Must, Recommended, Should};
 
-/// How a case is checked here.
+/// The check of a case.
 enum Check {
-    /// By the request in 2.0 that becomes of these metrics.
+    /// Checks the request in 2.0 for these metrics.
     Two(fn() -> Vec<Metric>, fn(&Sent)),
-    /// By the request in 1.0 that becomes of these metrics.
+    /// Checks the request in 1.0 for these metrics.
     One(fn() -> Vec<Metric>, fn(&Sent)),
-    /// The behavior when a receiver with this dialect sends these answers to three exports, one second apart.
+    /// Checks three exports, one second apart, to a receiver with this dialect that sends these responses.
     Answers(Speaks, fn() -> Vec<Answer>, fn(&Outcome)),
-    /// By these tests.
+    /// These other tests check the case.
     HeldBy(&'static [&'static str]),
 }
 use Check::{Answers, HeldBy, One, Two};
 
-/// A request that arrived.
+/// A request that the receiver got.
 struct Sent {
     arrival: Arrival,
-    /// Empty in 1.0.
+    /// The decoded request; empty for 1.0.
     request: Request,
 }
 
-/// What became of three exports.
+/// The results of three exports.
 struct Outcome {
     exports: Vec<Result<(), ExportError>>,
     arrivals: Vec<Arrival>,
@@ -73,7 +73,7 @@ struct Outcome {
 }
 
 impl Sent {
-    /// The only value with this name.
+    /// Returns the only value with this name.
     fn row(&self, name: &str) -> &Row {
         let rows: Vec<_> = self.rows(name).collect();
         assert_eq!(rows.len(), 1, "{name}: {:?}", self.arrival.content);
@@ -92,7 +92,7 @@ impl Sent {
         &self.request.symbols[at as usize]
     }
 
-    /// Each series of a request in 2.0, with the names and values of its labels.
+    /// Calls `check` with each series of a request in 2.0, and with the names and values of its labels.
     fn each_series(&self, check: impl Fn(&ReferringSeries, Vec<(&str, &str)>)) {
         assert!(!self.request.timeseries.is_empty());
         for series in &self.request.timeseries {
@@ -103,12 +103,12 @@ impl Sent {
 }
 
 impl Outcome {
-    /// The version of each request.
+    /// Returns the version of each request.
     fn versions(&self) -> Vec<&str> {
         self.arrivals.iter().map(Arrival::version).collect()
     }
 
-    /// How often each export was sent.
+    /// Returns how often each export was sent.
     fn attempts(&self) -> [usize; 3] {
         let time = |arrival: &Arrival| (arrival.time() - NOW.as_millis() as i64) / 1000;
         let at = |second| self.arrivals.iter().filter(|it| time(it) == second).count();
@@ -116,13 +116,13 @@ impl Outcome {
     }
 }
 
-/// In the suite's terms, the time of a fresh scrape.
+/// The time of the first snapshot: in terms of the suite, that of a recent scrape.
 const NOW: Duration = Duration::from_millis(1_796_000_000_123);
 
-/// When the process started.
+/// The start time of the process.
 const START: Duration = Duration::from_millis(1_795_999_000_456);
 
-/// A label's value, and a receiver's message, that is long.
+/// A long text, for label values and for messages of a receiver.
 const LONG: &str = match std::str::from_utf8(&[b'x'; 30_000]) {
     Ok(text) => text,
     Err(_) => "",
@@ -174,7 +174,7 @@ fn histogram(name: &str, bounds: &[f64], buckets: &[u64], sum: f64) -> Metric {
     metric(name, "How long.", "", Data::Histogram { temporality, bounds, points })
 }
 
-/// One series, for cases in which it does not matter.
+/// Returns one series, for cases in which the metrics do not matter.
 fn any() -> Vec<Metric> {
     vec![gauge("test_metric", &[(&[("label", "value")], 42.0)])]
 }
@@ -186,7 +186,7 @@ fn snapshot(metrics: Vec<Metric>, seconds: u64) -> Snapshot {
     Snapshot::new(resource, time, vec![ScopeMetrics { scope, metrics }])
 }
 
-/// Returns two exemplars for each series: with these values, and a label of their own.
+/// Returns two exemplars for each series, with these values and with a label of their own.
 fn exemplars(snapshot: &Snapshot) -> Exemplars {
     let exemplar = |number: u8, value| Exemplar {
         time: SystemTime::UNIX_EPOCH + NOW - Duration::from_secs(10 - u64::from(number)),

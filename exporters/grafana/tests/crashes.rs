@@ -1,5 +1,5 @@
-//! Processes that are killed at any moment: what they said that they keep, the next ones deliver. A program of its own,
-//! because a process that is being started holds the locks of spools in the tests beside it.
+//! Processes that are killed at any moment: the next processes deliver what the killed ones reported as kept. This is
+//! a program of its own, because a child process that is being started holds the locks of spools in concurrent tests.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -24,18 +24,18 @@ const URL: &str = "CRASHING_URL";
 const DIRECTORY: &str = "CRASHING_DIRECTORY";
 const FIRST: &str = "CRASHING_FIRST";
 
-/// How many processes are killed.
+/// Returns how many processes to kill.
 fn kills() -> u64 {
     rounds(200, 1000)
 }
 
-/// More exports than a process lives for.
+/// More exports than a process makes before it is killed.
 const APART: u64 = 100_000;
 
 fn target(url: &str, directory: &Path) -> RemoteWriteTarget {
     let destination = RemoteWrite::new(url).expect("a URL");
     let config = RemoteWriteConfig::new(destination).with_spool(directory);
-    // One request at a time, and none is ever too old.
+    // One request at a time, and no limit for the age.
     let config = config.with_requests_at_once(1).with_queue(usize::MAX, Duration::MAX);
     RemoteWriteTarget::new(config).expect("a target")
 }
@@ -51,7 +51,7 @@ async fn killed_process() {
             Ok(()) => format!("taken {second}\n"),
             Err(_) => format!("kept {second}\n"),
         };
-        // All of it at once.
+        // Write the line in a single call.
         io::stderr().write_all(line.as_bytes()).expect("there is someone to tell");
     }
 }
@@ -71,9 +71,10 @@ fn start(url: &str, directory: &Path, first: u64) -> Child {
 /// The exports that the processes reported.
 #[derive(Debug, Default)]
 struct Exports {
-    /// The time of each export that was taken or kept.
+    /// The time of each export that was delivered or kept.
     safe: BTreeSet<i64>,
-    /// The time of the last one that was taken, and how much had arrived by then: with it, all before it went out.
+    /// The time of the last export that was delivered, and the number of requests that had arrived by then. All
+    /// earlier exports were delivered with it.
     taken: Vec<(i64, usize)>,
 }
 
@@ -108,9 +109,9 @@ fn kill_many(receiver: &Receiver, directory: &Path) -> Exports {
             exports.note(&line.expect("text"), receiver.count());
         }
         sleep(Duration::from_micros(dice.below(3000)));
-        // By SIGKILL.
+        // This sends SIGKILL.
         process.kill().expect("it runs");
-        // All that it had sent by then has arrived.
+        // All requests that the process had sent by then have arrived.
         let arrived = receiver.count();
         for line in lines {
             exports.note(&line.expect("text"), arrived);
@@ -142,7 +143,8 @@ async fn processes_that_are_killed_lose_nothing_that_they_said_they_keep() {
     assert!(is_mixed, "they lived long enough for {safe} exports, {taken} of which were taken");
     let lost: Vec<_> = exports.safe.difference(&times).collect();
     assert_eq!(lost, Vec::<&i64>::new(), "what they said they keep");
-    // A process may be killed between the answer and its note of it: one request is sent again then.
+    // A process may be killed between the response and removing the request from the spool. One request is then sent
+    // again.
     let twice = written.len() - times.len();
     assert!(twice as u64 <= kills, "{twice}");
     for (time, arrived) in exports.taken {

@@ -1,4 +1,4 @@
-//! Disks that are slow, or full, under the queue.
+//! Slow and full disks below the queue.
 #![cfg(unix)]
 
 use std::fs;
@@ -16,7 +16,7 @@ use crate::snapshots::{config, snapshot};
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// Where the one target that uses this directory keeps its requests.
+/// Returns the slot of the only target that uses this directory.
 fn slot(directory: &Path) -> PathBuf {
     let mut entries = fs::read_dir(directory).expect("a directory");
     entries.next().expect("a receiver").expect("it is read").path().join("0")
@@ -37,7 +37,7 @@ async fn a_full_disk_keeps_nothing_from_being_sent_and_no_parts() {
     let config = config(&receiver).with_spool(directory.path());
     let mut target = RemoteWriteTarget::new(config).expect("a target");
     let slot = slot(directory.path());
-    // The last step of writing fails.
+    // A directory with the final name makes the last step of writing fail.
     let full = slot.join("00000000000000000000.request");
     fs::create_dir(&full).expect("a directory");
     assert!(target.export(&snapshot(1, &[1])).await.is_err());
@@ -54,7 +54,7 @@ async fn what_found_no_room_on_a_disk_is_kept_there_as_soon_as_there_is_some() {
     let config = config(&receiver).with_spool(directory.path());
     let mut target = RemoteWriteTarget::new(config.clone()).expect("a target");
     let slot = slot(directory.path());
-    // No file can be where a directory is.
+    // A directory with its name prevents a file from being created.
     let in_the_way = [0, 1].map(|id| slot.join(format!("{id:020}.part")));
     for (second, part) in (1..).zip(&in_the_way) {
         fs::create_dir(part).expect("a directory");
@@ -117,7 +117,7 @@ fn a_spool_that_cannot_write_is_not_healthy_until_it_can() {
     let config = config(&receiver).with_spool(directory.path());
     let target = RemoteWriteTarget::new(config).expect("a target");
     let slot = slot(directory.path());
-    // No file can be where a directory is.
+    // A directory with its name prevents a file from being created.
     let in_the_way: Vec<_> = (0..9).map(|id| slot.join(format!("{id:020}.part"))).collect();
     in_the_way.iter().for_each(|part| fs::create_dir(part).expect("a directory"));
     let registry = Registry::new();

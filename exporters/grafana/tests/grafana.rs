@@ -1,4 +1,4 @@
-//! A Grafana on this machine, as far as dashboards go: it keeps versions, checks them, and tells what it was asked.
+//! A fake Grafana on this machine, limited to dashboards: it stores and checks versions, and records requests.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use meterkit_fakes::server::{ANY, Body, Server, read, response};
 use serde_json::{Value, json};
 
-/// The only token that it knows.
+/// The only valid token.
 pub(crate) const TOKEN: &str = "glsa_hunter2";
 
 /// A version of a dashboard.
@@ -21,20 +21,20 @@ pub(crate) struct Saved {
     pub(crate) by: &'static str,
 }
 
-/// What is in it.
+/// The content of the fake Grafana.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
-    /// By uid; the version of the first is 1.
+    /// The versions of dashboards, by uid. The first version is 1.
     pub(crate) dashboards: BTreeMap<String, Vec<Saved>>,
-    /// Uids and titles.
+    /// The uids and titles of folders.
     pub(crate) folders: Vec<(String, String)>,
     pub(crate) is_provisioned: bool,
-    /// Versions come within an object, as of Grafana 11.6, and here the oldest first.
+    /// Whether versions are returned within an object, as of Grafana 11.6, and here with the oldest first.
     pub(crate) is_new: bool,
 }
 
 impl Store {
-    /// Someone saves this dashboard through the pages of Grafana.
+    /// Saves a dashboard as a person does in Grafana's user interface.
     pub(crate) fn saved_by(&mut self, by: &'static str, uid: &str, message: &str) {
         let model = json!({"uid": uid, "title": "My own", "panels": []});
         let saved = Saved { model, folder: String::new(), message: message.to_owned(), by };
@@ -42,18 +42,18 @@ impl Store {
     }
 }
 
-/// What happens before it sees to a request.
+/// An event that happens before a request is handled.
 pub(crate) enum Event {
-    /// It answers this instead.
+    /// Sends this response instead of handling the request.
     Answer(u16, &'static [(&'static str, &'static str)], &'static str),
-    /// It does what it was asked, and answers this.
+    /// Handles the request, but sends this response.
     Lost(u16),
-    /// Someone else is faster.
+    /// Someone else saves the dashboard first.
     Meanwhile(Box<dyn FnOnce(&mut Store) + Send>),
     Nothing,
 }
 
-/// A running Grafana. It ends when this is dropped.
+/// A running fake Grafana. It ends when this value is dropped.
 pub(crate) struct Grafana {
     server: Server,
     shared: Arc<Shared>,
@@ -67,7 +67,7 @@ struct Shared {
 }
 
 impl Grafana {
-    /// The events are those of the first requests.
+    /// Starts a fake Grafana. `events` apply to the first requests.
     pub(crate) async fn start(events: impl IntoIterator<Item = Event>) -> Self {
         let events = Mutex::new(events.into_iter().collect());
         let shared = Arc::new(Shared { events, ..Shared::default() });
@@ -76,7 +76,7 @@ impl Grafana {
         Self { server: server.await, shared }
     }
 
-    /// It is served under a path, as behind a proxy.
+    /// Returns the URL, with a path as behind a proxy.
     pub(crate) fn url(&self) -> String {
         self.server.url() + "/grafana"
     }
@@ -85,7 +85,7 @@ impl Grafana {
         read(&mut self.shared.store.lock().unwrap())
     }
 
-    /// The versions of a dashboard.
+    /// Returns the versions of a dashboard.
     pub(crate) fn history(&self, uid: &str) -> Vec<Saved> {
         self.store(|store| store.dashboards.get(uid).cloned().unwrap_or_default())
     }
@@ -94,13 +94,13 @@ impl Grafana {
         self.shared.events.lock().unwrap().extend(events);
     }
 
-    /// What it was asked since the last time, as `GET /api/...`.
+    /// Returns the requests since the last call, as `GET /api/...`.
     pub(crate) fn asked(&self) -> Vec<String> {
         let asked = std::mem::take(&mut *self.shared.asked.lock().unwrap());
         asked.into_iter().map(|(line, _)| line).collect()
     }
 
-    /// The bodies that it was sent to `line` since the last time.
+    /// Returns the bodies of the requests to `line` since the last call.
     pub(crate) fn sent(&self, line: &str) -> Vec<Value> {
         let asked = std::mem::take(&mut *self.shared.asked.lock().unwrap());
         asked.into_iter().filter(|(other, _)| other == line).map(|(_, body)| body).collect()

@@ -52,7 +52,7 @@ fn exponential(second: u64, scale: i32, positive: (i32, &[u64])) -> Snapshot {
     of(second, "x", Data::ExponentialHistogram { temporality, points: vec![point] })
 }
 
-/// The values that a receiver of 2.0 gets.
+/// Returns the values that a receiver of 2.0 gets.
 async fn sent(
     snapshot: &Snapshot,
     settings: impl FnOnce(RemoteWriteConfig) -> RemoteWriteConfig,
@@ -67,7 +67,7 @@ async fn sent(
     taken.remove(0).content
 }
 
-/// The label `le` and the value of each bucket.
+/// Returns the label `le` and the value of each bucket.
 fn buckets(rows: &[Row]) -> Vec<(f64, f64)> {
     let buckets = rows.iter().filter(|row| row.name() == "x_seconds_bucket");
     let bound = |row: &Row| row.label("le").expect("a bound").replace("Inf", "inf");
@@ -81,7 +81,7 @@ async fn a_histogram_with_fixed_buckets_can_be_a_native_one_with_custom_buckets(
         (&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0], &[0, 0, 0, 0, 0, 3, 0], 3, &[(5, 1)], &[3]),
         (&[-1.0, 1.0], &[4, 0, 0], 4, &[(0, 1)], &[4]),
         (&[1.0], &[0, 0], 0, &[], &[]),
-        // Histograms of other libraries may have a count only.
+        // Histograms of other libraries may have only a count.
         (&[], &[], 9, &[(0, 1)], &[9]),
     ] {
         let snapshot = fixed(3, bounds, buckets, count);
@@ -130,7 +130,7 @@ async fn no_scale_of_an_exponential_histogram_is_lost() {
             assert_eq!(native.schema, scale.min(8), "{scale}");
             assert_eq!(native.count, Some(Count::Whole(7)), "{scale}");
         } else {
-            // Native histograms have no such wide buckets.
+            // Native histograms do not support buckets this wide.
             let buckets = buckets(&rows);
             assert!(buckets.contains(&(1.0, 3.0)), "{scale}: {buckets:?}");
             assert_eq!(buckets.last(), Some(&(f64::INFINITY, 7.0)), "{scale}");

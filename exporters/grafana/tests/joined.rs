@@ -1,4 +1,5 @@
-//! Series that become equal in Prometheus: one series is sent, with what all of them counted, for as long as one is there.
+//! Series whose labels become equal in Prometheus: one series with the sum of all is sent, as long as one of them
+//! exists.
 
 use std::time::{Duration, SystemTime};
 
@@ -51,7 +52,7 @@ async fn sums_that_become_equal_are_added_since_the_first_of_them() {
         (&[("a", text("1"))], &[("a", AttributeValue::from(1_i64))], "a", Some("1")),
         (&[("a", text("true"))], &[("a", AttributeValue::from(true))], "a", Some("true")),
         (&[("a", text(""))], &[], "a", None),
-        // The process has these labels.
+        // These labels of the process are on every series.
         (&[("job", text("1"))], &[("exported_job", text("1"))], "exported_job", Some("1")),
         (
             &[("instance", text("1"))],
@@ -72,7 +73,7 @@ async fn sums_that_become_equal_are_added_since_the_first_of_them() {
 
 #[tokio::test]
 async fn histograms_that_become_equal_are_added_in_each_form() {
-    // The label `le` is that of buckets.
+    // The label `le` is reserved for buckets.
     let keys =
         [[("a.b", text("1")), ("le", text("2"))], [("a_b", text("1")), ("exported_le", text("2"))]];
     let temporality = Temporality::Cumulative;

@@ -1,4 +1,4 @@
-//! All integration tests of this crate in one binary, which links once; but for those that start processes.
+//! All integration tests of this crate in one binary, which is linked once, except for those that start processes.
 
 mod compliance;
 mod disks;

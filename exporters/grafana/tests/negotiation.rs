@@ -1,4 +1,4 @@
-//! Which version is spoken: what receivers answer decides, and is remembered.
+//! Negotiation of the version: the responses of the receiver decide, and the result is remembered.
 
 use meterkit_fakes::raw::RawServer;
 use meterkit_fakes::remote_write::{Answer, Receiver, Speaks};
@@ -133,7 +133,7 @@ async fn a_receiver_that_knows_no_version_is_not_asked_on_and_on() {
 
 #[tokio::test]
 async fn the_body_of_a_success_is_ignored() {
-    // The request was not refused.
+    // The body of a success must not be taken for a refusal.
     let body = "400 Bad Request: out of order sample";
     let written = vec![("x-prometheus-remote-write-samples-written", "2")];
     let receiver = Receiver::start([Answer::Http(200, written, body)]).await;

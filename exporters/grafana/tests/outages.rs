@@ -1,4 +1,4 @@
-//! Receivers that take nothing for a while, or never: what is kept, what is lost, what is sent again.
+//! Receivers that are unavailable for a while, or permanently: which values are kept, lost, or sent again.
 
 use std::time::Duration;
 
@@ -130,7 +130,7 @@ async fn requests_on_their_way_go_on_when_the_next_snapshot_is_due() {
     let receiver = Receiver::start([]).await;
     let mut target = target(&receiver);
     assert_eq!(target.export(&snapshot(1, &[1])).await, Ok(()));
-    // The second one waits for company, which does not come before the fourth.
+    // The receiver holds back its response to the second request.
     receiver.wait_for_company(2);
     for second in 2..=3 {
         let given = snapshot(second, &[1]);
@@ -150,7 +150,7 @@ async fn requests_on_their_way_go_on_when_the_next_snapshot_is_due() {
 
 #[test]
 fn a_snapshot_that_takes_longer_to_write_than_the_interval_goes_out_all_the_same() {
-    // One thread that writes, and that is busy for now.
+    // The only thread that encodes snapshots is busy.
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().max_blocking_threads(1).build().expect("a runtime");
     let (finish, busy) = std::sync::mpsc::channel::<()>();
@@ -213,7 +213,7 @@ fn each_collection_is_queued_while_a_receiver_hangs() {
     until("it has it all", || receiver.taken().len() > 10);
     pipeline.shutdown_blocking(Duration::from_secs(60)).expect("it works again");
     let mut times = times(&receiver.taken());
-    // The last one has stale markers, of the time of the shutdown.
+    // The last request has the staleness markers, with the time of the shutdown.
     times.pop();
     assert!(times.is_sorted_by(|a, b| a < b), "each once, in order: {times:?}");
     assert_eq!((counts.dropped(), counts.refused()), (0, 0));
@@ -230,7 +230,7 @@ fn a_receiver_that_only_refuses_never_seems_to_work() {
         let gauge = registry.scoped("plugin", "catalog").gauge::<u64>("rows").build();
         gauge.expect("a good name").set(1);
         let pipeline = Pipeline::builder(registry).expect("a registry of its own");
-        // Old enough that each snapshot could be exported several times.
+        // A snapshot may be reused for an hour, so that each could be exported several times.
         let pipeline = pipeline.snapshot_max_age(Duration::from_secs(3600));
         let pipeline = pipeline.target(target, schedule).start().expect("a thread");
         until("it is refused", || pipeline.health().targets[0].consecutive_failures > 5);
@@ -440,7 +440,7 @@ async fn what_waited_when_a_process_ended_goes_out_with_the_next_one() {
         for second in 1..=3 {
             assert!(target.export(&snapshot(second, &[1, 2])).await.is_err());
         }
-        // It crashes: there is no shutdown.
+        // The process crashes: there is no shutdown.
     }
     let mut next = RemoteWriteTarget::new(config()).expect("a target");
     assert_eq!(next.export(&snapshot(4, &[1, 2])).await, Ok(()));
@@ -540,7 +540,7 @@ async fn a_pipeline_delivers_after_an_outage_what_it_could_not_before() {
 
     counter.add(1);
     pipeline.flush(PATIENCE).await.expect("it is taken");
-    // Each attempt of the pipeline asks once; it waits between them.
+    // Each attempt of the pipeline sends one request. The pipeline waits between attempts.
     receiver.answer_next([Answer::status(503), Answer::status(503)]);
     counter.add(2);
     pipeline.flush(PATIENCE).await.expect("it is tried until it is taken");
@@ -571,7 +571,7 @@ async fn grafana_cloud_gets_otlp_at_the_gateway_of_its_zone() {
     let config = meterkit_grafana::GrafanaConfig::cloud(cloud)
         .with_transport(Transport::default().with_proxies(proxies));
     let mut target = config.into_target().expect("a target");
-    // The proxy refuses: nothing leaves this machine.
+    // The proxy refuses the request, so that nothing leaves this machine.
     assert!(target.export(&snapshot(1, &[1])).await.is_err());
     assert_eq!(proxy.tunnels(), ["otlp-gateway-prod-eu-west-2.grafana.net:443"]);
 }

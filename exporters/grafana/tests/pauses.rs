@@ -1,4 +1,4 @@
-//! Receivers that ask to be left alone.
+//! Receivers that ask for a pause.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ async fn a_receiver_can_ask_for_a_pause_and_gets_it() {
     for status in [429, 503] {
         let busy = Answer::Http(status, vec![("retry-after", "3000")], "");
         let receiver = Receiver::start([busy]).await;
-        // The ends have the time of today.
+        // The staleness markers have the current time.
         let config = config(&receiver).with_queue(usize::MAX, Duration::MAX);
         let mut target = RemoteWriteTarget::new(config).expect("a target");
         let outcome = target.export(&snapshot(1, &[1])).await;
@@ -43,7 +43,7 @@ async fn while_the_receiver_is_left_alone_each_collection_is_queued() {
     until("it is left alone, and more is collected", || counts.waiting_requests() > 3);
     assert!(pipeline.flush(Duration::from_secs(60)).await.is_err());
     assert_eq!(receiver.count(), 2);
-    // There is no later any more.
+    // The pause is ignored at shutdown, which is the last chance to send.
     let _ = pipeline.shutdown(Duration::from_secs(60)).await;
     let times = times(&receiver.taken());
     assert!(times.len() > 5 && times.is_sorted_by(|a, b| a < b), "each once, in order: {times:?}");

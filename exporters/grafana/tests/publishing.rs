@@ -1,4 +1,4 @@
-//! Dashboards are created and updated in Grafana, and left alone when a person changed them.
+//! Dashboards are created and updated in Grafana, unless a person has changed them.
 
 use std::time::Duration;
 
@@ -37,14 +37,14 @@ async fn a_dashboard_is_created_then_left_until_it_is_another() {
             assert_eq!(publisher.publish(ONE).await, Ok(Published::Unchanged));
             assert_eq!(grafana.asked(), [FIND, TELL], "nothing is saved");
         }
-        // Back to what was there before is a change, too.
+        // A return to an earlier content is a change, too.
         for (text, panels) in [(TWO, json!([1, 2])), (ONE, json!([1]))] {
             assert_eq!(publisher.publish(text).await, Ok(Published::Updated), "{is_new}");
             assert_eq!(grafana.asked(), [FIND, TELL, SAVE]);
             let history = grafana.history("shop");
             assert_eq!(history.last().expect("a version").model["panels"], panels);
         }
-        // More than are asked for.
+        // The history is longer than the number of versions that are fetched.
         for _ in 0..10 {
             assert_eq!(publisher.publish(TWO).await, Ok(Published::Updated));
             assert_eq!(publisher.publish(ONE).await, Ok(Published::Updated));
@@ -103,7 +103,7 @@ async fn what_a_person_saved_stays() {
         &[("jane", "")][..],
         &[("jane", "My words")],
         &[("joe", "x"), ("jane", "Restored from version 1")],
-        // Kept on the dashboard by a program that changed it.
+        // The message was kept by a program that changed the dashboard.
         &[("jane", "{ours}")],
     ] {
         let (grafana, publisher) = history(saved).await;
@@ -133,7 +133,7 @@ async fn a_dashboard_that_someone_else_made_stays() {
 #[tokio::test]
 async fn a_person_who_saves_just_before_us_wins() {
     let saves = || Event::Meanwhile(Box::new(|store| store.saved_by("jane", "shop", "")));
-    // While it is updated, and while it is created.
+    // During an update, and during a creation.
     for (is_there, before) in [(true, 3), (false, 2)] {
         let grafana = Grafana::start([]).await;
         let publisher = publisher(&grafana);
@@ -194,7 +194,7 @@ async fn a_folder_is_found_by_its_title_or_created() {
     assert_eq!(grafana.asked(), [FIND, FOLDERS, SAVE]);
     assert_eq!(grafana.history("shop")[0].folder, "other");
 
-    // One that is there stays where it is, whatever is said now.
+    // An existing dashboard stays in its folder, whatever folder is set.
     assert_eq!(in_folder("New").publish(TWO).await, Ok(Published::Updated));
     assert_eq!(grafana.history("shop")[1].folder, "other");
     assert_eq!(grafana.asked(), [FIND, TELL, SAVE]);
@@ -216,7 +216,7 @@ async fn a_folder_is_found_by_its_title_or_created() {
     let (uid, title) = grafana.store(|store| store.folders[1].clone());
     assert_eq!((&*title, &grafana.history("till")[0].folder), ("New", &uid));
 
-    // A person gives the folder another title: it is still the one.
+    // A person renames the folder, which is still used.
     grafana.store(|store| store.folders[1].1 = "Old".to_owned());
     let text = ONE.replace("shop", "desk");
     assert_eq!(in_folder("New").publish(&text).await, Ok(Published::Created));

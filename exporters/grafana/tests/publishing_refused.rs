@@ -1,4 +1,4 @@
-//! What is told when Grafana does not take a dashboard, or is not there.
+//! Errors when Grafana refuses a dashboard, or is not available.
 
 use std::time::Duration;
 
@@ -130,7 +130,7 @@ async fn versions_that_are_not_told_change_nothing() {
         assert!(matches!(error, PublishError::Refused { .. }), "{error:?}");
         assert_eq!(grafana.asked(), [FIND, TELL]);
     }
-    // Nothing of the last version.
+    // The history lacks the last version.
     grafana.next([Event::Nothing, Event::Answer(200, &[], "[]")]);
     let error = publisher.publish(r#"{"uid": "shop", "title": "b"}"#).await;
     assert!(matches!(error, Err(PublishError::ChangedByAPerson { .. })), "{error:?}");
@@ -173,7 +173,7 @@ async fn a_server_that_is_not_there_is_told() {
 
 #[tokio::test]
 async fn a_server_that_says_nothing_is_not_waited_for() {
-    // Connections are made, and never taken.
+    // The listener never accepts connections.
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     let config = PublishConfig::new(&url, Secret::new(TOKEN)).expect("a URL");

@@ -1,4 +1,4 @@
-//! Of what the receiver refuses, only the series are lost that it never accepts; nothing is, while it accepts none.
+//! When the receiver refuses requests, only series are lost that it never accepts, and none while it accepts nothing.
 
 use meterkit_fakes::remote_write::message::Row;
 use meterkit_fakes::remote_write::{Answer, Arrival, Receiver};
@@ -7,12 +7,12 @@ use meterkit_pipeline::{ExportError, Snapshot, Target};
 
 use crate::snapshots::{config, snapshot, target};
 
-/// A counter with so many series: the value of shard 7 is 7.
+/// Returns a counter with `count` series. The value of shard 7 is 7.
 fn shards(second: u64, count: u64) -> Snapshot {
     snapshot(second, &(0..count).collect::<Vec<_>>())
 }
 
-/// Answers requests that have a series for which `is_bad` holds with this status.
+/// Makes the receiver respond with `status` to requests that have a series for which `is_bad` returns true.
 fn refuse(receiver: &Receiver, status: u16, is_bad: impl Fn(u64) -> bool + Send + 'static) {
     let is_such = move |rows: &Vec<Row>| rows.iter().any(|row| is_bad(shard(row)));
     receiver.answer_if(is_such, move || Answer::status(status));
@@ -22,7 +22,7 @@ fn shard(row: &Row) -> u64 {
     row.label("shard").and_then(|shard| shard.parse().ok()).expect("a shard")
 }
 
-/// The values that were accepted of a second, in order.
+/// Returns the accepted values of a second, in order.
 fn accepted(receiver: &Receiver, second: u64) -> Vec<u64> {
     let taken = receiver.taken();
     let rows = taken.iter().flat_map(|arrival| &arrival.content);
@@ -71,7 +71,7 @@ async fn a_series_on_which_the_receiver_fails_is_lost_alone_and_holds_up_nothing
             assert_eq!((counts.refused(), counts.dropped()), (16 * bad.len() as u64, 0));
             assert_eq!(counts.waiting_requests(), 0);
             assert_eq!(target.export(&shards(21, count)).await, Ok(()), "it goes on at once");
-            // Without it, all is as it was.
+            // Without the bad series, requests are no longer divided.
             refuse(&receiver, status, |_| false);
             for second in 22..=23 {
                 assert_eq!(target.export(&shards(second, count)).await, Ok(()));
@@ -109,7 +109,7 @@ async fn what_an_earlier_process_has_left_is_searched_too() {
         RemoteWriteTarget::new(config).expect("a target")
     };
     for process in 0..4 {
-        // Too short a life to find out.
+        // The process ends before it has found the bad series.
         let mut target = target();
         assert!(target.export(&shards(process * 2 + 1, 100)).await.is_err());
         assert!(target.export(&shards(process * 2 + 2, 100)).await.is_err());

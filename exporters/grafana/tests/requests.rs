@@ -1,4 +1,4 @@
-//! What requests say, in both versions: headers, labels, times, metadata, histograms.
+//! The content of requests in both versions: headers, labels, times, metadata, histograms.
 
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +14,7 @@ use meterkit_pipeline::{Snapshot, Target};
 use crate::snapshots;
 use crate::snapshots::{Taken, of, snapshot, target};
 
-/// The request that `snapshot` becomes, in 2.0 and in 1.0.
+/// Returns the request for `snapshot`, in 2.0 and in 1.0.
 async fn both(snapshot: &Snapshot) -> [Arrival; 2] {
     let mut arrivals = Vec::new();
     for speaks in [Speaks::Two, Speaks::One] {
@@ -56,7 +56,7 @@ async fn headers_say_what_it_is_and_who_writes() {
             let mut target = RemoteWriteTarget::new(config).expect("a target");
             assert_eq!(target.export(&snapshot(1, &[1])).await, Ok(()));
             let arrival = receiver.taken().remove(0);
-            // The receiver looks at type and encoding itself.
+            // The fake receiver checks the content type and the encoding.
             assert_eq!(arrival.version(), version);
             assert_eq!(arrival.path, "/api/v1/write?x=1");
             assert_eq!(arrival.header("authorization"), header);
@@ -191,7 +191,7 @@ async fn an_exponential_histogram_is_a_native_one_in_2_and_a_classic_one_in_1() 
     assert_eq!(native.negative_deltas, [4]);
     assert_eq!((native.time, native.start), (3000, 1000));
 
-    // 1.0 has no native histograms.
+    // 1.0 does not support native histograms.
     assert!(one.content.iter().all(|row| row.native.is_none()), "{:?}", one.content);
     let value = |name: &str, bound| {
         let mut rows = one.content.iter().filter(|it| it.name() == name && it.label("le") == bound);
@@ -220,7 +220,7 @@ async fn much_goes_out_in_several_requests_at_once() {
     let receiver = Receiver::start([]).await;
     let config = snapshots::config(&receiver).with_request_limits(3, usize::MAX);
     let mut target = RemoteWriteTarget::new(config.with_requests_at_once(2)).expect("a target");
-    // The first request goes alone: it finds out what the receiver speaks.
+    // The first request is sent alone, because it detects the version of the receiver.
     assert_eq!(target.export(&snapshot(1, &[1])).await, Ok(()));
     receiver.wait_for_company(2);
     let values: Vec<u64> = (0..20).collect();
@@ -241,7 +241,7 @@ async fn samples_are_in_order_and_do_not_start_after_their_time_whatever_the_clo
     for speaks in [Speaks::Two, Speaks::One] {
         let receiver = Receiver::speaking(speaks, []).await;
         let mut target = target(&receiver);
-        // An hour back, twice the same time, and forward again.
+        // The clock goes back an hour, stands still, and goes forward again.
         for (value, second) in [8000, 4400, 4400, 4410, 7999, 8000, 8010].into_iter().enumerate() {
             let mut snapshot = snapshot(second, &[value as u64]);
             snapshot.number = value as u64 + 1;

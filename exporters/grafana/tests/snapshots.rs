@@ -13,17 +13,17 @@ use opentelemetry::InstrumentationScope;
 
 use meterkit_fakes::remote_write::{Arrival, Receiver};
 
-/// Settings for `receiver`.
+/// Returns settings for `receiver`.
 pub(crate) fn config(receiver: &Receiver) -> RemoteWriteConfig {
     RemoteWriteConfig::new(RemoteWrite::new(&receiver.url()).expect("a URL"))
 }
 
-/// A target that sends to `receiver`.
+/// Returns a target that sends to `receiver`.
 pub(crate) fn target(receiver: &Receiver) -> RemoteWriteTarget {
     RemoteWriteTarget::new(config(receiver)).expect("a target")
 }
 
-/// A counter with a series for each of these values, taken at a second.
+/// Returns a snapshot at `second` of a counter with a series for each of these values.
 pub(crate) fn snapshot(second: u64, values: &[u64]) -> Snapshot {
     let point = |(shard, value): (usize, &u64)| NumberPoint {
         series: SeriesId::from_hash(shard as u64),
@@ -39,7 +39,7 @@ pub(crate) fn snapshot(second: u64, values: &[u64]) -> Snapshot {
     of(second, "catalog.requests", data)
 }
 
-/// One metric, taken at a second.
+/// Returns a snapshot at `second` of one metric.
 pub(crate) fn of(second: u64, name: &str, data: Data) -> Snapshot {
     let descriptor = Descriptor {
         name: name.to_owned(),
@@ -75,7 +75,7 @@ impl Taken {
     }
 }
 
-/// Returns how long the receiver asked to be left alone, for an export that can be retried.
+/// Returns the pause that the receiver asked for, if the export can be retried.
 pub(crate) fn pause(outcome: &Result<(), ExportError>) -> Option<Option<Duration>> {
     match outcome {
         Err(ExportError::Retryable { retry_after, .. }) => Some(*retry_after),

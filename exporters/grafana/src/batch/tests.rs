@@ -1,4 +1,4 @@
-//! What is written can be read by prost, in both versions, whole and in halves.
+//! Encoded requests can be decoded by prost, in both versions, whole and in parts.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::wire::messages::{Label, Request, TimeSeries1, WriteRequest};
 const AS_RECORDED: RemoteWriteHistograms = RemoteWriteHistograms::AsRecorded;
 const NO_LIMITS: Limits = Limits { series: usize::MAX, bytes: usize::MAX };
 
-/// The form that histograms have in this version.
+/// Returns the form of histograms in this version.
 fn form(version: Version) -> RemoteWriteHistograms {
     match version {
         Version::V1 => RemoteWriteHistograms::Classic,
@@ -30,7 +30,7 @@ fn written(version: Version, limits: Limits) -> Vec<Batch> {
 }
 
 fn shown(series: &Series<'_>) -> String {
-    // Bits, as a NaN is not equal to itself.
+    // Compare bits, because a NaN is not equal to itself.
     let bits = match &series.value {
         SeriesValue::Number(value) => value.to_bits(),
         SeriesValue::Histogram(histogram) => histogram.sum.to_bits(),
@@ -38,7 +38,7 @@ fn shown(series: &Series<'_>) -> String {
     format!("{series:?} {bits:x}")
 }
 
-/// The series as a request of this version has them.
+/// Returns the series as they are in a request of this version.
 fn given_series(version: Version) -> Vec<String> {
     let mut all = Vec::new();
     let snapshot = samples::all_kinds(100);
@@ -188,7 +188,7 @@ fn garbage_is_an_error() {
 
 const FEW: Limits = Limits { series: 3, bytes: usize::MAX };
 
-/// Takes snapshots.
+/// Takes numbered snapshots, as a pipeline does.
 #[derive(Default)]
 struct Taken {
     collections: Collections,
@@ -196,7 +196,7 @@ struct Taken {
 }
 
 impl Taken {
-    /// Of metrics with these names, which have the same series each time.
+    /// Takes a snapshot of metrics with these names, which always have the same series.
     fn take(&mut self, second: u64, kinds: &[&str]) -> Snapshot {
         let metrics = kinds.iter().map(|kind| {
             let mut data = match *kind {
@@ -222,7 +222,7 @@ impl Taken {
     }
 }
 
-/// The name of each series, with `!` where it ends; all at this moment.
+/// Returns the name of each series, with `!` appended if it ends. All must have this time.
 fn names(batches: &[Batch], time: i64) -> Vec<String> {
     let mut all = Vec::new();
     for batch in batches {
@@ -296,7 +296,7 @@ fn a_series_that_others_took_the_place_of_is_not_ended() {
     let next = taken.take(2, &["gauge'"]);
     let batches = write(&next, Some(&first), Version::V2, AS_RECORDED, FEW).expect("in memory");
     assert_eq!(names(&batches, 2000), ["gauge"]);
-    // Both of them end, with one marker.
+    // One marker ends both series.
     let none = taken.take(3, &[]);
     let before = Snapshot { number: first.number - 1, ..first };
     let batches = write(&none, Some(&before), Version::V2, AS_RECORDED, FEW).expect("in memory");
@@ -312,7 +312,7 @@ fn at_the_end_all_series_end_after_their_last_value() {
     }
 }
 
-/// The values of each series by its name and label `le`; `None` where it ends.
+/// Returns the value of each series by its name and label `le`; `None` if it ends.
 fn values(batches: &[Batch]) -> BTreeMap<String, Option<f64>> {
     let mut all = BTreeMap::new();
     for batch in batches {
@@ -332,7 +332,7 @@ fn values(batches: &[Batch]) -> BTreeMap<String, Option<f64>> {
     all
 }
 
-/// A snapshot of one series of an exponential histogram, which has a value in the bucket with this index.
+/// Returns a snapshot of an exponential histogram with one series, which has a value in the bucket with this index.
 fn wide(second: u64, scale: i32, index: i32) -> Snapshot {
     let mut data = exponential(&[]);
     if let Data::ExponentialHistogram { points, .. } = &mut data {
@@ -356,7 +356,7 @@ fn buckets_that_a_histogram_no_longer_has_are_ended() {
         assert!(after.contains_key(name), "{name} is neither there nor ended: {after:?}");
     }
     assert!(after.values().filter(|value| value.is_none()).count() < before.len(), "{after:?}");
-    // A wide histogram has no native form, and ends the series that it had as a native one.
+    // A wide histogram cannot be native, so that its earlier native series is ended.
     let third = wide(3, -5, 0);
     let after = write(&third, Some(&second), Version::V2, AS_RECORDED, FEW).expect("in memory");
     let after = values(&after);

@@ -1,4 +1,4 @@
-//! Tables over the five variables.
+//! Tests of the five variables.
 
 use meterkit_http::Secret;
 use meterkit_settings::{Environment, SettingsError};

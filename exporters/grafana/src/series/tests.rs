@@ -1,4 +1,4 @@
-//! The series of snapshots, alone and compared with those of a scrape.
+//! The series of snapshots, including a comparison with those of a scrape.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ fn label<'a>(series: &'a Series<'_>, name: &str) -> Option<&'a str> {
     series.labels.iter().find(|(label, _)| label == name).map(|(_, value)| &**value)
 }
 
-/// Name, labels and value of each series that is no native histogram.
+/// Returns the name, labels and value of each series that is not a native histogram.
 fn as_text(snapshot: &Snapshot) -> Text {
     let mut text = Text::new();
     for series in all(snapshot) {
@@ -56,7 +56,7 @@ fn as_text(snapshot: &Snapshot) -> Text {
     text
 }
 
-/// The same of Prometheus' text.
+/// Returns the same for a scrape in Prometheus' text format.
 fn scraped(snapshot: &Snapshot) -> Text {
     let page = meterkit_prometheus::render(snapshot);
     let lines = page.lines().filter(|line| !line.starts_with('#'));

@@ -1,4 +1,4 @@
-//! What holds for every setting of the target and of the publisher of dashboards.
+//! Properties of every setting of the target and of the dashboard publisher.
 
 use meterkit_fakes::settings_table::{Row, Variables};
 use meterkit_fakes::settings_table::{Table, certificate_rows};

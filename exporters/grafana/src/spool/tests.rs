@@ -1,4 +1,4 @@
-//! Files on disk, and those that are not ours.
+//! The files of the spool, and foreign files.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use crate::wire::Version;
 const LIMIT: usize = 1000;
 
 fn batch(id: u64, time: i64) -> Batch {
-    // No message, but compressed. All of it is in the body.
+    // The body is compressed, but not a valid message.
     let plain: Vec<u8> = (0..100 + id as u8).collect();
     Batch {
         id,
@@ -32,12 +32,12 @@ fn open(directory: &Path, receiver: &str) -> (Spool, Found, Vec<Batch>) {
 }
 
 impl Spool {
-    /// Where this process writes.
+    /// Returns the slot of this process.
     pub(crate) fn slot(&self) -> PathBuf {
         self.0.slot.lock().unpoisoned().path().to_owned()
     }
 
-    /// Nothing is written until this is dropped.
+    /// Blocks all writes until the returned guard is dropped.
     pub(crate) fn hang(&self) -> MutexGuard<'_, impl Sized> {
         self.0.slot.lock().unpoisoned()
     }
@@ -107,7 +107,7 @@ fn where_nothing_can_be_written_what_is_there_can_go() {
     let directory = tempfile::tempdir().expect("a directory");
     let (spool, ..) = open(directory.path(), "a");
     add(&spool, &[batch(1, 1)]);
-    // A directory where the file would be.
+    // A directory with its name prevents the file from being created.
     fs::create_dir(part(&spool.slot(), 2)).expect("a directory");
     spool.note(Changes { added: by_id(&[batch(2, 2)]), removed: vec![1] });
     assert!(spool.write().is_err());
@@ -140,7 +140,7 @@ fn what_cannot_be_read_stays_and_the_others_are_found() {
     let (other, ..) = open(directory.path(), "a");
     for spool in [&spool, &other] {
         add(spool, &[batch(1, 1), batch(3, 3)]);
-        // Nobody reads a directory as a file, or removes one so.
+        // A directory cannot be read or removed as a file.
         fs::create_dir(path(&spool.slot(), 2)).expect("a directory");
         fs::create_dir(part(&spool.slot(), 5)).expect("a directory");
     }
@@ -160,7 +160,7 @@ fn what_stays_is_not_written_over() {
     let (spool, ..) = open(directory.path(), "a");
     let (other, ..) = open(directory.path(), "a");
     add(&other, &[batch(0, 1)]);
-    // Nothing is readable under that name, and yet a rename would take its place.
+    // This link cannot be read, but a rename would replace it.
     let stays = path(&spool.slot(), 6);
     std::os::unix::fs::symlink("nowhere", &stays).expect("a link");
     drop((spool, other));
@@ -248,7 +248,7 @@ mod linux {
     use super::*;
 
     fn make_pipe(path: &Path) {
-        // Not by a program: while that starts, it has the locks of other tests.
+        // A child process that creates the pipe would hold the locks of other tests while it starts.
         mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
     }
 
@@ -267,10 +267,10 @@ mod linux {
         sparse.set_len(6 << 30).expect("it takes no room");
         symlink(path(&slot, 1), path(&slot, 4)).expect("a link");
         let _socket = std::os::unix::net::UnixListener::bind(path(&slot, 5)).expect("a socket");
-        // These are cleared away, whatever they are.
+        // Partial files are removed, whatever they are.
         make_pipe(&part(&slot, 6));
         symlink(path(&slot, 1), part(&slot, 7)).expect("a link");
-        // Another slot, which cannot be locked.
+        // Another slot cannot be locked.
         let other = slot.with_file_name("1");
         fs::create_dir(&other).expect("a directory");
         make_pipe(&other.join("lock"));
@@ -285,7 +285,7 @@ mod linux {
         );
         drop(spool);
 
-        // Nor does it matter where the first slot would be.
+        // The same applies to the first slot.
         fs::remove_file(slot.join("lock")).expect("it is not locked");
         make_pipe(&slot.join("lock"));
         let (spool, found, _) = open(directory.path(), "a");
@@ -333,7 +333,7 @@ mod linux {
         assert!(error.contains(" exists, but is not a directory"), "{error}");
         assert_eq!(fs::read_dir(elsewhere.path()).expect("a directory").count(), 0);
 
-        // The user's own choice.
+        // The configured directory may be a link.
         let chosen = elsewhere.path().join("chosen");
         symlink(directory.path(), &chosen).expect("a link");
         open(&chosen, "b");
@@ -357,7 +357,7 @@ mod linux {
         assert_eq!(mode(given.path()), 0o755, "that is for the user to decide");
         drop(spool);
 
-        // As earlier versions left them.
+        // The modes that earlier versions left.
         for path in [of_receiver, &slot] {
             fs::set_permissions(path, Permissions::from_mode(0o755)).expect("it is ours");
         }
@@ -373,7 +373,7 @@ mod linux {
         add(&other, &[batch(1, 1)]);
         drop(other);
         fs::remove_dir_all(spool.slot()).expect("it is removed");
-        // It could not be written to without harm if it were taken for the own one.
+        // The slot of another process must not be mistaken for the own one.
         fs::rename(spool.slot().with_file_name("1"), spool.slot()).expect("it is moved");
         add(&spool, &[batch(1, 2)]);
         assert!(spool.take_lost() && !spool.take_lost());

@@ -31,7 +31,7 @@ pub(crate) fn sum(monotonic: bool, points: Vec<NumberPoint>) -> Data {
     Data::Sum { monotonic, temporality: Temporality::Cumulative, points: points.into() }
 }
 
-/// Over the bounds 0.5 and 10.
+/// Returns a histogram with the bounds 0.5 and 10.
 pub(crate) fn histogram(pairs: &[(&'static str, AttributeValue)], buckets: [u64; 3]) -> Data {
     let point = HistogramPoint {
         series: SeriesId::new(),
@@ -47,7 +47,7 @@ pub(crate) fn histogram(pairs: &[(&'static str, AttributeValue)], buckets: [u64;
     Data::Histogram { temporality, bounds, points: vec![point] }
 }
 
-/// Of schema 3, with a gap between its positive buckets.
+/// Returns an exponential histogram of schema 3, with a gap between its positive buckets.
 pub(crate) fn exponential(pairs: &[(&'static str, AttributeValue)]) -> Data {
     let point = ExponentialHistogramPoint {
         series: SeriesId::new(),
@@ -75,13 +75,13 @@ pub(crate) fn scope(name: &'static str, metrics: Vec<Metric>) -> ScopeMetrics {
     ScopeMetrics { scope: Arc::new(InstrumentationScope::builder(name).build()), metrics }
 }
 
-/// Taken at a second, by a process that says nothing of itself.
+/// Returns a snapshot at `second` of a process with an empty resource.
 pub(crate) fn snapshot(second: u64, scopes: Vec<ScopeMetrics>) -> Snapshot {
     let time = UNIX_EPOCH + Duration::from_secs(second);
     Snapshot::new(Attributes::empty(), time, scopes)
 }
 
-/// Some of each kind.
+/// Returns a snapshot with metrics of all kinds.
 pub(crate) fn all_kinds(second: u64) -> Snapshot {
     let at = |value: &'static str| ("at", AttributeValue::from(value));
     let metrics = vec![
@@ -102,7 +102,7 @@ pub(crate) fn all_kinds(second: u64) -> Snapshot {
     snapshot
 }
 
-/// Two exemplars for each series.
+/// Returns two exemplars for each series.
 fn exemplars(snapshot: &Snapshot) -> Exemplars {
     let exemplar = |number: u8| Exemplar {
         time: snapshot.time - Duration::from_secs(number.into()),

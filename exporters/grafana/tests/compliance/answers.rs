@@ -1,4 +1,4 @@
-//! Cases about what receivers answer.
+//! Cases about the responses of receivers.
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn sends_all_again_in_order(it: &Outcome) {
     assert_eq!((it.attempts(), &*it.taken), ([2, 1, 1], &[0, 1000, 2000][..]));
 }
 
-/// Where the receiver has to be corrected, values are kept, but not sent again before the next interval.
+/// If someone has to correct a setting, values are kept, but not sent again before the next interval.
 fn sends_again_with_the_next_interval_only(it: &Outcome) {
     assert!(matches!(it.exports[0], Err(ExportError::Permanent { .. })), "{:?}", it.exports);
     assert_eq!((it.attempts(), &*it.taken), ([2, 1, 1], &[0, 1000, 2000][..]));
@@ -20,7 +20,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "no_retry_on_400",
         level: Must,
-        rule: "A request that is refused as bad is not sent again, but for once in 1.0.",
+        rule: "A request that is refused as bad is not sent again, except once in 1.0.",
         check: Answers(
             Speaks::Two,
             || vec![Answer::status(400), Answer::status(400)],
@@ -44,7 +44,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "no_retry_on_404",
         level: Must,
-        rule: "Nor is a URL that is unknown.",
+        rule: "An unknown URL is no reason to try again at once.",
         check: Answers(
             Speaks::Two,
             || vec![Answer::status(404)],
@@ -54,7 +54,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "may_retry_on_429",
         level: May,
-        rule: "Values wait for a receiver that limits the rate, for as long as it asks.",
+        rule: "Values wait for as long as a receiver with a rate limit asks.",
         check: Answers(
             Speaks::Two,
             || vec![Answer::Http(429, vec![("retry-after", "0")], "")],
@@ -76,7 +76,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "retry_on_502",
         level: Should,
-        rule: "The same holds for a gateway before it.",
+        rule: "The same holds for a gateway in front of it.",
         check: Answers(Speaks::Two, || vec![Answer::status(502)], sends_all_again_in_order),
     },
     Case {
@@ -110,7 +110,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "backoff_required",
         level: Must,
-        rule: "A receiver that fails is left alone for a while.",
+        rule: "After a failure, the next request to the receiver is delayed.",
         check: HeldBy(&[
             "crates/meterkit-pipeline/tests/retries.rs::a_failure_that_may_pass_is_tried_again_with_the_same_snapshot",
             "exporters/grafana/tests/outages.rs::a_pipeline_delivers_after_an_outage_what_it_could_not_before",
@@ -136,7 +136,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "fallback_on_415_unsupported_media_type",
         level: Should,
-        rule: "A receiver that does not know 2.0 gets 1.0.",
+        rule: "A receiver that does not support 2.0 gets 1.0.",
         check: Answers(Speaks::One, Vec::new, |it| {
             assert_eq!(it.versions(), ["2.0.0", "0.1.0", "0.1.0", "0.1.0"]);
         }),
@@ -173,7 +173,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "persistent_fallback_choice",
         level: Should,
-        rule: "What a receiver understands is remembered.",
+        rule: "The version that a receiver supports is remembered.",
         check: Answers(Speaks::OneSilently, Vec::new, |it| {
             assert_eq!(it.versions(), ["2.0.0", "0.1.0", "0.1.0", "0.1.0"]);
         }),
@@ -201,7 +201,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "process_written_count_headers",
         level: May,
-        rule: "What the receiver did not write is counted as refused.",
+        rule: "Values that the receiver did not write are counted as refused.",
         check: Answers(
             Speaks::Two,
             || vec![Answer::Wrote(204, 0, 0)],
@@ -214,7 +214,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "handle_partial_write_response",
         level: Should,
-        rule: "Of a request that was written in part, the rest is refused, and nothing is sent again.",
+        rule: "If a request was written in part, the rest counts as refused, and nothing is sent again.",
         check: HeldBy(&[
             "exporters/grafana/tests/negotiation.rs::a_receiver_of_2_that_refuses_a_part_is_not_doubted",
             "exporters/grafana/tests/negotiation.rs::a_request_that_failed_in_part_is_sent_again_as_a_whole",
@@ -233,7 +233,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "log_error_messages_verbatim",
         level: Must,
-        rule: "What the receiver says is quoted, and not interpreted.",
+        rule: "The message of the receiver is quoted, but not interpreted.",
         check: Answers(
             Speaks::Two,
             || {
@@ -286,7 +286,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "handle_connection_refused",
         level: Should,
-        rule: "A receiver that is not there may come back.",
+        rule: "A receiver that is not running may come back.",
         check: HeldBy(&[
             "exporters/grafana/tests/outages.rs::a_receiver_that_is_not_there_or_breaks_off_may_come_back",
         ]),
@@ -294,7 +294,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "handle_timeout",
         level: Should,
-        rule: "A receiver that does not answer is asked again later.",
+        rule: "If a receiver does not respond, the request is sent again later.",
         check: HeldBy(&[
             "exporters/grafana/tests/outages.rs::a_receiver_that_does_not_answer_in_time_may_later",
         ]),
@@ -302,7 +302,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "handle_partial_write",
         level: Should,
-        rule: "A 200 without counts is one of a receiver of 1.0.",
+        rule: "A response with status 200 but without counts comes from a receiver of 1.0.",
         check: Answers(
             Speaks::OneSilently,
             || vec![Answer::Http(200, Vec::new(), "partial")],
@@ -315,13 +315,13 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "handle_malformed_response",
         level: Should,
-        rule: "After an answer that breaks off, the request is sent again.",
+        rule: "After an incomplete response, the request is sent again.",
         check: Answers(Speaks::Two, || vec![Answer::Cut], sends_all_again_in_order),
     },
     Case {
         name: "sender_continues_after_errors",
         level: Must,
-        rule: "Failures one after the other lose nothing.",
+        rule: "Successive failures lose nothing.",
         check: Answers(
             Speaks::Two,
             || vec![Answer::status(500), Answer::status(502)],
@@ -334,7 +334,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "handle_invalid_status_code",
         level: Should,
-        rule: "A status that nobody knows is a failure, and loses nothing.",
+        rule: "An unknown status is a failure, and loses nothing.",
         check: Answers(
             Speaks::Two,
             || vec![Answer::status(999)],
@@ -347,7 +347,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "handle_empty_response",
         level: Should,
-        rule: "An empty answer without counts is one of a receiver of 1.0.",
+        rule: "An empty response without counts comes from a receiver of 1.0.",
         check: Answers(
             Speaks::OneSilently,
             || vec![Answer::status(200)],
@@ -359,7 +359,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "handle_large_error_response",
         level: Should,
-        rule: "A megabyte of an answer is not kept.",
+        rule: "A response of one megabyte is not kept.",
         check: HeldBy(&[
             "exporters/grafana/tests/negotiation.rs::a_megabyte_of_an_answer_is_not_quoted",
         ]),
@@ -367,7 +367,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "dns_resolution_failure",
         level: Should,
-        rule: "A name that cannot be resolved now may be later.",
+        rule: "A host name that cannot be resolved now may be resolved later.",
         check: HeldBy(&[
             "exporters/grafana/tests/negotiation.rs::a_name_that_cannot_be_resolved_is_tried_again",
         ]),
@@ -375,7 +375,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "invalid_url_scheme",
         level: Should,
-        rule: "A URL that nothing can be sent to is refused at the start.",
+        rule: "An invalid URL is refused at the start.",
         check: HeldBy(&[
             "exporters/grafana/src/remote_write/tests.rs::each_mistake_names_its_variable_and_what_to_do",
         ]),

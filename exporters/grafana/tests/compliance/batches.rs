@@ -1,4 +1,4 @@
-//! Cases about requests in 1.0, and about how much is in a request.
+//! Cases about requests in 1.0, and about the sizes of requests.
 
 use prost::Message;
 
@@ -61,7 +61,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "rw1_no_native_histograms",
         level: Must,
-        rule: "1.0 has no native histograms, whichever way leads there.",
+        rule: "Requests in 1.0 never have native histograms, even if they were converted from 2.0.",
         check: HeldBy(&[
             "exporters/grafana/tests/histograms.rs::a_target_that_is_told_1_never_tries_2_and_sends_no_native_histogram",
             "exporters/grafana/tests/histograms.rs::native_histograms_that_wait_become_classic_where_the_receiver_knows_1_only",

@@ -1,4 +1,4 @@
-//! Cases about histograms, exemplars, and requests that hold some of everything.
+//! Cases about histograms, exemplars, and requests with metrics of all kinds.
 
 use meterkit_core::{ExponentialBuckets, ExponentialHistogramPoint};
 use meterkit_fakes::remote_write::message::{self, Count, Native};
@@ -83,7 +83,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "histogram_count_present",
         level: Must,
-        rule: "A histogram says how many values it has.",
+        rule: "A histogram has the count of its values.",
         check: Two(mixed, |it| {
             assert_eq!(it.row("took_count").value, 250.0);
             assert_eq!(native(it).count, Some(Count::Whole(10)));
@@ -92,7 +92,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "histogram_sum_present",
         level: Must,
-        rule: "A histogram says what the sum of its values is.",
+        rule: "A histogram has the sum of its values.",
         check: Two(mixed, |it| {
             assert_eq!((it.row("took_sum").value, native(it).sum), (500.5, 25.5));
         }),
@@ -344,7 +344,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "mixed_sample_and_histogram_families",
         level: Must,
-        rule: "Samples and native histograms stand beside each other.",
+        rule: "A request may have samples and native histograms.",
         check: Two(mixed, |it| {
             let is_native = |row: &&Row| row.native.is_some();
             assert_eq!(it.arrival.content.iter().filter(is_native).count(), 1);

@@ -1,4 +1,4 @@
-//! Cases about the protocol, the table of symbols and labels.
+//! Cases about the protocol, the symbol table and labels.
 
 use super::*;
 
@@ -334,7 +334,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "unicode_in_labels",
         level: Must,
-        rule: "Text of any script arrives as it was.",
+        rule: "Text in any script arrives unchanged.",
         check: Two(
             || {
                 vec![gauge(

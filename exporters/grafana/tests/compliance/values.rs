@@ -54,7 +54,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "nan_encoding",
         level: Must,
-        rule: "A value that is no number is one, and no staleness marker.",
+        rule: "A NaN is sent as a value, and not as a staleness marker.",
         check: Two(
             || vec![gauge("x", &[(&[], f64::NAN)])],
             |it| assert!(it.row("x").value.is_nan() && !it.row("x").is_stale()),
@@ -85,7 +85,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "job_instance_labels_present",
         level: Should,
-        rule: "Each series says which job and instance it is of.",
+        rule: "Each series has the labels `job` and `instance`.",
         check: Two(any, |it| {
             for row in &it.arrival.content {
                 assert_eq!((row.label("job"), row.label("instance")), (Some("shop"), Some("7")));
@@ -123,7 +123,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "start_timestamp_for_counters",
         level: May,
-        rule: "Counters say since when they count.",
+        rule: "Counters have a start time.",
         check: Two(requests, |it| {
             let mut rows = it.rows("http_requests_total");
             assert!(rows.all(|row| row.start == START.as_millis() as i64));
@@ -132,7 +132,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "start_timestamp_for_histograms",
         level: May,
-        rule: "All series of a histogram say since when they count.",
+        rule: "All series of a histogram have a start time.",
         check: Two(
             || vec![histogram("took", &[1.0], &[1, 2], 5.0)],
             |it| {
@@ -144,7 +144,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "start_timestamp_zero_handling",
         level: Should,
-        rule: "What has no start has 0, which is left out of the message.",
+        rule: "The start time of other values is 0, which is left out of the message.",
         check: Two(any, |it| assert_eq!(it.row("test_metric").start, 0)),
     },
     Case {
@@ -156,7 +156,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "timestamp_future_values",
         level: Should,
-        rule: "Times do not run ahead of the clock, whatever it does.",
+        rule: "Times do not run ahead of the clock, even if it is set.",
         check: HeldBy(&[
             "exporters/grafana/tests/requests.rs::samples_are_in_order_and_do_not_start_after_their_time_whatever_the_clock_does",
         ]),
@@ -164,7 +164,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "start_timestamp_before_sample_timestamp",
         level: Should,
-        rule: "Nothing begins to count after its sample.",
+        rule: "No start time is later than the time of its sample.",
         check: Two(
             || {
                 let mut points = points(&[(&[], 1.0)]);
@@ -183,7 +183,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "zero_timestamp",
         level: Should,
-        rule: "A clock that stands at 1970 is no reason to fail.",
+        rule: "A clock that shows 1970 does not cause a failure.",
         check: HeldBy(&[
             "exporters/grafana/tests/negotiation.rs::a_receiver_of_2_gets_2",
             "exporters/grafana/tests/requests.rs::samples_are_in_order_and_do_not_start_after_their_time_whatever_the_clock_does",
@@ -192,7 +192,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "future_timestamp",
         level: Should,
-        rule: "Values of a clock that was ahead do not make others older.",
+        rule: "Values from a clock that was ahead do not make other values too old.",
         check: HeldBy(&[
             "exporters/grafana/src/queue.rs::a_clock_that_is_wrong_once_makes_nothing_older",
         ]),
@@ -200,7 +200,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "stale_marker",
         level: Should,
-        rule: "A series that goes away is ended with the staleness marker, once.",
+        rule: "A series that disappears is ended with one staleness marker.",
         check: HeldBy(&[
             "exporters/grafana/tests/outages.rs::a_series_that_goes_away_is_ended_and_all_are_at_the_end",
             "exporters/grafana/src/batch/tests.rs::series_that_went_are_ended_once",
@@ -209,7 +209,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "metadata_type_counter",
         level: Should,
-        rule: "A counter says that it is one.",
+        rule: "A counter has the type counter.",
         check: Two(requests, |it| {
             assert!(it.rows("http_requests_total").all(|row| row.metadata.0 == COUNTER));
         }),
@@ -217,13 +217,13 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "metadata_type_gauge",
         level: Should,
-        rule: "A gauge says that it is one.",
+        rule: "A gauge has the type gauge.",
         check: Two(any, |it| assert_eq!(it.row("test_metric").metadata.0, GAUGE)),
     },
     Case {
         name: "metadata_type_histogram",
         level: Should,
-        rule: "All series of a histogram say that they are of one.",
+        rule: "All series of a histogram have the type histogram.",
         check: Two(
             || vec![histogram("took", &[1.0], &[1, 2], 5.0)],
             |it| {
@@ -235,7 +235,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "metadata_type_summary",
         level: Should,
-        rule: "A summary says that it is one.",
+        rule: "A summary has the type summary.",
         check: Two(
             || {
                 let point = SummaryPoint {
@@ -261,7 +261,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "metadata_help_text",
         level: Should,
-        rule: "The description is the help.",
+        rule: "The description is sent as the help.",
         check: Two(requests, |it| {
             assert!(
                 it.rows("http_requests_total").all(|row| row.metadata.1 == "All HTTP requests.")
@@ -331,7 +331,7 @@ pub(super) const CASES: &[Case] = &[
     Case {
         name: "special_float_combinations",
         level: Must,
-        rule: "Special floats may stand beside each other.",
+        rule: "A request may have several special floats.",
         check: Two(
             || {
                 let values: [(Labels, f64); 5] = [
