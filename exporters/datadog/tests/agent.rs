@@ -1,4 +1,4 @@
-//! What goes to an agent adds up exactly, whatever happens to it in between.
+//! Values that are sent to an agent add up exactly, whatever happens to the agent in between.
 #![cfg(unix)]
 
 use std::collections::BTreeMap;
@@ -18,11 +18,11 @@ use tokio::time::{sleep, timeout};
 
 use crate::agent_receiver::{ALL, ListenAddress, Transport, lines, totals};
 
-/// The interval never comes: only a flush or a shutdown exports.
+/// An interval that never elapses: only a flush or a shutdown exports.
 const WHEN_ASKED: Schedule =
     Schedule { interval: Duration::from_secs(24 * 3600), timeout: Duration::from_secs(30) };
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Long enough for whoever reads, and not too long to wait for nothing.
+/// A timeout that is long enough for a reader, and short enough for tests without one.
 const SHORT: Duration = Duration::from_millis(100);
 
 fn seconds(time: SystemTime) -> u64 {
@@ -56,7 +56,7 @@ fn points(values: impl IntoIterator<Item = u64>) -> Vec<NumberPoint> {
     values.into_iter().enumerate().map(point).collect()
 }
 
-/// A counter with a series for each value.
+/// Returns a snapshot of a counter with a series for each value.
 fn counts(time: SystemTime, values: impl IntoIterator<Item = u64>) -> Snapshot {
     let temporality = Temporality::Delta;
     let data = Data::Sum { monotonic: true, temporality, points: points(values).into() };
@@ -68,7 +68,7 @@ fn expected(values: impl IntoIterator<Item = u64>) -> BTreeMap<String, u64> {
     values.into_iter().enumerate().map(series).collect()
 }
 
-/// Tells the first difference of maps that are too long to read.
+/// Asserts that two maps are equal. Reports only the first difference, because the maps are long.
 fn assert_same(actual: &BTreeMap<String, u64>, expected: &BTreeMap<String, u64>) {
     let differs = |(series, total): &(&String, &u64)| actual.get(*series) != Some(*total);
     let first = expected.iter().find(differs);
@@ -100,7 +100,7 @@ impl Service {
         Self { counters, pipeline, step: 0 }
     }
 
-    /// Each counter rises by another number.
+    /// Increases each counter by a different number.
     fn count(&mut self) {
         for counter in &self.counters {
             self.step += 1;
@@ -112,7 +112,7 @@ impl Service {
         self.pipeline.flush(patience).await.is_ok()
     }
 
-    /// What the agents have of our counters, and what it has to be.
+    /// Compares the totals of the agents with the expected ones.
     fn compare(&self, packets: &[Vec<u8>]) {
         let mut totals = totals(packets);
         totals.retain(|series, _| series.contains(".plugin.catalog."));
@@ -245,13 +245,13 @@ async fn an_agent_that_is_not_there_is_an_error_that_may_pass() {
 #[tokio::test]
 async fn an_agent_at_an_ipv6_address_is_found_by_address_and_by_name() {
     let Ok(socket) = std::net::UdpSocket::bind("[::1]:0") else {
-        return; // A machine without IPv6.
+        return; // This machine has no IPv6.
     };
     socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
     let port = socket.local_addr().expect("an address").port();
     let named = ("localhost", port).to_socket_addrs().expect("localhost is known");
     let is_named = named.into_iter().any(|address| address.is_ipv6());
-    // The name is first tried at 127.0.0.1, where nobody is.
+    // The name is first tried at 127.0.0.1, where nobody listens.
     for host in ["[::1]", "localhost"].into_iter().take(1 + usize::from(is_named)) {
         let address = format!("udp://{host}:{port}").parse().expect("an address");
         let mut target = AgentTarget::new(AgentConfig::new(address));
@@ -276,7 +276,7 @@ async fn a_socket_of_the_other_kind_is_an_error_with_a_reason() {
 #[tokio::test]
 async fn thousands_of_series_arrive_in_packets_of_the_allowed_size() {
     for transport in ALL {
-        // Of UDP no more than what the receiver's buffer holds should its thread not run.
+        // Over UDP, send no more than fits into the receiver's buffer, in case its thread does not run.
         let series = if transport == Transport::Udp { 2000 } else { 8000 };
         let values = || 1..=series;
         let address = ListenAddress::new(transport);
@@ -307,7 +307,7 @@ async fn a_full_socket_loses_no_count() {
             assert!(target.is_partway(), "{transport:?}");
         }
         let receiver = idle.start(&address.path());
-        // It reads as soon as its thread runs.
+        // The receiver reads as soon as its thread runs.
         while target.export(&snapshot).await.is_err() {}
         assert!(!target.is_partway());
         let packets = receiver.stop();
@@ -404,7 +404,7 @@ async fn the_last_packet_of_a_stream_that_was_reset_is_sent_again() {
     let idle = address.listen();
     let mut target = AgentTarget::new(address.config());
     assert_eq!(target.export(&counts(SystemTime::now(), [3, 4])).await, Ok(()));
-    // It ends without having read anything.
+    // The agent ends without having read anything.
     drop(idle);
     std::fs::remove_file(address.path()).expect("the socket was there");
     assert!(is_retryable(target.export(&counts(SystemTime::now(), [5, 6])).await));

@@ -1,5 +1,4 @@
-//! Stand-ins for the agent: real sockets, each read by a thread.
-#![cfg(unix)]
+//! Fake agents: real sockets, each of which is read by a thread.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read};
@@ -13,7 +12,7 @@ use std::time::Duration;
 
 use meterkit_datadog::{AgentAddress, AgentConfig};
 
-/// How packets get there.
+/// The transport of packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transport {
     Udp,
@@ -23,7 +22,7 @@ pub(crate) enum Transport {
 
 pub(crate) const ALL: [Transport; 3] = [Transport::Udp, Transport::Datagram, Transport::Stream];
 
-/// Where an agent listens, whether it runs or not.
+/// The place where an agent listens, whether it runs or not.
 #[derive(Debug)]
 pub(crate) struct ListenAddress {
     pub(crate) transport: Transport,
@@ -39,7 +38,7 @@ pub(crate) struct Receiver {
     path: PathBuf,
 }
 
-/// A socket that is there and that nobody reads.
+/// A socket that exists, but that nobody reads.
 #[derive(Debug)]
 pub(crate) enum Idle {
     Udp(UdpSocket),
@@ -47,7 +46,7 @@ pub(crate) enum Idle {
     Stream(UnixListener),
 }
 
-/// A reader that had nothing to read for so long has read everything: these sockets deliver at once.
+/// A reader that had nothing to read for this long has read everything, because these sockets deliver immediately.
 const SILENCE: Duration = Duration::from_millis(50);
 
 impl ListenAddress {
@@ -99,7 +98,7 @@ impl ListenAddress {
 }
 
 impl Idle {
-    /// Begins to read.
+    /// Starts to read.
     pub(crate) fn start(self, path: &Path) -> Receiver {
         let stop = Arc::new(AtomicBool::new(false));
         let is_told = stop.clone();
@@ -120,7 +119,7 @@ impl Idle {
 }
 
 impl Receiver {
-    /// Ends it when it has read everything, as an agent ends that is told to: its socket is gone then.
+    /// Stops the agent after it has read everything, like an agent that is shut down. Its socket is then gone.
     pub(crate) fn stop(self) -> Vec<Vec<u8>> {
         self.stop.store(true, Ordering::SeqCst);
         let packets = self.thread.join().expect("the reader does not panic");
@@ -149,7 +148,7 @@ fn read_datagrams(
     }
 }
 
-/// Packets of all connections, one connection after the other. A packet that is not whole is none.
+/// Returns the packets of all connections, one connection after the other. Incomplete packets are ignored.
 fn read_streams(listener: &UnixListener, told: impl Fn() -> bool) -> Vec<Vec<u8>> {
     listener.set_nonblocking(true).expect("a mode");
     let mut packets = Vec::new();
@@ -189,14 +188,14 @@ fn read_stream(mut stream: UnixStream, packets: &mut Vec<Vec<u8>>, told: &impl F
     }
 }
 
-/// All lines, in the order in which they came.
+/// Returns all lines, in the order of their arrival.
 pub(crate) fn lines(packets: &[Vec<u8>]) -> Vec<String> {
     let text = |packet: &Vec<u8>| String::from_utf8(packet.clone()).expect("text");
     let lines = |packet| text(packet).split('\n').map(str::to_owned).collect::<Vec<_>>();
     packets.iter().flat_map(lines).collect()
 }
 
-/// What Datadog makes of the counts: the sum of each series, of which it keeps one value per second.
+/// Returns the sum of each series as Datadog computes it: of each series, it keeps one value per second.
 pub(crate) fn totals(packets: &[Vec<u8>]) -> BTreeMap<String, u64> {
     let mut points: BTreeMap<(String, String), u64> = BTreeMap::new();
     for line in lines(packets) {

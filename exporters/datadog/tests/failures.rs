@@ -1,4 +1,4 @@
-//! What the intake answers, or does not, decides what becomes of an export.
+//! The results of exports, depending on the response of the intake or its absence.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -15,7 +15,7 @@ fn refusal(status: u16) -> Answer {
     Answer::Refuse(status, Vec::new(), "")
 }
 
-/// What the intake's only answer makes of an export, and whether the target goes on with it.
+/// Returns the result of an export to which the intake responds once, and whether the target is partway through it.
 async fn outcome(answer: Answer) -> (Result<(), ExportError>, bool) {
     let intake = Intake::start([answer]).await;
     let mut target = target(&intake.url());
@@ -40,7 +40,7 @@ async fn each_status_is_a_success_or_may_pass_or_stays() {
     for answer in [Answer::Accept, Answer::TakeAndSay(200), Answer::Garbage] {
         assert_eq!(outcome(answer).await, (Ok(()), false));
     }
-    // After some of them, the intake may have it.
+    // After some statuses, the intake may have stored the payload.
     for (status, may_have_it) in [(408, true), (429, false), (500, true), (502, true), (503, true)]
     {
         let (outcome, is_partway) = outcome(refusal(status)).await;
@@ -168,7 +168,7 @@ async fn what_was_accepted_is_not_sent_again_and_the_rest_is() {
     }
 }
 
-/// A counter with so many series, which has payloads of some thousand bytes.
+/// Returns a counter with 500 series, whose payload has several thousand bytes.
 fn many() -> Snapshot {
     counts(ago(1), &(1..=500).collect::<Vec<_>>())
 }
@@ -204,7 +204,7 @@ async fn an_intake_to_which_everything_is_too_large_is_not_asked_for_each_point(
 async fn a_single_point_that_is_too_large_is_left_out_and_counted() {
     let intake = Intake::start([]).await;
     intake.limit(1100);
-    // Random enough that compression does not help.
+    // Random text, which cannot be compressed.
     let labels = (0..80_u64).map(|key| {
         let value = (key + 7).wrapping_mul(0x9e37_79b9_7f4a_7c15);
         (format!("k{key}").into(), format!("{value:x}{:x}", value.rotate_left(17)).into())
@@ -283,7 +283,7 @@ async fn a_rest_that_has_become_old_gets_a_later_time() {
     loop {
         let intake = Intake::start([Answer::Accept, refusal(429)]).await;
         let mut target = target(&intake.url());
-        // Still early enough now, and no longer in a moment.
+        // The timestamp is not stale now, but will be in a moment.
         let given = counts_and_sizes(ago(15 * 60 - 1), &[1], 4);
         assert!(target.export(&given).await.is_err());
         tokio::time::sleep(Duration::from_secs(3)).await;
@@ -296,7 +296,7 @@ async fn a_rest_that_has_become_old_gets_a_later_time() {
             assert!((0..60).contains(&age), "{age} s");
             return;
         }
-        // The machine was so slow that the moment was over.
+        // The machine was so slow that the timestamp was already stale.
     }
 }
 
@@ -322,7 +322,7 @@ async fn exports_of_one_second_do_not_replace_each_other() {
     assert_eq!(intake.counted("catalog.requests"), 60.0);
 }
 
-/// What is logged of exports to an intake that refuses everything, and how each ends.
+/// Exports to an intake that refuses everything. Returns the result of each export, and the log lines.
 fn logged(exports: usize) -> (Vec<Result<(), ExportError>>, Vec<String>) {
     let (outcomes, lines) = log_lines::of(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();

@@ -11,14 +11,14 @@ use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 
 use crate::snapshots::{KEY, ago, config, counts};
 
-/// Of a process whose resource does not say which one it is.
+/// Returns a snapshot of a process whose resource does not identify it.
 fn given() -> Snapshot {
     let resource = [("service.name", "shop"), ("host.name", "web-1")];
     let resource = resource.map(|(key, value)| (key.into(), value.into()));
     Snapshot { resource: Attributes::from_pairs(resource), ..counts(ago(1), &[5]) }
 }
 
-/// Two processes with the same settings send this at the same time.
+/// Sends `snapshot` from two processes with the same settings at the same time.
 async fn two_send(config: DatadogConfig, snapshot: &Snapshot) {
     for _ in 0..2 {
         let mut target = DatadogTarget::new(config.clone()).expect("a target");
@@ -72,7 +72,7 @@ async fn a_tag_of_the_same_key_wins() {
     assert_eq!(keys, [["shard:0", "service:shop", "service.instance.id:blue", "team:a"]]);
 }
 
-/// The attribute of the only point.
+/// Returns the instance attribute of the only point.
 fn instance_of(arrival: &Arrival) -> Option<String> {
     let request = arrival.content.otlp.as_ref().expect("OTLP");
     let metric = &request.resource_metrics[0].scope_metrics[0].metrics[0];
@@ -116,7 +116,7 @@ async fn an_agent_gets_the_tag_with_each_line() {
     two_send(config.with_instance_tag(false), &given()).await;
     let totals: Vec<_> = totals(&receiver.stop()).into_iter().collect();
     let [without, one, other] = &*totals else { panic!("{totals:?}") };
-    // The time of both is the same: the agent passes on both, and Datadog keeps the last.
+    // Both have the same time. The agent forwards both, and Datadog keeps the last one.
     assert_eq!(without.0, "catalog.requests#shard:0,service:shop");
     for (series, total) in [one, other] {
         let id = series.strip_prefix("catalog.requests#shard:0,service:shop,service.instance.id:");

@@ -1,4 +1,4 @@
-//! A key that Datadog refuses is told of when the pipeline starts.
+//! A refused API key is reported when the pipeline starts.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -12,13 +12,13 @@ use meterkit_pipeline::{Pipeline, Schedule};
 use crate::snapshots::{KEY, target};
 
 const PATIENCE: Duration = Duration::from_secs(60);
-/// The interval never comes: only a flush exports.
+/// An interval that never elapses: only a flush exports.
 const WHEN_ASKED: Schedule =
     Schedule { interval: Duration::from_secs(24 * 3600), timeout: PATIENCE };
 
 #[test]
 fn a_refused_key_is_one_error_that_says_what_to_look_at_and_shows_in_health() {
-    // Logs of all threads need a process of their own.
+    // Capturing the logs of all threads requires a process of its own.
     let name = "a_refused_key_is_one_error_that_says_what_to_look_at_and_shows_in_health";
     if rerun(name, &[]).is_some() {
         return;
@@ -43,7 +43,7 @@ fn a_refused_key_is_one_error_that_says_what_to_look_at_and_shows_in_health() {
         let error = health.targets[0].last_error.as_ref().expect("an error");
         assert!(error.text.contains("DD_API_KEY") && error.text.contains("DD_SITE"), "{error:?}");
 
-        // What cannot be delivered now is delivered when the key is good.
+        // Values that cannot be delivered now are delivered once the key is accepted.
         requests.add(5);
         assert!(pipeline.flush_blocking(PATIENCE).is_err());
         requests.add(6);

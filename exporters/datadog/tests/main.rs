@@ -1,4 +1,4 @@
-//! All integration tests of this crate in one binary, which links once.
+//! All integration tests of this crate in one binary, which is linked once.
 
 mod agent;
 mod agent_receiver;

@@ -1,4 +1,4 @@
-//! Of a payload that the intake refuses, only the points are lost that are at fault.
+//! When the intake refuses a payload, only the points at fault are lost.
 
 use meterkit_datadog::DatadogTarget;
 use meterkit_fakes::datadog::{Answer, Intake, Payload, Point};
@@ -7,15 +7,15 @@ use meterkit_pipeline::{ExportError, Snapshot, Target};
 
 use crate::snapshots::{ago, config, counts, counts_and_sizes, target};
 
-/// How many refusals an export puts up with while it searches.
+/// The maximum number of refusals during the search of an export.
 const MAX_REFUSED: usize = 64;
 
-/// A counter with so many series: the value of `shard:7` is 8.
+/// Returns a counter with `count` series. The value of `shard:7` is 8.
 fn shards(count: u64) -> Snapshot {
     counts(ago(1), &(1..=count).collect::<Vec<_>>())
 }
 
-/// What those of `shards` add up to for which this holds.
+/// Returns the sum of those `shards` for which `is_in` returns true.
 fn sum(count: u64, is_in: impl Fn(u64) -> bool) -> f64 {
     (0..count).filter(|shard| is_in(*shard)).map(|shard| shard as f64 + 1.0).sum()
 }
@@ -24,7 +24,7 @@ fn shard(point: &Point) -> Option<u64> {
     point.tags.iter().find_map(|tag| tag.strip_prefix("shard:")?.parse().ok())
 }
 
-/// An intake to which the shards for which this holds are malformed.
+/// Starts an intake that considers shards malformed for which `is_bad` returns true.
 async fn intake(is_bad: impl Fn(u64) -> bool + Send + 'static) -> Intake {
     let intake = Intake::start([]).await;
     intake.refuse(move |point| shard(point).is_some_and(&is_bad));
@@ -47,7 +47,7 @@ async fn malformed_points_are_found_among_thousands_and_the_others_are_stored() 
         let taken = intake.arrivals().into_iter().filter(|arrival| arrival.was_taken);
         let points: usize = taken.map(|arrival| arrival.content.points.len()).sum();
         assert_eq!(points, 2000 - bad.len(), "each is stored once");
-        // Each halving has one of the two refused.
+        // With each division, one of the halves is refused.
         assert!(refused(&intake) <= bad.len() * 12, "{bad:?}: {}", refused(&intake));
         assert_eq!(target.export(&shards(0)).await, Ok(()));
         assert_eq!(target.rejected(), 0, "it is told of the last export only");
@@ -93,7 +93,7 @@ async fn an_intake_that_refuses_everything_is_not_asked_for_each_point_and_nothi
 #[tokio::test]
 async fn a_search_that_is_interrupted_goes_on_where_it_was() {
     let later = || Answer::Refuse(429, Vec::new(), "");
-    // Seven requests tell one of eight points from the others.
+    // It takes seven requests to find one of eight points.
     for at in 1..7 {
         let intake = intake(|shard| shard == 5).await;
         intake.answer_next((0..at).map(|_| Answer::Accept).chain([later()]));
@@ -115,7 +115,7 @@ async fn a_search_that_is_interrupted_goes_on_where_it_was() {
 #[tokio::test]
 async fn a_key_that_is_refused_during_the_search_gives_up_nothing() {
     let intake = intake(|shard| shard == 0).await;
-    // The whole, then the first half, then the other one.
+    // The whole payload, then its first half, then the other half.
     let forbidden = Answer::Refuse(403, Vec::new(), "");
     intake.answer_next([Answer::Accept, forbidden]);
     let mut target = target(&intake.url());
@@ -126,7 +126,7 @@ async fn a_key_that_is_refused_during_the_search_gives_up_nothing() {
     assert_eq!((target.rejected(), intake.counted("catalog.requests")), (1, 9.0));
 }
 
-/// Makes the intake answer payloads with this status if they hold such a shard.
+/// Makes the intake respond with `status` to payloads with a shard for which `is_bad` returns true.
 fn fail(intake: &Intake, status: u16, is_bad: impl Fn(u64) -> bool + Send + 'static) {
     let is_such = move |payload: &Payload| payload.points.iter().filter_map(shard).any(&is_bad);
     intake.answer_if(is_such, move || Answer::Refuse(status, Vec::new(), ""));

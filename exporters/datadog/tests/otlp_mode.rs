@@ -1,4 +1,4 @@
-//! What the mode `otlp` sends, and what becomes of it.
+//! The requests of the mode `otlp`, and their results.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use opentelemetry_proto::tonic::metrics::v1::metric::Data;
 
 use crate::snapshots::{KEY, ago, counts_and_sizes};
 
-/// Settings from variables, for an intake.
+/// Returns settings for an intake, read from variables.
 fn config(intake: &Intake, variables: &[(&str, &str)]) -> DatadogConfig {
     let endpoint = format!("{}/v1/metrics", intake.url());
     let own = [("METERKIT_DATADOG_MODE", "otlp"), ("METERKIT_DATADOG_ENDPOINT", &*endpoint)];
@@ -46,7 +46,7 @@ fn texts(attributes: &[KeyValue]) -> BTreeMap<&str, String> {
     pairs.collect()
 }
 
-/// The attributes of all points, and the temporality of sums and histograms.
+/// Returns the attributes of all points, and the temporality of sums and histograms.
 fn points(request: &ExportMetricsServiceRequest) -> Vec<(BTreeMap<&str, String>, i32)> {
     let scopes = request.resource_metrics.iter().flat_map(|it| &it.scope_metrics);
     let mut points = Vec::new();
@@ -124,9 +124,9 @@ async fn variables_become_what_datadog_reads_them_from() {
         let mut tags = map(tags);
         tags.insert("service.instance.id", "7".to_owned());
         let mut count = tags.clone();
-        // A label wins.
+        // A label takes precedence.
         count.insert("shard", "0".to_owned());
-        // By OpenTelemetry's protocol, 1 is delta.
+        // In OpenTelemetry's protocol, 1 is delta.
         assert_eq!(points(request), [(count, 1), (tags, 1)], "{variables:?}");
     }
 }
@@ -139,7 +139,7 @@ async fn the_key_is_a_header_where_there_is_one() {
     for (variables, api_key, metric_config) in [
         (&[key][..], Some(KEY), None),
         (&[key, scopes], Some(KEY), Some(told)),
-        // An agent has a key, and settings, of its own.
+        // An agent has its own key and settings.
         (&[scopes], None, None),
     ] {
         let intake = Intake::start([]).await;

@@ -1,4 +1,4 @@
-//! What a request to the intake looks like.
+//! The content of requests to the intake.
 
 use http::HeaderMap;
 use meterkit_core::{Attributes, Data, NumberPoint, SeriesId, Temporality, Value as Number};
@@ -9,10 +9,10 @@ use meterkit_settings::Environment;
 
 use crate::snapshots::{KEY, ago, config, counts, counts_and_sizes, metric, seconds};
 
-/// Of the resource of all snapshots.
+/// The tag for the instance id in the resource of all snapshots.
 const INSTANCE: &str = "service.instance.id:7";
 
-/// What the intake gets of `snapshot`.
+/// Returns the points of `snapshot` that the intake gets.
 async fn sent(config: DatadogConfig, intake: &Intake, snapshot: &Snapshot) -> Vec<Point> {
     let before = intake.arrivals().len();
     let mut target = DatadogTarget::new(config).expect("a target");
@@ -70,7 +70,7 @@ async fn the_key_is_checked_with_a_question_of_its_own() {
     assert_eq!(intake.arrivals().len(), 0);
 }
 
-/// A series of each kind, over ten seconds.
+/// Returns a series of each kind, over ten seconds.
 fn one_of_each() -> Snapshot {
     let time = ago(1);
     let mut snapshot = counts_and_sizes(time, &[7], 4);
@@ -120,7 +120,7 @@ async fn both_forms_say_what_kind_a_series_is_its_time_unit_host_and_tags() {
     }
 }
 
-/// Settings from variables, for the intake at `url`.
+/// Returns settings for the intake at `url`, read from variables.
 fn from_variables(url: &str, variables: &[(&str, &str)]) -> DatadogConfig {
     let own = [("DD_API_KEY", KEY), ("METERKIT_DATADOG_ENDPOINT", url)];
     let environment = Environment::of(own.into_iter().chain(variables.iter().copied()));
@@ -153,7 +153,7 @@ async fn variables_win_over_the_resource_in_tags_and_host() {
         let points = sent(config, &intake, &counts_and_sizes(ago(1), &[1], 1)).await;
         let [count, sketch] = &*points else { panic!("{points:?}") };
         assert_eq!(count.tags, expected, "{variables:?}");
-        // Of its own it has no tag.
+        // The point has no tags of its own.
         let shared: Vec<_> = expected.iter().filter(|tag| **tag != "shard:0").collect();
         assert!(sketch.tags.iter().eq(shared), "{sketch:?}");
         for point in points {
@@ -197,7 +197,7 @@ async fn what_no_payload_can_hold_is_left_out_and_counted() {
 
 #[tokio::test]
 async fn requests_go_through_a_proxy_where_one_is_set() {
-    // It takes what it is to pass on.
+    // The fake intake serves as the proxy: it accepts the requests that it should forward.
     let proxy = Intake::start([]).await;
     let url = format!("http://me:hunter2@{}", proxy.address());
     let of_variables = from_variables("http://intake.test", &[("DD_PROXY_HTTP", &url)]);
@@ -249,6 +249,6 @@ async fn the_key_and_the_query_of_the_endpoint_are_shown_nowhere() {
     for text in shown {
         assert!(!text.contains("0123456") && !text.contains("hunter2"), "{text}");
     }
-    // It is sent nevertheless.
+    // The query is sent nevertheless.
     assert_eq!(intake.arrivals()[0].path, "/api/v2/series?token=hunter2");
 }

@@ -13,28 +13,28 @@ use opentelemetry::InstrumentationScope;
 
 pub(crate) const KEY: &str = "0123456789abcdef0123456789abcdef";
 
-/// Settings for the intake at `url`.
+/// Returns settings for the intake at `url`.
 pub(crate) fn config(url: &str) -> DatadogConfig {
     DatadogConfig::api(KEY).expect("a key").with_endpoint(url).expect("a URL")
 }
 
-/// A target that sends to the intake at `url`.
+/// Returns a target that sends to the intake at `url`.
 pub(crate) fn target(url: &str) -> DatadogTarget {
     DatadogTarget::new(config(url)).expect("a target")
 }
 
-/// Before now.
+/// Returns the time this many seconds ago.
 pub(crate) fn ago(seconds: u64) -> SystemTime {
     SystemTime::now() - Duration::from_secs(seconds)
 }
 
-/// Seconds since 1970.
+/// Returns a time in seconds since 1970.
 pub(crate) fn seconds(time: SystemTime) -> i64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).expect("it is later");
     since.as_secs() as i64
 }
 
-/// Over the ten seconds before `time`: a counter with a series for each of these values.
+/// Returns a counter with a series for each of these values, over the ten seconds before `time`.
 pub(crate) fn counts(time: SystemTime, values: &[u64]) -> Snapshot {
     let point = |(shard, value): (usize, &u64)| NumberPoint {
         series: SeriesId::new(),
@@ -47,7 +47,8 @@ pub(crate) fn counts(time: SystemTime, values: &[u64]) -> Snapshot {
     snapshot(time, vec![metric("catalog.requests", "{request}", data)])
 }
 
-/// The same, and a histogram to which 0.5 was added so many times: another payload.
+/// Returns the same counter, and a histogram in which 0.5 was recorded `sizes` times, which is sent in another
+/// payload.
 pub(crate) fn counts_and_sizes(time: SystemTime, values: &[u64], sizes: u64) -> Snapshot {
     let mut snapshot = counts(time, values);
     let point = HistogramPoint {

@@ -1,4 +1,4 @@
-//! What a pipeline sends to the intake adds up exactly, whatever the intake does in between.
+//! Values that a pipeline sends to the intake add up exactly, whatever the intake does in between.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,11 +17,11 @@ use meterkit_pipeline::{ExportError, ExportFuture, Pipeline, Schedule, Snapshot,
 
 use crate::snapshots::config;
 
-/// Only a flush exports.
+/// An interval that never elapses: only a flush exports.
 const NEVER: Duration = Duration::from_secs(24 * 3600);
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// A size from nearly nothing to thousands.
+/// Returns a size from nearly zero to thousands.
 fn any_size(dice: &mut Dice) -> f64 {
     10_f64.powi(dice.below(9) as i32 - 5) * (1.0 + dice.below(1000) as f64 / 7.0)
 }
@@ -37,10 +37,10 @@ impl Labels for Route {
     }
 }
 
-/// By metric and tags: the sum of what was recorded, and of a histogram how many values that were.
+/// The sum of the recorded values by metric and tags, and for a histogram also their number.
 type Totals = BTreeMap<(String, Vec<String>), (f64, u64)>;
 
-/// Instruments of a service, and what they were told.
+/// The instruments of a service, and the values that were recorded.
 struct Service {
     counters: Vec<Counter<u64>>,
     bytes: Counter<f64>,
@@ -68,7 +68,7 @@ impl Service {
         }
     }
 
-    /// What is recorded in one interval. Some series rest, and some are new.
+    /// Records the values of one interval. Some series do not change, and some are new.
     fn record(&mut self, random: &mut Dice, interval: u64) {
         for (name, counter) in COUNTERS.into_iter().zip(self.counters.clone()) {
             let count = random.below(4) * random.below(1000);
@@ -107,14 +107,14 @@ impl Service {
     }
 }
 
-/// How an intake is doing.
+/// The condition of an intake.
 const WELL: u8 = 0;
 const BADLY: u8 = 1;
 const REFUSING: u8 = 2;
 
-/// Takes two payloads of three, as a rule, and loses many an answer.
+/// Returns a random response: about two of three payloads are accepted, and many responses are lost.
 fn anything(random: &mut Dice) -> Answer {
-    // So long that the export is over.
+    // A pause that is longer than the timeout of the export.
     let refuse = |status| Answer::Refuse(status, vec![("x-ratelimit-reset", "1000000")], "");
     match random.below(36) {
         0 => Answer::TakeAndCut,
@@ -134,7 +134,7 @@ fn anything(random: &mut Dice) -> Answer {
     }
 }
 
-/// A target whose exports are over once they fail: the pipeline does not try again before the next flush.
+/// A target whose failures are all permanent, so that the pipeline does not retry before the next flush.
 #[derive(Debug)]
 struct Hasty(DatadogTarget);
 
@@ -172,7 +172,7 @@ impl Target for Hasty {
     }
 }
 
-/// Two minutes of ten seconds each, in which the intake does badly, and a last export when it is well.
+/// Runs twelve exports while the intake fails, and a last one after it has recovered.
 fn two_minutes(seed: u64, compression: Compression, format: Format) {
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let state = Arc::new(AtomicU8::new(WELL));
@@ -188,7 +188,7 @@ fn two_minutes(seed: u64, compression: Compression, format: Format) {
     let registry = Registry::new();
     let mut service = Service::new(&registry.scoped("plugin", "catalog"));
     let config = config(&intake.url()).with_format(format);
-    // Either the target ends a request that is not answered, or the pipeline cuts the export off.
+    // If there is no response, either the target ends the request, or the pipeline cuts the export off.
     let (short, long) = (Duration::from_millis(300), Duration::from_secs(30));
     let (request, export) = if seed % 2 == 0 { (short, long) } else { (long, short) };
     let transport = Transport::default().with_compression(compression).with_timeout(request);
@@ -201,7 +201,7 @@ fn two_minutes(seed: u64, compression: Compression, format: Format) {
     let (mut random, mut failures, mut is_clean) = (Dice(seed), 0, true);
     for interval in 0..12 {
         service.record(&mut random, interval);
-        // With nothing under way, a payload that is refused for good leaves the others alone.
+        // If no export is partway, a permanently refused payload does not affect the others.
         let is_refusing = is_clean && random.below(3) == 0;
         state.store(if is_refusing { REFUSING } else { BADLY }, Ordering::SeqCst);
         is_clean = pipeline.flush_blocking(PATIENCE).is_ok();

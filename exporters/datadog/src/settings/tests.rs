@@ -147,7 +147,7 @@ fn what_does_not_go_together_is_told() {
     let proxy = [("DD_API_KEY", KEY_OF_TESTS), ("HTTPS_PROXY", "socks5://me:hunter2@proxy")];
     let told = problems(&proxy);
     assert!(told[0].starts_with("HTTPS_PROXY=") && !told[0].contains("hunter2"), "{told:?}");
-    // An agent is reached without one.
+    // An agent is reached without a proxy.
     assert_eq!(config(&[mode("agent"), ("HTTPS_PROXY", "socks5://proxy")]).mode(), Mode::Agent);
 }
 

@@ -1,4 +1,4 @@
-//! Lines say what points say, in the form that agents read.
+//! Lines represent points in the format that agents read.
 
 use meterkit_core::{AttributeValue, Attributes, Data, NumberPoint, Value as Number};
 
@@ -116,7 +116,7 @@ fn what_is_several_points_of_the_snapshot_and_one_of_datadog_shares_lines() {
 fn values_of_one_weight_share_a_line() {
     let bounds = [1.0, 2.0, 3.0, 4.0];
     let data = one_histogram(&[("k", "v")], &bounds, &[1, 49, 1, 0, 49], 285.0);
-    // (0.5 + 2.5) + 49 * (1.5 + x), with x for what the sum leaves.
+    // (0.5 + 2.5) + 49 * (1.5 + x), where x is the rest of the sum.
     let lines = lines(vec![("h", data)]);
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert_eq!(lines[0], "h:0.5:2.5|d|#k:v");
