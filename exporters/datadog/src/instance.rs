@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_that_was_given_wins_and_then_the_resource() {
+    fn a_given_tag_wins_over_the_resource_and_that_over_a_random_id() {
         let instance = Instance::new();
         let random = format!("{INSTANCE}:{}", instance.id);
         let known = Some("service.instance.id:web-7".to_owned());

@@ -198,7 +198,7 @@ async fn the_host_is_the_agents_unless_another_one_is_named() {
 }
 
 #[tokio::test]
-async fn the_entity_that_the_agent_knows_is_a_tag() {
+async fn the_entity_id_is_a_tag() {
     let address = ListenAddress::new(Transport::Datagram);
     let receiver = address.start();
     let url = format!("unix://{}", address.path().display());
@@ -214,7 +214,7 @@ async fn the_entity_that_the_agent_knows_is_a_tag() {
 }
 
 #[tokio::test]
-async fn a_path_alone_finds_out_which_kind_of_socket_it_is() {
+async fn a_path_works_with_both_kinds_of_sockets() {
     for transport in [Transport::Datagram, Transport::Stream] {
         let address = ListenAddress::new(transport);
         let receiver = address.start();

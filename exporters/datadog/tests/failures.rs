@@ -36,7 +36,7 @@ fn impatient() -> Transport {
 }
 
 #[tokio::test]
-async fn each_status_is_a_success_or_may_pass_or_stays() {
+async fn each_status_is_a_success_or_a_temporary_or_permanent_failure() {
     for answer in [Answer::Accept, Answer::TakeAndSay(200), Answer::Garbage] {
         assert_eq!(outcome(answer).await, (Ok(()), false));
     }
@@ -99,7 +99,7 @@ async fn an_intake_that_is_not_there_has_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_no_http_at_all_may_be_some_later() {
+async fn a_response_that_is_not_http_is_a_temporary_failure() {
     let server = RawServer::saying("SSH-2.0-OpenSSH_9.9\r\n").await;
     let outcome = target(&server.url()).export(&counts(ago(1), &[1])).await;
     assert_eq!(pause(&outcome), Some(None), "{outcome:?}");
@@ -343,14 +343,14 @@ fn logged(exports: usize) -> (Vec<Result<(), ExportError>>, Vec<String>) {
 }
 
 #[test]
-fn of_what_is_refused_as_a_whole_the_pipeline_tells() {
+fn the_pipeline_reports_exports_that_are_refused_as_a_whole() {
     let (outcomes, lines) = logged(2);
     assert!(outcomes.iter().all(Result::is_err), "{outcomes:?}");
     assert_eq!(lines, Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn a_key_is_refused_at_the_start_if_it_is_and_what_is_uncertain_is_no_error() {
+async fn only_a_refused_key_is_a_permanent_error_of_the_check() {
     let intake = Intake::start([]).await;
     for answer in [
         Answer::Accept,

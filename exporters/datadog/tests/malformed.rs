@@ -186,7 +186,7 @@ async fn an_intake_to_which_everything_is_too_large_is_asked_little() {
 }
 
 #[test]
-fn all_that_is_left_out_for_one_reason_is_told_in_one_line() {
+fn points_that_are_left_out_for_one_reason_are_logged_in_one_line() {
     let ((), lines) = log_lines::of(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         runtime.expect("a runtime").block_on(async {

@@ -122,7 +122,7 @@ async fn a_receiver_that_is_replaced_by_an_older_one_gets_1() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_knows_no_version_is_not_asked_on_and_on() {
+async fn a_receiver_that_supports_no_version_is_not_asked_again_and_again() {
     let refuse = || Answer::status(415);
     let receiver = Receiver::speaking(Speaks::One, [refuse(), refuse()]).await;
     let mut target = target(&receiver);

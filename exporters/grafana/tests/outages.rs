@@ -489,7 +489,7 @@ async fn a_spool_is_no_larger_than_the_queue() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_used_is_told_of_at_the_start() {
+fn an_unusable_directory_is_an_error_at_the_start() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     let destination = RemoteWrite::new("http://localhost/push").expect("a URL");
     let config = RemoteWriteConfig::new(destination).with_spool(file.path());
@@ -502,7 +502,7 @@ fn a_directory_that_cannot_be_used_is_told_of_at_the_start() {
 }
 
 #[tokio::test]
-async fn what_is_refused_at_the_end_counts_and_stale_markers_are_nobodys_values() {
+async fn refusals_at_shutdown_count_but_staleness_markers_do_not() {
     let later = Answer::Http(503, vec![("Retry-After", "3600")], "");
     for (last, farewell, rejected) in [(400, 200, 1), (200, 400, 0)] {
         let receiver = Receiver::start([]).await;

@@ -237,7 +237,7 @@ async fn a_folder_among_many_is_found() {
 }
 
 #[tokio::test]
-async fn a_folder_that_cannot_be_created_is_told() {
+async fn a_folder_that_cannot_be_created_is_an_error() {
     let refusal = Event::Answer(400, &[], r#"{"message": "title is bad"}"#);
     let grafana = Grafana::start([Event::Nothing, Event::Nothing, refusal]).await;
     let publisher = DashboardPublisher::new(config(&grafana).with_folder("New")).expect("good");

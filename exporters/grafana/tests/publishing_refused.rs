@@ -21,7 +21,7 @@ fn publisher(url: &str, token: &str) -> DashboardPublisher {
 }
 
 #[tokio::test]
-async fn a_wrong_token_is_told_without_it() {
+async fn a_wrong_token_is_reported_without_quoting_it() {
     let grafana = Grafana::start([]).await;
     let publisher = publisher(&grafana.url(), "glsa_wrong");
     let error = publisher.publish(TEXT).await.expect_err("a wrong token");
@@ -39,7 +39,7 @@ async fn a_wrong_token_is_told_without_it() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_quoted_is_not_told() {
+async fn a_token_in_a_response_is_not_quoted() {
     const QUOTE: &str = r#"{"message": "no such token: glsa_hunter2"}"#;
     for status in [400, 401, 403, 503] {
         let answers = (0..3).map(|_| Event::Answer(status, &[], QUOTE));
@@ -118,7 +118,7 @@ async fn a_dashboard_from_a_file_is_left_to_it() {
 }
 
 #[tokio::test]
-async fn versions_that_are_not_told_change_nothing() {
+async fn without_a_history_nothing_is_changed() {
     let grafana = Grafana::start([]).await;
     let publisher = publisher(&grafana.url(), TOKEN);
     assert_eq!(publisher.publish(TEXT).await, Ok(Published::Created));
@@ -137,7 +137,7 @@ async fn versions_that_are_not_told_change_nothing() {
 }
 
 #[tokio::test]
-async fn trouble_that_passes_is_waited_for() {
+async fn temporary_failures_are_retried() {
     let busy = || Event::Answer(503, &[("content-type", "text/html")], "<html>");
     let often = || Event::Answer(429, &[("retry-after", "0")], "{}");
     let grafana = Grafana::start([busy(), often()]).await;
@@ -147,7 +147,7 @@ async fn trouble_that_passes_is_waited_for() {
 }
 
 #[tokio::test]
-async fn trouble_that_stays_is_told_after_three_attempts() {
+async fn lasting_failures_are_reported_after_three_attempts() {
     let down = || Event::Answer(500, &[], r#"{"message": "Failed to save dashboard"}"#);
     let grafana = Grafana::start([Event::Nothing, down(), down(), down()]).await;
     let error = publisher(&grafana.url(), TOKEN).publish(TEXT).await.expect_err("it is down");
@@ -162,7 +162,7 @@ async fn trouble_that_stays_is_told_after_three_attempts() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_told() {
+async fn an_unreachable_server_is_reported() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
     drop(listener);
@@ -172,7 +172,7 @@ async fn a_server_that_is_not_there_is_told() {
 }
 
 #[tokio::test]
-async fn a_server_that_says_nothing_is_not_waited_for() {
+async fn a_silent_server_times_out() {
     // The listener never accepts connections.
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}", listener.local_addr().expect("an address"));
@@ -194,7 +194,7 @@ async fn a_text_that_is_no_dashboard_is_not_sent() {
 }
 
 #[test]
-fn a_token_that_no_header_holds_is_told_at_the_start() {
+fn a_token_that_no_header_may_hold_is_an_error_at_the_start() {
     let config = PublishConfig::new("http://g", Secret::new("hunter2\n")).expect("a URL");
     let error = DashboardPublisher::new(config).expect_err("a bad token");
     let text = format!("{error}");

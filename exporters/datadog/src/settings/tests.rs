@@ -24,7 +24,7 @@ fn endpoint_of(variables: &[(&str, &str)]) -> String {
 }
 
 #[test]
-fn the_mode_is_what_is_said_or_follows_from_what_is_set() {
+fn the_mode_is_set_or_follows_from_other_settings() {
     let key = ("DD_API_KEY", KEY_OF_TESTS);
     for (variables, mode) in [
         (&[key][..], Mode::Api),
@@ -104,7 +104,7 @@ fn every_other_setting_is_taken_over() {
 }
 
 #[test]
-fn all_problems_are_told_together_and_no_secret_with_them() {
+fn all_problems_are_reported_at_once_without_secrets() {
     let told = problems(&[
         ("DD_API_KEY", "hunter 2"),
         ("METERKIT_DATADOG_MODE", "proxy"),
@@ -133,7 +133,7 @@ fn all_problems_are_told_together_and_no_secret_with_them() {
 }
 
 #[test]
-fn what_does_not_go_together_is_told() {
+fn conflicting_settings_are_reported() {
     let mode = |mode| ("METERKIT_DATADOG_MODE", mode);
     let told = problems(&[mode("api")]);
     let missing =

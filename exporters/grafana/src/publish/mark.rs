@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn histories_of_all_grafanas_are_read() {
+    fn histories_of_all_grafana_versions_are_read() {
         let one = json!({"version": 1, "message": "a", "createdBy": "jane", "id": 7});
         let two = json!({"version": 2});
         let expected =

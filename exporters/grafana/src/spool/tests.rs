@@ -94,7 +94,7 @@ fn what_is_written_is_there_for_the_next_process() {
 }
 
 #[test]
-fn what_comes_and_goes_before_it_is_written_never_was() {
+fn a_request_that_comes_and_goes_before_a_write_is_not_written() {
     let directory = tempfile::tempdir().expect("a directory");
     let (spool, ..) = open(directory.path(), "a");
     spool.note(Changes { added: by_id(&[batch(1, 1), batch(2, 1)]), removed: Vec::new() });
@@ -103,7 +103,7 @@ fn what_comes_and_goes_before_it_is_written_never_was() {
 }
 
 #[test]
-fn where_nothing_can_be_written_what_is_there_can_go() {
+fn requests_can_be_removed_when_none_can_be_written() {
     let directory = tempfile::tempdir().expect("a directory");
     let (spool, ..) = open(directory.path(), "a");
     add(&spool, &[batch(1, 1)]);

@@ -99,7 +99,7 @@ fn nothing_in_names_and_labels_breaks_a_line() {
 }
 
 #[test]
-fn what_is_several_points_of_the_snapshot_and_one_of_datadog_shares_lines() {
+fn points_that_datadog_merges_share_lines() {
     let (upper, lower): (Labels<'_>, Labels<'_>) = (&[("k", "A")], &[("k", "a")]);
     let both = |a, b| [(upper, a), (lower, b)];
     let metrics = vec![
