@@ -99,7 +99,7 @@ mod tests {
         assert!(stored.starts_with("k:ä"));
 
         let key = "k".repeat(199);
-        assert_eq!(tag(&key, "value"), Some(key), "no `:` is left at the end");
+        assert_eq!(tag(&key, "value"), Some(key), "a trailing `:` is removed");
     }
 
     #[test]

@@ -463,6 +463,6 @@ async fn points_that_cannot_be_sent_are_rejected_and_the_others_sent() {
     assert_eq!(target.export(&snapshot).await, Ok(()));
     assert_eq!(target.rejected(), 3);
     assert_eq!(target.export(&counts(SystemTime::now(), [])).await, Ok(()));
-    assert_eq!(target.rejected(), 0, "it is about the last export");
+    assert_eq!(target.rejected(), 0, "the count refers to the last export");
     assert_eq!(lines(&receiver.stop()).len(), 2);
 }

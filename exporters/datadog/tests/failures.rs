@@ -20,7 +20,10 @@ async fn outcome(answer: Answer) -> (Result<(), ExportError>, bool) {
     let intake = Intake::start([answer]).await;
     let mut target = target(&intake.url());
     let outcome = target.export(&counts(ago(1), &[1])).await;
-    assert!(intake.arrivals().len() <= 1, "one attempt; the pipeline makes more");
+    assert!(
+        intake.arrivals().len() <= 1,
+        "the target makes one attempt; retries are up to the pipeline"
+    );
     (outcome, target.is_partway())
 }
 
@@ -232,7 +235,7 @@ async fn a_payload_that_is_malformed_is_left_out_when_others_were_taken() {
         assert_eq!(target.rejected(), 1);
         assert_eq!((intake.arrivals().len(), target.is_partway()), (2, false));
         assert_eq!(target.export(&counts(ago(1), &[1])).await, Ok(()));
-        assert_eq!(target.rejected(), 0, "it is told of the last export only");
+        assert_eq!(target.rejected(), 0, "the count refers to the last export");
     }
 }
 
@@ -258,7 +261,7 @@ async fn a_payload_that_is_malformed_was_not_taken_before_either() {
         assert!(target.is_partway(), "it may have arrived");
         let outcome = target.export(&given).await;
         assert!(matches!(outcome, Err(ExportError::Permanent { .. })), "{outcome:?}");
-        assert!(!target.is_partway(), "the next difference has it");
+        assert!(!target.is_partway(), "the next delta includes the points");
         assert_eq!(target.export(&counts(ago(0), &[8])).await, Ok(()));
         assert_eq!(intake.counted("catalog.requests"), 8.0);
     }

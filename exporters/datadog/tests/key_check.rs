@@ -36,7 +36,7 @@ fn a_refused_key_is_one_error_that_says_what_to_look_at_and_shows_in_health() {
         let pipeline = pipeline.expect("a thread");
         let give_up = Instant::now() + PATIENCE;
         while pipeline.health().is_delivering() {
-            assert!(Instant::now() < give_up, "it is told in time");
+            assert!(Instant::now() < give_up, "the error was not logged in time");
             sleep(Duration::from_millis(5));
         }
         let health = pipeline.health();

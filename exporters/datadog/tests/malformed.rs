@@ -50,7 +50,7 @@ async fn malformed_points_are_found_among_thousands_and_the_others_are_stored() 
         // With each division, one of the halves is refused.
         assert!(refused(&intake) <= bad.len() * 12, "{bad:?}: {}", refused(&intake));
         assert_eq!(target.export(&shards(0)).await, Ok(()));
-        assert_eq!(target.rejected(), 0, "it is told of the last export only");
+        assert_eq!(target.rejected(), 0, "the count refers to the last export");
     }
 }
 
@@ -182,7 +182,7 @@ async fn an_intake_to_which_everything_is_too_large_is_asked_little() {
     assert!(requests <= 30, "{requests} requests in ten exports");
     intake.limit(usize::MAX);
     assert_eq!((target.export(&shards(1020)).await, target.rejected()), (Ok(()), 0));
-    assert_eq!(intake.arrivals().len() - requests, 1, "it is as before");
+    assert_eq!(intake.arrivals().len() - requests, 1, "requests are no longer divided");
 }
 
 #[test]

@@ -26,7 +26,7 @@ pub enum BuildError {
     Spool {
         /// The directory.
         directory: String,
-        /// What went wrong.
+        /// The error of the file system.
         reason: String,
     },
     /// A credential or the tenant contains characters that no HTTP header may hold.

@@ -43,7 +43,7 @@ fn target(url: &str, directory: &Path) -> RemoteWriteTarget {
 #[tokio::test]
 #[ignore = "the process that is killed: the other test starts it"]
 async fn killed_process() {
-    let variable = |name| env::var(name).expect("the other test says it");
+    let variable = |name| env::var(name).expect("the other test sets the variable");
     let mut target = target(&variable(URL), Path::new(&variable(DIRECTORY)));
     let first: u64 = variable(FIRST).parse().expect("a number");
     for second in first.. {
@@ -52,7 +52,7 @@ async fn killed_process() {
             Err(_) => format!("kept {second}\n"),
         };
         // Write the line in a single call.
-        io::stderr().write_all(line.as_bytes()).expect("there is someone to tell");
+        io::stderr().write_all(line.as_bytes()).expect("the other test reads the pipe");
     }
 }
 
@@ -128,7 +128,7 @@ async fn processes_that_are_killed_lose_nothing_that_they_said_they_keep() {
     let receiver = Arc::new(Receiver::start([]).await);
     let (shared, path) = (receiver.clone(), directory.path().to_owned());
     let killing = tokio::task::spawn_blocking(move || kill_many(&shared, &path));
-    let exports = killing.await.expect("the processes said nothing else");
+    let exports = killing.await.expect("the processes wrote only known lines");
 
     let mut last = target(&receiver.url(), directory.path());
     receiver.forget_answers();
@@ -140,16 +140,16 @@ async fn processes_that_are_killed_lose_nothing_that_they_said_they_keep() {
 
     let (safe, taken) = (exports.safe.len(), exports.taken.len());
     let is_mixed = taken as u64 > kills / 10 && (safe - taken) as u64 > kills / 10;
-    assert!(is_mixed, "they lived long enough for {safe} exports, {taken} of which were taken");
+    assert!(is_mixed, "the processes made {safe} exports, of which {taken} were delivered");
     let lost: Vec<_> = exports.safe.difference(&times).collect();
-    assert_eq!(lost, Vec::<&i64>::new(), "what they said they keep");
+    assert_eq!(lost, Vec::<&i64>::new(), "requests that were reported as kept");
     // A process may be killed between the response and removing the request from the spool. One request is then sent
     // again.
     let twice = written.len() - times.len();
     assert!(twice as u64 <= kills, "{twice}");
     for (time, arrived) in exports.taken {
         let again = written.iter().find(|(at, other)| *at >= arrived && *other <= time);
-        assert_eq!(again, None, "it was taken, and that was noted");
+        assert_eq!(again, None, "a delivered request was sent again");
     }
     println!("{safe} exports were safe, {twice} of {} came twice", written.len());
 }

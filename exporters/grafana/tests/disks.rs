@@ -41,10 +41,10 @@ async fn a_full_disk_keeps_nothing_from_being_sent_and_no_parts() {
     let full = slot.join("00000000000000000000.request");
     fs::create_dir(&full).expect("a directory");
     assert!(target.export(&snapshot(1, &[1])).await.is_err());
-    assert_eq!(names(&slot), ["00000000000000000000.request"], "the part of it is gone");
+    assert_eq!(names(&slot), ["00000000000000000000.request"], "the partial file is removed");
     assert!(full.is_dir());
     assert_eq!(target.export(&snapshot(2, &[1])).await, Ok(()));
-    assert_eq!(receiver.taken().len(), 2, "the queue has it in memory");
+    assert_eq!(receiver.taken().len(), 2, "the request is still in the queue in memory");
 }
 
 #[tokio::test]
@@ -126,7 +126,7 @@ fn a_spool_that_cannot_write_is_not_healthy_until_it_can() {
     let pipeline = Pipeline::builder(registry).expect("a registry of its own");
     let schedule = Schedule { interval: LONG, ..Schedule::default() };
     let pipeline = pipeline.target(target, schedule).start().expect("a thread");
-    pipeline.flush_blocking(LONG).expect("it is sent all the same");
+    pipeline.flush_blocking(LONG).expect("the export works without the disk");
     let health = pipeline.health();
     let problem = health.targets[0].problem.as_deref().expect("there is one");
     assert!(problem.starts_with("cannot write the queue to disk; "), "{problem}");

@@ -84,7 +84,7 @@ async fn a_receiver_that_spoke_2_is_not_doubted_for_a_bad_request() {
 async fn a_receiver_of_2_that_refuses_a_part_is_not_doubted() {
     let receiver = Receiver::start([Answer::Wrote(400, 1, 0)]).await;
     let mut target = target(&receiver);
-    assert_eq!(target.export(&snapshot(1, &[1, 2, 3])).await, Ok(()), "it has a part");
+    assert_eq!(target.export(&snapshot(1, &[1, 2, 3])).await, Ok(()), "the receiver wrote a part");
     assert_eq!(target.rejected(), 2);
     assert_eq!(target.export(&snapshot(2, &[1, 2, 3])).await, Ok(()));
     assert_eq!(target.rejected(), 0);

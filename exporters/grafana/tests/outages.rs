@@ -100,7 +100,7 @@ async fn a_retry_sends_the_same_bytes_and_queues_nothing() {
     let arrivals = receiver.arrivals();
     assert_eq!(arrivals.len(), 3);
     assert!(arrivals.iter().all(|arrival| arrival.body == arrivals[0].body));
-    assert_eq!(target.export(&given).await, Ok(()), "it is delivered already");
+    assert_eq!(target.export(&given).await, Ok(()), "the snapshot has been delivered");
     assert_eq!(receiver.arrivals().len(), 3);
 }
 
@@ -122,7 +122,11 @@ async fn an_export_that_is_cut_off_goes_on_where_it_was() {
     }
     assert_eq!(target.export(&given).await, Ok(()));
     let values: Vec<f64> = receiver.arrivals().iter().flat_map(Arrival::values).collect();
-    assert_eq!(values, [1.0, 2.0, 3.0, 3.0, 4.0], "only the one without an answer comes again");
+    assert_eq!(
+        values,
+        [1.0, 2.0, 3.0, 3.0, 4.0],
+        "only the request without a response is sent again"
+    );
 }
 
 #[tokio::test]
@@ -141,11 +145,15 @@ async fn requests_on_their_way_go_on_when_the_next_snapshot_is_due() {
             () = wait => {}
         }
         drop(export);
-        assert_eq!(target.counts().waiting_requests(), second - 1, "it is queued, not sent");
+        assert_eq!(
+            target.counts().waiting_requests(),
+            second - 1,
+            "the snapshot is queued, not sent"
+        );
     }
     receiver.wait_for_company(0);
     assert_eq!(target.export(&snapshot(4, &[1])).await, Ok(()));
-    assert_eq!(times(&receiver.arrivals()), [1000, 2000, 3000, 4000], "none comes twice");
+    assert_eq!(times(&receiver.arrivals()), [1000, 2000, 3000, 4000], "no request is sent twice");
 }
 
 #[test]
@@ -170,7 +178,11 @@ fn a_snapshot_that_takes_longer_to_write_than_the_interval_goes_out_all_the_same
         drop(finish);
         assert!(slow.await.expect("it ends").is_err());
         assert_eq!(target.export(&snapshot(5, &[1])).await, Ok(()));
-        assert_eq!(times(&receiver.taken()), [1000, 2000, 5000], "what was begun is finished");
+        assert_eq!(
+            times(&receiver.taken()),
+            [1000, 2000, 5000],
+            "an encoding that has begun is finished"
+        );
     });
 }
 
@@ -207,10 +219,10 @@ fn each_collection_is_queued_while_a_receiver_hangs() {
     let pipeline = pipeline.target(target, schedule).start().expect("a thread");
     until("it works", || !receiver.taken().is_empty());
     receiver.wait_for_company(99);
-    until("it hangs, and more is collected", || counts.waiting_requests() > 5);
+    until("snapshots are queued while the receiver hangs", || counts.waiting_requests() > 5);
     assert_eq!(pipeline.health().targets[0].last_error, None, "nothing has failed yet");
     receiver.wait_for_company(0);
-    until("it has it all", || receiver.taken().len() > 10);
+    until("the receiver has all snapshots", || receiver.taken().len() > 10);
     pipeline.shutdown_blocking(Duration::from_secs(60)).expect("it works again");
     let mut times = times(&receiver.taken());
     // The last request has the staleness markers, with the time of the shutdown.
@@ -254,7 +266,7 @@ async fn the_oldest_go_when_the_queue_is_full_and_are_counted() {
     assert_eq!(target.counts().waiting_requests(), 3);
     assert_eq!(target.counts().dropped(), 10, "five requests of two");
     assert_eq!(target.export(&snapshot(9, &[1, 2])).await, Ok(()));
-    assert_eq!(times(&receiver.taken()), [6000, 7000, 8000, 9000], "none without need");
+    assert_eq!(times(&receiver.taken()), [6000, 7000, 8000, 9000], "no more than necessary");
     assert_eq!((target.counts().written(), target.counts().refused()), (8, 0));
 }
 
@@ -269,7 +281,7 @@ async fn a_queue_smaller_than_a_snapshot_loses_nothing_while_the_receiver_takes_
     assert_eq!((target.counts().written(), target.counts().dropped()), (6, 0));
 
     receiver.answer_next([Answer::status(503)]);
-    assert!(target.export(&snapshot(3, &[1, 2, 3])).await.is_err(), "and says so where it does");
+    assert!(target.export(&snapshot(3, &[1, 2, 3])).await.is_err(), "a loss is reported");
     assert_eq!(target.counts().waiting_requests(), 0);
     assert_eq!(target.counts().dropped() + target.counts().written(), 9);
 }
@@ -294,7 +306,11 @@ async fn requests_that_were_answered_do_not_go_out_again_because_another_was_not
         }
     }
     assert_eq!(target.export(&given).await, Ok(()));
-    assert_eq!(receiver.arrivals().len(), 1 + 4 + 1, "only the one without an answer comes again");
+    assert_eq!(
+        receiver.arrivals().len(),
+        1 + 4 + 1,
+        "only the request without a response is sent again"
+    );
 }
 
 #[tokio::test]
@@ -383,7 +399,10 @@ async fn a_request_that_is_too_large_goes_out_in_parts() {
         let before = receiver.arrivals().len();
         assert_eq!(target.export(&snapshot(3, &values)).await, Ok(()));
         let later = &receiver.arrivals()[before..];
-        assert!(later.iter().all(|arrival| arrival.was_taken), "it was learned: {speaks:?}");
+        assert!(
+            later.iter().all(|arrival| arrival.was_taken),
+            "the limit is remembered: {speaks:?}"
+        );
     }
 }
 
@@ -450,7 +469,7 @@ async fn what_waited_when_a_process_ended_goes_out_with_the_next_one() {
 
     let mut last = RemoteWriteTarget::new(config()).expect("a target");
     assert_eq!(last.export(&snapshot(5, &[1, 2])).await, Ok(()));
-    assert_eq!(receiver.taken().len(), 5, "what was delivered is on disk no longer");
+    assert_eq!(receiver.taken().len(), 5, "delivered requests are no longer on disk");
 }
 
 #[tokio::test]

@@ -22,11 +22,11 @@ async fn a_receiver_can_ask_for_a_pause_and_gets_it() {
         assert_eq!(pause(&outcome), Some(Some(Duration::from_secs(3000))));
         let rest = pause(&target.export(&snapshot(2, &[1])).await).flatten().expect("a pause");
         assert!(rest > Duration::from_secs(2000) && rest <= Duration::from_secs(3000), "{rest:?}");
-        assert_eq!(receiver.arrivals().len(), 1, "it is left alone");
-        assert_eq!(target.counts().waiting_requests(), 2, "what comes meanwhile waits");
+        assert_eq!(receiver.arrivals().len(), 1, "nothing is sent during the pause");
+        assert_eq!(target.counts().waiting_requests(), 2, "snapshots are queued during the pause");
         target.shutdown().await;
         let written = receiver.taken();
-        assert_eq!(times(&written)[..2], [1000, 2000], "there is no later any more");
+        assert_eq!(times(&written)[..2], [1000, 2000], "the pause is ignored at shutdown");
         assert_eq!(written.len(), 3);
     }
 }
@@ -40,7 +40,7 @@ async fn while_the_receiver_is_left_alone_each_collection_is_queued() {
     let schedule = Schedule { interval: Duration::from_millis(50), ..Schedule::default() };
     let pipeline = Pipeline::builder(registry).expect("a registry of its own");
     let pipeline = pipeline.target(target, schedule).start().expect("a thread");
-    until("it is left alone, and more is collected", || counts.waiting_requests() > 3);
+    until("snapshots are queued during the pause", || counts.waiting_requests() > 3);
     assert!(pipeline.flush(Duration::from_secs(60)).await.is_err());
     assert_eq!(receiver.count(), 2);
     // The pause is ignored at shutdown, which is the last chance to send.

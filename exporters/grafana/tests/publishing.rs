@@ -82,7 +82,7 @@ async fn one_that_shows_more_can_be_kept_and_what_is_no_less_takes_its_place() {
         assert_eq!(published, Ok(Published::Updated), "{names:?}");
     }
     grafana.store(|store| store.saved_by("jane", "shop", ""));
-    let error = publisher.publish_unless_less(&full).await.expect_err("it is not ours");
+    let error = publisher.publish_unless_less(&full).await.expect_err("a person saved it");
     assert!(matches!(error, PublishError::ChangedByAPerson { .. }), "{error:?}");
 }
 
@@ -110,7 +110,7 @@ async fn what_a_person_saved_stays() {
         let before = grafana.history("shop").len();
         for text in [ONE, TWO] {
             grafana.asked();
-            let error = publisher.publish(text).await.expect_err("it is not ours");
+            let error = publisher.publish(text).await.expect_err("a person saved it");
             assert!(matches!(&error, PublishError::ChangedByAPerson { .. }), "{error:?}");
             assert_eq!(grafana.asked(), [FIND, TELL], "{saved:?}");
             let url = format!("{}/d/shop", grafana.url());
@@ -125,7 +125,7 @@ async fn what_a_person_saved_stays() {
 async fn a_dashboard_that_someone_else_made_stays() {
     let grafana = Grafana::start([]).await;
     grafana.store(|store| store.saved_by("jane", "shop", "Initial save"));
-    let error = publisher(&grafana).publish(ONE).await.expect_err("it is not ours");
+    let error = publisher(&grafana).publish(ONE).await.expect_err("a person saved it");
     assert!(matches!(error, PublishError::ChangedByAPerson { .. }), "{error:?}");
     assert_eq!(grafana.asked(), [FIND, TELL]);
 }
@@ -142,7 +142,7 @@ async fn a_person_who_saves_just_before_us_wins() {
         }
         grafana.asked();
         grafana.next((1..before).map(|_| Event::Nothing).chain([saves()]));
-        let error = publisher.publish(TWO).await.expect_err("it is not ours");
+        let error = publisher.publish(TWO).await.expect_err("a person saved it");
         assert!(matches!(&error, PublishError::ChangedByAPerson { by, .. } if by == "`jane`"));
         let asked = grafana.asked();
         assert_eq!(asked[before - 1..], [SAVE, FIND, TELL], "{is_there}");
@@ -159,7 +159,7 @@ async fn a_dashboard_that_changes_all_the_time_stays() {
     grafana.asked();
     let round = || [Event::Nothing, Event::Nothing, mismatch()];
     grafana.next(round().into_iter().chain(round()));
-    let error = publisher.publish(TWO).await.expect_err("never ours");
+    let error = publisher.publish(TWO).await.expect_err("someone else always saves it first");
     assert!(matches!(error, PublishError::ChangedByAPerson { .. }), "{error:?}");
     assert_eq!(grafana.asked(), [FIND, TELL, SAVE, FIND, TELL, SAVE]);
 }

@@ -126,7 +126,7 @@ async fn without_a_history_nothing_is_changed() {
     for (status, body) in [(404, r#"{"message": "Not found"}"#), (200, r#"{"a": 1}"#)] {
         grafana.next([Event::Nothing, Event::Answer(status, &[], body)]);
         let error = publisher.publish(r#"{"uid": "shop", "title": "b"}"#).await;
-        let error = error.expect_err("it cannot be known");
+        let error = error.expect_err("the origin is unknown");
         assert!(matches!(error, PublishError::Refused { .. }), "{error:?}");
         assert_eq!(grafana.asked(), [FIND, TELL]);
     }

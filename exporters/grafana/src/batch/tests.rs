@@ -75,7 +75,7 @@ fn a_request_can_be_made_one_of_the_other_version() {
     let two = written(Version::V2, NO_LIMITS).remove(0);
     let one = two.in_version(Version::V1).expect("it was written");
     let directly = written(Version::V1, NO_LIMITS).remove(0);
-    assert_eq!(one.body, directly.body, "the same as if it were written so");
+    assert_eq!(one.body, directly.body, "the same as encoding in 1.0 directly");
     assert_eq!(
         (one.version, one.samples, one.histograms, one.time),
         (Version::V1, directly.samples, 0, 9)
@@ -265,7 +265,11 @@ fn series_that_went_are_ended_once() {
         let ended = [of("exponential"), of("histogram")].concat();
         let ended: Vec<String> = ended.into_iter().map(|name| name + "!").collect();
         assert_eq!(names(&batches, 2000), [vec!["gauge".to_owned()], ended].concat());
-        assert_eq!(batches.len(), all.len().div_ceil(3), "the limits hold for them too");
+        assert_eq!(
+            batches.len(),
+            all.len().div_ceil(3),
+            "the limits apply to staleness markers too"
+        );
 
         let third = taken.take(3, &["gauge"]);
         assert_eq!(names(&write(&third, Some(&second)), 3000), ["gauge"]);
@@ -285,7 +289,7 @@ fn a_series_that_went_in_a_snapshot_that_others_took_is_ended() {
     taken.take(2, &["gauge"]);
     assert_eq!(write(&taken.take(3, &["gauge"]), Some(&first)), ["gauge", "other!"]);
     let back = taken.take(4, &["gauge", "other"]);
-    assert_eq!(write(&back, Some(&first)), ["gauge", "other"], "it is not gone any more");
+    assert_eq!(write(&back, Some(&first)), ["gauge", "other"], "the series is back");
     assert_eq!(write(&back, None), ["gauge", "other"], "nothing was written before");
 }
 

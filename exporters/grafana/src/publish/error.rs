@@ -29,7 +29,7 @@ pub enum PublishError {
     Refused {
         /// The address of Grafana.
         url: String,
-        /// What it was asked to do.
+        /// The requested action, as in `save the dashboard`.
         attempt: &'static str,
         /// The response, and the remedy if one is known.
         reason: String,
@@ -42,7 +42,7 @@ pub enum PublishError {
     NoAnswer {
         /// The address of Grafana.
         url: String,
-        /// What it was asked to do.
+        /// The requested action, as in `save the dashboard`.
         attempt: &'static str,
         /// The number of attempts.
         attempts: u32,

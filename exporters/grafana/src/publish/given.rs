@@ -1,4 +1,4 @@
-//! A dashboard that is to be published.
+//! The dashboard to publish.
 
 use serde_json::{Map, Value};
 

@@ -21,7 +21,7 @@ pub(crate) struct Version {
 pub(crate) enum Latest {
     /// A publisher saved it. `content` is the hash of the content.
     Ours { number: i64, content: String },
-    /// Someone else saved it.
+    /// Someone else saved the version.
     Theirs { by: String },
 }
 

@@ -66,7 +66,7 @@ mod tests {
             (shown(json!([panel("a", 0)])), shown(json!([panel("a", 0), panel("b", 0)])));
         assert!(one.is_less_than(&two) && !two.is_less_than(&one));
         let others = shown(json!([panel("c", 0), panel("b", 0)]));
-        assert!(!one.is_less_than(&others), "it lacks one");
+        assert!(!one.is_less_than(&others), "one panel is missing");
         let mut asked_otherwise = panel("a", 0);
         asked_otherwise["targets"][0]["expr"] = json!("a");
         assert!(!shown(json!([asked_otherwise])).is_less_than(&two));

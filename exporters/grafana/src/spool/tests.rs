@@ -125,7 +125,7 @@ fn what_could_not_be_written_is_tried_again_unless_it_is_gone() {
     assert!(spool.write().is_err() && spool.is_behind());
     assert!(spool.write().is_err(), "the first one fails again");
     let others = [path(&spool.slot(), 2), path(&spool.slot(), 3)];
-    assert_eq!(files(&spool)[1..], others, "and holds up no other");
+    assert_eq!(files(&spool)[1..], others, "the failure does not block the others");
 
     spool.note(Changes { added: by_id(&[batch(4, 1)]), removed: vec![1] });
     assert!(spool.write().is_ok() && !spool.is_behind());
@@ -205,13 +205,13 @@ fn two_processes_do_not_share_and_the_next_one_has_what_both_left() {
 
     drop(two);
     let (three, _, batches) = open(directory.path(), "a");
-    assert_eq!(batches.len(), 1, "the second one's");
+    assert_eq!(batches.len(), 1, "the request of the second process");
     drop((one, three));
     let (four, _, batches) = open(directory.path(), "a");
     let mut times: Vec<i64> = batches.iter().map(|it| it.time).collect();
     times.sort_unstable();
     assert_eq!(times, [10, 20, 30]);
-    assert_eq!(files(&four).len(), 3, "they are one's own now");
+    assert_eq!(files(&four).len(), 3, "all requests are in the slot of this process");
     drop(four);
     let (.., batches) = open(directory.path(), "a");
     assert_eq!(batches.len(), 3);
@@ -354,7 +354,7 @@ mod linux {
         for path in [slot.join("lock"), path(&slot, 1)] {
             assert_eq!(mode(&path), 0o600, "{}", path.display());
         }
-        assert_eq!(mode(given.path()), 0o755, "that is for the user to decide");
+        assert_eq!(mode(given.path()), 0o755, "the mode of the configured directory is unchanged");
         drop(spool);
 
         // The modes that earlier versions left.

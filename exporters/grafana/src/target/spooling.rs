@@ -127,7 +127,7 @@ mod tests {
         let destination = RemoteWrite::new(&receiver.url()).expect("a URL");
         let config = RemoteWriteConfig::new(destination).with_spool(directory.path());
         let mut target = RemoteWriteTarget::new(config).expect("a target");
-        let spool = target.spool.clone().expect("it was opened");
+        let spool = target.spool.clone().expect("the spool is open");
         let slot = spool.slot();
         let disk = spool.hang();
         for second in 1..=3 {
