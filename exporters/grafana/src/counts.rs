@@ -23,10 +23,10 @@ struct Counts {
     /// Refusals that have been logged, so that they are not logged again with every export. The fields below do the
     /// same for dropped values, disk failures and oversized requests.
     refusals: LogOnce,
-    dropped_is_told: AtomicBool,
+    dropped_is_logged: AtomicBool,
     /// The error of the disk, until a write to it succeeds.
     disk_problem: Mutex<Option<String>>,
-    too_large_is_told: AtomicBool,
+    too_large_is_logged: AtomicBool,
 }
 
 impl RemoteWriteCounts {
@@ -59,7 +59,7 @@ impl RemoteWriteCounts {
     pub(crate) fn add_written(&self, values: u64) {
         self.0.written.fetch_add(values, Relaxed);
         if values > 0 {
-            self.0.dropped_is_told.store(false, Relaxed);
+            self.0.dropped_is_logged.store(false, Relaxed);
         }
     }
 
@@ -83,7 +83,7 @@ impl RemoteWriteCounts {
 
     /// Returns whether to log that values were dropped: once, and again only after a delivery.
     pub(crate) fn says_dropped(&self) -> bool {
-        !self.0.dropped_is_told.swap(true, Relaxed)
+        !self.0.dropped_is_logged.swap(true, Relaxed)
     }
 
     /// Records a failure to write to the disk. Returns whether to log it: once, and again only after a write
@@ -103,7 +103,7 @@ impl RemoteWriteCounts {
 
     /// Returns whether to log that requests were too large: only the first time.
     pub(crate) fn says_too_large(&self) -> bool {
-        !self.0.too_large_is_told.swap(true, Relaxed)
+        !self.0.too_large_is_logged.swap(true, Relaxed)
     }
 }
 

@@ -75,7 +75,7 @@ impl DashboardPublisher {
     /// Returns an error if the dashboard could not be published. No error damages an existing dashboard; see
     /// [`PublishError`].
     pub async fn publish(&self, dashboard: &str) -> Result<Published, PublishError> {
-        self.publish_over(dashboard, Less::Too).await
+        self.publish_over(dashboard, WhenLess::Replace).await
     }
 
     /// Creates or updates a dashboard like [`publish`](Self::publish), but keeps a published version that shows all
@@ -90,10 +90,14 @@ impl DashboardPublisher {
     ///
     /// Returns an error in the same cases as [`publish`](Self::publish).
     pub async fn publish_unless_less(&self, dashboard: &str) -> Result<Published, PublishError> {
-        self.publish_over(dashboard, Less::Not).await
+        self.publish_over(dashboard, WhenLess::Keep).await
     }
 
-    async fn publish_over(&self, dashboard: &str, less: Less) -> Result<Published, PublishError> {
+    async fn publish_over(
+        &self,
+        dashboard: &str,
+        less: WhenLess,
+    ) -> Result<Published, PublishError> {
         let given = Given::read(dashboard)?;
         for _ in 0..ROUNDS {
             if let Some(published) = self.try_once(&given, less).await? {
@@ -104,7 +108,11 @@ impl DashboardPublisher {
     }
 
     /// Returns `None` if someone else saved the dashboard in the meantime, so that it must be read again.
-    async fn try_once(&self, given: &Given, less: Less) -> Result<Option<Published>, PublishError> {
+    async fn try_once(
+        &self,
+        given: &Given,
+        less: WhenLess,
+    ) -> Result<Option<Published>, PublishError> {
         let Some(there) = self.find(given).await? else {
             let folder = match &self.folder {
                 Some(title) => Some(folder::find_or_create(&self.api, title).await?),
@@ -119,7 +127,9 @@ impl DashboardPublisher {
             Latest::Ours { content, .. } if content == given.content => {
                 Ok(Some(Published::Unchanged))
             }
-            Latest::Ours { .. } if less == Less::Not && given.shown.is_less_than(&there.shown) => {
+            Latest::Ours { .. }
+                if less == WhenLess::Keep && given.shown.is_less_than(&there.shown) =>
+            {
                 Ok(Some(Published::Kept))
             }
             Latest::Ours { number, .. } => {
@@ -146,9 +156,9 @@ impl DashboardPublisher {
 
     async fn versions(&self, given: &Given) -> Result<Vec<Version>, PublishError> {
         let path = format!("/api/dashboards/uid/{}/versions?limit={HISTORY}", given.uid);
-        let answer = self.api.get(TELL, &path).await?;
+        let answer = self.api.get(LIST, &path).await?;
         let versions = mark::versions(&answer.body).filter(|_| answer.status.is_success());
-        versions.ok_or_else(|| self.api.refused(TELL, &answer))
+        versions.ok_or_else(|| self.api.refused(LIST, &answer))
     }
 
     /// Returns whether the dashboard was saved. It is not if Grafana has another version than expected.
@@ -181,9 +191,9 @@ impl DashboardPublisher {
 
 /// Whether a dashboard replaces a version that shows more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Less {
-    Too,
-    Not,
+enum WhenLess {
+    Replace,
+    Keep,
 }
 
 /// A dashboard that exists in Grafana.
@@ -214,7 +224,7 @@ impl There {
 }
 
 const FIND: &str = "find the dashboard";
-const TELL: &str = "list the versions of the dashboard";
+const LIST: &str = "list the versions of the dashboard";
 const SAVE: &str = "save the dashboard";
 
 /// The number of attempts if another process saves at the same time. It may have saved the same dashboard.

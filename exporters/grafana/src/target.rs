@@ -363,7 +363,7 @@ impl RemoteWriteTarget {
             self.pause = None;
             return None;
         }
-        let reason = "the receiver asked for no requests for a while".to_owned();
+        let reason = "the receiver asked for a pause".to_owned();
         Some(ExportError::retryable(reason).with_retry_after(Some(rest)))
     }
 }

@@ -53,7 +53,7 @@ pub struct AgentTarget {
     previous: Option<Batch>,
     /// The number of points that are not in the batch, or that were skipped later.
     rejected: u64,
-    told: LogOnce,
+    logged: LogOnce,
     /// The maximum size of a packet, in bytes: the limit of the agent, or a lower limit that the socket has shown.
     limit: usize,
 }
@@ -75,7 +75,7 @@ impl AgentTarget {
             batch: None,
             previous: None,
             rejected: 0,
-            told: LogOnce::default(),
+            logged: LogOnce::default(),
             limit,
         }
     }
@@ -90,7 +90,7 @@ impl AgentTarget {
         if !is_known {
             let (batch, rejected) = self.writer.write(snapshot);
             self.rejected = rejected.points();
-            self.tell(&rejected);
+            self.log_rejected(&rejected);
             self.batch = Some(batch);
         }
         let mut attempts = 0;
@@ -125,7 +125,7 @@ impl AgentTarget {
                         batch.skip(packet.lines);
                     }
                     self.rejected += packet.lines as u64;
-                    self.tell_refused(packet.bytes.len());
+                    self.log_refused(packet.bytes.len());
                 }
                 Err(SocketError::Full) => {
                     let waited = self.config.timeout.as_millis();
@@ -190,24 +190,24 @@ impl AgentTarget {
         }
     }
 
-    fn tell(&self, rejected: &Rejected) {
+    fn log_rejected(&self, rejected: &Rejected) {
         let exporter = exporter(&self.config.name);
-        let (told, left_out) = (&self.told, &rejected.left_out);
-        if left_out.not_finite > 0 && told.is_new("not finite") {
+        let (logged, left_out) = (&self.logged, &rejected.left_out);
+        if left_out.not_finite > 0 && logged.is_new("not finite") {
             tracing::warn!(
                 exporter,
                 points = left_out.not_finite,
                 "points whose value is infinite or NaN are left out: DogStatsD cannot represent them"
             );
         }
-        if left_out.nameless > 0 && told.is_new("nameless") {
+        if left_out.nameless > 0 && logged.is_new("nameless") {
             tracing::warn!(
                 exporter,
                 points = left_out.nameless,
                 "metrics without an ASCII letter in their names are left out: Datadog does not accept them"
             );
         }
-        if rejected.too_long > 0 && told.is_new("too long") {
+        if rejected.too_long > 0 && logged.is_new("too long") {
             tracing::warn!(
                 exporter,
                 points = rejected.too_long,
@@ -219,8 +219,8 @@ impl AgentTarget {
         }
     }
 
-    fn tell_refused(&self, bytes: usize) {
-        if self.told.is_new("refused") {
+    fn log_refused(&self, bytes: usize) {
+        if self.logged.is_new("refused") {
             tracing::error!(
                 exporter = exporter(&self.config.name),
                 endpoint = %self.config.address,

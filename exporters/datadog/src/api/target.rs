@@ -33,7 +33,7 @@ pub(crate) struct ApiTarget {
     batch: Option<Batch>,
     /// The number of points of the current export that are not sent.
     rejected: u64,
-    told: LogOnce,
+    logged: LogOnce,
 }
 
 impl ApiTarget {
@@ -55,7 +55,7 @@ impl ApiTarget {
             refusals: Refusals::new(MAX_COMPRESSED),
             batch: None,
             rejected: 0,
-            told: LogOnce::default(),
+            logged: LogOnce::default(),
         })
     }
 
@@ -178,7 +178,7 @@ impl ApiTarget {
         };
         let (payloads, left_out) = payloads(Points::of(snapshot, &tagging), writing);
         self.rejected = left_out;
-        if left_out > 0 && self.told.is_new("left out") {
+        if left_out > 0 && self.logged.is_new("left out") {
             tracing::warn!(
                 exporter = exporter(&self.config.name),
                 points = left_out,
@@ -203,7 +203,7 @@ impl ApiTarget {
     }
 
     fn note_too_large(&self, written: &Written, reason: &str) {
-        if self.told.is_new("too large") {
+        if self.logged.is_new("too large") {
             tracing::warn!(
                 exporter = exporter(&self.config.name),
                 bytes = written.size,
@@ -223,7 +223,7 @@ impl ApiTarget {
         })?;
         for Dropped { items, reason, .. } in dropped {
             self.rejected += items;
-            if self.told.is_new(&reason) {
+            if self.logged.is_new(&reason) {
                 tracing::error!(
                     exporter = exporter(&self.config.name),
                     endpoint = self.endpoint(),

@@ -33,7 +33,7 @@ impl RemoteWriteTarget {
         match answer.outcome {
             // A receiver of 1.0 that ignores the version header decodes a message in 2.0 as an empty one.
             Ok(()) if is_two && written.is_none() => {
-                self.speak_one(
+                self.fall_back_to_one(
                     "it accepted a request in 2.0 without reporting how many values it wrote",
                 );
                 Outcome::Again
@@ -43,7 +43,7 @@ impl RemoteWriteTarget {
                 self.accept(batch, written)
             }
             Err(error) if is_two && error.status == Some(StatusCode::UNSUPPORTED_MEDIA_TYPE) => {
-                self.speak_one(&error.reason);
+                self.fall_back_to_one(&error.reason);
                 Outcome::Again
             }
             Err(error) if error.status == Some(StatusCode::BAD_REQUEST) => {
@@ -175,7 +175,7 @@ impl RemoteWriteTarget {
         }
     }
 
-    fn speak_one(&mut self, reason: &str) {
+    fn fall_back_to_one(&mut self, reason: &str) {
         if self.dialect != Dialect::One {
             tracing::info!(
                 exporter = exporter(&self.config.name),

@@ -78,7 +78,7 @@ impl RemoteWriteTarget {
             });
             let Ok(saved) = timeout(patience, saving).await else {
                 let problem = "the disk does not answer";
-                return self.tell_of_disk(problem);
+                return self.log_disk_problem(problem);
             };
             self.saving = None;
             if spool.take_lost() {
@@ -87,13 +87,13 @@ impl RemoteWriteTarget {
             }
             if let Ok(Err(error)) = saved {
                 // The changes are written again with the next ones.
-                return self.tell_of_disk(&error.to_string());
+                return self.log_disk_problem(&error.to_string());
             }
             self.counts.disk_works();
         }
     }
 
-    fn tell_of_disk(&self, problem: &str) {
+    fn log_disk_problem(&self, problem: &str) {
         let problem = format!(
             "cannot write the queue to disk; its requests are lost if this process ends: {problem}"
         );

@@ -11,7 +11,7 @@ use meterkit_rules::prometheus_name::FamilyType;
 pub(crate) struct Encoder {
     request: Writer,
     /// The families whose metadata is in the request.
-    told: HashSet<String>,
+    described: HashSet<String>,
     series: Writer,
     part: Writer,
 }
@@ -25,7 +25,7 @@ impl Encoder {
             as_classic(series, &mut |part| samples += self.add(part));
             return samples;
         };
-        let Self { request, told, series: written, part } = self;
+        let Self { request, described, series: written, part } = self;
         written.clear();
         for (name, value) in &series.labels {
             part.clear();
@@ -39,8 +39,8 @@ impl Encoder {
         written.element(2, part);
         request.element(1, written);
         let family = series.metadata.family;
-        if !told.contains(family) {
-            told.insert(family.to_owned());
+        if !described.contains(family) {
+            described.insert(family.to_owned());
             part.clear();
             metadata(part, &series.metadata);
             request.element(3, part);
