@@ -87,8 +87,9 @@ impl RemoteWriteConfig {
         self
     }
 
-    /// Sets the form in which histograms are sent in 2.0. The default is [as
-    /// recorded](RemoteWriteHistograms::AsRecorded). `METERKIT_GRAFANA_REMOTE_WRITE_HISTOGRAMS` overrides this value.
+    /// Sets the form in which histograms are sent in 2.0. The default is
+    /// [`AsRecorded`](RemoteWriteHistograms::AsRecorded). `METERKIT_GRAFANA_REMOTE_WRITE_HISTOGRAMS` overrides this
+    /// value.
     #[must_use]
     pub fn with_histograms(mut self, histograms: RemoteWriteHistograms) -> Self {
         self.histograms = histograms;
