@@ -1,4 +1,5 @@
 //! Fake agents: real sockets, each of which is read by a thread.
+#![cfg(unix)]
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read};
