@@ -55,7 +55,7 @@ mod shop {
 mod shortest {
     use super::*;
 
-    include!("declare/labelled_counter.rs");
+    include!("declare/labeled_counter.rs");
 
     pub(super) fn record() {
         call();
@@ -137,15 +137,15 @@ OrdersProcessed.With(Labels{Success: true}).Increment()
 "#;
 
 #[test]
-fn a_labelled_counter_of_a_package_takes_no_more_characters_than_in_encore() {
-    if rerun("a_labelled_counter_of_a_package_takes_no_more_characters_than_in_encore", &[])
+fn a_labeled_counter_of_a_package_takes_no_more_characters_than_in_encore() {
+    if rerun("a_labeled_counter_of_a_package_takes_no_more_characters_than_in_encore", &[])
         .is_some()
     {
         return;
     }
     shortest::record();
     assert_metric!(Registry::global(), "backstage.plugin.shop.orders_processed" { success = "true" } == 1);
-    let ours = include_str!("declare/labelled_counter.rs").replace("fn call() {", "");
+    let ours = include_str!("declare/labeled_counter.rs").replace("fn call() {", "");
     let ours = ours.trim_end().trim_end_matches('}');
     // Where lines are broken is a matter of taste.
     let length = |code: &str| code.chars().filter(|it| !it.is_whitespace()).count();
