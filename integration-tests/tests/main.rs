@@ -10,6 +10,7 @@ mod datadog_agent_lines_match_the_python_client;
 mod deploy_files_are_valid;
 mod every_target_adds_up_through_outages;
 mod first_contact_with_a_collector;
+mod guide_files_are_valid;
 mod lint_objects_to_names_of_conventions;
 mod manifests_are_valid;
 mod neighbors_are_tested;
