@@ -30,6 +30,10 @@ size:
 dependencies:
     .ci/dependencies
 
+# Compile the crates with the oldest supported Rust.
+oldest-rust:
+    .ci/oldest-rust
+
 # Print `--exclude NAME` for each crate that is not published, for commands of cargo.
 unpublished:
     .ci/unpublished
