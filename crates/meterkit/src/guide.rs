@@ -23,7 +23,7 @@ macro_rules! page {
 
 page!(getting_started, "getting_started.md", "prometheus");
 page!(concepts, "concepts.md", "prometheus");
-page!(instruments, "instruments.md", "prometheus");
+page!(instruments, "instruments.md", "declare", "prometheus");
 page!(labels, "labels.md", "prometheus");
 page!(observables, "observables.md");
 page!(plugins, "plugins.md", "prometheus");
@@ -80,6 +80,6 @@ pub mod migration {
     page!(prometheus, "migration/prometheus.md", "prometheus");
     page!(prometheus_client, "migration/prometheus-client.md", "prometheus");
     page!(backstage, "migration/backstage.md", "prometheus");
-    page!(encore, "migration/encore.md", "prometheus");
+    page!(encore, "migration/encore.md", "declare", "prometheus");
     page!(goframe, "migration/goframe.md", "prometheus");
 }
