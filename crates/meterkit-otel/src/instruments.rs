@@ -1,4 +1,4 @@
-//! Instruments of OpenTelemetry's API, implemented by instruments of the store.
+//! OpenTelemetry API instruments that record in instruments of the store.
 
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -21,10 +21,10 @@ pub(crate) struct Instruments {
     pub(crate) meter: Meter,
 }
 
-/// Wraps a callback of OpenTelemetry's API into one that reports to the store.
+/// Wraps an OpenTelemetry callback so that it reports to the store.
 fn callback<T: Number>(callback: Callback<T>) -> AttributeCallback {
     Box::new(move |observer| {
-        // OpenTelemetry's observers take `&self`, those of the store `&mut self`.
+        // OpenTelemetry's observers take `&self`, the store's observers `&mut self`.
         let observer = Mutex::new(observer);
         callback(&Observer(&observer));
     })
@@ -39,17 +39,17 @@ impl<T: Number> AsyncInstrument<T> for Observer<'_, '_> {
     }
 }
 
-/// An instrument of the store behind a synchronous instrument of OpenTelemetry's API.
+/// A store instrument behind a synchronous OpenTelemetry instrument.
 struct Recorded<I>(I);
 
-/// A bound instrument: one series, which is looked up when its first value is recorded.
+/// A bound instrument: one series, looked up when its first value is recorded.
 struct Bound<I, S> {
     instrument: I,
     attributes: Box<[KeyValue]>,
     series: OnceLock<S>,
 }
 
-/// Implements OpenTelemetry's synchronous instruments for an instrument of the store.
+/// Implements OpenTelemetry's synchronous instrument traits for a store instrument.
 macro_rules! recorded {
     ($store:ty, $number:ty, $record:ident) => {
         impl SyncInstrument<$number> for Recorded<Group<DynamicLabels, $store>> {
@@ -85,7 +85,7 @@ macro_rules! recorded {
             #[inline]
             fn measure(&self, measurement: $number) {
                 if self.series.get().is_none() && self.instrument.is_off() {
-                    // Do not keep the series: one found while the scope is disabled never records.
+                    // Do not keep the series: a series found while the scope is disabled never records.
                     return self.instrument.with_attributes(&self.attributes).$record(measurement);
                 }
                 let find = || self.instrument.with_attributes(&self.attributes).clone();

@@ -1,8 +1,8 @@
-//! OpenTelemetry's side of `meterkit`.
+//! OpenTelemetry support for `meterkit`.
 //!
-//! [`MeterProvider`] implements OpenTelemetry's API over the store, so that metrics of other libraries are stored,
-//! limited, collected and delivered by the same code as those of the facade. With the feature `sdk`, the module `sdk`
-//! mirrors all instruments in OpenTelemetry's SDK, for readers and exporters that need instruments there.
+//! [`MeterProvider`] implements OpenTelemetry's API over the store. Metrics of other libraries are therefore stored,
+//! limited, collected and delivered by the same code as metrics of meterkit's own API. With the feature `sdk`, the
+//! module `sdk` mirrors all instruments in the OpenTelemetry SDK, for readers and exporters that need SDK instruments.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

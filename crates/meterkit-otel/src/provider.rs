@@ -1,4 +1,4 @@
-//! OpenTelemetry's meter provider over the store, and its meters.
+//! An OpenTelemetry meter provider over the store, and its meters.
 
 use std::sync::Arc;
 
@@ -8,11 +8,11 @@ use opentelemetry::metrics::{self, Meter as ApiMeter};
 
 use crate::instruments::Instruments;
 
-/// OpenTelemetry's meter provider over the store of a [`Registry`].
+/// An OpenTelemetry meter provider over the store of a [`Registry`].
 ///
-/// `Telemetry::install` sets the provider of the global registry as OpenTelemetry's global one. An instrument that a
-/// library makes before that is a no-op for as long as it lives. If you use such a library, set the provider at the
-/// beginning of `main`; it needs nothing to be installed, and what is recorded until then is kept:
+/// `Telemetry::install` sets the provider of the global registry as OpenTelemetry's global provider. An instrument that
+/// a library creates before that is a no-op for its whole life. If you use such a library, set the provider at the
+/// beginning of `main`. The provider works before `Telemetry` is installed, and keeps what is recorded until then:
 ///
 /// ```
 /// use meterkit_otel::MeterProvider;
@@ -25,11 +25,12 @@ use crate::instruments::Instruments;
 /// assert_eq!(scopes[0].metrics[0].descriptor.name, "requests");
 /// ```
 ///
-/// Cheap to clone. A provider holds no values, so there is nothing to flush or shut down.
+/// A provider is cheap to clone. It holds no values, so there is nothing to flush or shut down.
 ///
-/// Instruments follow OpenTelemetry's Metrics API: names, units and attribute keys are not held to the house style.
-/// Attributes may have any type and come in any order; if a key is given twice, the last value counts. Instruments that
-/// are requested more than once follow OpenTelemetry's Metrics SDK, section Duplicate instrument registration.
+/// Instruments follow OpenTelemetry's Metrics API: names, units and attribute keys need not follow meterkit's style
+/// rules. Attributes may have any type and come in any order; if a key occurs twice, the last value counts. An
+/// instrument that is requested more than once follows the section "Duplicate instrument registration" of
+/// OpenTelemetry's Metrics SDK specification.
 #[derive(Clone, Debug)]
 pub struct MeterProvider {
     registry: Registry,
@@ -53,9 +54,10 @@ impl metrics::MeterProvider for MeterProvider {
     }
 }
 
-/// Extends [`Meter`] with OpenTelemetry's view of the same scope.
+/// Extends [`Meter`] with access to an OpenTelemetry meter for the same scope.
 pub trait OtelMeter {
-    /// Returns OpenTelemetry's meter of the same scope. An instrument that is requested from both meters is one stream.
+    /// Returns an OpenTelemetry meter for the same scope. An instrument that is requested from both meters is one
+    /// stream.
     ///
     /// ```
     /// use meterkit_core::Registry;

@@ -1,32 +1,33 @@
-//! A cache of the series that a thread has recorded to recently, by their attributes.
+//! A per-thread cache of recently used series, keyed by attributes.
 //!
 //! A call site records with the same attributes again and again, and their strings are mostly at the same addresses.
-//! Such a series is found by comparing attributes, without hashing their contents.
+//! The cache finds the series by comparing attributes, without hashing their contents.
 
 use std::cell::Cell;
 use std::ops::RangeInclusive;
 
 use opentelemetry::{Array, KeyValue, Value};
 
-/// How many series each thread remembers per type of instrument.
+/// The number of series that each thread caches per instrument type.
 const REMEMBERED: usize = 32;
 
-/// How many misses in a row a remembered series outlasts before another one may take its slot. A slot begins with the
-/// smallest number, which doubles each time: remembering allocates, and a thread that records to many series in turn
-/// must not do so forever.
+/// The number of consecutive misses after which another series may take a slot. A slot starts with the minimum, and the
+/// number doubles with each replacement: caching a series allocates, and a thread that records to many series in turn
+/// must not allocate forever.
 const PATIENCE: RangeInclusive<u32> = 8..=1 << 16;
 
-/// The series that a thread has recorded to recently, for one type of instrument. `H` is the handle of a series.
+/// The series that a thread has recently recorded to, for one instrument type. `H` is the handle of a series.
 pub(crate) struct Recent<H> {
     slots: [Cell<Option<Box<Slot<H>>>>; REMEMBERED],
 }
 
 struct Slot<H> {
-    /// The address of the instrument. The handle keeps the instrument alive, so no other one can have this address.
+    /// The address of the instrument. The handle keeps the instrument alive, so no other instrument can have this
+    /// address.
     instrument: usize,
     attributes: Box<[KeyValue]>,
     series: H,
-    /// How many look-ups in a row were for other series.
+    /// The number of consecutive look-ups of other series.
     misses: u32,
     patience: u32,
 }
@@ -36,7 +37,8 @@ impl<H: Clone> Recent<H> {
         Self { slots: [const { Cell::new(None) }; REMEMBERED] }
     }
 
-    /// Calls `record` with the instrument's series for these attributes if it is remembered. Returns whether it was.
+    /// Calls `record` with the instrument's series for these attributes if the series is cached. Returns whether it
+    /// was.
     #[inline]
     pub(crate) fn record(
         &self,
@@ -45,7 +47,7 @@ impl<H: Clone> Recent<H> {
         record: impl FnOnce(&H),
     ) -> bool {
         let place = &self.slots[slot(instrument, attributes)];
-        // The slot is empty meanwhile: recording may log, and a logger may record on this thread.
+        // The slot stays empty while recording: `record` may log, and a logger may record on this thread.
         let Some(mut found) = place.take() else { return false };
         let is_it = found.instrument == instrument && are_same(attributes, &found.attributes);
         if is_it {
@@ -58,9 +60,9 @@ impl<H: Clone> Recent<H> {
         is_it
     }
 
-    /// Remembers a series, unless its slot has one that was used recently.
+    /// Caches a series, unless its slot holds a series that was used recently.
     pub(crate) fn remember(&self, instrument: usize, attributes: &[KeyValue], series: &H) {
-        // The slot is that of the given attributes: strings of a copy may have other addresses.
+        // Compute the slot from the caller's attributes: the strings of a copy may have other addresses.
         let place = &self.slots[slot(instrument, attributes)];
         let mut patience = *PATIENCE.start();
         if let Some(known) = place.take() {
@@ -100,7 +102,7 @@ fn are_same(attributes: &[KeyValue], known: &[KeyValue]) -> bool {
         })
 }
 
-/// Returns whether two values are the same to the store, which compares floats by their bits: `0.0` is not `-0.0`.
+/// Returns whether the store treats two values as the same. It compares floats by their bits: `0.0` is not `-0.0`.
 #[inline]
 fn is_same_value(one: &Value, other: &Value) -> bool {
     match (one, other) {
@@ -113,7 +115,7 @@ fn is_same_value(one: &Value, other: &Value) -> bool {
     }
 }
 
-/// Returns whether two strings are equal. Strings that share their memory are not read.
+/// Returns whether two strings are equal. Does not read strings that share their memory.
 #[inline]
 fn is_same(one: &str, other: &str) -> bool {
     std::ptr::eq(one, other) || one == other

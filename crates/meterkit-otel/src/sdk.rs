@@ -1,9 +1,9 @@
-//! A mirror of the store in OpenTelemetry's SDK: for its readers, and for exporters that take what it collects.
+//! A mirror of the store in the OpenTelemetry SDK, for the SDK's readers and exporters.
 //!
-//! The SDK's `ResourceMetrics` can be made by the SDK alone, so that such a reader or exporter needs instruments there.
-//! The mirror makes a twin of each instrument of the store. Numbers are observable twins that report what the store
-//! holds; histograms, which cannot be observable, are given each value. Without a reader or an exporter there is no
-//! mirror, and no instrument in the SDK.
+//! Only the SDK can create a `ResourceMetrics`, so a reader or an exporter needs SDK instruments. The mirror creates a
+//! twin of each store instrument. The twin of a counter or gauge is observable and reports the values in the store. A
+//! histogram cannot be observable, so its twin records each value. Without a reader or an exporter there is no mirror,
+//! and no SDK instrument.
 
 mod exporter;
 mod histograms;
@@ -31,7 +31,7 @@ use self::histograms::HistogramTwin;
 use self::output::Output;
 use self::readers::Readers;
 
-/// A mirror of the store in OpenTelemetry's SDK, about to be attached to a pipeline.
+/// A mirror of the store in the OpenTelemetry SDK, before it is attached to a pipeline.
 ///
 /// ```
 /// use meterkit_core::Registry;
@@ -53,18 +53,18 @@ pub struct Mirror {
 }
 
 impl Mirror {
-    /// Returns a mirror that nothing reads yet.
+    /// Creates a mirror without readers or exporters.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a reader of OpenTelemetry's ecosystem. It sees every instrument as it is: views do not apply to it.
+    /// Adds an OpenTelemetry metric reader. Views do not apply to readers: the reader sees every instrument unchanged.
     pub fn reader(&mut self, reader: impl MetricReader) {
         let readers = self.readers.take().unwrap_or_else(SdkMeterProvider::builder);
         self.readers = Some(readers.with_reader(reader));
     }
 
-    /// Adds an exporter of OpenTelemetry's ecosystem, and returns the target that delivers to it. Views apply to it.
+    /// Adds an OpenTelemetry metric exporter, and returns the target that delivers to it. Views apply to exporters.
     pub fn exporter<E: PushMetricExporter>(&mut self, exporter: E) -> ExporterTarget<E> {
         let reader = ExporterReader::new(exporter.temporality());
         let target = ExporterTarget::new(exporter, reader.clone());
@@ -77,7 +77,7 @@ impl Mirror {
         self.readers.is_some()
     }
 
-    /// Makes the mirror when the pipeline starts. Nothing is made without a reader or an exporter.
+    /// Starts the mirror together with the pipeline. Without a reader or an exporter, does nothing.
     pub fn attach(self, pipeline: PipelineBuilder) -> PipelineBuilder {
         if self.readers.is_none() && self.exporters.is_empty() {
             return pipeline;
@@ -95,12 +95,12 @@ impl fmt::Debug for Mirror {
     }
 }
 
-/// A mirror that is kept up to date.
+/// A mirror that follows the registry.
 struct Running {
     registry: Registry,
     readers: Option<Readers>,
     exporters: Vec<Arc<Output>>,
-    /// The instruments that have twins, by their addresses.
+    /// The instruments that have twins, by address.
     mirrored: Mutex<HashMap<usize, MirroredInstrument>>,
     tap: OnceLock<Arc<dyn Tap>>,
 }
@@ -127,14 +127,14 @@ impl Running {
         let (made, is_made) = sync_channel(1);
         let tap: Arc<dyn Tap> = Arc::new(InstrumentMade(made));
         running.registry.tap(running.tap.get_or_init(|| tap).clone());
-        // Those that were made meanwhile.
+        // Instruments may have been created since the first call, before the tap was registered.
         running.mirror_new();
         running.follow(is_made);
         running
     }
 
-    /// Makes twins of new instruments on a thread of its own. The SDK holds locks while callbacks run, which those who
-    /// make instruments must not wait for.
+    /// Creates the twins of new instruments on a separate thread. The SDK holds locks while callbacks run, and code
+    /// that creates instruments must not wait for these locks.
     fn follow(self: &Arc<Self>, made: Receiver<()>) {
         let running: Weak<Self> = Arc::downgrade(self);
         let follow = move || {
@@ -145,11 +145,11 @@ impl Running {
         };
         let thread = thread::Builder::new().name("meterkit-mirror".to_owned());
         if let Err(error) = thread.spawn(follow) {
-            tracing::error!(%error, "cannot start a thread; OpenTelemetry's readers see new instruments only after a flush");
+            tracing::error!(%error, "cannot start a thread: OpenTelemetry readers see new instruments only after a flush");
         }
     }
 
-    /// Makes the twins of instruments that have none.
+    /// Creates a twin for each instrument without one.
     fn mirror_new(&self) {
         let mut mirrored = self.mirrored.lock().unpoisoned();
         mirrored.retain(|_, instrument| instrument.is_there());
@@ -159,7 +159,7 @@ impl Running {
             }
             mirrored.insert(instrument.address(), instrument.clone());
             if instrument.kind() == Kind::Histogram && instrument.is_import() {
-                // The SDK takes single values, which nobody knows.
+                // An SDK histogram records single values, and an imported histogram has none.
                 continue;
             }
             if instrument.kind() == Kind::Histogram {
@@ -188,7 +188,7 @@ impl Companion for Running {
     }
 
     fn flush(&self) -> Result<(), String> {
-        // What was made a moment ago may have no twin yet.
+        // Instruments created a moment ago may have no twin yet.
         self.mirror_new();
         let flush = |readers: &Readers| readers.output.provider.force_flush();
         self.readers.as_ref().map_or(Ok(()), flush).map_err(|error| error.to_string())
@@ -205,12 +205,12 @@ impl Companion for Running {
     }
 }
 
-/// Wakes the thread that makes twins.
+/// Wakes the thread that creates twins.
 struct InstrumentMade(SyncSender<()>);
 
 impl Tap for InstrumentMade {
     fn instrument_made(&self) {
-        // Full is as good: it is about to look.
+        // If the channel is full, the thread is about to look anyway.
         let _ = self.0.try_send(());
     }
 }

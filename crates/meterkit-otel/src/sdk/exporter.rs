@@ -1,4 +1,4 @@
-//! An exporter of OpenTelemetry's ecosystem as a target.
+//! An OpenTelemetry metric exporter as a target.
 
 use std::any::type_name;
 use std::collections::{HashMap, HashSet};
@@ -21,41 +21,42 @@ use super::numbers::TwinKind;
 use super::output::{Output, TwinStream};
 use super::reported::Reported;
 
-/// What an exporter is called among the targets.
+/// The name of the target.
 const NAME: &str = "exporter";
 
-/// How many times a batch is offered to an exporter that refuses it, the first time included.
+/// The maximum number of times that a batch is offered to its exporter, including the first time.
 const MAX_OFFERS: u32 = 10;
 
-/// How old a batch may be that is offered again.
+/// The age from which a batch is not offered again.
 const MAX_AGE: Duration = Duration::from_secs(3600);
 
-/// How long an exporter may take to shut down.
+/// The time that an exporter has to shut down.
 const SHUTDOWN: Duration = Duration::from_secs(5);
 
-/// Delivers to an exporter of OpenTelemetry's ecosystem, such as the one of `opentelemetry-otlp`.
-/// [`Mirror::exporter`](super::Mirror::exporter) creates it.
+/// Delivers to an OpenTelemetry metric exporter, such as the one of `opentelemetry-otlp`.
+/// [`Mirror::exporter`](super::Mirror::exporter) creates the target.
 ///
 /// The SDK collects a batch, and the target offers it to the exporter. A batch that fails is offered again, unchanged,
-/// at later intervals, because the exporter does not say which failures are worth a retry. After ten offers or an hour
-/// the batch is dropped, counted in `meterkit.target.queue.dropped` and logged. Nothing is collected meanwhile, so that
-/// deltas survive an outage.
+/// at later intervals, because the exporter does not report which failures are worth a retry. After ten offers or an
+/// hour the target drops the batch, counts it in `meterkit.target.queue.dropped` and logs it. Until then, the target
+/// collects no other batch, so that deltas survive an outage.
 pub struct ExporterTarget<E> {
     exporter: Arc<E>,
     attached: Arc<OnceLock<Attached>>,
     reader: ExporterReader,
     numbers: Arc<Mutex<Numbers>>,
-    /// A collection that is under way. It outlives an attempt that times out, since what it takes is taken once.
+    /// The collection in progress. It outlives an export attempt that times out, because the SDK returns each delta
+    /// once.
     collection: Option<JoinHandle<Result<ResourceMetrics, OTelSdkError>>>,
     /// The batch that the exporter has not accepted yet.
     batch: Option<Batch>,
-    /// An offer that is under way. It outlives an attempt that times out.
+    /// The offer in progress. It outlives an export attempt that times out.
     offer: Option<JoinHandle<OTelSdkResult>>,
     dropped: u64,
     logged: LogOnce,
 }
 
-/// Where a target collects from. Known once the mirror is attached to a pipeline.
+/// The source that a target collects from. Known once the pipeline has started.
 pub(super) struct Attached {
     pub(super) mirror: Arc<Running>,
     pub(super) output: Arc<Output>,
@@ -72,7 +73,7 @@ impl Batch {
         Self { metrics: Arc::new(metrics), offers: 0, collected }
     }
 
-    /// Returns whether a batch that was refused is not offered again.
+    /// Returns whether a refused batch must be dropped instead of being offered again.
     fn is_given_up(&self, now: Instant) -> bool {
         self.offers >= MAX_OFFERS || now.saturating_duration_since(self.collected) >= MAX_AGE
     }
@@ -97,13 +98,13 @@ impl<E: PushMetricExporter> ExporterTarget<E> {
         &self.attached
     }
 
-    /// Offers the batch, or waits for the offer that is under way.
+    /// Offers the batch to the exporter, or waits for the offer in progress.
     async fn offer(&mut self) -> Result<(), ExportError> {
         let Some(batch) = &mut self.batch else { return Ok(()) };
         let offer = self.offer.get_or_insert_with(|| {
             batch.offers += 1;
             let (exporter, metrics) = (self.exporter.clone(), batch.metrics.clone());
-            // An exporter may block, and may want to find a runtime.
+            // The exporter may block, and may need a tokio runtime.
             spawn_blocking(move || futures_executor::block_on(exporter.export(&metrics)))
         });
         let outcome = offer.await;
@@ -125,25 +126,27 @@ impl<E: PushMetricExporter> ExporterTarget<E> {
                     points,
                     offers = batch.offers,
                     error,
-                    "batch dropped: the exporter has refused it too often"
+                    "batch dropped: the exporter refused it too often or for too long"
                 );
             }
             self.batch = None;
         }
-        // A retryable error would have it offered again within this interval.
+        // A retryable error would make the pipeline offer the batch again within this interval.
         Err(ExportError::permanent(error))
     }
 
-    /// Starts to collect a batch of this snapshot.
+    /// Starts to collect a batch from this snapshot.
     fn start_collection(&mut self, snapshot: &Snapshot) -> Result<(), ExportError> {
         let Some(Attached { mirror, output }) = self.attached.get() else {
-            return Err(ExportError::permanent("the mirror was not attached to this pipeline"));
+            return Err(ExportError::permanent(
+                "the mirror is not attached to this pipeline: call `Mirror::attach` before the pipeline starts",
+            ));
         };
         let (mirror, output) = (mirror.clone(), output.clone());
         let (numbers, reader) = (self.numbers.clone(), self.reader.clone());
         let current = Numbers::of(snapshot);
         self.collection = Some(spawn_blocking(move || {
-            // A histogram that was made a moment ago may have no twin yet.
+            // A histogram created a moment ago may have no twin yet.
             mirror.mirror_new();
             Numbers::replace(&numbers, current, &output);
             let mut metrics = ResourceMetrics::default();
@@ -152,7 +155,7 @@ impl<E: PushMetricExporter> ExporterTarget<E> {
         Ok(())
     }
 
-    /// Waits for the collection that is under way, if there is one.
+    /// Waits for the collection in progress, if there is one.
     async fn finish_collection(&mut self) -> Result<(), ExportError> {
         let Some(collection) = &mut self.collection else { return Ok(()) };
         let outcome = collection.await;
@@ -201,7 +204,7 @@ impl<E: PushMetricExporter> Target for ExporterTarget<E> {
             let shutdown = spawn_blocking(move || exporter.shutdown_with_timeout(SHUTDOWN));
             if let Ok(Err(error)) = shutdown.await {
                 let exporter = meterkit_pipeline::exporter(NAME);
-                tracing::warn!(%error, exporter, "OpenTelemetry's exporter failed to shut down");
+                tracing::warn!(%error, exporter, "OpenTelemetry exporter failed to shut down");
             }
         })
     }
@@ -216,15 +219,15 @@ impl<E> fmt::Debug for ExporterTarget<E> {
     }
 }
 
-/// The numbers of the snapshot that is being exported, for the twins that report them.
+/// The points of the snapshot that is being exported, for the twins that report them.
 #[derive(Default)]
 struct Numbers {
     metrics: HashMap<Stream, Vec<NumberPoint>>,
-    /// What has a twin.
+    /// The streams that have twins.
     mirrored: HashSet<Stream>,
 }
 
-/// What makes two metrics the same to the SDK.
+/// The identity of a metric in the SDK.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Stream {
     scope: InstrumentationScope,
@@ -240,7 +243,7 @@ impl Numbers {
                 let Some((twin, points)) = TwinKind::of_data(&metric.data) else { continue };
                 let (scope, mut descriptor) =
                     ((*scope.scope).clone(), (*metric.descriptor).clone());
-                // Of joined metrics, any may come first.
+                // Any of several joined metrics may come first, so use the kind of the twin.
                 descriptor.kind = twin.kind;
                 let points = points.iter().cloned();
                 metrics.entry(Stream { scope, descriptor, twin }).or_default().extend(points);
@@ -249,7 +252,7 @@ impl Numbers {
         metrics
     }
 
-    /// Makes `current` what twins report, and twins of what has none.
+    /// Replaces the points that twins report with `current`, and creates twins for new streams.
     fn replace(
         numbers: &Arc<Mutex<Self>>,
         current: HashMap<Stream, Vec<NumberPoint>>,
@@ -285,7 +288,7 @@ impl Numbers {
     }
 }
 
-/// Returns how many points a batch has.
+/// Returns the number of points in a batch.
 fn points(metrics: &ResourceMetrics) -> u64 {
     fn of<T: Copy>(data: &MetricData<T>) -> usize {
         match data {
@@ -304,7 +307,7 @@ fn points(metrics: &ResourceMetrics) -> u64 {
     points.sum::<usize>() as u64
 }
 
-/// A reader that the SDK's provider and a target share.
+/// A reader that an SDK meter provider and a target share.
 #[derive(Clone, Debug)]
 pub(super) struct ExporterReader(Arc<ManualReader>);
 

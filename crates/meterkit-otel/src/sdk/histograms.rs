@@ -1,4 +1,4 @@
-//! Twins of histograms: each value is recorded there too.
+//! Twins of histograms, which record each value that the histogram records.
 
 use std::sync::OnceLock;
 
@@ -10,10 +10,10 @@ use opentelemetry_sdk::metrics::Aggregation as SdkAggregation;
 
 use super::output::{Output, TwinStream};
 
-/// The twin of a histogram at one provider.
+/// The twin of a histogram in one SDK meter provider.
 pub(crate) struct HistogramTwin {
     histogram: Numbers<Histogram<u64>, Histogram<f64>>,
-    /// Which attributes its series keep.
+    /// Selects the attributes that the twin's series keep.
     keys: Option<KeyFilter>,
 }
 
@@ -21,7 +21,8 @@ pub(crate) struct HistogramTwin {
 pub(crate) struct TwinSeries {
     attributes: Vec<KeyValue>,
     histogram: Numbers<Histogram<u64>, Histogram<f64>>,
-    /// Bound with the first value. The SDK exports a bound series without values, with senseless extremes.
+    /// Bound when the first value is recorded: the SDK also exports bound series without values, with a meaningless
+    /// minimum and maximum.
     bound: OnceLock<Numbers<BoundHistogram<u64>, BoundHistogram<f64>>>,
 }
 
@@ -32,7 +33,7 @@ enum Numbers<U, F> {
 }
 
 impl HistogramTwin {
-    /// Makes the twin of `instrument` as `stream` says; `None` if that leaves no histogram.
+    /// Creates the twin of `instrument` with the view's `stream`. Returns `None` if the view makes it no histogram.
     pub(crate) fn make(
         output: &Output,
         instrument: &MirroredInstrument,
@@ -77,7 +78,7 @@ impl HistogramTwin {
         Some(Self { histogram, keys: attribute_keys })
     }
 
-    /// Returns the series with these attributes, or with those of them that are kept.
+    /// Returns the series with these attributes, without the attributes that the view filters out.
     pub(crate) fn series(&self, attributes: &Attributes) -> TwinSeries {
         let mut attributes = attributes.to_key_values();
         if let Some(keys) = &self.keys {
@@ -87,8 +88,8 @@ impl HistogramTwin {
     }
 }
 
-/// Returns the bounds that a view asks for if buckets with the instrument's `own` bounds can be joined to those, as other
-/// targets see them, or else its own.
+/// Returns the view's bounds if they are a subset of the instrument's `own` bounds, so that buckets can be merged as
+/// for other targets. Otherwise returns `own`.
 fn boundaries(own: Vec<f64>, asked: Option<&Aggregation>) -> Vec<f64> {
     match asked {
         Some(Aggregation::ExplicitBuckets { boundaries: Some(asked), .. })
@@ -100,7 +101,7 @@ fn boundaries(own: Vec<f64>, asked: Option<&Aggregation>) -> Vec<f64> {
     }
 }
 
-/// The attribute of the overflow series, which stays apart whatever is filtered.
+/// The attribute of the overflow series. A view never filters it out, so that the overflow series stays separate.
 const OVERFLOW: &str = "otel.metric.overflow";
 
 impl TwinSeries {

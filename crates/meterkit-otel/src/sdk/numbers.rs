@@ -1,4 +1,4 @@
-//! Twins of all other instruments: observable ones, which report what the store holds.
+//! Twins of counters, up-down counters and gauges: observable instruments that report the values in the store.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use opentelemetry::metrics::{AsyncInstrument, Meter};
 
 use super::reported::SharedReported;
 
-/// What a twin reports now, by series.
+/// Returns the points that a twin reports now, one per series.
 pub(crate) type Points = Arc<dyn Fn() -> Vec<NumberPoint> + Send + Sync>;
 
-/// What a twin is.
+/// The instrument kind and number type of a twin.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct TwinKind {
     pub(crate) kind: Kind,
@@ -18,7 +18,7 @@ pub(crate) struct TwinKind {
 }
 
 impl TwinKind {
-    /// Returns the twin of an instrument; `None` for a histogram.
+    /// Returns the kind of an instrument's twin, or `None` for a histogram.
     pub(crate) fn of(kind: Kind, number: NumberType) -> Option<Self> {
         let kind = match kind {
             Kind::Counter | Kind::ObservableCounter => Kind::ObservableCounter,
@@ -29,7 +29,8 @@ impl TwinKind {
         Some(Self { kind, number })
     }
 
-    /// Returns the twin of what has these points; `None` for a histogram, and where there is no point.
+    /// Returns the kind of twin for this data, with its points. Returns `None` for a histogram, and if there is no
+    /// point.
     pub(crate) fn of_data(data: &Data) -> Option<(Self, &[NumberPoint])> {
         let (Data::Gauge(points) | Data::Sum { points, .. }) = data else { return None };
         let number = match points.first()?.value {
@@ -44,7 +45,8 @@ impl TwinKind {
         self.kind == Kind::ObservableCounter
     }
 
-    /// Makes a twin that reports `points`. A counter's go through `reported`: the SDK does not allow a total to fall.
+    /// Creates a twin that reports `points`. For a counter, `reported` makes sure that no total falls, as the SDK
+    /// requires.
     pub(crate) fn make(
         self,
         meter: &Meter,
@@ -57,8 +59,8 @@ impl TwinKind {
             if logged.is_new("large") {
                 tracing::warn!(
                     instrument,
-                    "an integer above 2^63 - 1 goes to OpenTelemetry's SDK, whose OTLP exporter sends it as 0; record `f64`, or \
-                     use meterkit's OTLP target"
+                    "integer above 2^63 - 1: the OTLP exporter of OpenTelemetry's SDK sends it as 0; record `f64`, or use \
+                     meterkit's OTLP target"
                 );
             }
         };

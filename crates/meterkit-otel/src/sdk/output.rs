@@ -1,4 +1,4 @@
-//! One provider of the SDK, and the twins that it has.
+//! One SDK meter provider and its twins.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -14,22 +14,22 @@ use opentelemetry_sdk::metrics::{
 
 use super::histograms::HistogramTwin;
 
-/// One provider of the SDK, which nobody else makes instruments with.
+/// One SDK meter provider, which contains only twins.
 pub(crate) struct Output {
     pub(crate) provider: SdkMeterProvider,
     registry: Registry,
-    /// What changes on the way to it.
+    /// The views that apply to this provider.
     views: Views,
     meters: Mutex<HashMap<InstrumentationScope, Meter>>,
-    /// The twin that is being made, for the view that the SDK asks meanwhile.
+    /// The stream of the twin that is being created, for the view that the SDK calls meanwhile.
     making: Arc<Mutex<Option<TwinStream>>>,
 }
 
-/// What the SDK must know of a twin, and its API cannot say.
+/// The settings of a twin that only an SDK view can set.
 #[derive(Clone)]
 pub(crate) struct TwinStream {
     pub(crate) limit: usize,
-    /// The SDK's own for other instruments than histograms.
+    /// The aggregation of a histogram. `None` selects the SDK's default, which all other instruments use.
     pub(crate) aggregation: Option<Aggregation>,
 }
 
@@ -48,7 +48,8 @@ impl Output {
         Self { provider, registry, views, meters: Mutex::default(), making }
     }
 
-    /// Returns how many series each metric may have, by scope and name: as many as all instruments that become part of it.
+    /// Returns the cardinality limit of each metric, by scope and name: the sum of the limits of all instruments that
+    /// become part of the metric.
     pub(crate) fn limits(&self) -> HashMap<(InstrumentationScope, String), usize> {
         let mut limits = HashMap::new();
         for instrument in self.registry.instruments() {
@@ -64,14 +65,14 @@ impl Output {
         limits
     }
 
-    /// Calls `make` with the meter of `scope`, to make a twin that is kept as `stream` says.
+    /// Calls `make` with the meter of `scope`. The twin that `make` creates has the settings in `stream`.
     pub(crate) fn make<R>(
         &self,
         scope: &InstrumentationScope,
         stream: TwinStream,
         make: impl FnOnce(&Meter) -> R,
     ) -> R {
-        // Held throughout: one twin is made at a time.
+        // The lock is held throughout, so that one twin is created at a time.
         let mut meters = self.meters.lock().unpoisoned();
         let new = || self.provider.meter_with_scope(scope.clone());
         let meter = meters.entry(scope.clone()).or_insert_with(new);
@@ -81,7 +82,8 @@ impl Output {
         made
     }
 
-    /// Makes the twins of a histogram: one, or one for each view that selects it and keeps it a histogram.
+    /// Creates the twins of a histogram: one for each view that selects it and keeps it a histogram, or a single twin
+    /// if no view selects it.
     pub(crate) fn histogram_twins(&self, instrument: &MirroredInstrument) -> Vec<HistogramTwin> {
         let (scope, descriptor) = (instrument.scope(), instrument.descriptor());
         let selected: Vec<_> = self.views.streams(scope, descriptor).cloned().collect();
@@ -92,7 +94,7 @@ impl Output {
         let mut twins = Vec::new();
         for stream in selected {
             let name = stream.name.clone().unwrap_or_else(|| descriptor.name.clone());
-            // Of two views that make metrics of one name, the first one counts.
+            // If two views produce metrics of the same name, the first one counts.
             if !names.contains(&name) {
                 twins.extend(HistogramTwin::make(self, instrument, Some(stream)));
                 names.push(name);
@@ -103,12 +105,12 @@ impl Output {
 }
 
 impl TwinStream {
-    /// Returns a stream of as many series as the store may have, and the overflow series.
+    /// Creates a stream with room for `limit` series and the overflow series.
     pub(crate) fn new(limit: usize, aggregation: Option<Aggregation>) -> Self {
         Self { limit, aggregation }
     }
 
-    /// Returns how many series the SDK makes room for: no fewer than it does by itself, no more than a store has by
+    /// Returns the SDK's cardinality limit for this stream: at least the SDK's own default, at most the store's
     /// default.
     pub(crate) fn room(&self) -> usize {
         self.limit.saturating_add(1).clamp(2000, 1_000_000)

@@ -1,4 +1,4 @@
-//! The provider whose readers the program added: they see instruments as they are.
+//! The SDK meter provider for the readers that the program added, which see instruments without views.
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicBool;
@@ -17,11 +17,12 @@ use super::reported::{Reported, SharedReported};
 pub(crate) struct Readers {
     pub(crate) output: Output,
     source: Source,
-    /// By scope and name of a counter: readers know the old one of a counter that is made again.
+    /// The reported totals by scope and name of the counter. If a counter is created again, readers still know the
+    /// totals of its predecessor.
     reported: Mutex<HashMap<(InstrumentationScope, String), SharedReported>>,
-    /// Whether there is a twin that knows when a reading begins.
+    /// Whether a twin already refreshes observed values at the beginning of each reading.
     is_announced: AtomicBool,
-    /// Whether what a reader sees comes back: it fills a registry that is brought into the store.
+    /// Whether a reader feeds a registry that is imported into the store, so that exported values come back.
     is_looped: Arc<AtomicBool>,
 }
 
@@ -36,7 +37,7 @@ impl Readers {
         }
     }
 
-    /// Makes the twin of an instrument that is no histogram.
+    /// Creates the twin of an instrument unless it is a histogram.
     pub(crate) fn mirror_number(&self, instrument: &MirroredInstrument) {
         let Some(twin) = TwinKind::of(instrument.kind(), instrument.number()) else { return };
         let stream = TwinStream::new(instrument.limit(), None);
@@ -48,7 +49,7 @@ impl Readers {
     }
 
     fn points(&self, instrument: MirroredInstrument) -> Points {
-        // The SDK calls in the order in which twins were made: the first one knows when a reading begins.
+        // The SDK calls twins in the order of their creation, so the first twin runs at the beginning of a reading.
         let is_first = !self.is_announced.swap(true, AcqRel);
         let source = is_first.then(|| self.source.clone());
         let (is_looped, is_import) = (self.is_looped.clone(), instrument.is_import());
@@ -58,7 +59,7 @@ impl Readers {
                 return Vec::new();
             }
             if let Some(source) = &source {
-                // Brings observed values up to date.
+                // Refresh observed values.
                 source.snapshot_blocking();
             }
             match instrument.read() {

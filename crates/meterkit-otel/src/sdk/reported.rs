@@ -1,10 +1,10 @@
-//! The totals of a counter as they were last reported to readers of the SDK.
+//! The totals of a counter as they were last reported to the SDK's readers.
 //!
-//! The SDK takes each observed counter as a total that never falls, and subtracts without looking: a value below the
-//! one before it wraps, and panics in a debug build. Totals of the store begin anew when a series is removed or a scope
-//! is unloaded. So what an ended series counted is remembered here, and added to what comes after it. An ended series
-//! is reported unchanged for some time, since readers that come at different times would otherwise disagree about where
-//! it starts.
+//! The SDK expects that the total of an observed counter never falls, and subtracts without checking: a value below the
+//! previous one wraps, and panics in a debug build. The store's totals restart when a series is removed or a scope is
+//! unloaded. This module therefore remembers what an ended series counted, and adds it to the series that follows. An
+//! ended series is reported unchanged for some time, because readers that collect at different times would otherwise
+//! disagree about its start.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -12,20 +12,20 @@ use std::time::Instant;
 
 use meterkit_core::{Attributes, Collections, NumberPoint, SeriesId, Value};
 
-/// Shared by the twin and by whoever makes the next twin of the same counter.
+/// The totals of a counter, shared by its twin and by the next twin of the same counter.
 pub(crate) type SharedReported = Arc<Mutex<Reported>>;
 
 /// The totals of one counter, by attributes.
 pub(crate) struct Reported {
     totals: HashMap<Attributes, Total>,
-    /// How many series the SDK keeps apart. Of all further ones it would keep the last value, whichever that is.
+    /// The number of series that the SDK keeps apart. It would keep only the last value of all further series.
     room: usize,
-    /// Whether a lack of room was logged.
+    /// Whether a lack of room has already been logged.
     is_full_logged: bool,
 }
 
 struct Total {
-    /// What series with these attributes counted before this one.
+    /// The sum of all earlier series with these attributes.
     before: Value,
     value: Value,
     series: SeriesId,
@@ -41,7 +41,7 @@ impl Reported {
         Arc::new(Mutex::new(Self::new(room)))
     }
 
-    /// Calls `report` with each total, given what the counter holds now.
+    /// Updates the totals with the counter's current `points`, then calls `report` with each total.
     pub(crate) fn report(
         &mut self,
         points: Vec<NumberPoint>,
@@ -82,7 +82,8 @@ impl Reported {
         }
     }
 
-    /// Forgets what ended so long ago that nobody remembers it, and what ended first where there is no room for all.
+    /// Removes the totals of series that ended longer than [`Collections::MEMORY`] ago. If the rest exceeds the room,
+    /// removes the series that ended first.
     fn forget(&mut self, now: Instant) {
         let is_kept = |ended: Instant| now.saturating_duration_since(ended) < Collections::MEMORY;
         self.totals.retain(|_, total| total.ended.is_none_or(is_kept));
@@ -103,7 +104,7 @@ impl Reported {
             tracing::error!(
                 room,
                 ?attributes,
-                "no room for a series in OpenTelemetry's SDK: it is not exported there"
+                "series limit of the OpenTelemetry SDK reached: further series of this counter are not exported there"
             );
         }
     }
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_begins_anew_is_added_to_what_was_before() {
+    fn a_total_that_restarts_is_added_to_the_previous_total() {
         let (mut all, now) = (Reported::new(2000), Instant::now());
         assert_eq!(reported(&mut all, &[(1, 5)], now), [Value::U64(5)]);
         assert_eq!(reported(&mut all, &[(2, 1)], now), [Value::U64(6)]);
@@ -154,7 +155,7 @@ mod tests {
         assert_eq!(fell, [Value::U64(8)], "it fell without a new start");
     }
 
-    /// Returns the ids that are reported of series with these ids as attributes, in order.
+    /// Reports series that have these ids as attributes. Returns the sorted ids of all reported series.
     fn ids(reported: &mut Reported, ids: &[u64], at: Instant) -> Vec<String> {
         let point = |id: &u64| NumberPoint {
             series: SeriesId::from_hash(*id),
@@ -182,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_ended_is_reported_for_an_hour() {
+    fn an_ended_series_is_reported_for_an_hour() {
         let (mut all, start) = (Reported::new(2000), Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         assert_eq!(reported(&mut all, &[(1, 5)], at(0)), [Value::U64(5)]);
