@@ -1,5 +1,5 @@
-//! Recording in a series that exists allocates nothing, whether it is found by attributes or by labels. Alone in this
-//! program, so that what is counted is its own.
+//! Recording in an existing series does not allocate, whether the series is found by attributes or by labels. The test
+//! is alone in its binary, so that it counts only its own allocations.
 
 use std::alloc::System;
 
@@ -13,11 +13,11 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// How often allocations are counted. The program's other thread, on which the test harness waits, may allocate as
-/// well, so the lowest count is the calls' own.
+/// The number of counts. The test harness's thread may allocate as well, so the lowest count belongs to the calls
+/// alone.
 const COUNTS: usize = 5;
 
-/// Returns how many allocations a call of `work` makes, once it has been called often enough to have made its series.
+/// Returns the number of allocations per call of `work`, after enough calls to create all series.
 fn allocations(work: &dyn Fn()) -> usize {
     (0..100).for_each(|_| work());
     let count = || {
@@ -29,7 +29,7 @@ fn allocations(work: &dyn Fn()) -> usize {
     (0..COUNTS).map(|_| count()).min().unwrap_or_default()
 }
 
-/// Attributes of each type, as code has them: texts of the program and texts that were made at run time.
+/// Attributes of each type, with string literals and with strings created at run time.
 fn attributes(id: usize) -> Vec<KeyValue> {
     vec![
         KeyValue::new("route", "/items/{id}"),
@@ -60,7 +60,7 @@ fn recording_in_series_that_exist_allocates_nothing() {
     let reversed: Vec<_> = one.iter().rev().chain(&one).cloned().collect();
     assert_eq!(allocations(&|| counter.add(1, &reversed)), 0, "in another order, given twice");
 
-    // More than a thread remembers.
+    // More series than a thread caches.
     for series in [40, 500] {
         let many: Vec<_> = (0..series).map(attributes).collect();
         let work = || many.iter().for_each(|attributes| counter.add(1, attributes));

@@ -1,4 +1,4 @@
-//! Attributes that are recorded through OpenTelemetry's API: kept as they are, whatever their types and order.
+//! Attributes recorded through OpenTelemetry's API are kept unchanged, whatever their types and order.
 
 use std::sync::Arc;
 use std::thread;
@@ -16,7 +16,7 @@ fn library() -> (Registry, Meter) {
     (registry, meter)
 }
 
-/// One value of each type that attributes have.
+/// One attribute value of each type.
 fn every_type() -> [(&'static str, Value, AttributeValue); 8] {
     fn list<T: Into<AttributeValue>>(values: impl IntoIterator<Item = T>) -> AttributeValue {
         AttributeValue::List(values.into_iter().map(Into::into).collect::<Arc<[_]>>())
@@ -110,7 +110,7 @@ fn zeros_of_both_signs_are_series_of_their_own_on_every_thread() {
 #[test]
 fn the_last_value_of_a_key_that_is_given_twice_always_counts() {
     let pair = |key: &'static str, value: i64| KeyValue::new(key, value);
-    // Each registry hashes with seeds of its own: what depends on them would come out differently in some.
+    // Each registry hashes with its own seeds, so a result that depends on them would differ between registries.
     for _ in 0..50 {
         let (registry, meter) = library();
         let calls = meter.u64_counter("calls").build();
@@ -155,7 +155,7 @@ fn the_order_of_attributes_does_not_matter() {
         orders.iter().for_each(|order| calls.add(1, order));
     }
     let observed = meter.u64_observable_counter("observed").with_callback(move |observer| {
-        // Of several values of one series, the last one counts.
+        // If a callback reports several values for one series, the last one counts.
         orders.iter().zip(1..).for_each(|(order, total)| observer.observe(total, order));
     });
     let _observed = observed.build();
@@ -187,7 +187,7 @@ fn one_instrument_may_have_many_different_key_sets() {
 }
 
 #[test]
-fn keys_that_are_made_up_without_end_overflow_and_keep_the_total() {
+fn an_endless_supply_of_new_keys_overflows_and_keeps_the_total() {
     let (registry, meter) = library();
     let calls = meter.u64_counter("calls").build();
     for _ in 0..2 {

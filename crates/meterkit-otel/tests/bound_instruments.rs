@@ -1,4 +1,4 @@
-//! Instruments that OpenTelemetry's API binds to attributes once, to record without them.
+//! Bound instruments of OpenTelemetry's API, which are bound to attributes once and then record without them.
 
 use meterkit_core::Registry;
 use meterkit_fakes::readings::{OVERFLOW, histogram, live, metric, series};
@@ -57,7 +57,7 @@ fn a_bound_instrument_has_no_series_before_it_records() {
 }
 
 #[test]
-fn one_that_is_bound_past_the_limit_records_in_the_overflow_series() {
+fn an_instrument_bound_past_the_limit_records_in_the_overflow_series() {
     let (registry, meter) = library();
     registry.set_cardinality_limit(1);
     let calls = meter.u64_counter("calls").build();
@@ -71,7 +71,7 @@ fn one_that_is_bound_past_the_limit_records_in_the_overflow_series() {
 }
 
 #[test]
-fn one_that_is_bound_in_a_disabled_scope_records_once_the_scope_is_enabled() {
+fn an_instrument_bound_in_a_disabled_scope_records_once_the_scope_is_enabled() {
     let (registry, meter) = library();
     disable(&registry, "library");
     let calls = meter.u64_counter("calls").build();
@@ -86,7 +86,7 @@ fn one_that_is_bound_in_a_disabled_scope_records_once_the_scope_is_enabled() {
 }
 
 #[test]
-fn one_that_has_recorded_begins_anew_when_its_scope_was_disabled_meanwhile() {
+fn a_bound_instrument_restarts_after_its_scope_was_disabled() {
     let (registry, meter) = library();
     let bound = meter.u64_counter("calls").build().bind(&peer("a"));
     bound.add(5);

@@ -1,4 +1,5 @@
-//! Instruments of other libraries are in the catalog, and stay streams of their own when new names make them equal.
+//! Instruments of other libraries appear in the catalog, and stay separate streams when renaming makes their names
+//! equal.
 
 use meterkit_core::{Data, Naming, NamingPolicy, Registry, Value};
 use meterkit_fakes::log_lines;
@@ -30,7 +31,7 @@ fn the_catalog_lists_instruments_of_other_libraries_and_marks_them() {
 }
 
 #[test]
-fn an_instrument_that_the_facade_makes_too_is_ours() {
+fn an_instrument_that_the_facade_also_creates_is_not_marked_as_foreign() {
     let registry = Registry::new();
     let provider = MeterProvider::new(registry.clone());
     let foreign = provider.meter("backstage.plugin.catalog").u64_counter("requests").build();

@@ -1,5 +1,5 @@
-//! Instruments that are asked for more than once, by OpenTelemetry's API alone: OpenTelemetry's Metrics SDK, section
-//! Duplicate instrument registration.
+//! Instruments that are requested more than once through OpenTelemetry's API. See the section "Duplicate instrument
+//! registration" of OpenTelemetry's Metrics SDK specification.
 
 use meterkit_core::{Data, Metric, NumberPoint, Registry};
 use meterkit_fakes::log_lines;
@@ -14,7 +14,7 @@ fn library() -> (Registry, Meter) {
     (registry, meter)
 }
 
-/// All metrics of this name, whatever its case.
+/// Returns all metrics with this name, ignoring case.
 fn all_named(registry: &Registry, name: &str) -> Vec<Metric> {
     let metrics = registry.read().into_iter().flat_map(|scope| scope.metrics);
     metrics.filter(|metric| metric.descriptor.name.eq_ignore_ascii_case(name)).collect()
@@ -28,7 +28,7 @@ fn numbers(metric: &Metric) -> Vec<f64> {
     points.iter().map(|point| point.value.as_f64()).collect()
 }
 
-/// The warning that says that two streams have one name, for this reason.
+/// Asserts that exactly one warning reports a duplicate `name` that differs in `aspect`.
 #[track_caller]
 fn assert_warns_once(lines: &[String], name: &str, aspect: &str, outcome: &str) {
     let [line] = lines else { panic!("{lines:#?}") };
@@ -94,7 +94,7 @@ fn the_longer_description_stays_whichever_comes_first_and_one_warning_is_logged(
 }
 
 #[test]
-fn another_unit_is_another_stream_and_warned_of_once() {
+fn another_unit_makes_another_stream_with_one_warning() {
     let (registry, meter) = library();
     let ((), lines) = log_lines::of(|| {
         for (unit, value) in [("By", 1), ("KiBy", 10), ("By", 2), ("KiBy", 20)] {
@@ -109,7 +109,7 @@ fn another_unit_is_another_stream_and_warned_of_once() {
 }
 
 #[test]
-fn another_kind_is_another_stream_and_warned_of_once() {
+fn another_kind_makes_another_stream_with_one_warning() {
     let (registry, meter) = library();
     let ((), lines) = log_lines::of(|| {
         for _ in 0..2 {
@@ -126,7 +126,7 @@ fn another_kind_is_another_stream_and_warned_of_once() {
 }
 
 #[test]
-fn another_number_type_is_another_stream_and_warned_of_once() {
+fn another_number_type_makes_another_stream_with_one_warning() {
     let (registry, meter) = library();
     let ((), lines) = log_lines::of(|| {
         for _ in 0..2 {
@@ -141,7 +141,7 @@ fn another_number_type_is_another_stream_and_warned_of_once() {
 }
 
 #[test]
-fn an_observable_instrument_is_another_kind_than_one_that_is_recorded() {
+fn observable_and_synchronous_instruments_are_different_kinds() {
     let (registry, meter) = library();
     let ((), lines) = log_lines::of(|| {
         meter.u64_counter("things").build().add(2, &[]);

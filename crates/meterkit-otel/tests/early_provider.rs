@@ -1,5 +1,5 @@
-//! A provider that becomes OpenTelemetry's global one before there is a pipeline. In a process of its own, because the global
-//! provider and the global registry can be set only once.
+//! A provider that becomes OpenTelemetry's global provider before a pipeline exists. The test runs in its own process,
+//! because the global provider and the global registry can be set only once.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ fn what_libraries_make_before_the_pipeline_starts_reaches_its_targets() {
     things.add(100, &[]);
     lost.add(1, &[]);
 
-    // What `install` does: naming, then a pipeline.
+    // Do what `install` does: set the naming, then start a pipeline.
     let registry = Registry::global();
     registry.set_callback_budget(PATIENCE);
     let naming = Naming::new("backstage", NamingPolicy::ScopeOnly).expect("a good namespace");
@@ -51,7 +51,7 @@ fn what_libraries_make_before_the_pipeline_starts_reaches_its_targets() {
         if round == 0 {
             assert_eq!(histogram(export, "sizes").sum, 3.0);
         }
-        // They are the instruments from before.
+        // The instruments created before the pipeline keep working.
         calls.add(10, &[KeyValue::new("peer", "a")]);
         things.add(20, &[]);
     }

@@ -1,4 +1,4 @@
-//! Readers of OpenTelemetry's ecosystem see exponential histograms as what they are.
+//! OpenTelemetry readers see exponential histograms as exponential histograms.
 #![cfg(feature = "sdk")]
 
 use meterkit_fakes::label_sets::Route;

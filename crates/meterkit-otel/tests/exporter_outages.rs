@@ -1,4 +1,4 @@
-//! Exporters of OpenTelemetry's ecosystem that fail, hang or panic: what becomes of batches, and of other targets.
+//! OpenTelemetry exporters that fail, hang or panic, and what happens to their batches and to other targets.
 #![cfg(feature = "sdk")]
 
 use std::time::Duration;
@@ -43,7 +43,7 @@ fn a_batch_that_failed_is_offered_again_unchanged_at_later_intervals() {
         for (offered, add) in [(1, 3), (2, 4), (3, 5), (5, 6)] {
             requests.add(add);
             sizes.record(add as f64);
-            // The interval is a day: what is refused within it is not offered again.
+            // The interval is a day: a batch that is refused within it is not offered again.
             assert_eq!(pipeline.flush_blocking(PATIENCE).is_ok(), offered == 5);
             assert_eq!(offers.count(), offered);
         }
@@ -51,7 +51,7 @@ fn a_batch_that_failed_is_offered_again_unchanged_at_later_intervals() {
         let batch = &all[0];
         assert!(batch.text.contains("requests") && batch.text.contains("sizes"));
         assert!(all[1..4].iter().all(|again| again.text == batch.text));
-        // The last flush delivers it, and then what was recorded meanwhile.
+        // The last flush delivers the batch, and then the values recorded meanwhile.
         assert_ne!(all[4].text, batch.text);
         let expected = if temporality == Delta { [3.0, 15.0] } else { [3.0, 18.0] };
         assert_eq!(offers.values("requests"), expected);
@@ -60,7 +60,7 @@ fn a_batch_that_failed_is_offered_again_unchanged_at_later_intervals() {
 }
 
 #[test]
-fn each_interval_offers_it_once() {
+fn each_interval_offers_a_refused_batch_once() {
     let (meter, builder) = catalog();
     meter.counter::<u64>("requests").build().unwrap().add(1);
     let (exporter, offers) = ScriptedExporter::new(Delta, &[Refuse; 3]);
@@ -75,7 +75,7 @@ fn each_interval_offers_it_once() {
     assert_eq!(steps, [Refuse, Refuse, Refuse, Accept]);
     assert!(all[1..4].iter().all(|again| again.text == all[0].text));
     assert_eq!(offers.sum("requests"), 1.0);
-    // As many failures as refusals: nothing was tried in between.
+    // There are as many failures as refusals: no offer was made in between.
     let health = &pipeline.health().targets[0];
     assert_eq!((health.consecutive_failures, health.queue.unwrap().requests), (0, 0));
 }
@@ -116,13 +116,13 @@ fn deltas_survive_an_outage_exactly() {
     assert_eq!(offers.sum("calls"), 2.0 * recorded);
     assert_eq!(offers.sum("waits"), recorded);
     assert_eq!(offers.points("waits").iter().map(|it| it.count).sum::<u64>(), 12);
-    // Whoever asks for deltas gets totals of what also falls, by OpenTelemetry's specification.
+    // By OpenTelemetry's specification, delta temporality still exports cumulative up-down counters.
     assert_eq!(offers.values("open").last(), Some(&36.0));
 }
 
 #[test]
 fn a_batch_is_dropped_counted_and_logged_once_after_ten_offers() {
-    // Logs of all threads need a process of their own.
+    // Capturing the logs of all threads requires a separate process.
     if rerun("a_batch_is_dropped_counted_and_logged_once_after_ten_offers", &[]).is_some() {
         return;
     }
@@ -154,7 +154,7 @@ fn a_batch_is_dropped_counted_and_logged_once_after_ten_offers() {
     assert!(dropped.starts_with("ERROR ") && dropped.contains(&format!("points={points}")));
     assert!(dropped.contains("offers=10") && dropped.contains("the receiver is down"), "{dropped}");
 
-    // What was recorded since that batch was collected is not lost with it.
+    // Values recorded since the dropped batch was collected are not lost with it.
     requests.with(Id(2)).add(7);
     pipeline.flush_blocking(PATIENCE).expect("it accepts again");
     let sent: Vec<_> = offers.points("requests").iter().map(|it| it.value).collect();
@@ -185,7 +185,7 @@ fn exporters_that_block_hang_or_panic_disturb_nobody_else() {
         }
         seen.wait_for(add as usize);
     }
-    // The ones that hold on to a batch are not given another one.
+    // An exporter that still holds a batch gets no other batch.
     let offered: Vec<_> = all.iter().map(Offers::count).collect();
     assert_eq!(offered, [1, 1, 3]);
     assert_eq!(value(&pipeline.source().snapshot_blocking(), "requests"), Some(6.0));
@@ -244,7 +244,7 @@ fn attempts_that_time_out_at_every_step_lose_nothing() {
     let sizes = meter.histogram::<u64>("sizes").build().unwrap();
     let (exporter, offers) = ScriptedExporter::new(Delta, &[Accept, Refuse]);
     let mut mirror = Mirror::new();
-    // No attempt ever sees the end of what it began.
+    // Every attempt times out before the step that it started finishes.
     let schedule = Schedule { interval: Duration::from_millis(1), timeout: Duration::ZERO };
     let builder = builder.target(mirror.exporter(exporter), schedule);
     let pipeline = mirror.attach(builder).start().unwrap();

@@ -1,4 +1,4 @@
-//! Exporters of OpenTelemetry's ecosystem as targets: what they are given.
+//! The batches that OpenTelemetry exporters get as targets.
 #![cfg(feature = "sdk")]
 
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ fn builder(registry: &Registry) -> PipelineBuilder {
     builder.snapshot_max_age(std::time::Duration::ZERO)
 }
 
-/// Starts a pipeline with an exporter for each temporality.
+/// Starts a pipeline with one exporter per temporality.
 fn start<const N: usize>(
     builder: PipelineBuilder,
     temporalities: [Temporality; N],
@@ -37,7 +37,7 @@ fn flush(pipeline: &Pipeline) {
     pipeline.flush_blocking(PATIENCE).expect("every exporter accepts");
 }
 
-/// The series of the catalog in the last batch: name, kind, labels, value, count.
+/// Returns the series of the plugin `catalog` in the last batch: name, kind, labels, value, count.
 fn last(offers: &Offers) -> Vec<(String, &'static str, String, f64, u64)> {
     let batch = offers.accepted().pop().expect("a batch");
     let ours = batch.into_iter().filter(|it| it.scope == "backstage.plugin.catalog");
@@ -139,7 +139,7 @@ fn instruments_made_through_opentelemetrys_api_arrive_with_attributes_of_every_t
         ]
         .map(|(name, kind, labels, value)| (name.to_owned(), kind, labels.to_owned(), value));
         assert_eq!(seen.collect::<Vec<_>>(), expected);
-        // Types are kept, not their texts.
+        // Attribute values keep their types.
         let text = offers.all().pop().expect("a batch").text;
         for (key, value) in [
             ("integer", "I64(7)"),
@@ -358,7 +358,7 @@ fn a_histogram_made_a_moment_before_a_flush_is_in_it() {
     }
 }
 
-/// Records, removes and unloads; checks that a cumulative counter never falls and that deltas add up.
+/// Records, removes series and unloads scopes, and checks that a cumulative counter never falls and that deltas add up.
 #[test]
 fn removed_series_and_unloaded_scopes_never_make_a_counter_fall_or_wrap() {
     let (registry, meter) = catalog();
@@ -369,7 +369,7 @@ fn removed_series_and_unloaded_scopes_never_make_a_counter_fall_or_wrap() {
         let requests = meter.counter_group::<Id, u64>("requests").build().unwrap();
         let sizes = meter.histogram_group::<Id, u64>("sizes").build().unwrap();
         for id in 1..=3 {
-            // Less each time.
+            // The value shrinks each round.
             let value = (10 - round) * id;
             requests.with(Id(id)).add(value);
             sizes.with(Id(id)).record(value);
@@ -396,7 +396,7 @@ fn removed_series_and_unloaded_scopes_never_make_a_counter_fall_or_wrap() {
             };
             let totals = of(&cumulative);
             assert!(totals.is_sorted(), "{name} {labels} falls: {totals:?}");
-            // A twin's handle from before the scope was unloaded records for nobody.
+            // A handle from before the scope was unloaded records nothing.
             if name != "keyed" {
                 assert_eq!(totals.last(), Some(recorded), "{name} {labels}: {totals:?}");
                 assert_eq!(of(&delta).iter().sum::<f64>(), *recorded, "{name} {labels}");
@@ -407,7 +407,7 @@ fn removed_series_and_unloaded_scopes_never_make_a_counter_fall_or_wrap() {
 }
 
 #[test]
-fn more_series_that_come_and_go_than_the_sdk_has_room_for_do_not_make_a_counter_wrap() {
+fn a_counter_does_not_wrap_when_more_series_come_and_go_than_the_sdk_can_hold() {
     let (registry, meter) = catalog();
     let (pipeline, [cumulative, delta]) = start(builder(&registry), [Cumulative, Delta]);
     let requests = meter.counter_group::<Id, u64>("requests").build().unwrap();

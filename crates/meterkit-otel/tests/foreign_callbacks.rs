@@ -1,4 +1,4 @@
-//! Callbacks of other libraries that hang, are slow or panic cost nobody but themselves anything.
+//! Callbacks of other libraries that hang, are slow or panic affect only their own metrics.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
@@ -19,13 +19,13 @@ use opentelemetry::metrics::{Meter, MeterProvider as _};
 
 const REQUESTS: &str = "backstage.plugin.catalog.requests";
 
-/// So short that a callback that hangs surely overruns it.
+/// A budget that a hanging callback is certain to exceed.
 const SHORT: Duration = Duration::from_millis(20);
 
-/// Longer than anything that a test waits for.
+/// A time longer than any wait in these tests.
 const ENDLESS: Duration = Duration::from_secs(3600);
 
-/// After this time a callback that has panicked is tried again, however often it has.
+/// The time after which a callback that panicked is retried, however often it has panicked.
 const LATER: Duration = Duration::from_secs(15 * 60);
 
 fn library(budget: Duration) -> (ManualClock, Registry, Meter) {
@@ -36,7 +36,7 @@ fn library(budget: Duration) -> (ManualClock, Registry, Meter) {
     (clock, registry, meter)
 }
 
-/// A pipeline that collects whenever it is asked, with a target that takes deltas.
+/// Starts a pipeline that collects only when asked, with a target that receives deltas.
 fn start(registry: &Registry) -> (Pipeline, Seen) {
     let (target, seen) = ScriptedTarget::new("scripted", []);
     let builder = Pipeline::builder(registry.clone()).expect("a registry of its own");
@@ -45,7 +45,7 @@ fn start(registry: &Registry) -> (Pipeline, Seen) {
     (started.expect("a thread"), seen)
 }
 
-/// Makes a gauge whose callback never returns. Returns how often it was called.
+/// Creates a gauge whose callback never returns. Returns the number of its calls.
 fn hang(meter: &Meter, name: &'static str) -> Arc<AtomicU64> {
     let calls = Arc::new(AtomicU64::new(0));
     let called = calls.clone();
@@ -59,7 +59,7 @@ fn hang(meter: &Meter, name: &'static str) -> Arc<AtomicU64> {
     calls
 }
 
-/// A gauge that reports how often its callback has been called, once it has passed the gate.
+/// Creates a gauge whose callback waits at the gate and then reports the number of its calls.
 fn held(meter: &Meter, name: &'static str, gate: &Arc<Gate>) {
     let (gate, runs) = (gate.clone(), AtomicU64::new(0));
     let held = meter.u64_observable_gauge(name).with_callback(move |observer| {
@@ -89,7 +89,7 @@ fn a_callback_that_never_returns_stops_neither_scrapes_nor_exports_of_deltas() {
             assert_eq!(value(&snapshot, "hangs"), None);
             pipeline.flush_blocking(PATIENCE).expect("the target works");
         }
-        assert_eq!(hung.load(SeqCst), 1, "one that hangs is not begun once more");
+        assert_eq!(hung.load(SeqCst), 1, "a hanging callback is not started again");
         until("the callback is known to be too slow", || {
             registry.refresh();
             !pipeline.health().store.callbacks_in_background.is_empty()
@@ -98,7 +98,7 @@ fn a_callback_that_never_returns_stops_neither_scrapes_nor_exports_of_deltas() {
         assert_eq!(health.store.callbacks_in_background, ["hangs"]);
         assert!(health.to_string().contains("\ncallbacks too slow: hangs"), "{health}");
 
-        // What is recorded last arrives all the same.
+        // The last recorded values still arrive.
         requests.add(100);
         calls.add(1000, &[]);
         pipeline.shutdown_blocking(PATIENCE).expect("the target works");
@@ -148,7 +148,7 @@ fn a_slow_callback_does_not_make_scrapes_slow_and_its_last_values_are_served() {
             assert_eq!(read(), Some(1.0));
             told(&registry, "background", "slow") == Some(1.0)
         });
-        // A scrape that waited for it would have its next value: the gate gives up before the budget is used up.
+        // A scrape that waited for the callback would see its next value: the gate opens by itself within the budget.
         registry.set_callback_budget(ENDLESS);
         assert_eq!(read(), Some(1.0));
         assert_eq!(gate.arrived(), 2);
@@ -162,14 +162,14 @@ fn a_slow_callback_does_not_make_scrapes_slow_and_its_last_values_are_served() {
 }
 
 #[test]
-fn a_good_callback_beside_two_that_hang_reports_all_the_same() {
+fn a_working_callback_beside_two_hanging_ones_still_reports() {
     let (_, registry, meter) = library(SHORT);
     let provider = MeterProvider::new(registry.clone());
     let _hung = [hang(&meter, "hangs.a"), hang(&provider.meter("third"), "hangs.b")];
     let fourth = provider.meter("fourth");
     let good = fourth.u64_observable_counter("good");
     let _good = good.with_callback(|good| good.observe(7, &[])).build();
-    // On a busy machine the good one may be late once: what it reports is there afterwards.
+    // On a busy machine the working callback may be late once: its values arrive with a later collection.
     in_time({
         let registry = registry.clone();
         move || {
@@ -234,7 +234,7 @@ fn a_callback_that_panics_loses_its_own_values_only_and_comes_back() {
 }
 
 #[test]
-fn how_long_callbacks_take_is_told_by_instrument() {
+fn callback_durations_are_reported_by_instrument() {
     let (_, registry, meter) = library(ENDLESS);
     registry.set_callback_durations(true);
     for name in ["jobs", "rows"] {

@@ -1,4 +1,4 @@
-//! Instruments that other libraries make with OpenTelemetry's own API are in the snapshots too.
+//! Snapshots contain instruments that other libraries create with OpenTelemetry's API.
 #![cfg(feature = "sdk")]
 
 use std::sync::Arc;
@@ -43,7 +43,7 @@ fn every_kind_of_foreign_instrument_appears_with_unit_description_and_labels() {
         .build();
 
     let snapshot = pipeline.source().snapshot_blocking();
-    // The callback has self-metrics, as any other.
+    // The callback has self-metrics, like any other callback.
     let scopes: Vec<_> = snapshot.scopes.iter().map(|it| it.scope.name()).collect();
     assert_eq!(scopes, ["http.client", "meterkit"]);
     let all: Vec<_> = snapshot.scopes[0].metrics.iter().map(|it| &*it.descriptor.name).collect();
@@ -102,7 +102,7 @@ fn scopes_of_both_worlds_are_in_one_order_and_equal_ones_are_joined() {
     let names: Vec<_> = snapshot.scopes.iter().map(|scope| scope.scope.name()).collect();
     assert_eq!(names, ["alpha", "backstage.plugin.catalog", "zeta"]);
     let joined: Vec<_> = snapshot.scopes[1].metrics.iter().map(|it| &*it.descriptor.name).collect();
-    // The scope is the plugin's: its names carry it.
+    // The instrument is in the plugin's scope, so its name has the plugin's prefix.
     let expected = ["backstage.plugin.catalog.foreign", "backstage.plugin.catalog.requests"];
     assert_eq!(joined, expected);
 }
@@ -176,7 +176,7 @@ fn foreign_and_own_callbacks_that_make_instruments_do_not_deadlock_with_a_reader
         .observe(move || {
             inner.counter::<u64>("made.by_own").build().expect("a good name").increment();
             inner.histogram::<u64>("made.sizes").build().expect("a good name").record(1);
-            // What another library does when it is called from a callback of ours.
+            // As if a callback of ours called into another library.
             other.u64_counter("foreign.inside").build().add(1, &[]);
             1
         })
@@ -195,13 +195,13 @@ fn foreign_and_own_callbacks_that_make_instruments_do_not_deadlock_with_a_reader
         pipeline.shutdown_blocking(PATIENCE).unwrap();
         let _ = done.send(());
     });
-    is_done.recv_timeout(PATIENCE * 4).expect("it got stuck, or failed");
+    is_done.recv_timeout(PATIENCE * 4).expect("the threads finish without a deadlock or a panic");
     assert!(has_foreign.load(SeqCst));
 }
 
 #[test]
 fn foreign_scopes_of_one_name_come_in_the_order_of_their_versions() {
-    // The SDK keeps them in a hash map: one run in twenty-four would be in order by chance.
+    // With the random order of a hash map, one run in twenty-four would be in order by chance.
     for _ in 0..20 {
         let (_, builder, provider) = catalog();
         let pipeline = builder.start().expect("a thread");

@@ -1,5 +1,5 @@
-//! What is promised of instruments holds for those that other libraries make through OpenTelemetry's API: exact
-//! deltas, and what an operator says of them. For limits see `limits.rs`, for callbacks `foreign_callbacks.rs`.
+//! Instruments that other libraries create through OpenTelemetry's API have the same guarantees as ours: exact deltas,
+//! and the operator's settings apply. For limits see `limits.rs`, for callbacks `foreign_callbacks.rs`.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
@@ -20,7 +20,7 @@ use opentelemetry::metrics::{Meter, MeterProvider as _};
 
 fn library() -> (Registry, Meter) {
     let registry = Registry::new();
-    // However busy the machine is, no callback is late.
+    // A budget that no callback exceeds, however busy the machine is.
     registry.set_callback_budget(PATIENCE);
     let meter = MeterProvider::new(registry.clone()).meter("library");
     (registry, meter)
@@ -66,7 +66,7 @@ fn deltas_are_exact_over_failed_exports_also_past_the_limit() {
 }
 
 #[test]
-fn an_observed_total_that_falls_begins_anew() {
+fn an_observed_total_that_falls_restarts() {
     let (registry, meter) = library();
     let next = Arc::new(AtomicU64::new(0));
     let read = next.clone();
@@ -211,9 +211,12 @@ fn a_disabled_scope_records_nothing_and_runs_no_callback_until_it_is_enabled() {
     assert_eq!(runs.load(SeqCst), 1);
     disable(&registry, "");
     record();
-    assert_eq!(total(&registry, "calls"), 2.0, "it begins anew");
+    assert_eq!(total(&registry, "calls"), 2.0, "the series restarted");
     assert_eq!(total(&registry, "others"), 4.0);
-    assert!(metric(&registry, "meterkit.dropped").is_none(), "what was asked for is no loss");
+    assert!(
+        metric(&registry, "meterkit.dropped").is_none(),
+        "values dropped on request are not counted as lost"
+    );
 }
 
 #[test]
@@ -246,7 +249,7 @@ fn values_that_cannot_be_recorded_are_dropped_counted_and_logged_once() {
 }
 
 #[test]
-fn what_is_recorded_before_the_start_and_after_the_end_is_kept() {
+fn values_recorded_before_the_start_and_after_the_end_are_kept() {
     let (registry, meter) = library();
     let calls = meter.u64_counter("calls").build();
     calls.add(1, &id(1));

@@ -1,4 +1,4 @@
-//! Limits of series hold for instruments that other libraries make through OpenTelemetry's API.
+//! Cardinality limits apply to instruments that other libraries create through OpenTelemetry's API.
 
 use std::sync::Barrier;
 use std::thread;
@@ -16,7 +16,7 @@ const CALLS: &str = "backstage.plugin.own.calls";
 
 fn library() -> (Registry, Meter) {
     let registry = Registry::new();
-    // However busy the machine is, no callback is late.
+    // A budget that no callback exceeds, however busy the machine is.
     registry.set_callback_budget(Duration::from_secs(60));
     let meter = MeterProvider::new(registry.clone()).meter("library");
     (registry, meter)
@@ -26,7 +26,7 @@ fn id(id: i64) -> [KeyValue; 1] {
     [KeyValue::new("id", id)]
 }
 
-/// What a metric about the store tells of one instrument.
+/// Returns the value of a self-metric of the store for one instrument.
 fn told(registry: &Registry, metric: &str, instrument: &str) -> Option<f64> {
     let told = series(registry, metric).into_iter();
     let labels = format!("instrument={instrument}");
@@ -110,7 +110,7 @@ fn eight_threads_that_overflow_while_a_target_takes_deltas_lose_nothing() {
                 scope.spawn(move || {
                     begin.wait();
                     for round in 0..ROUNDS {
-                        // Each in an order of its own.
+                        // Each thread uses a different order.
                         calls.add(1, &id((round * (2 * thread + 1)) % 128));
                     }
                 })
@@ -131,7 +131,7 @@ fn eight_threads_that_overflow_while_a_target_takes_deltas_lose_nothing() {
 fn the_limit_that_the_facade_declares_counts_whoever_makes_the_instrument_first() {
     for facade_first in [false, true] {
         let (registry, _) = library();
-        // An operator's default is for instruments that declare no limit.
+        // The operator's default applies only to instruments that declare no limit.
         registry.set_streams(|stream| StreamSettings {
             cardinality_limit: (!stream.names_limit).then_some(5),
             ..StreamSettings::default()

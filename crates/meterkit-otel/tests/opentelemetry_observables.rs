@@ -1,4 +1,4 @@
-//! Readers of OpenTelemetry's ecosystem see what callbacks report, as the kind of instrument that it is.
+//! OpenTelemetry readers see what callbacks report, with the right instrument kind.
 #![cfg(feature = "sdk")]
 
 use std::sync::atomic::AtomicU64;
@@ -26,7 +26,7 @@ impl Labels for Disk {
     }
 }
 
-/// What the reader has of the plugin: name, kind, labels, value.
+/// Returns the plugin's series as the reader sees them: name, kind, labels, value.
 fn all(reader: &UserReader) -> Vec<(String, &'static str, String, f64)> {
     let prefix = "backstage.plugin.catalog";
     let ours = reader.read().into_iter().filter(|reading| reading.scope == prefix);
@@ -105,20 +105,20 @@ fn a_reader_sees_every_kind_of_observable_instrument() {
 
     drop((guards, both));
     let left: Vec<_> = all(&reader).into_iter().map(|(name, ..)| name).collect();
-    // The SDK takes a counter that goes for one that begins anew when it is back: it is told of for an hour.
+    // The SDK would treat a counter that returns as restarted, so ended counters are reported for an hour.
     assert_eq!(left, ["a.counter", "b.counter", "c.counters", "c.counters"]);
     drop(pipeline);
 }
 
 #[test]
-fn a_reader_sees_one_that_is_made_after_the_start_with_its_first_value() {
+fn a_reader_sees_an_instrument_created_after_the_start_with_its_first_value() {
     let (meter, builder, reader) = catalog(Temporality::Cumulative);
     let _pipeline = builder.start().unwrap();
     let _read = meter.observable_counter::<u64>("bytes.read").observe(|| 3).unwrap();
     assert_eq!(reader.awaited(READ).value, 3.0);
 }
 
-/// A counter whose callback reports a total, or panics when there is none.
+/// Creates a counter whose callback reports the total, or panics if there is none.
 fn scripted(meter: &Meter) -> impl Fn(Option<u64>) + use<> {
     let total = Arc::new(Mutex::new(Some(0)));
     let told = total.clone();
@@ -152,7 +152,7 @@ fn a_counter_never_falls_for_a_reader() {
         clock.advance(Duration::from_secs(30));
         report(total);
         assert_eq!(reader.one(READ).map(|it| it.value), Some(read), "{total:?}");
-        // Targets of ours have it as it is.
+        // meterkit's own targets see the total unchanged.
         let ours = value(&pipeline.source().snapshot_blocking(), READ);
         assert_eq!(ours, total.map(|total| total as f64));
     }
@@ -177,7 +177,7 @@ fn a_reader_of_deltas_gets_what_came_since_it_read_last() {
         // Long enough for a callback that panicked to be tried again.
         clock.advance(Duration::from_secs(30));
         report(total);
-        // Collections of our own take nothing away from the reader.
+        // meterkit's own collections take nothing away from the reader.
         pipeline.source().snapshot_blocking();
         assert_eq!(reader.one(READ).map_or(0.0, |it| it.value), read, "{total:?}");
     }

@@ -1,4 +1,4 @@
-//! Readers of OpenTelemetry's ecosystem see every instrument of the facade, and each value once.
+//! OpenTelemetry readers see every instrument of the facade, and each value once.
 #![cfg(feature = "sdk")]
 
 use std::sync::atomic::AtomicU64;
@@ -33,7 +33,7 @@ fn name(metric: &str) -> String {
     format!("backstage.plugin.catalog.{metric}")
 }
 
-/// What the reader has of the plugin: name, kind, labels, value, count.
+/// Returns the plugin's series as the reader sees them: name, kind, labels, value, count.
 fn all(reader: &UserReader) -> Vec<(String, &'static str, String, f64, u64)> {
     let readings = reader.read().into_iter();
     let ours = readings.filter(|reading| reading.scope == "backstage.plugin.catalog");
@@ -131,7 +131,11 @@ fn a_reader_sees_instruments_and_series_that_are_made_after_the_start() {
     let _rows = meter.observable_gauge::<u64>("observable").observe(|| 4).unwrap();
     assert_eq!(reader.awaited(&name("counter")).value, 3.0);
     let read = reader.awaited(&name("histogram"));
-    assert_eq!((read.value, read.count), (5050.0, 100), "what came before its copy was made, too");
+    assert_eq!(
+        (read.value, read.count),
+        (5050.0, 100),
+        "includes values recorded before the twin was created"
+    );
     assert_eq!(reader.awaited(&name("observable")).value, 4.0);
 }
 
@@ -167,7 +171,7 @@ fn a_reader_of_deltas_gets_each_value_exactly_once() {
         let read = reader.one(&name("sizes"));
         count += read.as_ref().map_or(0, |it| it.count);
         sum += read.map_or(0.0, |it| it.value);
-        // Collections of our own take nothing away from the reader.
+        // meterkit's own collections take nothing away from the reader.
         pipeline.flush_blocking(PATIENCE).unwrap();
         pipeline.source().snapshot_blocking();
         sizes.record(round);
@@ -180,7 +184,7 @@ fn a_reader_of_deltas_gets_each_value_exactly_once() {
 
     requests.add(4);
     total += reader.one(&name("requests")).map_or(0.0, |it| it.value);
-    assert_eq!(total, 4.0, "what came since the last reading");
+    assert_eq!(total, 4.0, "the values since the last reading");
 }
 
 #[test]
@@ -214,7 +218,7 @@ fn threads_that_record_while_the_pipeline_starts_lose_nothing_on_the_way_to_a_re
 }
 
 #[test]
-fn values_that_did_not_fit_into_the_replay_are_counted() {
+fn values_that_do_not_fit_into_the_replay_are_counted() {
     const ROOM: u64 = 65_536;
     let (meter, builder, reader) = catalog(Temporality::Cumulative);
     let sizes = meter.histogram::<u64>("sizes").build().unwrap();
@@ -247,7 +251,7 @@ fn a_snapshot_holds_each_instrument_once_while_a_reader_is_there() {
     for _ in 0..3 {
         reader.read();
         let snapshot = pipeline.source().snapshot_blocking();
-        // What the pipeline tells of itself is apart.
+        // Leave out the pipeline's self-metrics.
         let scopes = snapshot.scopes.iter().filter(|scope| scope.scope.name() != "meterkit");
         let metrics: Vec<_> = scopes.map(|scope| scope.metrics.len()).collect();
         assert_eq!(metrics, [3], "{snapshot:?}");
@@ -337,7 +341,7 @@ fn a_reader_that_collects_all_the_time_never_gets_stuck_with_callbacks_that_make
         pipeline.shutdown_blocking(PATIENCE).unwrap();
         let _ = done.send(());
     });
-    is_done.recv_timeout(PATIENCE).expect("it got stuck, or failed");
+    is_done.recv_timeout(PATIENCE).expect("the threads finish without a deadlock or a panic");
 }
 
 #[test]

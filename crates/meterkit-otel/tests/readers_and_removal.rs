@@ -1,4 +1,4 @@
-//! What readers of OpenTelemetry's ecosystem see of series that are removed, and of scopes that are unloaded.
+//! What OpenTelemetry readers see of removed series and unloaded scopes.
 #![cfg(feature = "sdk")]
 
 use std::thread;
@@ -24,7 +24,7 @@ fn start(temporality: Temporality) -> (Registry, Meter, Pipeline, UserReader) {
 }
 
 #[test]
-fn deltas_of_a_series_that_was_removed_go_on_from_nothing() {
+fn deltas_of_a_removed_series_continue_from_zero() {
     let (_registry, meter, _pipeline, reader) = start(Temporality::Delta);
     let requests = meter.counter_group::<Route, u64>("requests").build().unwrap();
     requests.with(Route("/a")).add(10);
@@ -33,7 +33,11 @@ fn deltas_of_a_series_that_was_removed_go_on_from_nothing() {
     requests.with(Route("/a")).add(3);
     assert_eq!(reader.one(REQUESTS).unwrap().value, 3.0);
     requests.clear();
-    assert_eq!(reader.one(REQUESTS).unwrap().value, 0.0, "the reader must not take it for new");
+    assert_eq!(
+        reader.one(REQUESTS).unwrap().value,
+        0.0,
+        "the reader must not treat the series as new"
+    );
     requests.with(Route("/a")).add(2);
     assert_eq!(reader.one(REQUESTS).unwrap().value, 2.0);
 }
@@ -45,7 +49,7 @@ fn deltas_of_a_counter_that_is_made_again_after_its_scope_was_unloaded_are_its_o
     assert_eq!(reader.awaited(REQUESTS).value, 10.0);
     assert!(meter.clone().unload());
     meter.counter::<u64>("requests").build().unwrap().add(3);
-    // Its twin is made by another thread.
+    // Another thread creates the twin.
     let mut total = 0.0;
     for _ in 0..1000 {
         total += reader.one(REQUESTS).map_or(0.0, |read| read.value);
@@ -72,7 +76,7 @@ fn a_histogram_that_was_looked_up_while_its_scope_was_disabled_feeds_no_twin() {
 }
 
 #[test]
-fn what_was_unloaded_or_renamed_does_not_come_back_as_someone_elses() {
+fn renamed_or_unloaded_histograms_do_not_reappear() {
     let (registry, meter, pipeline, reader) = start(Temporality::Cumulative);
     let sizes = meter.histogram::<f64>("sizes").build().unwrap();
     sizes.record(1.0);

@@ -1,4 +1,4 @@
-//! An exporter of OpenTelemetry's ecosystem that does what a test says, and keeps what it was offered.
+//! An OpenTelemetry exporter that follows a test's script and keeps the batches that it is offered.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex};
@@ -15,19 +15,19 @@ use opentelemetry_sdk::metrics::exporter::PushMetricExporter;
 use crate::user_reader::{Reading, UserReader, readings};
 use meterkit_fakes::scripted_target::{ONLY_WHEN_ASKED, PATIENCE};
 
-/// What an exporter does with a batch.
+/// What the exporter does with a batch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Step {
     Accept,
     Refuse,
     Panic,
-    /// Never gets ready.
+    /// Returns a future that never completes.
     Hang,
-    /// Keeps its thread until it is released, then accepts.
+    /// Blocks its thread until [`Offers::release`] is called, then accepts.
     Block,
 }
 
-/// An exporter that takes one step per batch that it is offered, and then goes on with its last one.
+/// An exporter that performs one step per offered batch, and repeats its last step.
 pub(crate) struct ScriptedExporter {
     temporality: Temporality,
     steps: Mutex<VecDeque<Step>>,
@@ -35,7 +35,7 @@ pub(crate) struct ScriptedExporter {
     offers: Offers,
 }
 
-/// What an exporter was offered.
+/// The batches that an exporter was offered.
 #[derive(Clone, Default)]
 pub(crate) struct Offers(Arc<(Mutex<State>, Condvar)>);
 
@@ -46,24 +46,24 @@ struct State {
     shutdowns: usize,
 }
 
-/// One batch as it was offered.
+/// One offered batch.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Offer {
     pub(crate) step: Step,
     pub(crate) readings: Vec<Reading>,
-    /// All that the SDK has in it: resource, times, buckets.
+    /// The debug output of the whole batch, with resource, times and buckets.
     pub(crate) text: String,
 }
 
 impl ScriptedExporter {
-    /// An exporter that accepts every batch after these steps.
+    /// Creates an exporter that performs these steps and then accepts every batch.
     pub(crate) fn new(temporality: Temporality, steps: &[Step]) -> (Self, Offers) {
         let offers = Offers::default();
         let steps = Mutex::new(steps.iter().copied().collect());
         (Self { temporality, steps, last: Step::Accept, offers: offers.clone() }, offers)
     }
 
-    /// An exporter that takes the same step for ever.
+    /// Creates an exporter that always performs the same step.
     pub(crate) fn always(temporality: Temporality, step: Step) -> (Self, Offers) {
         let (exporter, offers) = Self::new(temporality, &[]);
         (Self { last: step, ..exporter }, offers)
@@ -119,33 +119,33 @@ impl Offers {
         self.0.0.lock().unwrap().shutdowns
     }
 
-    /// The series that were accepted, batch by batch.
+    /// Returns the accepted series, batch by batch.
     pub(crate) fn accepted(&self) -> Vec<Vec<Reading>> {
         let accepted = self.all().into_iter().filter(|offer| offer.step == Step::Accept);
         accepted.map(|offer| offer.readings).collect()
     }
 
-    /// All points that were accepted of metrics of this name, in order.
+    /// Returns all accepted points of metrics with this name, in order.
     pub(crate) fn points(&self, name: &str) -> Vec<Reading> {
         self.accepted().into_iter().flatten().filter(|reading| reading.name == name).collect()
     }
 
-    /// The values that were accepted of the metric of this name, in order.
+    /// Returns the accepted values of the metric with this name, in order.
     pub(crate) fn values(&self, name: &str) -> Vec<f64> {
         self.points(name).iter().map(|reading| reading.value).collect()
     }
 
-    /// What the values add up to that were accepted of the metric of this name.
+    /// Returns the sum of the accepted values of the metric with this name.
     pub(crate) fn sum(&self, name: &str) -> f64 {
         self.values(name).iter().sum()
     }
 
-    /// Waits until that many batches were offered.
+    /// Waits until `count` batches have been offered.
     pub(crate) fn wait_for(&self, count: usize) {
         self.wait_until(|state| state.offers.len() >= count);
     }
 
-    /// Lets go of the threads that the exporter blocks.
+    /// Releases the threads that the exporter blocks.
     pub(crate) fn release(&self) {
         self.change(|state| state.is_released = true);
     }
@@ -162,7 +162,7 @@ impl Offers {
     }
 }
 
-/// Returns a registry whose names have no prefix, and the meter of its plugin `catalog`.
+/// Creates a registry whose names have no prefix, and returns it with the meter of its plugin `catalog`.
 pub(crate) fn catalog() -> (Registry, Meter) {
     let (registry, meter) = meterkit_fakes::catalog();
     let naming = Naming::new("backstage", NamingPolicy::ScopeOnly).expect("a good namespace");
@@ -172,7 +172,7 @@ pub(crate) fn catalog() -> (Registry, Meter) {
 
 /// Adds exporters to a pipeline.
 pub(crate) trait WithExporters {
-    /// Adds these exporters, which export only when asked, and these readers.
+    /// Adds these readers, and these exporters, which export only when asked.
     fn exporters<const N: usize>(
         self,
         exporters: [ScriptedExporter; N],

@@ -1,4 +1,5 @@
-//! Many recordings from many threads and through every door, while targets export and fail: exact at each target.
+//! Many threads record through meterkit's and OpenTelemetry's APIs while targets export and fail. The totals of every
+//! target are exact.
 //!
 //! `METERKIT_SOAK` sets the number of recordings: 400,000 by default, ten million in `.ci/long`.
 #![cfg(feature = "sdk")]
@@ -64,7 +65,7 @@ fn every_recording_is_counted_once_at_every_target() {
     let pipeline = mirror.attach(builder).start().expect("a thread");
 
     let expected = record(&doors, recordings, &pipeline, &reader);
-    // What has failed until now is exported by the third flush at the latest, and what came after it by the next three.
+    // The third flush at the latest exports what has failed so far; the next three export what came after it.
     for _ in 0..6 {
         let _ = pipeline.flush_blocking(PATIENCE);
     }
@@ -82,7 +83,7 @@ fn every_recording_is_counted_once_at_every_target() {
     println!("{recordings} recordings, {exports} exports");
 }
 
-/// What programs record with: each pair of a facade's and an API's instrument is one instrument.
+/// The instruments to record with. Each pair of a facade's and an API's instrument is one instrument.
 struct Doors {
     total: Counter<u64>,
     requests: CounterGroup<Id, u64>,
@@ -120,7 +121,7 @@ impl Doors {
         }
     }
 
-    /// Makes one recording, and notes it.
+    /// Makes one recording, and adds it to `noted`.
     fn record(&self, number: u64, noted: &mut Noted) {
         let (id, value) = (number / 10 % SERIES, number % 7 + 1);
         let attributes = || [KeyValue::new("id", id as i64)];
@@ -149,7 +150,7 @@ impl Doors {
     }
 }
 
-/// What one thread recorded. Whole numbers, whose sums are exact as floats too.
+/// What one thread recorded: integers, whose sums are exact as floats too.
 #[derive(Default)]
 struct Noted {
     requests: [f64; SERIES as usize],
@@ -172,7 +173,7 @@ impl Distribution {
     }
 }
 
-/// Records from all threads, while this one scrapes. Returns what was recorded.
+/// Records from several threads while another thread scrapes. Returns the recorded totals.
 fn record(doors: &Doors, recordings: u64, pipeline: &Pipeline, reader: &UserReader) -> Totals {
     let (start, is_done) = (Barrier::new(THREADS as usize), AtomicBool::new(false));
     let noted = thread::scope(|scope| {
@@ -216,7 +217,7 @@ fn record(doors: &Doors, recordings: u64, pipeline: &Pipeline, reader: &UserRead
     totals
 }
 
-/// Values, and how many of them histograms have, by name and labels.
+/// Values, and for histograms also their counts, by name and labels.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Totals(BTreeMap<(String, String), (f64, u64)>);
 
@@ -266,11 +267,11 @@ fn labels(attributes: &Attributes) -> String {
     labels.join(",")
 }
 
-/// A target, and an exporter of OpenTelemetry's ecosystem, that adds up what it accepts.
+/// A target, and also an OpenTelemetry exporter, that adds up the values that it accepts.
 #[derive(Clone, Debug)]
 struct Received {
     temporality: Temporality,
-    /// Whether it refuses two exports of three.
+    /// Whether the target refuses two out of three exports.
     fails: bool,
     state: Arc<Mutex<State>>,
 }
@@ -287,7 +288,7 @@ impl Received {
         Self { temporality, fails, state: Arc::default() }
     }
 
-    /// Returns whether the export is accepted.
+    /// Adds up the export's values, or refuses the export. Returns whether it was accepted.
     fn take(&self, received: Totals) -> bool {
         let mut state = self.state.lock().unwrap();
         state.attempts += 1;
@@ -296,7 +297,7 @@ impl Received {
             return false;
         }
         for ((name, labels), (value, count)) in received.0 {
-            // What can fall is a total for everybody.
+            // Up-down counters are cumulative for every target.
             if self.temporality == Temporality::Delta && name != "open" {
                 state.totals.add(&name, labels, value, count);
             } else {

@@ -1,4 +1,4 @@
-//! One instrument asked for from both doors: the typed facade and OpenTelemetry's API.
+//! One instrument that is requested through both APIs: the typed facade and OpenTelemetry's API.
 
 use meterkit_core::{Data, InstrumentError, LabelKey, LabelValue, LabelVisitor, Labels, Meter};
 use meterkit_core::{Metric, Registry};
@@ -11,7 +11,7 @@ use opentelemetry::metrics::{Meter as OtherMeter, MeterProvider as _};
 
 const THINGS: &str = "backstage.plugin.own.things";
 
-/// A registry, our meter, and theirs of the same scope.
+/// Creates a registry, and a facade meter and an OpenTelemetry meter of the same scope.
 fn own() -> (Registry, Meter, OtherMeter) {
     let registry = Registry::new();
     let ours = registry.scoped("plugin", "own");
@@ -23,7 +23,7 @@ fn tenant(name: &'static str) -> [KeyValue; 1] {
     [KeyValue::new("tenant", name)]
 }
 
-/// All metrics of this name.
+/// Returns all metrics with this name.
 fn all_named(registry: &Registry, name: &str) -> Vec<Metric> {
     let metrics = registry.read().into_iter().flat_map(|scope| scope.metrics);
     metrics.filter(|metric| metric.descriptor.name == name).collect()
@@ -69,7 +69,7 @@ fn what_the_facade_counted_stays_when_a_library_makes_the_same_counter()
 }
 
 #[test]
-fn a_meter_has_another_face_of_the_same_scope() -> Result<(), InstrumentError> {
+fn a_meter_returns_an_opentelemetry_meter_of_the_same_scope() -> Result<(), InstrumentError> {
     let registry = Registry::new();
     let meters = [
         registry.scoped("plugin", "own"),
@@ -197,8 +197,7 @@ fn only_values_that_a_closed_label_has_reach_its_series() -> Result<(), Instrume
 }
 
 #[test]
-fn both_sets_of_series_are_under_one_limit_and_the_total_stays_exact() -> Result<(), InstrumentError>
-{
+fn both_sets_of_series_share_one_limit_and_the_total_stays_exact() -> Result<(), InstrumentError> {
     for limit_of_code in [false, true] {
         let (registry, ours, theirs) = own();
         let mut group = ours.counter_group::<Id, u64>("things");
@@ -228,7 +227,7 @@ fn both_sets_of_series_are_under_one_limit_and_the_total_stays_exact() -> Result
     Ok(())
 }
 
-/// Of whose texts two get through.
+/// A label with a limit of two values.
 struct Capped;
 
 impl Labels for Capped {
@@ -266,7 +265,7 @@ fn a_limit_of_a_declared_label_counts_for_both() -> Result<(), InstrumentError> 
 }
 
 #[test]
-fn a_series_that_the_facade_removes_returns_from_nothing() -> Result<(), InstrumentError> {
+fn a_series_that_the_facade_removes_restarts_from_zero() -> Result<(), InstrumentError> {
     let (registry, ours, theirs) = own();
     let group = ours.counter_group::<Tenant<'static>, u64>("things").build()?;
     let counter = theirs.u64_counter("things").build();
@@ -324,7 +323,7 @@ fn another_unit_from_the_other_door_is_another_stream_and_warned_of_once() {
 }
 
 #[test]
-fn the_longer_description_of_both_doors_stays_and_is_warned_of_once() {
+fn the_longer_description_of_both_apis_stays_with_one_warning() {
     for (our_words, their_words) in [("Ours.", "Theirs, longer."), ("Ours, longer.", "Theirs.")] {
         for facade_first in [false, true] {
             let (registry, ours, theirs) = own();

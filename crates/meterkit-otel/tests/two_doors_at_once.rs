@@ -12,7 +12,7 @@ use opentelemetry::metrics::{Counter, MeterProvider as _};
 
 const THINGS: &str = "backstage.plugin.own.things";
 
-/// A registry, our meter, and their counter of the same scope.
+/// Creates a registry, and a facade meter and an OpenTelemetry counter of the same scope.
 fn own() -> (Registry, Meter, Counter<u64>) {
     let registry = Registry::new();
     let ours = registry.scoped("plugin", "own");
@@ -31,7 +31,7 @@ fn a_first_recording_and_a_declaration_at_once_make_one_series() {
             for at in 0..ROUNDS {
                 let counter = round.lock().unwrap().2.clone();
                 begin.wait();
-                // A little later each time, as the declaration is not made at once.
+                // Start a little later each time, because the declaration takes a while.
                 (0..at % 1000).for_each(|_| std::hint::spin_loop());
                 counter.add(1, &[KeyValue::new("id", 1)]);
                 end.wait();
@@ -78,7 +78,7 @@ fn eight_threads_lose_nothing_while_the_facade_declares_the_labels() -> Result<(
                 Ok::<_, InstrumentError>(())
             });
             begin.wait();
-            // A reader of deltas: no series may be there twice, fall, or begin anew.
+            // As for a delta reader: no series may appear twice, fall, or restart.
             let mut rise = Rise::default();
             while !declaring.is_finished() {
                 rise.read(&registry, THINGS);

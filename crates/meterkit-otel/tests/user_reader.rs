@@ -1,4 +1,4 @@
-//! A reader of OpenTelemetry's ecosystem, as a user adds it, and what it reads.
+//! An OpenTelemetry reader, as a user adds it, and the series that it reads.
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -33,11 +33,11 @@ impl WithReaders for PipelineBuilder {
     }
 }
 
-/// A reader that the test keeps a handle on.
+/// A reader that the test keeps a handle to.
 #[derive(Clone, Debug)]
 pub(crate) struct UserReader(Arc<ManualReader>);
 
-/// Returns the meter of a registry's plugin `catalog`, a pipeline to build, and a reader that is added to it.
+/// Returns the meter of the registry's plugin `catalog`, a pipeline builder, and the reader that was added to it.
 pub(crate) fn catalog_of(
     registry: Registry,
     temporality: Temporality,
@@ -48,7 +48,7 @@ pub(crate) fn catalog_of(
     (meter, builder.snapshot_max_age(Duration::ZERO).reader(reader.clone()), reader)
 }
 
-/// Like [`catalog_of`], with a registry of its own.
+/// Like [`catalog_of`], with a new registry.
 pub(crate) fn catalog(temporality: Temporality) -> (Meter, PipelineBuilder, UserReader) {
     catalog_of(Registry::new(), temporality)
 }
@@ -64,7 +64,7 @@ pub(crate) struct Reading {
     pub(crate) labels: String,
     /// The value, or the sum of a histogram.
     pub(crate) value: f64,
-    /// How many values a histogram has; 1 for numbers.
+    /// The number of values in a histogram; 1 for other kinds.
     pub(crate) count: u64,
 }
 
@@ -73,14 +73,14 @@ impl UserReader {
         Self(Arc::new(ManualReader::builder().with_temporality(temporality).build()))
     }
 
-    /// Collects, and gives all series by name and labels.
+    /// Collects, and returns all series sorted by name and labels.
     pub(crate) fn read(&self) -> Vec<Reading> {
         let mut collected = ResourceMetrics::default();
         self.0.collect(&mut collected).expect("the reader is not shut down");
         readings(&collected)
     }
 
-    /// The one series of this name, if there is one.
+    /// Returns the only series of the metric with this name, if there is one.
     pub(crate) fn one(&self, name: &str) -> Option<Reading> {
         let mut found: Vec<_> =
             self.read().into_iter().filter(|reading| reading.name == name).collect();
@@ -88,7 +88,7 @@ impl UserReader {
         found.pop()
     }
 
-    /// The points of the exponential histogram of this name, if it is one of floats.
+    /// Returns the points of the exponential float histogram with this name.
     pub(crate) fn exponential(&self, name: &str) -> Vec<ExponentialHistogramDataPoint<f64>> {
         let mut collected = ResourceMetrics::default();
         self.0.collect(&mut collected).expect("the reader is not shut down");
@@ -103,7 +103,7 @@ impl UserReader {
         points.collect()
     }
 
-    /// The one series of this name, once it is there: instruments made after the start follow in the background.
+    /// Waits for the only series with this name: instruments created after the start get their twins in the background.
     pub(crate) fn awaited(&self, name: &str) -> Reading {
         let give_up = Instant::now() + Duration::from_secs(60);
         loop {
@@ -116,7 +116,7 @@ impl UserReader {
     }
 }
 
-/// All series of what the SDK collected, by name and labels.
+/// Returns all series in the SDK's collection, sorted by name and labels.
 pub(crate) fn readings(collected: &ResourceMetrics) -> Vec<Reading> {
     let mut readings = Vec::new();
     for scope in collected.scope_metrics() {
