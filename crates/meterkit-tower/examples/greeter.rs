@@ -1,4 +1,4 @@
-//! A gRPC server and a client of it, both measured, with a scrape endpoint:
+//! A measured gRPC server and a measured client, with a scrape endpoint:
 //!
 //! ```console
 //! $ cargo run -p meterkit-tower --example greeter &
@@ -27,14 +27,14 @@ const SAY_HELLO: &str = "/greeter.Greeter/SayHello";
 async fn main() -> Result<(), Box<dyn Error>> {
     let telemetry = Telemetry::from_env()?.install()?;
 
-    // In a program with generated code: `.add_service(GreeterServer::new(..))`.
+    // With generated code, write `.add_service(GreeterServer::new(..))` instead.
     let routes = Router::new().route(SAY_HELLO, post(serve));
     let incoming = TcpIncoming::bind("127.0.0.1:0".parse()?)?;
     let endpoint = Endpoint::from_shared(format!("http://{}", incoming.local_addr()?))?;
     let mut server = Server::builder().layer(GrpcServerMetrics::new());
     tokio::spawn(server.add_routes(routes.into()).serve_with_incoming(incoming));
 
-    // And `GreeterClient::new(channel)`.
+    // With generated code, write `GreeterClient::new(channel)` below.
     let metrics = GrpcClientMetrics::new().server(endpoint.uri());
     let channel = ServiceBuilder::new().layer(metrics).service(endpoint.connect_lazy());
     let mut client = tonic::client::Grpc::new(channel);

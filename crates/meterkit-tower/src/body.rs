@@ -1,4 +1,4 @@
-//! The body of a response, whose end is the end of the request.
+//! The body of a response. The request ends when the body ends.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -13,14 +13,15 @@ use crate::exchange::Exchange;
 use crate::labels::{ErrorType, RequestLabels};
 
 pin_project! {
-    /// The body of a response that is measured: the request ends when its last byte is taken, or when it is dropped.
+    /// The body of a measured response. The request ends when the last byte of the body is read, or when the body is
+    /// dropped.
     #[derive(Debug)]
     pub struct ResponseBody<B, L: RequestLabels> {
         #[pin]
         body: B,
         // Taken at the end.
         exchange: Option<Exchange<L>>,
-        // What `Content-Length` says of a body that does not know its size: servers stop to read after so many bytes.
+        // The exact size of the body, or its `Content-Length`: servers stop reading after that many bytes.
         stated: Option<u64>,
     }
 
@@ -68,7 +69,7 @@ impl<B: Body, L: RequestLabels> Body for ResponseBody<B, L> {
             Some(Ok(part)) => {
                 let bytes = part.data_ref().map_or(0, |data| data.remaining() as u64);
                 this.exchange.iter_mut().for_each(|exchange| exchange.sent(bytes));
-                // Servers do not ask for a frame after the last one, which trailers are.
+                // Servers do not poll for another frame after the last one. Trailers are always the last frame.
                 if part.is_trailers() || this.body.is_end_stream() {
                     Exchange::end(this.exchange, None);
                 }

@@ -14,8 +14,8 @@ use crate::labels::{
 use crate::layer::Settings;
 use crate::request_size::RequestSize;
 
-/// A request from its head to the end of its response. Recorded when dropped, so that no request is left out, however
-/// it ends.
+/// A request, from its head to the end of its response. The request is recorded when the exchange is dropped, so that
+/// every request counts, however it ends.
 pub(crate) struct Exchange<L: RequestLabels> {
     settings: Arc<Settings<L>>,
     _active: InFlight,
@@ -23,7 +23,7 @@ pub(crate) struct Exchange<L: RequestLabels> {
     timer: Option<GroupTimer<Ended<'static, L>>>,
     about: Active,
     version: Option<ProtocolVersion>,
-    /// Never the path: clients make that up.
+    /// The route template. Never the path, which clients can choose freely.
     route: Option<MatchedPath>,
     added: L,
     request_size: RequestSize,
@@ -33,7 +33,7 @@ pub(crate) struct Exchange<L: RequestLabels> {
 }
 
 impl<L: RequestLabels> Exchange<L> {
-    /// Begins to measure a request; `None` if its route is left out.
+    /// Starts to measure a request. Returns `None` if the request's route is excluded.
     pub(crate) fn begin<B: Body + 'static>(
         settings: &Arc<Settings<L>>,
         request: &mut Request<B>,
@@ -57,21 +57,21 @@ impl<L: RequestLabels> Exchange<L> {
             request_size: RequestSize::of(request.body_mut()),
             response_size: 0,
             status: None,
-            // Until something else is known: this is what it is when nobody polls it any more.
+            // The outcome unless something else follows: the request is canceled if nobody polls it any more.
             error: Some(ErrorType::Canceled),
             settings: settings.clone(),
         })
     }
 
-    /// Takes note of the head of the response.
+    /// Stores the status of the response, and lets the application's labels read its head.
     pub(crate) fn answer<B>(&mut self, response: &Response<B>) {
         let status = response.status();
         self.status = Some(status);
         self.added.on_response(response);
     }
 
-    /// Returns whether the response ends with its head, whatever body the application returned: after it, the connection
-    /// belongs to another protocol, or the body is not sent.
+    /// Returns whether the response ends with its head, whatever body the application returned: either the connection
+    /// then belongs to another protocol, or the body is not sent.
     pub(crate) fn ends_with_head(&self) -> bool {
         let Some(status) = self.status else { return false };
         self.about.method == Method::Head
@@ -88,7 +88,7 @@ impl<L: RequestLabels> Exchange<L> {
         self.response_size
     }
 
-    /// Records the request, if there is one, and whether it failed. In its place, since moving it costs time.
+    /// Records the request, if there is one, with its error. Works in place, because moving an exchange costs time.
     pub(crate) fn end(exchange: &mut Option<Self>, error: Option<ErrorType>) {
         exchange.iter_mut().for_each(|exchange| exchange.error = error);
         *exchange = None;

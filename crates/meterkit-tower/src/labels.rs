@@ -1,14 +1,15 @@
-//! The labels of the four metrics. A client cannot choose their values: methods, schemes and versions are closed lists,
-//! and a route is a template of the application.
+//! The labels of the four metrics. A client cannot choose their values freely: methods, schemes and versions are closed
+//! lists, and routes are templates of the application.
 
 use http::{Request, Response, StatusCode, Uri, Version};
 use meterkit_core::{LabelKey, LabelRef, LabelValue, LabelVisitor, Labels};
 use meterkit_macros::{LabelValue, Labels};
 
-/// Labels that an application adds to those of the conventions.
+/// Labels that an application adds to the labels of the conventions.
 ///
-/// They are labels of `http.server.request.duration` and of both sizes. Values come from the request and, once it is
-/// there, from the response. Keep them few: a text that a client sends makes a series for whatever it sends.
+/// The metrics `http.server.request.duration`, `http.server.request.body.size` and `http.server.response.body.size` get
+/// these labels. Values come from the request and, if there is one, from the response. Use labels with few values: if a
+/// label holds text that clients send, every different text creates a series.
 ///
 /// ```
 /// use http::{Request, Response};
@@ -30,7 +31,7 @@ use meterkit_macros::{LabelValue, Labels};
 ///
 /// impl RequestLabels for Api {
 ///     fn of_request<B>(request: &Request<B>) -> Self {
-///         // A middleware outside of this one has put it there.
+///         // An outer middleware has inserted the plan.
 ///         let plan = request.extensions().get::<Plan>().copied();
 ///         Self { plan: plan.unwrap_or(Plan::Free), is_hit: None }
 ///     }
@@ -47,13 +48,14 @@ pub trait RequestLabels: Labels + Sized + 'static {
     /// Returns the labels of a request, before the application handles it.
     fn of_request<B>(request: &Request<B>) -> Self;
 
-    /// Adds what the response says. Not called for a request that ends without one. Changes nothing by default.
+    /// Updates the labels from the response. Not called if the request ends without a response. Does nothing by
+    /// default.
     fn on_response<B>(&mut self, response: &Response<B>) {
         let _ = response;
     }
 }
 
-/// No labels but those of the conventions.
+/// No labels beyond the labels of the conventions.
 #[derive(Clone, Copy, Debug, Default)]
 #[expect(clippy::exhaustive_structs, reason = "there is nothing to add")]
 pub struct NoLabels;
@@ -83,7 +85,7 @@ pub(crate) struct Active {
     pub(crate) scheme: Scheme,
 }
 
-/// The labels of a request that has ended: those of the conventions, then those of the application.
+/// The labels of a request that has ended: first the labels of the conventions, then the labels of the application.
 pub(crate) struct Ended<'a, L> {
     pub(crate) request: Conventional<'a>,
     pub(crate) added: &'a L,
@@ -121,7 +123,7 @@ impl<L: Labels + 'static> Labels for Ended<'_, L> {
     }
 }
 
-/// The methods that the conventions know, and one for all others.
+/// The methods that the conventions list, and `_OTHER` for all others.
 #[derive(Clone, Copy, PartialEq, LabelValue)]
 #[label(crate = "meterkit_core", rename_all = "UPPERCASE")]
 pub(crate) enum Method {
@@ -151,7 +153,7 @@ impl Method {
             http::Method::POST => Self::Post,
             http::Method::PUT => Self::Put,
             http::Method::TRACE => Self::Trace,
-            // A constant for it is newer than the oldest `http` that this crate takes.
+            // The oldest supported version of `http` has no constant for this method.
             _ if method.as_str() == "QUERY" => Self::Query,
             _ => Self::Other,
         }
@@ -166,7 +168,8 @@ pub(crate) enum Scheme {
 }
 
 impl Scheme {
-    /// Returns the scheme of a request, which has one in HTTP/2 and in requests to a proxy; else `otherwise`.
+    /// Returns the scheme that the request states, which only HTTP/2 requests and requests to a proxy do. Otherwise
+    /// returns `otherwise`.
     pub(crate) fn of(uri: &Uri, otherwise: Self) -> Self {
         match uri.scheme() {
             Some(scheme) if *scheme == http::uri::Scheme::HTTPS => Self::Https,
@@ -204,12 +207,12 @@ impl ProtocolVersion {
     }
 }
 
-/// What a request failed of.
+/// Why a request failed.
 #[derive(Clone, Copy)]
 pub(crate) enum ErrorType {
     /// The response is a server error.
     Status(StatusCode),
-    /// Nobody waited for the response, or for the rest of its body.
+    /// The response, or the rest of its body, was dropped.
     Canceled,
     /// The application panicked.
     Panic,

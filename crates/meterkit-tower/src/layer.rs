@@ -1,4 +1,4 @@
-//! The layer, and what it is set to.
+//! The HTTP layer and its settings.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use crate::service::HttpMetricsService;
 
 /// A layer that measures the requests of an HTTP server. Cheap to clone.
 ///
-/// Add it to the whole router, once, and after the layers that change bodies, such as compression: sizes are then those that
-/// are sent, and requests that no route matches are counted too.
+/// Add the layer once, to the whole router, after layers that change bodies, such as compression. Sizes are then the
+/// sizes on the wire, and requests that match no route are counted too.
 ///
 /// ```
 /// use axum::Router;
@@ -26,14 +26,14 @@ use crate::service::HttpMetricsService;
 ///     .layer(HttpMetrics::new().without_route("/healthz"));
 /// ```
 ///
-/// `L` are labels that the application adds: see [`RequestLabels`].
+/// `L` is the type of the application's own labels: see [`RequestLabels`].
 pub struct HttpMetrics<L: RequestLabels = NoLabels> {
     pub(crate) settings: Arc<Settings<L>>,
 }
 
 pub(crate) struct Settings<L: RequestLabels> {
     pub(crate) metrics: ServerMetrics<L>,
-    /// The scheme of requests that do not say theirs.
+    /// The scheme of requests that do not state one.
     pub(crate) scheme: Scheme,
     /// Routes whose requests are not measured.
     pub(crate) left_out: Vec<String>,
@@ -42,34 +42,37 @@ pub(crate) struct Settings<L: RequestLabels> {
 impl HttpMetrics {
     /// Creates the layer, with its metrics in the global registry.
     ///
-    /// An instrument that cannot be made, as there is another one of its name, is logged and records nowhere.
+    /// If the name of an instrument is already taken by a different instrument, an error is logged, and the layer's
+    /// instrument records nothing.
     pub fn new() -> Self {
         Self::with_labels()
     }
 
-    /// Creates the layer, with its metrics in this registry.
+    /// Creates the layer, with its metrics in `registry`.
     ///
     /// # Errors
     ///
-    /// The registry has a different instrument of one of these names in the same scope.
+    /// Returns an error if the registry has a different instrument with one of the layer's names in the same scope.
     pub fn new_in(registry: &Registry) -> Result<Self, InstrumentError> {
         Self::with_labels_in(registry)
     }
 }
 
 impl<L: RequestLabels> HttpMetrics<L> {
-    /// Creates the layer with labels of the application, with its metrics in the global registry.
+    /// Creates the layer with the application's labels `L`, with its metrics in the global registry.
     ///
-    /// An instrument that cannot be made is logged and records nowhere.
+    /// If an instrument cannot be created, an error is logged, and the instrument records nothing. See
+    /// [`with_labels_in`](Self::with_labels_in) for the reasons.
     pub fn with_labels() -> Self {
         Self::of(ServerMetrics::register())
     }
 
-    /// Creates the layer with labels of the application, with its metrics in this registry.
+    /// Creates the layer with the application's labels `L`, with its metrics in `registry`.
     ///
     /// # Errors
     ///
-    /// Those of [`new_in`](HttpMetrics::new_in), and labels with a key that the conventions use.
+    /// Returns an error in the case that [`new_in`](HttpMetrics::new_in) describes, and if one of the application's
+    /// labels has a key that the conventions use.
     pub fn with_labels_in(registry: &Registry) -> Result<Self, InstrumentError> {
         ServerMetrics::register_in(registry).map(Self::of)
     }
@@ -79,15 +82,16 @@ impl<L: RequestLabels> HttpMetrics<L> {
         Self { settings: Arc::new(settings) }
     }
 
-    /// Leaves out all requests of a route, given as the router has it: `/healthz`, `/users/{id}`.
+    /// Excludes all requests of a route, written as in the router: `/healthz`, `/users/{id}`.
     #[must_use]
     pub fn without_route(mut self, route: impl Into<String>) -> Self {
         Arc::make_mut(&mut self.settings).left_out.push(route.into());
         self
     }
 
-    /// Reports `https` as `url.scheme` of requests that do not say theirs, for servers that take TLS connections.
-    /// In HTTP/1, requests have no scheme. The default is `http`.
+    /// Sets `url.scheme` to `https` for requests that do not state a scheme. The default is `http`.
+    ///
+    /// Use this for servers that accept TLS connections: HTTP/1 requests do not contain a scheme.
     #[must_use]
     pub fn https(mut self) -> Self {
         Arc::make_mut(&mut self.settings).scheme = Scheme::Https;

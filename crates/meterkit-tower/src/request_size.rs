@@ -1,4 +1,4 @@
-//! How many bytes the body of a request has.
+//! The size of a request body in bytes.
 
 use std::any::Any;
 use std::pin::Pin;
@@ -12,13 +12,13 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-/// The size of a request's body.
+/// The size of a request body.
 pub(crate) enum RequestSize {
-    /// There is no body, or nobody knows its size.
+    /// There is no body, or its size is unknown.
     None,
-    /// The client has said it.
+    /// The size that the client stated.
     Stated(u64),
-    /// The client sends as much as it likes: counted as the application reads it.
+    /// The client did not state a size: bytes are counted as the application reads them.
     Counted(Arc<AtomicU64>),
 }
 
@@ -39,7 +39,8 @@ impl RequestSize {
         }
     }
 
-    /// Counts the bytes of axum's body. That type can hold any other body, so the application sees the same type.
+    /// Counts the bytes of an axum body. Such a body can wrap any other body, so the application still sees the same
+    /// type.
     fn count<B: 'static>(body: &mut B) -> Self {
         let body: &mut dyn Any = body;
         let Some(body) = body.downcast_mut::<AxumBody>() else { return Self::None };
@@ -51,7 +52,7 @@ impl RequestSize {
 }
 
 pin_project! {
-    /// A body of axum whose bytes are counted.
+    /// An axum body whose bytes are counted.
     struct CountedBody {
         #[pin]
         inner: AxumBody,

@@ -15,7 +15,7 @@ use crate::exchange::Exchange;
 use crate::labels::{ErrorType, RequestLabels};
 use crate::layer::Settings;
 
-/// A service whose requests are measured. Made by [`HttpMetrics`](crate::HttpMetrics).
+/// A service whose requests are measured. Created by [`HttpMetrics`](crate::HttpMetrics).
 #[derive(Debug)]
 pub struct HttpMetricsService<S, L: RequestLabels> {
     pub(crate) inner: S,
@@ -44,21 +44,22 @@ where
     }
 
     fn call(&mut self, mut request: Request<Q>) -> Self::Future {
-        // First: what the application does before it returns its future is a part of the request.
+        // Start measuring first: the work that the application does before it returns its future is part of the
+        // request.
         let exchange = Exchange::begin(&self.settings, &mut request);
         ResponseFuture { future: self.inner.call(request), exchange }
     }
 }
 
 pin_project! {
-    /// The response of a service that is measured.
+    /// The response future of a measured service.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless they are awaited"]
     pub struct ResponseFuture<F, L: RequestLabels> {
-        // Dropped before the exchange: what the application drops is a part of the request.
+        // Declared before the exchange, so that it is dropped first: what the application drops is part of the request.
         #[pin]
         future: F,
-        // `None` for a route that is left out.
+        // `None` if the route is excluded.
         exchange: Option<Exchange<L>>,
     }
 }

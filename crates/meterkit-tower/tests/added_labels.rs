@@ -1,4 +1,4 @@
-//! Labels of the application.
+//! Labels that an application adds.
 
 use axum::Router;
 use axum::routing::get;

@@ -37,7 +37,7 @@ async fn a_request_lasts_as_long_as_its_response_is_sent() {
 }
 
 #[tokio::test]
-async fn a_request_of_which_a_part_is_sent_has_the_size_of_that_part() {
+async fn a_partly_sent_response_has_the_size_of_the_sent_part() {
     let kit = TestKit::new();
     let request = Request::get("/stream").body(Body::empty()).unwrap();
     let Ok(response) = measured(&kit).oneshot(request).await;
@@ -55,7 +55,7 @@ async fn a_request_of_which_a_part_is_sent_has_the_size_of_that_part() {
     );
 }
 
-/// Servers do not ask a body for its end once they have sent as much as its length.
+/// Servers do not poll a body for its end once they have sent as many bytes as its length.
 #[tokio::test]
 async fn a_body_is_complete_when_as_much_is_sent_as_was_stated() {
     let kit = TestKit::new();
@@ -71,7 +71,7 @@ async fn a_body_is_complete_when_as_much_is_sent_as_was_stated() {
     assert!(lines(&kit).contains(&line.to_owned()), "{:#?}", lines(&kit));
 }
 
-/// Servers do not ask a body for its end after trailers either.
+/// Servers do not poll a body for its end after its trailers either.
 #[tokio::test]
 async fn a_body_is_complete_with_its_trailers() {
     let kit = TestKit::new();

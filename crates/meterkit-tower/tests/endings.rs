@@ -19,7 +19,7 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 use crate::service::{Server, call, lines, measured, until};
 
 #[tokio::test]
-async fn a_server_error_is_an_error_and_a_client_error_is_none() {
+async fn a_server_error_is_an_error_and_a_client_error_is_not() {
     let kit = TestKit::new();
     let service = measured(&kit);
     call(&service, "GET", "/broken", "").await;
@@ -151,7 +151,7 @@ async fn an_upgraded_connection_is_no_request_any_more() {
     assert!(head.starts_with("HTTP/1.1 101"), "{head}");
     connection.write_all(b"hello").await.unwrap();
     connection.read_exact(&mut [0; 5]).await.unwrap();
-    // The connection goes on, and the request has ended without an error.
+    // The connection stays open, and the request has ended without an error.
     assert_eq!(
         lines(&kit),
         [
@@ -172,7 +172,7 @@ async fn a_service_that_nobody_polls_measures_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn every_request_is_counted_once_however_it_ends_and_whoever_else_asks() {
+async fn every_request_is_counted_once_however_it_ends() {
     let kit = TestKit::new();
     let service = measured(&kit);
     let tasks = (0..8).map(|_| {
@@ -182,7 +182,7 @@ async fn every_request_is_counted_once_however_it_ends_and_whoever_else_asks() {
                 let path = ["/things/1", "/stuck", "/stream", "/torn"][number % 4];
                 let request = Request::get(path).body(Body::empty()).unwrap();
                 let future = service.clone().oneshot(request);
-                // Some are dropped before they are done, and some with a body that nobody reads.
+                // This drops some requests before their response, and others with an unread body.
                 let _ = tokio::time::timeout(Duration::ZERO, future).await;
                 call(&service, "GET", "/stream", "").await;
             }

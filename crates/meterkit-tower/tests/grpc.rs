@@ -1,4 +1,4 @@
-//! gRPC calls of every kind through the layers, with tonic over loopback where it takes a server.
+//! gRPC calls of every kind through the layers, with tonic over loopback where a server is needed.
 
 mod answers;
 mod calls;

@@ -1,4 +1,4 @@
-//! What the head of a request becomes.
+//! The labels that come from the head of a request.
 
 use axum::Router;
 use axum::body::Body;
@@ -79,7 +79,7 @@ async fn a_layer_of_a_nested_router_sees_whole_routes() {
 }
 
 #[tokio::test]
-async fn what_clients_make_up_is_no_label() {
+async fn methods_and_schemes_that_clients_make_up_are_not_labels() {
     let kit = TestKit::new();
     let service = measured(&kit);
     for method in ["PURGE", "get", "BREW", "QUERY"] {
@@ -102,7 +102,7 @@ async fn what_clients_make_up_is_no_label() {
 }
 
 #[tokio::test]
-async fn versions_are_those_of_the_protocol() {
+async fn versions_match_the_protocol() {
     let kit = TestKit::new();
     let service = measured(&kit);
     for version in [Version::HTTP_10, Version::HTTP_2, Version::HTTP_3] {
@@ -117,7 +117,7 @@ async fn versions_are_those_of_the_protocol() {
 }
 
 #[tokio::test]
-async fn a_server_of_tls_says_https_where_requests_say_nothing() {
+async fn a_tls_server_reports_https_for_requests_without_a_scheme() {
     let kit = TestKit::new();
     let layer = HttpMetrics::new_in(kit.registry()).unwrap().https();
     let service = routes(kit.clock()).layer(layer);
@@ -147,7 +147,7 @@ async fn heads_of_real_requests_are_measured() {
     let request = "HEAD /things/1 HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
     let response = server.exchange(request).await;
     assert!(response.contains("content-length: 5"), "{response}");
-    // The body is not sent, which is no error.
+    // The body is not sent, and that is not an error.
     assert_eq!(
         lines(&kit),
         [

@@ -1,5 +1,5 @@
-//! Where `opentelemetry-instrumentation-tower` falls short, which is why this crate exists. A version that passes is seen
-//! here.
+//! The shortcomings of `opentelemetry-instrumentation-tower`, which are the reason why this crate exists. The test
+//! fails once a version fixes them.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -17,7 +17,7 @@ use tower::ServiceExt;
 
 use crate::service::{Server, call, lines, routes, until};
 
-/// All in one test, since the layer takes its meter from the global provider.
+/// One test checks everything, because the layer takes its meter from the global provider.
 #[tokio::test]
 async fn another_layer_leaves_requests_active_and_takes_labels_from_clients() {
     let kit = TestKit::new();
@@ -25,18 +25,18 @@ async fn another_layer_leaves_requests_active_and_takes_labels_from_clients() {
     let layer = LayerBuilder::builder().with_tracing(false).build().unwrap();
     let service = routes(kit.clock()).layer(layer);
 
-    // A canceled request stays active for good, and has no duration.
+    // A canceled request stays active forever, and has no duration.
     let request = Request::get("/stuck").body(Body::empty()).unwrap();
     let context = &mut Context::from_waker(Waker::noop());
     assert!(pin!(service.clone().oneshot(request)).as_mut().poll(context).is_pending());
     assert_eq!(lines(&kit), ["active_requests{GET,} 1"]);
 
-    // So does one that panics.
+    // So does a request that panics.
     let server = Server::start(service.clone()).await;
     let _ = server.exchange("GET /panic HTTP/1.1\r\nhost: a\r\n\r\n").await;
     until(&kit, "active_requests{GET,} 2").await;
 
-    // A client chooses methods and schemes, which become series.
+    // Clients choose methods and schemes, and each creates a series.
     call(&service, "PURGE", "/things/1", "").await;
     call(&service, "GET", "gopher://a.example/things/1", "").await;
     // A streamed body has no size, and a server error no `error.type`.
@@ -46,7 +46,7 @@ async fn another_layer_leaves_requests_active_and_takes_labels_from_clients() {
     let chunked = Body::from_stream(stream::iter([Ok::<_, Infallible>("hello")]));
     call(&service, "POST", "/echo", chunked).await;
     let lines = lines(&kit);
-    // Durations are those of the machine's clock.
+    // Cut off the durations: they come from the real clock.
     let lines: Vec<_> = lines.iter().map(|it| it.split(" count=").next().unwrap_or(it)).collect();
     let name = "network.protocol.name=http";
     assert_eq!(

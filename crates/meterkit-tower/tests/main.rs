@@ -1,4 +1,4 @@
-//! Requests of every kind through the layers, in axum and tonic, over sockets where it takes one.
+//! Requests of every kind through the layers, with axum and tonic, over sockets where necessary.
 
 mod added_labels;
 mod bodies;

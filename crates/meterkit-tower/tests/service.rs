@@ -1,4 +1,4 @@
-//! The service whose requests are measured, and clients.
+//! The service that the tests measure, and its clients.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -18,10 +18,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 
-/// More than any test needs; a wait this long has failed.
+/// A time longer than any test needs. A wait that reaches it has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The routes, without a layer. Handlers move the clock, so that durations are known.
+/// Returns the routes without a layer. Handlers advance the clock, so that durations are known.
 pub(crate) fn routes(clock: &ManualClock) -> Router {
     let api = Router::new().route("/users/{id}", get(|| async { "Ada" }));
     Router::new()
@@ -40,7 +40,7 @@ pub(crate) fn routes(clock: &ManualClock) -> Router {
         .with_state(clock.clone())
 }
 
-/// The routes with the layer, measured in the kit's registry.
+/// Returns the routes with the layer, which records in the kit's registry.
 pub(crate) fn measured(kit: &TestKit) -> Router {
     routes(kit.clock()).layer(HttpMetrics::new_in(kit.registry()).expect("instruments"))
 }
@@ -55,7 +55,7 @@ async fn panicking() {
     panic!("as the test wants it");
 }
 
-/// Sends three parts of 1000 bytes; each takes a second. The size is not known in advance.
+/// Sends three parts of 1000 bytes, each after one second. The size is not known in advance.
 async fn streamed(State(clock): State<ManualClock>) -> Body {
     Body::from_stream(stream::iter(0..3).map(move |_| {
         clock.advance(Duration::from_secs(1));
@@ -63,18 +63,18 @@ async fn streamed(State(clock): State<ManualClock>) -> Body {
     }))
 }
 
-/// Sends as long as somebody reads.
+/// Sends for as long as the client reads.
 async fn endless() -> Body {
     Body::from_stream(stream::repeat(Ok::<_, Infallible>(Bytes::from_static(&[b'.'; 1000]))))
 }
 
-/// Sends one part, and fails.
+/// Sends one part, and then fails.
 async fn torn() -> Body {
     let parts = [Ok(Bytes::from_static(b"half")), Err("the other half is missing")];
     Body::from_stream(stream::iter(parts))
 }
 
-/// Becomes a protocol that sends everything back.
+/// Upgrades to a protocol that echoes all input.
 async fn upgraded(mut request: Request) -> Response {
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
@@ -89,15 +89,15 @@ async fn upgraded(mut request: Request) -> Response {
     response.body(Body::empty()).expect("a response")
 }
 
-/// A request without a socket, whose response is read to the end.
+/// Makes a request without a socket, and reads the response to its end.
 pub(crate) async fn call(service: &Router, method: &str, path: &str, body: impl Into<Body>) {
     let request = Request::builder().method(method).uri(path).body(body.into()).expect("a request");
     let Ok(response) = service.clone().oneshot(request).await;
-    // A body that fails has been read as far as it goes.
+    // A failing body is read up to its error.
     let _ = axum::body::to_bytes(response.into_body(), usize::MAX).await;
 }
 
-/// A server on a socket, until it is dropped.
+/// A server on a socket, which stops when this value is dropped.
 pub(crate) struct Server {
     address: SocketAddr,
     task: tokio::task::JoinHandle<()>,
@@ -112,7 +112,7 @@ impl Server {
         Self { address, task }
     }
 
-    /// Sends a request, as it is written, and leaves the response to the caller.
+    /// Sends a request verbatim, and leaves the response to the caller.
     pub(crate) async fn send(&self, request: &str) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).await.expect("a connection");
         stream.write_all(request.as_bytes()).await.expect("a server that listens");
@@ -134,7 +134,7 @@ impl Drop for Server {
     }
 }
 
-/// Waits until a line is there.
+/// Waits until `lines` contains this line.
 pub(crate) async fn until(kit: &TestKit, line: &str) {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     while !lines(kit).iter().any(|it| it == line) {
@@ -144,7 +144,7 @@ pub(crate) async fn until(kit: &TestKit, line: &str) {
     }
 }
 
-/// What was measured: a line per series, with short names, and without extremes and buckets.
+/// Returns one line per recorded series, with short names, and without minimum, maximum and buckets.
 pub(crate) fn lines(kit: &TestKit) -> Vec<String> {
     let text = kit.collect().without_self_metrics().to_string();
     let lines = text.lines().filter(|line| !line.starts_with('#'));

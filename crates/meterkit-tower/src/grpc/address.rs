@@ -3,7 +3,7 @@
 use http::Uri;
 use http::uri::{Authority, Scheme};
 
-/// The address of a server, as the client has it: not that of the connection.
+/// The address of a server as the client names it, not the address of the connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Address {
     authority: Authority,
@@ -11,7 +11,7 @@ pub(crate) struct Address {
 }
 
 impl Address {
-    /// Returns the address in a URI; `None` for one that is only a path.
+    /// Returns the address in a URI, or `None` if the URI is only a path.
     pub(crate) fn of(uri: &Uri) -> Option<Self> {
         let authority = uri.authority()?.clone();
         let usual = match uri.scheme() {
@@ -22,7 +22,7 @@ impl Address {
         Some(Self { port: authority.port_u16().or(usual), authority })
     }
 
-    /// Returns the name or the IP address, without the brackets that URIs have around IPv6 addresses.
+    /// Returns the host name or the IP address, without the brackets that URIs put around IPv6 addresses.
     pub(crate) fn host(&self) -> &str {
         self.authority.host().trim_start_matches('[').trim_end_matches(']')
     }

@@ -1,4 +1,4 @@
-//! The bodies of a call: messages and, at the end of a response, its status.
+//! The bodies of a call, which contain messages and, at the end of a response, the status.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,18 +14,18 @@ use super::call::Call;
 use super::status::StatusCode;
 
 pin_project! {
-    /// The body of a request, which a server reads only if it knows the method.
+    /// The body of a request. A server reads it only if it implements the method.
     #[derive(Debug)]
     pub struct GrpcRequestBody<B> {
         #[pin]
         body: B,
-        // Taken at the first reading.
+        // Taken when the body is first polled.
         is_read: Option<Arc<AtomicBool>>,
     }
 }
 
 pin_project! {
-    /// The body of a response that is measured: the call ends with its trailers, or when it is dropped.
+    /// The body of a measured response. The call ends with the body's trailers, or when the body is dropped.
     #[derive(Debug)]
     pub struct GrpcResponseBody<B> {
         #[pin]
@@ -98,7 +98,7 @@ impl<B: Body> Body for GrpcResponseBody<B> {
             Some(Err(_)) => call.fail(),
             Some(Ok(part)) => match part.trailers_ref() {
                 Some(trailers) => call.end(StatusCode::of(trailers).unwrap_or(StatusCode::Unknown)),
-                // Nobody has to ask for a frame after the last one.
+                // Readers need not poll for another frame after the last one.
                 None if this.body.is_end_stream() => call.end(StatusCode::Unknown),
                 None => *this.call = Some(call),
             },

@@ -18,7 +18,7 @@ use super::layer::{Settings, Side};
 use super::methods::method_of;
 use super::status::StatusCode;
 
-/// A call that has not ended. Recorded when dropped, so that no call is left out, however it ends.
+/// A call in progress. The call is recorded when this value is dropped, so that every call counts, however it ends.
 pub(crate) struct Call {
     settings: Arc<Settings>,
     /// Taken when the call is recorded.
@@ -26,9 +26,9 @@ pub(crate) struct Call {
     path: Option<PathAndQuery>,
     /// Whether the method was known when the call began.
     is_known: bool,
-    /// Whether the application has read the request; watched while the method is not known.
+    /// Whether the application has read the request. `None` if the method is already known.
     is_read: Option<Arc<AtomicBool>>,
-    /// Whether the head of the response announced messages.
+    /// Whether the head of the response announces messages.
     has_head: bool,
     /// The server in the URI of a client's request.
     server: Option<Address>,
@@ -40,12 +40,12 @@ enum Ending {
     Status(StatusCode),
     /// The service or the body of the response returned an error.
     Failed,
-    /// Until something else is known: nobody waits for the call any more.
+    /// The call was dropped. This is the initial state, until something else is known.
     Dropped,
 }
 
 impl Call {
-    /// Begins to measure a call; `None` for a request that is not gRPC.
+    /// Starts to measure a call. Returns `None` if the request is not gRPC.
     pub(crate) fn begin<B>(settings: &Arc<Settings>, request: &Request<B>) -> Option<Self> {
         if !is_grpc(request.headers()) {
             return None;
@@ -56,7 +56,7 @@ impl Call {
         let mut is_known = method.is_some_and(|method| settings.methods.contains(method));
         let mut server = None;
         if settings.side == Side::Client {
-            // Stubs have only methods that exist.
+            // A client's stubs contain only methods that exist.
             is_known = is_known || method.is_some_and(|method| settings.methods.learn(method));
             server = Address::of(request.uri());
         }
@@ -73,7 +73,7 @@ impl Call {
         })
     }
 
-    /// Returns what the body of the request sets when it is read, unless the method is known.
+    /// Returns the flag that the request body must set when it is read, or `None` if the method is already known.
     pub(crate) fn watch_request(&mut self) -> Option<Arc<AtomicBool>> {
         if !self.is_known {
             self.is_read = Some(Arc::default());
@@ -81,7 +81,7 @@ impl Call {
         self.is_read.clone()
     }
 
-    /// Takes note of the head of the response. Returns the status if it is there already.
+    /// Evaluates the head of the response. Returns the status if the head contains it.
     pub(crate) fn answer<B>(&mut self, response: &Response<B>) -> Option<StatusCode> {
         let status = StatusCode::of(response.headers());
         if status.is_none() && !response.status().is_success() {
@@ -91,7 +91,7 @@ impl Call {
         status
     }
 
-    /// Records a call that has its status.
+    /// Records a call that ended with a status.
     pub(crate) fn end(mut self, status: StatusCode) {
         self.ending = Ending::Status(status);
     }
@@ -120,8 +120,8 @@ impl Call {
         (Some(status), is_error.then_some(ErrorType::Status(status)))
     }
 
-    /// Returns whether the call shows that the server has its method: the application has answered it, or has read it and
-    /// refused it with a status of its own.
+    /// Returns whether the call shows that the server implements its method: the application has answered the call, or
+    /// has read it without ending it as `UNIMPLEMENTED`.
     fn shows_method(&self) -> bool {
         let is_read = self.is_read.as_ref().is_some_and(|is_read| is_read.load(Relaxed));
         let is_refused = matches!(self.ending, Ending::Status(StatusCode::Unimplemented));
@@ -155,7 +155,7 @@ impl fmt::Debug for Call {
     }
 }
 
-/// Returns whether this is gRPC, and not gRPC-Web, which has its trailers in the body.
+/// Returns whether the content type is gRPC. It is not for gRPC-Web, which sends its trailers in the body.
 fn is_grpc(headers: &HeaderMap) -> bool {
     let content_type = headers.get(CONTENT_TYPE).map(|value| value.as_bytes());
     let suffix = content_type.and_then(|it| it.strip_prefix(b"application/grpc"));

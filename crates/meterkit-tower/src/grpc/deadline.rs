@@ -1,10 +1,10 @@
-//! How long a call may take.
+//! The time limit of a call.
 
 use std::time::Duration;
 
 use http::HeaderMap;
 
-/// Returns the time that `grpc-timeout` allows: up to eight digits and a unit.
+/// Returns the time limit in the `grpc-timeout` header, which consists of up to eight digits and a unit.
 pub(crate) fn time_limit(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get("grpc-timeout")?.to_str().ok()?;
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_timeout_is_ignored() {
+    fn an_invalid_timeout_is_ignored() {
         for text in ["", "S", "1", "1s", "-1S", "+1S", "123456789S", "1 S", "\u{e9}"] {
             assert_eq!(limit(text), None, "{text:?}");
         }

@@ -16,7 +16,7 @@ pub(crate) struct CallLabels<'a> {
     pub(crate) status: Option<StatusCode>,
     #[label(name = "error.type")]
     pub(crate) error: Option<ErrorType>,
-    /// Of clients.
+    /// Only set on clients, like `port`.
     #[label(name = "server.address")]
     pub(crate) address: Option<&'a str>,
     #[label(name = "server.port")]
@@ -29,11 +29,11 @@ pub(crate) enum System {
     Grpc,
 }
 
-/// What a call failed of.
+/// Why a call failed.
 #[derive(Clone, Copy)]
 pub(crate) enum ErrorType {
     Status(StatusCode),
-    /// There is no status, since what should have carried it failed.
+    /// The service or the response body failed, so there is no status.
     Transport,
     /// The application panicked.
     Panic,

@@ -1,4 +1,4 @@
-//! The layers, and what they are set to.
+//! The gRPC layers and their settings.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::service::{GrpcClientService, GrpcServerService};
 
 /// A layer that measures the calls of a gRPC server. Cheap to clone. See the [module](crate::grpc).
 ///
-/// Add it to the whole server, outside of layers that refuse calls: those are then counted too.
+/// Add the layer to the whole server, outside of layers that refuse calls, so that refused calls are counted too.
 #[derive(Clone, Debug)]
 pub struct GrpcServerMetrics {
     settings: Arc<Settings>,
@@ -22,7 +22,7 @@ pub struct GrpcServerMetrics {
 
 /// A layer that measures the calls of a gRPC client. Cheap to clone. See the [module](crate::grpc).
 ///
-/// Put it around the channel. Inside of a layer that retries, each attempt is a call.
+/// Wrap the layer around the channel. Inside a layer that retries, each attempt counts as a call.
 #[derive(Clone, Debug)]
 pub struct GrpcClientMetrics {
     settings: Arc<Settings>,
@@ -33,7 +33,7 @@ pub(crate) struct Settings {
     pub(crate) duration: HistogramGroup<CallLabels<'static>>,
     pub(crate) side: Side,
     pub(crate) methods: KnownMethods,
-    /// The server that a client calls, where its requests do not say it.
+    /// The server that a client calls. Takes precedence over the URI of a request.
     pub(crate) server: Option<Address>,
 }
 
@@ -46,16 +46,16 @@ pub(crate) enum Side {
 impl GrpcServerMetrics {
     /// Creates the layer, with its metric in the global registry.
     ///
-    /// If another instrument has its name, this is logged, and calls are recorded nowhere.
+    /// If the metric's name is already taken by a different instrument, an error is logged, and calls are not recorded.
     pub fn new() -> Self {
         Self::of(IncomingCalls::register())
     }
 
-    /// Creates the layer, with its metric in this registry.
+    /// Creates the layer, with its metric in `registry`.
     ///
     /// # Errors
     ///
-    /// The registry has a different instrument of this name in the same scope.
+    /// Returns an error if the registry has a different instrument with the metric's name in the same scope.
     pub fn new_in(registry: &Registry) -> Result<Self, InstrumentError> {
         IncomingCalls::register_in(registry).map(Self::of)
     }
@@ -64,7 +64,8 @@ impl GrpcServerMetrics {
         Self { settings: Settings::shared(calls.duration, Side::Server) }
     }
 
-    /// Names these methods, from the start, and no others. A method has the form `greeter.Greeter/SayHello`.
+    /// Sets the methods that become labels, from the start. All other methods are `_OTHER`. A method has the form
+    /// `greeter.Greeter/SayHello`.
     ///
     /// ```
     /// # use meterkit::tower::grpc::GrpcServerMetrics;
@@ -82,16 +83,16 @@ impl GrpcServerMetrics {
 impl GrpcClientMetrics {
     /// Creates the layer, with its metric in the global registry.
     ///
-    /// If another instrument has its name, this is logged, and calls are recorded nowhere.
+    /// If the metric's name is already taken by a different instrument, an error is logged, and calls are not recorded.
     pub fn new() -> Self {
         Self::of(OutgoingCalls::register())
     }
 
-    /// Creates the layer, with its metric in this registry.
+    /// Creates the layer, with its metric in `registry`.
     ///
     /// # Errors
     ///
-    /// The registry has a different instrument of this name in the same scope.
+    /// Returns an error if the registry has a different instrument with the metric's name in the same scope.
     pub fn new_in(registry: &Registry) -> Result<Self, InstrumentError> {
         OutgoingCalls::register_in(registry).map(Self::of)
     }
@@ -100,17 +101,18 @@ impl GrpcClientMetrics {
         Self { settings: Settings::shared(calls.duration, Side::Client) }
     }
 
-    /// Sets `server.address` and `server.port` to those of a URI, without a port to the one that is usual for its scheme.
+    /// Sets `server.address` and `server.port` from a URI. If the URI has no port, the default port of its scheme is
+    /// used.
     ///
-    /// Requests of tonic get their address inside of the channel, where this layer cannot see it. Pass `Endpoint::uri` of the
-    /// channel. A URI without an address has no effect.
+    /// Tonic adds the address to a request inside the channel, where this layer cannot see it, so pass the channel's
+    /// `Endpoint::uri`. A URI without an address has no effect.
     #[must_use]
     pub fn server(mut self, uri: &Uri) -> Self {
         Arc::make_mut(&mut self.settings).server = Address::of(uri);
         self
     }
 
-    /// Names these methods and no others. See [`GrpcServerMetrics::methods`].
+    /// Sets the methods that become labels. See [`GrpcServerMetrics::methods`].
     #[must_use]
     pub fn methods<T: Into<String>>(mut self, methods: impl IntoIterator<Item = T>) -> Self {
         Arc::make_mut(&mut self.settings).methods = KnownMethods::listed(methods);

@@ -1,16 +1,16 @@
-//! Which methods exist.
+//! The methods that may become label values.
 
 use std::collections::HashSet;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, OnceLock};
 
-/// The methods that may be the value of a label: others are what somebody makes up.
+/// The methods that may be label values. Callers may have made up all others.
 #[derive(Clone, Debug)]
 pub(crate) enum KnownMethods {
-    /// These, and no others.
+    /// Exactly these methods.
     Listed(HashSet<String>),
-    /// Those that calls have shown to exist.
+    /// The methods that calls have shown to exist.
     Learned(Arc<Learned>),
 }
 
@@ -20,7 +20,7 @@ impl KnownMethods {
     }
 
     pub(crate) fn listed<T: Into<String>>(methods: impl IntoIterator<Item = T>) -> Self {
-        // As a path, too.
+        // Accept a path too.
         let without_slash = |method: String| match method.strip_prefix('/') {
             Some(method) => method.to_owned(),
             None => method,
@@ -35,7 +35,7 @@ impl KnownMethods {
         }
     }
 
-    /// Takes note of a method that exists. Returns whether it is known from now on.
+    /// Adds a method that exists. Returns whether the method is known from now on.
     pub(crate) fn learn(&self, method: &str) -> bool {
         match self {
             Self::Listed(_) => false,
@@ -44,17 +44,17 @@ impl KnownMethods {
     }
 }
 
-/// Returns service and method of a path, `greeter.Greeter/SayHello`: its last two parts.
+/// Returns the service and method of a path, which are its last two parts: `greeter.Greeter/SayHello`.
 pub(crate) fn method_of(path: &str) -> Option<&str> {
     let (before, method) = path.rsplit_once('/')?;
     let (prefix, service) = before.rsplit_once('/')?;
     (!service.is_empty() && !method.is_empty()).then(|| path.get(prefix.len() + 1..))?
 }
 
-/// More than any program has, and few enough for a table that never grows.
+/// The capacity of the table: more methods than any program has, and small enough that the table need not grow.
 const MOST_METHODS: usize = 1024;
 
-/// A hash table that only gets fuller, so that no look-up waits.
+/// A hash table without removal, so that no look-up waits.
 pub(crate) struct Learned {
     places: Box<[OnceLock<Box<str>>]>,
     hasher: RandomState,
@@ -67,7 +67,7 @@ impl Learned {
     }
 
     fn contains(&self, method: &str) -> bool {
-        // A method is in the first place that was free.
+        // A method is stored in the first place that was free, so the search ends at a free place.
         self.places_for(method).map_while(OnceLock::get).any(|it| **it == *method)
     }
 
@@ -75,7 +75,7 @@ impl Learned {
         self.places_for(method).any(|place| **place.get_or_init(|| method.into()) == *method)
     }
 
-    /// Returns all places, in the order in which this method looks for one.
+    /// Returns all places, in the order in which `method` tries them.
     fn places_for(&self, method: &str) -> impl Iterator<Item = &OnceLock<Box<str>>> {
         let first = self.hasher.hash_one(method) as usize % self.places.len();
         let (before, after) = self.places.split_at(first);
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_all_there_is() {
+    fn a_list_contains_all_known_methods() {
         let methods = KnownMethods::listed(["a.B/C", "/a.B/D"]);
         assert!(methods.contains("a.B/C") && methods.contains("a.B/D"));
         assert!(!methods.learn("a.B/E"));

@@ -14,14 +14,14 @@ use super::body::{GrpcRequestBody, GrpcResponseBody};
 use super::call::Call;
 use super::layer::Settings;
 
-/// A server whose calls are measured. Made by [`GrpcServerMetrics`](super::GrpcServerMetrics).
+/// A server whose calls are measured. Created by [`GrpcServerMetrics`](super::GrpcServerMetrics).
 #[derive(Clone, Debug)]
 pub struct GrpcServerService<S> {
     pub(crate) inner: S,
     pub(crate) settings: Arc<Settings>,
 }
 
-/// A client whose calls are measured. Made by [`GrpcClientMetrics`](super::GrpcClientMetrics).
+/// A client whose calls are measured. Created by [`GrpcClientMetrics`](super::GrpcClientMetrics).
 #[derive(Clone, Debug)]
 pub struct GrpcClientService<S> {
     pub(crate) inner: S,
@@ -42,7 +42,7 @@ where
     }
 
     fn call(&mut self, request: Request<Q>) -> Self::Future {
-        // First: what the application does before it returns its future is a part of the call.
+        // Start measuring first: the work that the application does before it returns its future is part of the call.
         let mut call = Call::begin(&self.settings, &request);
         let is_read = call.as_mut().and_then(Call::watch_request);
         let request = request.map(|body| GrpcRequestBody::new(body, is_read));
@@ -70,14 +70,14 @@ where
 }
 
 pin_project! {
-    /// The answer to a call that is measured.
+    /// The response future of a measured call.
     #[derive(Debug)]
     #[must_use = "futures do nothing unless they are awaited"]
     pub struct GrpcFuture<F> {
-        // Dropped before the call: what the application drops is a part of it.
+        // Declared before the call, so that it is dropped first: what the application drops is part of the call.
         #[pin]
         future: F,
-        // `None` for a request that is not gRPC.
+        // `None` if the request is not gRPC.
         call: Option<Call>,
     }
 }

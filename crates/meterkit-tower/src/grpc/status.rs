@@ -28,15 +28,15 @@ pub(crate) enum StatusCode {
 }
 
 impl StatusCode {
-    /// Returns the status in trailers, or in a head that is also the trailers. A number that gRPC does not define is
-    /// [`Unknown`](Self::Unknown), as its specification says.
+    /// Returns the status in trailers, or in a head that is also the trailers. As gRPC's specification requires, an
+    /// undefined number is [`Unknown`](Self::Unknown).
     pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
         let value = headers.get("grpc-status")?;
         let number = value.to_str().ok().and_then(|text| text.parse::<usize>().ok());
         Some(number.and_then(|number| ALL.get(number)).copied().unwrap_or(Self::Unknown))
     }
 
-    /// Returns the status that clients take an answer for that is HTTP and not gRPC.
+    /// Returns the gRPC status that clients derive from a plain HTTP response.
     pub(crate) fn of_http(status: http::StatusCode) -> Self {
         match status.as_u16() {
             400 => Self::Internal,
@@ -48,7 +48,7 @@ impl StatusCode {
         }
     }
 
-    /// Returns whether a server is to blame.
+    /// Returns whether the status is an error of the server.
     pub(crate) fn is_server_error(self) -> bool {
         matches!(
             self,
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_those_of_tonic() {
+    fn numbers_match_tonic() {
         for (number, code) in ALL.into_iter().enumerate() {
             let number = i32::try_from(number).unwrap();
             let names = (format!("{code:?}"), format!("{:?}", tonic::Code::from(number)));
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_code_is_unknown() {
+    fn an_invalid_code_is_unknown() {
         for text in ["17", "-1", "", "OK", "\u{e9}", "99999999999999999999999"] {
             assert_eq!(status(text), Some(StatusCode::Unknown), "{text:?}");
         }

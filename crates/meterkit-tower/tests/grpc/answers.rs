@@ -1,4 +1,4 @@
-//! Answers that tonic's servers do not give, without a socket.
+//! Responses that tonic's servers never send, without a socket.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -36,7 +36,7 @@ fn grpc(body: Body) -> Response<Body> {
     Response::builder().header("content-type", "application/grpc").body(body).unwrap()
 }
 
-/// Calls a service that gives this answer, and reads it to the end.
+/// Calls a service that returns this response, and reads the response to its end.
 async fn call<F>(kit: &TestKit, answer: impl Fn() -> F)
 where
     F: Future<Output = Result<Response<Body>, io::Error>>,
@@ -44,13 +44,13 @@ where
     let metrics = GrpcClientMetrics::new_in(kit.registry()).unwrap();
     let client = metrics.layer(service_fn(|_| answer()));
     if let Ok(response) = client.oneshot(request("/a.B/C")).await {
-        // A body that fails has been read as far as it goes.
+        // A failing body is read up to its error.
         let _ = response.into_body().collect().await;
     }
 }
 
 #[tokio::test]
-async fn an_answer_that_is_http_has_the_status_that_grpc_takes_it_for() {
+async fn a_plain_http_response_has_the_status_of_grpcs_table() {
     let kit = TestKit::new();
     for status in [400, 401, 403, 404, 418, 429, 500, 502, 503, 504] {
         let status = StatusCode::from_u16(status).unwrap();
@@ -83,14 +83,14 @@ async fn messages_without_a_status_are_unknown() {
     let line = "client.call.duration{error.type=UNKNOWN,a.B/C,UNKNOWN}";
     call(&kit, || async { Ok(grpc(body(vec![message()]))) }).await;
     assert_eq!(lines(&kit), [format!("{line} count=1 sum=0")]);
-    // Trailers without one, and no messages at all.
+    // Trailers without a status, and no messages at all.
     let trailers = || Ok(Frame::trailers(HeaderMap::new()));
     call(&kit, || async { Ok(grpc(body(vec![message(), trailers()]))) }).await;
     call(&kit, || async { Ok(grpc(body(Vec::new()))) }).await;
     call(&kit, || async { Ok(grpc(Empty::new().map_err(|it| match it {}).boxed_unsync())) }).await;
     assert_eq!(lines(&kit), [format!("{line} count=4 sum=0")]);
 
-    // Nor does anybody have to ask for more after the last message.
+    // The call also ends if the client does not poll after the last message.
     let metrics = GrpcClientMetrics::new_in(kit.registry()).unwrap();
     let whole = || Full::from("12345").map_err(|it| match it {}).boxed_unsync();
     let client = metrics.layer(service_fn(|_| async { Ok::<_, Infallible>(grpc(whole())) }));
@@ -109,7 +109,7 @@ async fn a_body_or_a_service_that_fails_is_a_transport_error_unless_time_is_up()
     let failed = "client.call.duration{error.type=transport_error,a.B/C} count=2 sum=0";
     assert_eq!(lines(&kit), [failed]);
 
-    // As tonic's channel does when the time is up.
+    // Fail like tonic's channel when the time is up.
     let clock = kit.clock().clone();
     let metrics = GrpcClientMetrics::new_in(kit.registry()).unwrap();
     let client = metrics.layer(service_fn(|_| {
@@ -149,10 +149,10 @@ async fn requests_that_are_not_grpc_are_not_measured() {
 }
 
 #[tokio::test]
-async fn a_server_that_reads_requests_of_methods_it_does_not_have_names_none() {
+async fn a_server_that_reads_requests_of_unimplemented_methods_does_not_name_them() {
     let kit = TestKit::new();
     let metrics = GrpcServerMetrics::new_in(kit.registry()).unwrap();
-    // As a layer does that checks signatures of bodies.
+    // Read the body, like a layer that checks signatures of bodies.
     let server = metrics.layer(service_fn(async |request: Request<_>| {
         let _ = BodyExt::collect(request.into_body()).await;
         let mut response = grpc(body(Vec::new()));
@@ -167,7 +167,7 @@ async fn a_server_that_reads_requests_of_methods_it_does_not_have_names_none() {
 }
 
 #[tokio::test]
-async fn a_client_has_the_address_of_the_uri_that_it_is_given_or_calls() {
+async fn a_clients_address_comes_from_its_configured_uri_or_from_the_request() {
     let kit = TestKit::new();
     let metrics = GrpcClientMetrics::new_in(kit.registry()).unwrap();
     let channel = || service_fn(|_| async { Ok::<_, Infallible>(grpc(body(Vec::new()))) });

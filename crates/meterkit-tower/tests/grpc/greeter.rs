@@ -1,4 +1,4 @@
-//! A service as tonic generates them, and clients of it.
+//! A service like those that tonic generates, and its clients.
 
 use std::convert::Infallible;
 use std::future::{Future, pending};
@@ -29,11 +29,11 @@ use tower::{Service, ServiceBuilder, service_fn};
 
 use crate::service::PATIENCE;
 
-/// Greets people, and moves the clock, so that durations are known.
+/// Greets people, and advances the clock, so that durations are known.
 #[derive(Clone)]
 pub(crate) struct Greeter {
     clock: ManualClock,
-    /// Hears of each handler that waits forever.
+    /// Notified by each handler that waits forever.
     pub(crate) stuck: Arc<Notify>,
 }
 
@@ -64,7 +64,7 @@ impl Greeter {
         pending().await
     }
 
-    /// Greets three times, or what the request says; each greeting takes a second.
+    /// Greets three times, or as the request asks. Each greeting takes one second.
     async fn greet(self, request: Request<String>) -> Result<Response<Greetings>, Status> {
         let clock = self.clock;
         let greetings = stream::repeat(()).map(move |()| {
@@ -80,7 +80,7 @@ impl Greeter {
         }))
     }
 
-    /// Greets everybody.
+    /// Greets everyone in the stream.
     async fn meet(
         self,
         request: Request<Streaming<String>>,
@@ -139,7 +139,7 @@ where
     }
 }
 
-/// A server whose calls are measured, until it is dropped.
+/// A measured server, which stops when this value is dropped.
 pub(crate) struct Server {
     address: SocketAddr,
     task: tokio::task::JoinHandle<()>,
@@ -155,7 +155,7 @@ impl Server {
         Self { address, task }
     }
 
-    /// The greeter with both layers, measured in the kit's registry.
+    /// Starts the greeter and a client, both with layers that record in the kit's registry.
     pub(crate) async fn greeter(kit: &TestKit) -> (Self, Greeter, Client) {
         let greeter = Greeter::new(kit);
         let metrics = GrpcServerMetrics::new_in(kit.registry()).expect("an instrument");
@@ -175,7 +175,7 @@ impl Drop for Server {
     }
 }
 
-/// A client as tonic generates them, whose calls are measured.
+/// A measured client like those that tonic generates.
 #[derive(Clone)]
 pub(crate) struct Client {
     grpc: client::Grpc<GrpcClientService<Channel>>,
@@ -225,7 +225,7 @@ impl Client {
     }
 }
 
-/// Waits until a line is there: a server may end a call after the client.
+/// Waits until `lines` contains this line: the server may end a call after the client.
 pub(crate) async fn until(kit: &TestKit, line: &str) {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     while !lines(kit).iter().any(|it| it == line) {
@@ -235,7 +235,7 @@ pub(crate) async fn until(kit: &TestKit, line: &str) {
     }
 }
 
-/// What was measured: a line per series, with short names, and without extremes, buckets and addresses.
+/// Returns one line per recorded series, with short names, and without minimum, maximum, buckets and addresses.
 pub(crate) fn lines(kit: &TestKit) -> Vec<String> {
     let text = kit.collect().without_self_metrics().to_string();
     let lines = text.lines().filter(|line| !line.starts_with('#'));

@@ -1,4 +1,4 @@
-//! What a client can send, and what becomes a label.
+//! The methods that clients can send, and the methods that become labels.
 
 use futures_util::TryStreamExt;
 use meterkit::testing::TestKit;
@@ -9,7 +9,7 @@ use tonic::{Code, Request, Status};
 
 use super::greeter::{Client, Greeter, Server, lines};
 
-/// A client whose calls are measured elsewhere.
+/// Creates a client whose calls are measured in another registry.
 fn client(server: &Server) -> Client {
     Client::of(&server.endpoint(), &TestKit::new())
 }

@@ -1,7 +1,7 @@
-//! What layers cost per request: a request without one is subtracted.
+//! Measures the cost of layers per request. The time of a request without a layer is subtracted.
 //!
-//! `cargo run --release` in this folder times all in turn and prints medians. With a layer and a number, it makes that many
-//! requests between `counted_calls` and `end_of_calls`, for callgrind:
+//! `cargo run --release` in this folder times all layers in turn and prints medians. With a layer and a number as
+//! arguments, it makes that many requests between `counted_calls` and `end_of_calls`, for callgrind:
 //!
 //! ```sh
 //! valgrind --tool=callgrind --zero-before='*counted_calls*' --dump-before='*end_of_calls*' \
@@ -37,11 +37,11 @@ const LAYERS: [&str; 7] = [
     "axum-prometheus",
 ];
 const ROUNDS: usize = 4001;
-/// Few, so that most rounds end before the machine turns to something else.
+/// The number of requests per round: few, so that most rounds end before the operating system switches tasks.
 const CALLS: usize = 100;
 
 fn main() {
-    // One of the layers spawns a task when it is made.
+    // One of the layers spawns a task when it is created.
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let _entered = runtime.enter();
     let mut arguments = std::env::args().skip(1);
@@ -56,7 +56,7 @@ fn main() {
     let mut services = LAYERS.map(service);
     let mut times = LAYERS.map(|_| Vec::with_capacity(ROUNDS));
     for _ in 0..ROUNDS {
-        // One round of all, so that they share what the machine does besides.
+        // Each round runs all layers, so that other load on the machine affects all of them.
         let round: Vec<f64> = services.iter_mut().map(|service| nanoseconds(service)).collect();
         times.iter_mut().zip(&round).for_each(|(times, time)| times.push(time - round[0]));
     }
@@ -76,7 +76,7 @@ fn service(layer: &str) -> Router {
     let routes = Router::new().route("/users/{id}", get(|| async { "Ada" }));
     match layer {
         "none" => routes,
-        // What axum takes for any layer that changes the type of bodies.
+        // Axum's own cost for any layer that changes the body type.
         "empty" => routes.layer(MapResponseLayer::new(|it: Response<Body>| it.map(Other))),
         "meterkit" => routes.layer(HttpMetrics::new()),
         "meterkit-labels" => {
@@ -100,7 +100,7 @@ fn service(layer: &str) -> Router {
     }
 }
 
-/// A body of another type.
+/// A body type that differs from axum's.
 struct Other(Body);
 
 impl HttpBody for Other {
@@ -162,7 +162,7 @@ fn end_of_calls() {
     black_box(());
 }
 
-/// Makes requests, and reads their responses as a server does.
+/// Makes requests, and reads the responses like a server.
 fn request(service: &mut Router, calls: usize) {
     for _ in 0..calls {
         let request = Request::get("/users/7").header("host", "shop.example").body(Body::empty());
