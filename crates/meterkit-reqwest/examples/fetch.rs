@@ -1,4 +1,4 @@
-//! A client whose requests are measured, with a scrape endpoint:
+//! A measured client, with a scrape endpoint:
 //!
 //! ```console
 //! $ cargo run -p meterkit-reqwest --example fetch &
@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 async fn main() -> Result<(), Box<dyn Error>> {
     let telemetry = Telemetry::from_env()?.install()?;
 
-    // Somebody to ask.
+    // Start a server to send requests to.
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let users = format!("http://{}/users", listener.local_addr()?);
     let router = Router::new().route("/users/{id}", get(|| async { "Ada" }));

@@ -14,7 +14,7 @@ use reqwest::{Body, Response, ResponseBuilderExt};
 use crate::exchange::{Exchange, RequestSize};
 use crate::labels::ErrorType;
 
-/// Returns the size of a request's body, or has it counted.
+/// Returns the size of a request body. Wraps a body of unknown size, so that its bytes are counted as they are sent.
 pub(crate) fn count_request(body: &mut Body) -> RequestSize {
     if let Some(bytes) = body.size_hint().exact() {
         return RequestSize::Known(bytes);
@@ -28,14 +28,14 @@ pub(crate) fn count_request(body: &mut Body) -> RequestSize {
 /// Makes the exchange end with the body of the response.
 pub(crate) fn measure_response(response: Response, mut exchange: Exchange) -> Response {
     exchange.answer(&response);
-    // A response without a body ends with its head. reqwest knows those to `HEAD`, too.
+    // A response without a body ends with its head. reqwest also reports a length of 0 for responses to `HEAD`.
     if response.content_length() == Some(0) {
         return response;
     }
     let url = response.url().clone();
     let (parts, body) = http::Response::<Body>::from(response).into_parts();
     let body = Body::wrap(ResponseBody { body, exchange: Some(exchange) });
-    // reqwest finds the URL among the extensions.
+    // reqwest reads the URL from the extensions.
     let with_url = http::Response::builder().url(url).body(());
     let mut response = http::Response::from_parts(parts, body);
     if let Ok(with_url) = with_url {
@@ -45,7 +45,7 @@ pub(crate) fn measure_response(response: Response, mut exchange: Exchange) -> Re
 }
 
 pin_project! {
-    /// The body of a request, as it is sent.
+    /// The body of a request, whose bytes are counted as they are sent.
     struct RequestBody {
         #[pin]
         inner: Body,
@@ -54,7 +54,7 @@ pin_project! {
 }
 
 pin_project! {
-    /// The body of a response: the request ends when its last byte is read, or when it is dropped.
+    /// The body of a response. The request ends when the last byte of the body is read, or when the body is dropped.
     struct ResponseBody {
         #[pin]
         body: Body,
@@ -100,7 +100,7 @@ impl HttpBody for ResponseBody {
         let frame = ready!(this.body.as_mut().poll_frame(cx));
         let Some(mut exchange) = this.exchange.take() else { return Poll::Ready(frame) };
         match &frame {
-            // Dropped, which records it.
+            // Dropping the exchange records the request.
             None => {}
             Some(Err(error)) => exchange.fail(match ErrorType::of(error) {
                 timeout @ ErrorType::Cause("timeout") => timeout,
@@ -108,7 +108,7 @@ impl HttpBody for ResponseBody {
             }),
             Some(Ok(part)) => {
                 exchange.received(part.data_ref().map_or(0, |data| data.len() as u64));
-                // Nobody has to ask for a frame after the last one.
+                // Readers need not poll for another frame after the last one.
                 if !this.body.is_end_stream() {
                     *this.exchange = Some(exchange);
                 }

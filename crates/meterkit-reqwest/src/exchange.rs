@@ -11,7 +11,8 @@ use reqwest::{Request, Response};
 use crate::labels::{Active, Ended, ErrorType, method_name, version_name};
 use crate::metrics::ClientMetrics;
 
-/// A request that has not ended. Recorded when dropped, so that no request is left out, however it ends.
+/// A request in progress. The request is recorded when this value is dropped, so that every request counts, however it
+/// ends.
 pub(crate) struct Exchange {
     metrics: Arc<ClientMetrics>,
     _active: InFlight,
@@ -32,7 +33,7 @@ pub(crate) struct Exchange {
 /// The size of a request's body.
 pub(crate) enum RequestSize {
     Known(u64),
-    /// A stream, counted as it is sent.
+    /// The bytes of a stream, counted as they are sent.
     Counted(Arc<AtomicU64>),
 }
 
@@ -46,7 +47,7 @@ impl Exchange {
         let timer = metrics.duration.start_timer();
         let method = method_name(request.method());
         let url = request.url();
-        // URLs have brackets around IPv6 addresses.
+        // URLs put brackets around IPv6 addresses.
         let address = url.host_str().unwrap_or_default();
         let address = address.trim_start_matches('[').trim_end_matches(']').to_owned();
         let port = url.port_or_known_default();
@@ -62,13 +63,13 @@ impl Exchange {
             response_size: 0,
             version: None,
             status: None,
-            // Until there is a response: this is what it is when nobody polls it any more.
+            // The outcome unless a response follows: the request is canceled if nobody polls it any more.
             error: Some(ErrorType::CANCELED),
             metrics: metrics.clone(),
         }
     }
 
-    /// Takes note of the head of the response.
+    /// Stores the version and status in the head of the response.
     pub(crate) fn answer(&mut self, response: &Response) {
         self.version = version_name(response.version());
         self.status = Some(response.status());

@@ -32,7 +32,7 @@ pub(crate) struct Ended<'a> {
     pub(crate) error: Option<ErrorType>,
 }
 
-/// Returns the name of a method that the conventions know.
+/// Returns the name of a method that the conventions list, or `_OTHER`.
 pub(crate) fn method_name(method: &Method) -> &'static str {
     const KNOWN: [&str; 10] =
         ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "CONNECT", "TRACE", "QUERY"];
@@ -50,7 +50,7 @@ pub(crate) fn version_name(version: Version) -> Option<&'static str> {
     })
 }
 
-/// What a request failed of.
+/// Why a request failed.
 #[derive(Clone, Copy)]
 pub(crate) enum ErrorType {
     Status(StatusCode),
@@ -68,7 +68,7 @@ impl ErrorType {
     }
 
     pub(crate) fn of(error: &reqwest::Error) -> Self {
-        // By the most specific cause: a timeout while connecting is both.
+        // The order matters: a timeout while connecting is also a connection error.
         Self::Cause(match error {
             _ if error.is_timeout() => "timeout",
             _ if error.is_dns() => "dns",

@@ -1,7 +1,8 @@
 //! HTTP client metrics for [reqwest](https://docs.rs/reqwest), for `meterkit`, as a middleware of
 //! [reqwest-middleware](https://docs.rs/reqwest-middleware).
 //!
-//! One line measures all requests of a client, by version 1.44 of OpenTelemetry's [semantic conventions for HTTP][conventions]:
+//! One line measures all requests of a client, following version 1.44 of OpenTelemetry's [semantic conventions for
+//! HTTP][conventions]:
 //!
 //! ```
 //! # async fn run() -> Result<(), reqwest_middleware::Error> {
@@ -16,52 +17,54 @@
 //! # }
 //! ```
 //!
-//! | metric | kind, unit | what it is |
+//! | metric | kind, unit | meaning |
 //! |---|---|---|
-//! | `http.client.request.duration` | histogram, `s` | from the request to the end of the response |
+//! | `http.client.request.duration` | histogram, `s` | time from the request to the end of the response |
 //! | `http.client.active_requests` | up-down counter, `{request}` | requests that have not ended |
-//! | `http.client.request.body.size` | histogram, `By` | what was sent; only of requests with a body |
-//! | `http.client.response.body.size` | histogram, `By` | what was read, after decompression if reqwest does that |
+//! | `http.client.request.body.size` | histogram, `By` | the number of bytes sent; only for requests with a body |
+//! | `http.client.response.body.size` | histogram, `By` | the number of bytes read, after decompression by reqwest |
 //!
 //! # Labels
 //!
 //! | label | values |
 //! |---|---|
 //! | `http.request.method` | the methods of RFC 9110, `PATCH`, `QUERY`, and `_OTHER` for all others |
-//! | `server.address`, `server.port` | of the URL that is requested, also where it redirects |
-//! | `url.template` | what the application says with [`UrlTemplate`]; the path is never a label |
-//! | `network.protocol.version` | `0.9`, `1.0`, `1.1`, `2`, `3`, where there is a response |
-//! | `http.response.status_code` | the status; none for a request that ended without a response |
-//! | `error.type` | what a request failed of; none for one that went well |
+//! | `server.address`, `server.port` | the server in the requested URL, even if it redirects to another server |
+//! | `url.template` | set by the application with [`UrlTemplate`]; the path is never a label |
+//! | `network.protocol.version` | `0.9`, `1.0`, `1.1`, `2`, `3`; absent if there is no response |
+//! | `http.response.status_code` | the status; absent if the request ended without a response |
+//! | `error.type` | why the request failed; absent if it succeeded |
 //!
-//! Requests that are active have the first three.
+//! Active requests have the labels in the first three rows.
 //!
-//! An application that requests URLs that others choose, such as a crawler or a sender of webhooks, has a series for each of
-//! their servers, up to the limit of series of an instrument. A view can leave `server.address` out.
+//! If others choose the URLs that an application requests, as for a crawler or a sender of webhooks, every server gets
+//! its own series, up to the cardinality limit of the instrument. A view can remove the label `server.address`.
 //!
 //! # How requests end
 //!
-//! A request ends with the last byte of its response, or when the application drops the response, having read what it wants.
+//! A request ends with the last byte of its response, or when the application drops the response because it has read
+//! enough.
 //!
 //! | `error.type` | what happened |
 //! |---|---|
-//! | `400` to `599` | the response has this status; what happens afterwards changes nothing |
+//! | `400` to `599` | the response has this status; later errors do not change the label |
 //! | `timeout` | a timeout of the client or the request, before or after the head of the response |
 //! | `dns` | the name of the server was not found |
-//! | `connect` | there is no connection, or TLS failed |
+//! | `connect` | the connection or the TLS handshake failed |
 //! | `redirect` | too many redirects, or the policy refused one |
 //! | `request` | the request was not sent, or the connection broke before there was a response |
-//! | `body` | the body of the response, or that of the request, failed |
-//! | `middleware` | a middleware inside of this one returned an error |
+//! | `body` | the body of the request or the response failed |
+//! | `middleware` | an inner middleware returned an error |
 //! | `canceled` | the application dropped the request before there was a response |
 //!
-//! Inside of a middleware that retries, each attempt is a request. Redirects that reqwest follows are a part of theirs.
+//! Inside a middleware that retries, each attempt counts as a request. A redirect that reqwest follows is part of the
+//! request that was redirected.
 //!
 //! # Why not another middleware
 //!
-//! `tower-otel` 0.12 and `reqwest-metrics` 0.3 have most of these metrics. But in both, `error.type` is the text of the error,
-//! which has the URL in it, so each URL that fails makes a series; a request that is canceled has no duration; durations end with
-//! the head of the response, and bodies without a `Content-Length` have no size. None of that is a setting.
+//! `tower-otel` 0.12 and `reqwest-metrics` 0.3 provide most of these metrics. But in both, `error.type` is the error's
+//! text, which contains the URL, so each failing URL creates a series. A canceled request has no duration, durations
+//! end with the head of the response, and bodies without a `Content-Length` have no size. No setting changes that.
 //!
 //! [conventions]: https://github.com/open-telemetry/semantic-conventions/blob/v1.44.0/docs/http/http-metrics.md
 

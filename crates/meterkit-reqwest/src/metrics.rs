@@ -1,4 +1,4 @@
-//! The instruments, as the conventions name them.
+//! The instruments, named as in the semantic conventions.
 
 use meterkit_core::{HistogramGroup, UpDownCounterGroup};
 use meterkit_macros::Metrics;

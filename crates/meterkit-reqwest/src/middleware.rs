@@ -13,15 +13,15 @@ use crate::exchange::Exchange;
 use crate::labels::ErrorType;
 use crate::metrics::ClientMetrics;
 
-/// A middleware that measures the requests of a client. Cheap to clone. See the [crate](crate).
+/// A middleware that measures the requests of a client. Cheap to clone. See the [crate documentation](crate).
 #[derive(Clone, Debug)]
 pub struct HttpClientMetrics {
     metrics: Arc<ClientMetrics>,
 }
 
-/// The value of `url.template` of a request: a path with names for what differs from request to request, `/users/{id}`.
+/// The label `url.template` of a request: a path with placeholders for the parts that vary, such as `/users/{id}`.
 ///
-/// An extension of the request: `client.get(url).with_extension(UrlTemplate("/users/{id}"))`.
+/// Add it to a request as an extension: `client.get(url).with_extension(UrlTemplate("/users/{id}"))`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "a name for the text")]
 pub struct UrlTemplate(pub &'static str);
@@ -29,16 +29,17 @@ pub struct UrlTemplate(pub &'static str);
 impl HttpClientMetrics {
     /// Creates the middleware, with its metrics in the global registry.
     ///
-    /// If another instrument has the name of one of them, this is logged, and that one records nowhere.
+    /// If the name of a metric is already taken by a different instrument, an error is logged, and the middleware's
+    /// metric records nothing.
     pub fn new() -> Self {
         Self { metrics: Arc::new(ClientMetrics::register()) }
     }
 
-    /// Creates the middleware, with its metrics in this registry.
+    /// Creates the middleware, with its metrics in `registry`.
     ///
     /// # Errors
     ///
-    /// The registry has a different instrument of one of these names in the same scope.
+    /// Returns an error if the registry has a different instrument with one of the metrics' names in the same scope.
     pub fn new_in(registry: &Registry) -> Result<Self, InstrumentError> {
         Ok(Self { metrics: Arc::new(ClientMetrics::register_in(registry)?) })
     }

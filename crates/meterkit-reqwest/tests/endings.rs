@@ -1,4 +1,4 @@
-//! Requests that end in another way than with the last byte of a response.
+//! Requests that do not end with the last byte of a response.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ async fn a_request_that_is_dropped_before_its_response_is_canceled() {
 }
 
 #[tokio::test]
-async fn a_response_that_is_dropped_is_no_error() {
+async fn dropping_a_response_is_not_an_error() {
     let kit = TestKit::new();
     let server = Server::start(&kit).await;
     let mut response = client(&kit).get(server.url("/stalled")).send().await.unwrap();
@@ -89,7 +89,7 @@ async fn timeouts_are_timeouts_before_and_after_the_head() {
 
     let client = client_of(reqwest::Client::builder().read_timeout(timeout), &kit);
     let response = loop {
-        // A machine that is busy may not get this far in time.
+        // On a busy machine, the request may time out before the head of the response.
         if let Ok(response) = client.get(server.url("/stalled")).send().await {
             break response;
         }
@@ -99,7 +99,7 @@ async fn timeouts_are_timeouts_before_and_after_the_head() {
 }
 
 #[tokio::test]
-async fn causes_are_told_apart() {
+async fn causes_are_distinguished() {
     let kit = TestKit::new();
     let server = Server::start(&kit).await;
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
@@ -117,7 +117,7 @@ async fn causes_are_told_apart() {
 }
 
 #[tokio::test]
-async fn an_error_of_another_middleware_is_told_apart() {
+async fn an_error_of_another_middleware_has_its_own_type() {
     let kit = TestKit::new();
     let metrics = HttpClientMetrics::new_in(kit.registry()).unwrap();
     let client = ClientBuilder::new(reqwest::Client::new()).with(metrics).with(Refusing).build();
@@ -128,7 +128,7 @@ async fn an_error_of_another_middleware_is_told_apart() {
     );
 }
 
-/// Knows no name, without asking a server.
+/// A resolver that fails for every name, without asking a server.
 struct NoNames;
 
 impl Resolve for NoNames {

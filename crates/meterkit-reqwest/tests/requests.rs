@@ -1,4 +1,4 @@
-//! What is measured of requests that go well, and of what servers answer.
+//! The measurements of successful requests, and of various responses.
 
 use std::convert::Infallible;
 
@@ -55,7 +55,7 @@ async fn a_request_has_the_labels_of_the_conventions() {
 }
 
 #[tokio::test]
-async fn a_path_is_no_label() {
+async fn a_path_is_not_a_label() {
     let kit = TestKit::new();
     let server = Server::start(&kit).await;
     for id in 0..10 {
@@ -85,7 +85,7 @@ async fn methods_that_the_conventions_do_not_know_are_other() {
 }
 
 #[tokio::test]
-async fn streams_are_measured_to_their_end_on_both_ways() {
+async fn streams_are_measured_to_their_end_in_both_directions() {
     let kit = TestKit::new();
     let server = Server::start(&kit).await;
     let response = client(&kit).get(server.url("/stream")).send().await.unwrap();
@@ -109,7 +109,7 @@ async fn streams_are_measured_to_their_end_on_both_ways() {
 }
 
 #[tokio::test]
-async fn a_response_is_what_it_is_without_the_middleware() {
+async fn the_middleware_does_not_change_a_response() {
     let kit = TestKit::new();
     let server = Server::start(&kit).await;
     let response = client(&kit).get(server.url("/moved")).send().await.unwrap();
@@ -118,7 +118,7 @@ async fn a_response_is_what_it_is_without_the_middleware() {
     assert_eq!(response.remote_addr(), Some(server.address));
     assert_eq!(response.headers()["content-type"], "text/plain; charset=utf-8");
     assert_eq!(response.text().await.unwrap(), "thing");
-    // The redirect is a part of the request.
+    // The redirect is part of the request.
     assert_metric!(kit, "http.client.request.duration" { .. } count == 1);
 }
 

@@ -1,4 +1,4 @@
-//! The server that is called, and clients that are measured.
+//! The server that the tests call, and measured clients.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -20,13 +20,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-/// More than any test needs; a wait this long has failed.
+/// A time longer than any test needs. A wait that reaches it has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A server, until it is dropped. Its handlers move the clock, so that durations are known.
+/// A server, which stops when this value is dropped. Its handlers advance the clock, so that durations are known.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
-    /// Hears of each request that is never answered.
+    /// Notified of each request that is never answered.
     pub(crate) stuck: Arc<Notify>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -73,14 +73,14 @@ async fn thing(State(clock): State<ManualClock>) -> &'static str {
     "thing"
 }
 
-/// Takes a second, and then forever.
+/// Advances the clock by a second, and then never returns.
 async fn stuck(State(clock): State<ManualClock>, is_stuck: Arc<Notify>) {
     clock.advance(Duration::from_secs(1));
     is_stuck.notify_one();
     pending().await
 }
 
-/// Sends three parts of 1000 bytes; each takes a second. The size is not known in advance.
+/// Sends three parts of 1000 bytes, each after one second. The size is not known in advance.
 async fn streamed(State(clock): State<ManualClock>) -> Body {
     Body::from_stream(stream::iter(0..3).map(move |_| {
         clock.advance(Duration::from_secs(1));
@@ -88,13 +88,13 @@ async fn streamed(State(clock): State<ManualClock>) -> Body {
     }))
 }
 
-/// Sends one part, and nothing more.
+/// Sends one part, and then stalls.
 async fn stalled() -> Body {
     let part = stream::iter([Ok::<_, Infallible>(Bytes::from_static(b"half"))]);
     Body::from_stream(part.chain(stream::pending()))
 }
 
-/// Returns the URL of a server that reads one request, sends this, and closes the connection.
+/// Returns the URL of a server that reads one request, sends `response`, and closes the connection.
 pub(crate) async fn sends(response: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -106,7 +106,7 @@ pub(crate) async fn sends(response: &'static str) -> String {
     format!("http://{address}")
 }
 
-/// A client that is measured in the kit's registry.
+/// Returns a client with the middleware, which records in the kit's registry.
 pub(crate) fn client(kit: &TestKit) -> ClientWithMiddleware {
     client_of(reqwest::Client::builder(), kit)
 }
@@ -117,7 +117,7 @@ pub(crate) fn client_of(builder: reqwest::ClientBuilder, kit: &TestKit) -> Clien
     ClientBuilder::new(client).with(metrics).build()
 }
 
-/// Waits until a line is there.
+/// Waits until `lines` contains this line.
 pub(crate) async fn until(kit: &TestKit, line: &str) {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     while !lines(kit).iter().any(|it| it == line) {
@@ -127,7 +127,7 @@ pub(crate) async fn until(kit: &TestKit, line: &str) {
     }
 }
 
-/// What was measured: a line per series, with short names, and without extremes, buckets and addresses.
+/// Returns one line per recorded series, with short names, and without minimum, maximum, buckets and addresses.
 pub(crate) fn lines(kit: &TestKit) -> Vec<String> {
     let text = kit.collect().without_self_metrics().to_string();
     let lines = text.lines().filter(|line| !line.starts_with('#'));
