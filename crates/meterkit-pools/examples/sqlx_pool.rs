@@ -1,4 +1,4 @@
-//! A connection pool whose use shows at a scrape endpoint:
+//! An observed connection pool, with a scrape endpoint:
 //!
 //! ```console
 //! $ cargo run -p meterkit-pools --features sqlx --example sqlx_pool &
@@ -12,7 +12,7 @@ use sqlx::sqlite::SqlitePoolOptions;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let telemetry = Telemetry::from_env()?.install()?; // nothing set: http://localhost:9464/metrics
+    let telemetry = Telemetry::from_env()?.install()?; // by default at http://localhost:9464/metrics
 
     let pool = SqlitePoolOptions::new().max_connections(3).connect("sqlite::memory:").await?;
     let _observed = pools::observe(&pool, "orders")?;

@@ -10,7 +10,7 @@ impl<M: ManageConnection> ConnectionPool for Pool<M> {
         move || {
             let (state, config) = (pool.state(), pool.config());
             let counts = &state.statistics;
-            // Not `pending_gets`, which overflows if a request ends while the counts are being read.
+            // Do not use `pending_gets`: it overflows if a request ends while the counts are being read.
             let pending = counts.get_started.saturating_sub(counts.completed_gets());
             Some(PoolState {
                 idle: state.idle_connections.into(),

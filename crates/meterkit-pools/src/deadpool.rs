@@ -1,4 +1,4 @@
-//! Managed pools of the crate `deadpool`, and of those that build on it.
+//! Managed pools of the crate `deadpool`, and of crates that build on it.
 
 use deadpool::managed::{Manager, Object, Pool};
 

@@ -25,8 +25,8 @@
 //!
 //! # Metrics
 //!
-//! The names, kinds, units and attributes are those of OpenTelemetry's semantic conventions 1.44, page Database client
-//! metrics. All have the attribute `db.client.connection.pool.name`.
+//! Names, kinds, units and attributes follow OpenTelemetry's semantic conventions 1.44, page "Database client metrics".
+//! All metrics have the attribute `db.client.connection.pool.name`.
 //!
 //! | metric | kind, unit | `sqlx` | `deadpool` | `bb8` | `r2d2` |
 //! |---|---|---|---|---|---|
@@ -37,31 +37,33 @@
 //! | `db.client.connection.pending_requests` | up-down counter, `{request}` | | yes | yes | |
 //! | `db.client.connection.timeouts` | counter, `{timeout}` | | | yes | |
 //!
-//! Metrics that a pool cannot provide are left out: none of these pools limits idle connections separately, `sqlx` keeps
-//! a minimum of all connections rather than of idle ones, and only `bb8` counts timeouts. The times of the conventions
-//! (`create_time`, `wait_time`, `use_time`) are histograms of single events, and the state of a pool has no events.
+//! Metrics that a pool cannot provide are left out: none of these pools limits idle connections separately, `sqlx` has
+//! a minimum for all connections rather than for idle connections, and only `bb8` counts timeouts. The conventions also
+//! define times (`create_time`, `wait_time`, `use_time`). They are histograms of single events, which the state of a
+//! pool does not contain.
 //!
-//! In Prometheus, the first metric is `db_client_connection_count`. `promtool check metrics` says that only histograms and
-//! summaries should have `_count` in their names. The name is kept nevertheless, because dashboards look for the one that the
-//! conventions have: they name the size of a set `.count`.
+//! In Prometheus, the first metric is `db_client_connection_count`. `promtool check metrics` reports that only
+//! histograms and summaries should have `_count` in their names. The name stays nevertheless, because dashboards look
+//! for the name in the conventions, which name the size of a set `.count`.
 //!
-//! # Until when
+//! # How long a pool is observed
 //!
-//! [`observe`] returns a guard. The pool is observed until the guard is dropped, or [for good](CallbackGuard::forget):
+//! [`observe`] returns a guard. The pool is observed until the guard is dropped, or [forever](CallbackGuard::forget):
 //!
-//! - A pool of `deadpool` is not kept alive by being observed. It is left out once it is dropped or closed.
-//! - Other pools have no weak references, so an observed pool lives at least as long as its guard. A closed pool of `sqlx`
-//!   is left out once all of its connections are closed.
+//! - Observing a `deadpool` pool does not keep it alive. Its metrics are left out once the pool is dropped, or
+//!   once it is closed and all connections are returned.
+//! - Other pools have no weak references, so an observed pool lives at least as long as its guard. The metrics of a
+//!   closed `sqlx` pool are left out once all of its connections are closed.
 //!
 //! # Feature flags
 //!
-//! None is on by default.
+//! No feature is enabled by default.
 //!
-//! - `bb8`, `deadpool`, `r2d2`, `sqlx`: pools of the crate of that name; of `deadpool` the managed ones, which are those of
-//!   `deadpool-postgres` and the like.
+//! - `bb8`, `deadpool`, `r2d2`, `sqlx`: support for the pools of the crate with that name. For `deadpool`, these are
+//!   managed pools, which `deadpool-postgres` and similar crates use.
 //!
-//! The versions are `bb8` 0.9, `deadpool` 0.13, `r2d2` 0.8 and `sqlx` 0.8. For other versions, and for other crates, implement
-//! [`ConnectionPool`] as above, on a type of yours that has the pool.
+//! The supported versions are `bb8` 0.9, `deadpool` 0.13, `r2d2` 0.8 and `sqlx` 0.8. For other versions and other
+//! crates, implement [`ConnectionPool`] as above, on a type of your own that contains the pool.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -7,10 +7,11 @@ use meterkit_macros::{LabelValue, Labels, Metrics};
 
 use crate::pool::PoolState;
 
-/// The attribute that tells pools apart.
+/// The attribute that distinguishes pools.
 pub(crate) const POOL_NAME: &str = "db.client.connection.pool.name";
 
-/// Names, units and kinds by OpenTelemetry's semantic conventions 1.44, page Database client metrics.
+/// The instruments. Names, units and kinds follow OpenTelemetry's semantic conventions 1.44, page "Database client
+/// metrics".
 #[derive(Clone, Debug, Metrics)]
 #[metrics(semconv = "meterkit.pools", crate = "meterkit_core")]
 pub(crate) struct PoolMetrics {
@@ -91,7 +92,7 @@ impl PoolMetrics {
     }
 }
 
-/// Returns a count as up-down counters have it.
+/// Converts a count to the signed type of up-down counters. A count that is too large becomes `i64::MAX`.
 fn whole(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

@@ -1,4 +1,4 @@
-//! How a pool is observed.
+//! Functions that observe a pool.
 
 use meterkit_core::{CallbackGuard, InstrumentError, Registry};
 
@@ -7,21 +7,21 @@ use crate::pool::ConnectionPool;
 
 /// Observes a pool in the global registry, in the scope `meterkit.pools`, until the guard is dropped.
 ///
-/// `name` is the attribute `db.client.connection.pool.name`. If another pool is observed under that name, this one gets
-/// `name-2`, `name-3` and so on, and the log says so.
+/// `name` is the value of the attribute `db.client.connection.pool.name`. If another pool is already observed under
+/// that name, this pool gets the name `name-2`, `name-3` and so on, which is logged.
 ///
 /// # Errors
 ///
-/// The scope has a different instrument of one of these names.
+/// Returns an error if the scope has a different instrument with the name of one of the [metrics](crate#metrics).
 pub fn observe(pool: &impl ConnectionPool, name: &str) -> Result<CallbackGuard, InstrumentError> {
     observe_in(Registry::global(), pool, name)
 }
 
-/// Like [`observe`], in a registry of your own.
+/// Like [`observe`], but in the given registry.
 ///
 /// # Errors
 ///
-/// Those of [`observe`].
+/// Returns an error in the same case as [`observe`].
 pub fn observe_in(
     registry: &Registry,
     pool: &impl ConnectionPool,

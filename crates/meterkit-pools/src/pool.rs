@@ -1,11 +1,13 @@
-//! What can be observed.
+//! The trait for connection pools.
 
 /// A pool of connections.
 ///
 /// Implemented for the pools of `sqlx`, `deadpool`, `bb8` and `r2d2`, each with the feature of that name.
 pub trait ConnectionPool {
-    /// Returns a closure that reads the state of the pool. It runs once per collection, and should neither wait nor open
-    /// connections. `None` leaves the pool out, for example because it is closed.
+    /// Returns a closure that reads the state of the pool.
+    ///
+    /// The closure runs once per collection, and should neither wait nor open connections. If it returns `None`, for
+    /// example because the pool is closed, the pool is not exported.
     fn reader(&self) -> impl Fn() -> Option<PoolState> + Send + Sync + 'static;
 }
 
@@ -13,18 +15,18 @@ pub trait ConnectionPool {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "implementations of the trait write it with `..`")]
 pub struct PoolState {
-    /// Open connections that nobody uses.
+    /// The number of open connections that are not in use.
     pub idle: u64,
-    /// Connections in use. Those that are being opened count too, if the pool counts them.
+    /// The number of connections in use. Includes connections that are being opened, if the pool counts them.
     pub used: u64,
-    /// How many connections may be open.
+    /// The maximum number of open connections.
     pub max: Option<u64>,
-    /// How many connections may be idle.
+    /// The maximum number of idle connections.
     pub idle_max: Option<u64>,
-    /// How many connections the pool tries to keep idle.
+    /// The number of connections that the pool tries to keep idle.
     pub idle_min: Option<u64>,
-    /// Requests that are waiting for a connection.
+    /// The number of requests that are waiting for a connection.
     pub pending_requests: Option<u64>,
-    /// Requests that have given up waiting since the pool was made.
+    /// The number of requests that timed out while waiting for a connection, since the pool was created.
     pub timeouts: Option<u64>,
 }

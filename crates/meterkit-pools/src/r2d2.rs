@@ -14,7 +14,7 @@ impl<M: ManageConnection> ConnectionPool for Pool<M> {
                 idle: state.idle_connections.into(),
                 used: state.connections.saturating_sub(state.idle_connections).into(),
                 max: Some(max.into()),
-                // Without a minimum, the pool keeps as many as it may open.
+                // If no minimum is set, the pool keeps its maximum number of connections idle.
                 idle_min: Some(pool.min_idle().unwrap_or(max).into()),
                 ..PoolState::default()
             })

@@ -14,9 +14,9 @@ impl<DB: Database> ConnectionPool for Pool<DB> {
                 return None;
             }
             let idle = match is_closed {
-                // The pool does not subtract the idle connections that it closes.
+                // A closed pool does not update its number of idle connections when it closes them.
                 true => 0,
-                // At most `open`, since connections may be opened or closed between the two readings.
+                // At most `open`: connections may be opened or closed between the two readings.
                 false => (pool.num_idle() as u64).min(open),
             };
             let max = Some(u64::from(pool.options().get_max_connections()));

@@ -36,7 +36,7 @@ fn state(idle: u32, used: u32, pending: u32) -> [String; 4] {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn connections_and_those_who_wait_for_one_are_counted() {
+async fn connections_and_pending_requests_are_counted() {
     let registry = registry();
     let pool = pool();
     let _observed = observe_in(&registry, &pool, "main").unwrap();
@@ -60,7 +60,7 @@ async fn connections_and_those_who_wait_for_one_are_counted() {
 }
 
 #[tokio::test]
-async fn a_pool_that_is_dropped_is_gone_although_its_guard_is_kept() {
+async fn a_dropped_pool_is_left_out_although_its_guard_is_kept() {
     let registry = registry();
     let pool = pool();
     observe_in(&registry, &pool, "main").unwrap().forget();

@@ -1,4 +1,4 @@
-//! Names, kinds and units, and how pools are told apart.
+//! Names, kinds and units of the metrics, and names of pools.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -10,7 +10,7 @@ use meterkit_pools::{ConnectionPool, PoolState, observe, observe_in};
 
 use crate::seen::{pools, registry};
 
-/// A pool of a crate that this one does not know.
+/// A pool of a crate that this crate does not support.
 #[derive(Clone, Default)]
 struct Other {
     state: PoolState,
@@ -30,7 +30,7 @@ impl ConnectionPool for Other {
     }
 }
 
-/// Every number is another one.
+/// Returns a pool in which every number is different.
 fn everything() -> Other {
     Other::with(PoolState {
         idle: 1,
@@ -44,7 +44,7 @@ fn everything() -> Other {
 }
 
 #[test]
-fn names_kinds_and_units_are_those_of_the_semantic_conventions() {
+fn names_kinds_and_units_follow_the_semantic_conventions() {
     let registry = registry();
     let _observed = observe_in(&registry, &everything(), "main").unwrap();
     assert_eq!(
@@ -75,7 +75,7 @@ fn names_kinds_and_units_are_those_of_the_semantic_conventions() {
 }
 
 #[test]
-fn what_a_pool_does_not_know_is_left_out() {
+fn metrics_that_a_pool_cannot_provide_are_left_out() {
     let registry = registry();
     let pool = Other::with(PoolState { used: 4, ..PoolState::default() });
     let _observed = observe_in(&registry, &pool, "main").unwrap();
@@ -110,7 +110,7 @@ fn a_pool_is_observed_until_its_guard_is_dropped() {
     assert_eq!(pools(&registry).len(), 7);
     drop(observed);
     assert_eq!(pools(&registry), [""; 0]);
-    assert_eq!(Arc::strong_count(&pool.is_closed), 1, "the pool is let go");
+    assert_eq!(Arc::strong_count(&pool.is_closed), 1, "the callback no longer holds the pool");
 }
 
 #[test]

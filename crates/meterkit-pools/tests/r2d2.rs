@@ -42,7 +42,7 @@ fn connections_are_counted_by_state() {
     let _observed = observe_in(&registry, &pool, "main").unwrap();
     wait_for(&registry, &state(1, 0, 1).each_ref().map(|line| &**line));
     let first = pool.get().unwrap();
-    // The pool opens another one, so that one stays idle.
+    // The pool opens another connection, so that one connection stays idle.
     wait_for(&registry, &state(1, 1, 1).each_ref().map(|line| &**line));
     let second = pool.get().unwrap();
     wait_for(&registry, &state(1, 2, 1).each_ref().map(|line| &**line));

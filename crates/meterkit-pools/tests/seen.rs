@@ -1,4 +1,4 @@
-//! What an observed pool looks like in a registry.
+//! Reads the metrics of observed pools from a registry.
 #![allow(dead_code, reason = "each pool crate has a feature of its own")]
 
 use std::time::{Duration, Instant};
@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 use meterkit_core::Registry;
 use meterkit_fakes::readings::series;
 
-/// A registry that waits for callbacks however busy the machine is.
+/// Returns a registry that waits for callbacks even on a busy machine.
 pub(crate) fn registry() -> Registry {
     let registry = Registry::new();
     registry.set_callback_budget(Duration::from_secs(60));
     registry
 }
 
-/// Returns the series of all pool metrics in a collection of its own: `metric{labels} value`, without what all names and
-/// labels begin with.
+/// Collects, and returns the series of all pool metrics as `metric{labels} value`, without the common prefix of names
+/// and labels.
 pub(crate) fn pools(registry: &Registry) -> Vec<String> {
     registry.refresh();
     let metrics = ["count", "max", "idle.max", "idle.min", "pending_requests", "timeouts"];
@@ -28,7 +28,7 @@ pub(crate) fn pools(registry: &Registry) -> Vec<String> {
     lines
 }
 
-/// Waits until the metrics are these: pools return and open connections in the background.
+/// Waits until the metrics equal `expected`: pools return and open connections in the background.
 pub(crate) fn wait_for(registry: &Registry, expected: &[&str]) {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {

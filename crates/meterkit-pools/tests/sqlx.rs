@@ -33,7 +33,7 @@ async fn connections_are_counted_by_state_until_the_pool_is_closed() {
         let pool = pool.clone();
         async move { pool.close().await }
     });
-    // A connection in use holds up the end of the pool, and still counts.
+    // A connection in use delays the end of the pool, and still counts.
     wait_for(&registry, &count(0, 1).each_ref().map(|line| &**line));
     drop(kept);
     closing.await.unwrap();
