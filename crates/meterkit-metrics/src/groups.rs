@@ -1,4 +1,4 @@
-//! Groups by the names that the crate `metrics` has for them, and their descriptions.
+//! Instrument groups by their names in the crate `metrics`, and their descriptions.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -9,12 +9,14 @@ use meterkit_core::{Meter, Unpoisoned};
 /// The groups of one kind of instrument, by name.
 pub(crate) struct Groups<G>(RwLock<HashMap<String, Arc<Slot<G>>>>);
 
-/// Where one group is. It is made while no lock is held: that may log, and a logger may record in the same group.
+/// The place of one group. No lock is held while the group is created: this may log, and a logger may record in the
+/// same group.
 pub(crate) struct Slot<G> {
-    /// Of whoever registered the name first. Others who make the group at the same time make the same one.
+    /// The meter of the thread that registered the name first. If several threads create the group at once, all of them
+    /// use this meter and get the same group.
     pub(crate) meter: Meter,
     pub(crate) description: Description,
-    /// Set once the group is made: nobody waits for someone else who makes it.
+    /// Set once the group is created. No thread waits for another thread that creates it.
     pub(crate) made: OnceLock<G>,
 }
 
@@ -38,7 +40,7 @@ impl<G> Groups<G> {
         meter: impl FnOnce() -> Meter,
     ) -> Arc<Slot<G>> {
         self.get(name).unwrap_or_else(|| {
-            // Code of the user: before the lock is taken.
+            // Run user code before taking the lock.
             let (meter, description) = (meter(), descriptions.get(name).unwrap_or_default());
             let new = Arc::new(Slot { meter, description, made: OnceLock::new() });
             self.0.write().unpoisoned().entry(name.to_owned()).or_insert(new).clone()
@@ -46,23 +48,23 @@ impl<G> Groups<G> {
     }
 }
 
-/// What a metric is described as.
+/// The unit and description of a metric.
 #[derive(Clone, Default)]
 pub(crate) struct Description {
-    /// Empty for none.
+    /// Empty if the metric has no unit.
     pub(crate) unit: &'static str,
     pub(crate) text: String,
 }
 
-/// What metrics are described as, by name. The first description counts.
+/// The descriptions of metrics, by name. The first description of a name counts.
 #[derive(Default)]
 pub(crate) struct Descriptions(RwLock<HashMap<String, Description>>);
 
 impl Descriptions {
-    /// Adds a description. Returns whether it is the first one of this name.
+    /// Adds a description unless the name already has one. Returns whether it was added.
     pub(crate) fn add(&self, name: &str, unit: &'static str, text: &str) -> bool {
         if self.0.read().unpoisoned().contains_key(name) {
-            // Code that describes a metric wherever it records takes no exclusive lock.
+            // Check with a shared lock first, for code that describes a metric each time it records.
             return false;
         }
         match self.0.write().unpoisoned().entry(name.to_owned()) {

@@ -1,4 +1,4 @@
-//! Handles of the crate `metrics` that record in series of the store.
+//! Handles for the crate `metrics` that record in series of the store.
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU64, fence};
@@ -11,11 +11,11 @@ use crate::totals::Totals;
 
 pub(crate) struct CounterHandle {
     pub(crate) series: Counter,
-    /// Whether no other counter is in this series.
+    /// Whether no other counter shares this series.
     pub(crate) is_own: bool,
     pub(crate) key: Key,
     pub(crate) totals: Totals,
-    /// The highest total that the counter was raised to, once it was.
+    /// The highest total that the counter was raised to. Unset until `absolute` is called for the first time.
     pub(crate) total: OnceLock<Arc<AtomicU64>>,
 }
 
@@ -35,9 +35,10 @@ impl CounterFn for CounterHandle {
     }
 }
 
-/// Raises the highest total of a counter to `value`. Returns what to add to the counter, whose sum is `sum` now.
+/// Raises the highest total of a counter to `value`. Returns how much to add to the counter, whose current sum is
+/// `sum`.
 fn raise(total: &AtomicU64, value: u64, sum: impl FnOnce() -> u64) -> u64 {
-    // In this order: `total` covers all that others added to the sum, and what they are about to add.
+    // Read the sum first: `total` then covers everything that other threads added to the sum or are about to add.
     let sum = sum();
     fence(Acquire);
     let before = total.fetch_max(value, Relaxed);
@@ -80,19 +81,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_counter_is_raised_to_the_highest_total_whoever_comes_in_between() {
+    fn a_counter_is_raised_to_the_highest_total_if_threads_interleave() {
         for reads_late in [false, true] {
             let (total, sum) = (AtomicU64::new(0), Cell::new(5));
             let add = |more| sum.set(sum.get() + more);
             let more = raise(&total, 12, || {
                 let early = sum.get();
-                // Another thread, from its beginning to its end.
+                // Another thread runs here from start to end.
                 add(raise(&total, 15, || sum.get()));
                 if reads_late { sum.get() } else { early }
             });
             add(more);
             assert_eq!(sum.get(), 15);
-            // Increments count, too.
+            // Increments count too.
             add(4);
             add(raise(&total, 18, || sum.get()));
             assert_eq!(sum.get(), 19);
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_that_begins_anew_has_what_the_total_rises_by() {
+    fn a_sum_that_restarts_contains_only_the_increase_of_the_total() {
         let total = AtomicU64::new(0);
         assert_eq!(raise(&total, 1000, || 0), 1000);
         assert_eq!(raise(&total, 1000, || 0), 0);

@@ -1,6 +1,6 @@
-//! The facade of the crate `metrics`, for `meterkit`.
+//! Support for the crate `metrics` in `meterkit`.
 //!
-//! [`MetricsRecorder`] brings what libraries record with that crate into the store, and so to every target.
+//! [`MetricsRecorder`] records what libraries measure with that crate in the store, so that it reaches every target.
 //!
 //! ```
 //! use meterkit_core::Registry;

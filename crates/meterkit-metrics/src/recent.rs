@@ -1,7 +1,7 @@
-//! A cache of the handles that a thread has looked up recently.
+//! A per-thread cache of recently used handles.
 //!
-//! Macros of the crate `metrics` look up a handle wherever they record. Each thread has handles of its own, so that threads
-//! do not compete for reference counts.
+//! The macros of the crate `metrics` look up a handle whenever they record. Each thread has its own handles, so that
+//! threads do not contend for reference counts.
 
 use std::cell::RefCell;
 use std::ops::RangeInclusive;
@@ -9,25 +9,25 @@ use std::{mem, ptr};
 
 use metrics::Key;
 
-/// How many pairs of handles a thread remembers for each kind. Powers of two: a thread begins with the smallest, and
-/// doubles it when it had as many handles without a free place as it has pairs.
+/// The number of pairs of handles that a thread caches per kind: a power of two in this range. A thread starts with the
+/// minimum, and doubles the number when as many handles as it has pairs found no free place.
 const PAIRS: RangeInclusive<usize> = 16..=512;
 
-/// Of how many handles without a free place one takes the place of another: a thread that uses more handles than it
-/// remembers should keep some of them long enough to find them again.
+/// If no place is free, only one out of this many handles replaces another handle. A thread that uses more handles than
+/// it can cache thus keeps some of them long enough to find them again.
 const ONE_OF: usize = 8;
 
-/// The handles that a thread has looked up recently, of one kind.
+/// The recently used handles of a thread, for one kind of metric.
 pub(crate) struct Recent<T>(RefCell<Pairs<T>>);
 
 struct Pairs<T> {
-    /// None before the first handle.
+    /// Empty until the first handle is cached.
     pairs: Vec<Pair<T>>,
-    /// How many handles had no free place since there are so many pairs.
+    /// The number of handles that found no free place since the number of pairs last changed.
     crowded: usize,
 }
 
-/// Two handles whose keys share a place, the one that was used last first.
+/// Two handles whose keys share a place. The most recently used handle comes first.
 type Pair<T> = [Option<Box<Remembered<T>>>; 2];
 
 struct Remembered<T> {
@@ -41,7 +41,7 @@ impl<T: Clone> Recent<T> {
         Self(RefCell::new(Pairs { pairs: Vec::new(), crowded: 0 }))
     }
 
-    /// Returns the handle of this recorder for this key, if it is remembered.
+    /// Returns the recorder's handle for this key, if the handle is cached.
     #[inline]
     pub(crate) fn get(&self, recorder: u64, key: &Key) -> Option<T> {
         let mut remembered = self.0.try_borrow_mut().ok()?;
@@ -58,7 +58,7 @@ impl<T: Clone> Recent<T> {
         first.as_ref().map(|it| it.handle.clone())
     }
 
-    /// Remembers a handle if there is a free place for it. Sometimes replaces another handle if there is not.
+    /// Caches a handle if there is a free place. Otherwise, replaces another handle once every [`ONE_OF`] calls.
     pub(crate) fn remember(&self, recorder: u64, key: &Key, handle: &T) {
         let forgotten = self.0.try_borrow_mut().ok().and_then(|mut pairs| {
             pairs.admits(key).then(|| {
@@ -76,12 +76,12 @@ impl<T> Pairs<T> {
     fn pair(&mut self, key: &Key) -> Option<&mut Pair<T>> {
         const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
         let upper = key.get_hash().wrapping_mul(SPREAD) >> u32::BITS;
-        // The upper half of the hash, scaled to the number of pairs. Twice as many divide each pair among two.
+        // Scale the upper half of the hash to the number of pairs. Doubling the number splits each pair into two.
         let place = (upper * self.pairs.len() as u64) >> u32::BITS;
         self.pairs.get_mut(place as usize)
     }
 
-    /// Returns whether to remember a handle, once there are as many pairs as are of use.
+    /// Adjusts the number of pairs, then returns whether to cache a handle with this key.
     fn admits(&mut self, key: &Key) -> bool {
         let is_crowded = self.pair(key).is_some_and(|[_, second]| second.is_some());
         self.crowded += usize::from(is_crowded);
@@ -93,7 +93,7 @@ impl<T> Pairs<T> {
         !is_crowded || self.crowded % ONE_OF == 0
     }
 
-    /// Adds a handle. Returns the one that has to go.
+    /// Adds a handle. Returns the handle that it replaces, if any.
     fn insert(&mut self, new: Box<Remembered<T>>) -> Option<Box<Remembered<T>>> {
         let [first, second] = self.pair(&new.key)?;
         mem::replace(second, first.replace(new))
@@ -103,19 +103,19 @@ impl<T> Pairs<T> {
         let pairs = mem::take(&mut self.pairs);
         self.pairs.resize_with(2 * pairs.len(), || [None, None]);
         self.crowded = 0;
-        // Of each pair, the handle that was used last comes last.
+        // Insert the most recently used handle of each pair last.
         for known in pairs.into_iter().flat_map(|[first, second]| [second, first]).flatten() {
             self.insert(known);
         }
     }
 }
 
-/// Returns whether two keys are written in the same way. Of the same labels in another order, a handle of its own is
-/// remembered: to compare those would take longer than all else.
+/// Returns whether two keys are identical, including the order of their labels. The same labels in another order get a
+/// handle of their own, because an order-independent comparison would take longer than the rest of the look-up.
 #[inline]
 fn is_same(known: &Key, key: &Key) -> bool {
     let (known_labels, labels) = (known.labels().as_slice(), key.labels().as_slice());
-    // Mostly both are the same static.
+    // Usually both keys are the same static, so compare addresses first.
     known.get_hash() == key.get_hash()
         && (ptr::eq(known.name(), key.name()) || known.name() == key.name())
         && (ptr::eq(known_labels, labels) || known_labels == labels)
@@ -140,9 +140,9 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_comes_to_remember_all_handles_that_it_uses_or_many_of_them() {
+    fn a_thread_caches_all_handles_that_it_uses_or_many_of_them() {
         let recent = Recent::new();
-        // Returns how many are remembered.
+        // Returns the number of cached handles.
         let use_all = |keys: usize| {
             let remembered = (0..keys).filter(|n| match recent.get(1, &key(*n)) {
                 Some(found) => {

@@ -1,4 +1,4 @@
-//! The recorder of the crate `metrics`, over a registry.
+//! A recorder for the crate `metrics`, over a registry.
 
 use std::fmt;
 use std::sync::atomic::AtomicU64;
@@ -19,32 +19,33 @@ use crate::recent::Recent;
 use crate::totals::Totals;
 use crate::unit;
 
-/// Records what libraries count with the crate `metrics`, version 0.24, in the instruments of a registry.
+/// A recorder for the crate `metrics`, version 0.24, that records in the instruments of a registry.
 ///
-/// [`install`](Self::install) makes it the recorder of the program; in tests, use `metrics::with_local_recorder`. It records
-/// before the pipeline is installed and after it has shut down, as every instrument does. Another version of `metrics` in
-/// the same program has its own recorder, and metrics recorded through that version are lost.
+/// [`install`](Self::install) makes it the program's recorder; in tests, use `metrics::with_local_recorder`. Like every
+/// instrument, it records before the pipeline is installed and after the pipeline has shut down. Another version of
+/// `metrics` in the same program has its own recorder, and metrics recorded through that version are lost.
 ///
-/// - A name is one metric, whichever part of the program records it. Its scope is the crate that registers it first: the
-///   target of the metric up to the first `::`. `METERKIT_DISABLED_SCOPES=hyper_util` disables the metrics of a crate.
-///   [`meters`](Self::meters) sets other scopes.
-/// - Names stay as they are written, and are those of `metrics-exporter-prometheus` in a scrape. Characters that neither
-///   OpenTelemetry nor Prometheus allows in a name become `_`.
+/// - A name identifies one metric, whichever part of the program records it. Its scope is the crate that registers it
+///   first: the metric's target up to the first `::`. `METERKIT_DISABLED_SCOPES=hyper_util` disables the metrics of a
+///   crate. [`meters`](Self::meters) sets other scopes.
+/// - Names stay unchanged, and a scrape shows the same names as with `metrics-exporter-prometheus`. Characters that
+///   neither OpenTelemetry nor Prometheus allows in a name become `_`.
 /// - A metric is exported from the moment it is registered: counters and gauges as zero, histograms without values.
 /// - A metric may be described before or after it is registered. The first description of a name counts. A unit that
 ///   arrives later does not change the buckets of a histogram.
-/// - `absolute` raises a counter to a value, and never lowers it. If the series was removed in between, it returns with
-///   what the total has risen by since then.
+/// - `absolute` raises a counter to a value, and never lowers it. If the series was removed in the meantime, it returns
+///   with the increase of the total since then.
 /// - NaN and infinities are dropped and counted in `meterkit.dropped`. The level of a metric is ignored.
-/// - If a name is used for two kinds of metric, both are exported, and one warning is logged. Prometheus gets the older one.
+/// - If a name is used for two kinds of metric, both are exported, and one warning is logged. Prometheus gets the older
+///   metric.
 /// - Label sets beyond the cardinality limit share one series. A handle that was registered for such a label set keeps
 ///   recording in that series.
 ///
-/// Recording with a handle that is kept costs as much as with an instrument, and a virtual call. A macro such as
-/// `counter!("requests").increment(1)` finds its handle in a cache of the thread.
-#[must_use = "metrics arrive once the recorder is installed"]
+/// Recording through a stored handle costs as much as recording with an instrument, plus a virtual call. A macro such
+/// as `counter!("requests").increment(1)` finds its handle in a per-thread cache.
+#[must_use = "metrics are recorded only after the recorder is installed"]
 pub struct MetricsRecorder {
-    /// Distinguishes recorders in the caches of threads.
+    /// Distinguishes recorders in per-thread caches.
     id: u64,
     meter_of: Box<MeterOf>,
     buckets: Vec<(String, Buckets)>,
@@ -80,17 +81,19 @@ impl MetricsRecorder {
         }
     }
 
-    /// Creates a recorder over the global registry, which `Telemetry` collects from by default.
+    /// Creates a recorder over the global registry, from which `Telemetry` collects by default.
     pub fn global() -> Self {
         Self::new(Registry::global())
     }
 
-    /// Sets the upper bounds of the buckets of histograms with this name. `*` stands for any text: `rpc.*`, `*_seconds`. A
-    /// name fits as it is written, or with `_` for each `.`. If several fit a histogram, the first one counts; views win over
-    /// all of them.
+    /// Sets the bucket boundaries of histograms whose name matches `name`.
     ///
-    /// By default buckets follow the unit that the histogram is described with. Without one, the unit is the last word of
-    /// the name, if that is `seconds`, `milliseconds`, `microseconds`, `nanoseconds` or `bytes`.
+    /// `*` matches any text: `rpc.*`, `*_seconds`. The pattern is compared with the name as written, and with the name
+    /// in which `_` replaces each `.`, `-` and `/`. If several patterns match a histogram, the first pattern counts.
+    /// Views take precedence over all patterns.
+    ///
+    /// By default, boundaries depend on the unit in the histogram's description. Without a description, the unit is the
+    /// last word of the name, if that is `seconds`, `milliseconds`, `microseconds`, `nanoseconds` or `bytes`.
     ///
     /// ```
     /// # use meterkit_metrics::MetricsRecorder;
@@ -103,15 +106,15 @@ impl MetricsRecorder {
         self
     }
 
-    /// Removes a series when nothing was recorded in it for this long, as `idle_timeout` of a group does. By default
-    /// series stay.
+    /// Removes series in which nothing has been recorded for `timeout`, like `idle_timeout` of a group. By default,
+    /// series are never removed.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = Some(timeout);
         self
     }
 
-    /// Sets which meter creates a metric, and so its scope and the style of its name. The function is called for each name
-    /// when it is registered first.
+    /// Sets the meter that creates a metric, which decides about the metric's scope and the style of its name.
+    /// `meter_of` is called once for each name, when the name is first registered.
     ///
     /// ```
     /// # use meterkit_core::Meter;
@@ -127,17 +130,19 @@ impl MetricsRecorder {
         self
     }
 
-    /// Makes this the recorder of the program, for good. Call it at the beginning of `main`: handles that were registered
-    /// earlier record nowhere. What is recorded before the pipeline is installed is kept.
+    /// Installs this recorder as the program's recorder. It cannot be replaced later.
+    ///
+    /// Call this function at the beginning of `main`: handles that were registered earlier record nothing. Values
+    /// recorded before the pipeline is installed are kept.
     ///
     /// # Errors
     ///
-    /// The program already has a recorder.
+    /// Returns an error if the program already has a recorder.
     pub fn install(self) -> Result<(), RecorderError> {
         metrics::set_global_recorder(self).map_err(|_| RecorderError)
     }
 
-    /// Adds the description of a metric, and applies it to the instruments that exist.
+    /// Adds the description of a metric, and applies it to existing instruments.
     fn describe(&self, name: &str, unit: Option<Unit>, text: &str) {
         let unit = unit.map_or("", unit::symbol);
         if !self.descriptions.add(name, unit, text) {
@@ -154,7 +159,7 @@ impl MetricsRecorder {
         }
     }
 
-    /// Sets the buckets that are configured for a histogram's name.
+    /// Sets the bucket boundaries that are configured for a histogram's name.
     fn with_buckets(&self, name: &str, asked: AskedHistogram) -> AskedHistogram {
         let written = name.replace(['.', '-', '/'], "_");
         let fits = |pattern: &str| [name, &written].iter().any(|it| glob::matches(pattern, it));
@@ -167,8 +172,8 @@ impl MetricsRecorder {
 
 type AskedHistogram = InstrumentBuilder<HistogramGroup<DynamicLabels>>;
 
-/// Implements registration for one kind of metric. `$unit` returns the unit for a name and the unit that it is described
-/// with; `$options` sets what only this kind has.
+/// Implements registration for one kind of metric. `$unit` returns the unit for a name and the unit in its description.
+/// `$options` applies settings that only this kind has.
 macro_rules! register {
     ($method:ident: $api:ident of $groups:ident, $unit:expr, $options:expr, $handle:expr) => {
         fn $method(&self, key: &Key, metadata: &Metadata<'_>) -> metrics::$api {
@@ -191,7 +196,7 @@ macro_rules! register {
                 };
                 let made = $options(self, name, asked).register();
                 let made = slot.made.get_or_init(|| made);
-                // It may have been described meanwhile.
+                // The metric may have been described since the slot was read.
                 if let Some(Description { unit, text }) = self.descriptions.get(name) {
                     made.describe($unit(name, unit), &text);
                 }
@@ -255,7 +260,7 @@ impl fmt::Debug for MetricsRecorder {
     }
 }
 
-/// Returns the name with `_` for each character that a plain name may not have.
+/// Returns the name with `_` for each character that a plain name must not contain.
 fn allowed(name: &str) -> String {
     if name::check_plain(name).is_ok() {
         return name.to_owned();
@@ -266,7 +271,7 @@ fn allowed(name: &str) -> String {
     name.chars().enumerate().map(|it| if is_allowed(it) { it.1 } else { '_' }).collect()
 }
 
-/// The program already has a recorder of the crate `metrics`.
+/// The error if the program already has a recorder for the crate `metrics`.
 #[derive(Clone, thiserror::Error)]
 #[error(
     "the program already has a recorder of the crate `metrics`: install one, at the beginning of `main`, or combine \

@@ -1,4 +1,4 @@
-//! Units, by UCUM.
+//! UCUM units.
 
 use metrics::Unit;
 
@@ -25,7 +25,8 @@ pub(crate) fn symbol(unit: Unit) -> &'static str {
     }
 }
 
-/// Returns the unit of a histogram: the one that it is described with, or else the one at the end of its name, or none.
+/// Returns the unit of a histogram: the unit in its description, otherwise the unit at the end of its name, otherwise
+/// an empty string.
 pub(crate) fn of_histogram(name: &str, described: &'static str) -> &'static str {
     let last_word = name.rsplit(['_', '.']).next().and_then(Unit::from_string);
     let by_name = || match last_word {

@@ -11,7 +11,7 @@ use metrics::{
     with_local_recorder,
 };
 
-/// Returns the unit and the description that targets get.
+/// Returns the unit and the description that targets receive.
 fn described(registry: &Registry, name: &str) -> (String, String) {
     let descriptor = metric(registry, name).expect("the metric").descriptor;
     (descriptor.unit.clone(), descriptor.description.clone())
@@ -45,7 +45,7 @@ fn units_and_descriptions_arrive_before_and_after_registration() {
 }
 
 #[test]
-fn a_later_unit_changes_no_name_that_has_the_unit_in_it() {
+fn a_later_unit_does_not_apply_where_it_would_change_the_name() {
     let registry = Registry::new();
     let meter = registry.scoped("core", "libraries");
     let recorder = MetricsRecorder::new(&registry).meters(move |_| meter.clone());
@@ -58,7 +58,7 @@ fn a_later_unit_changes_no_name_that_has_the_unit_in_it() {
 }
 
 #[test]
-fn each_unit_is_one_of_ucum() {
+fn each_unit_is_a_ucum_unit() {
     let units = [
         (Unit::Count, "{count}"),
         (Unit::Percent, "%"),
@@ -85,7 +85,7 @@ fn each_unit_is_one_of_ucum() {
             describe_gauge!(name.clone(), unit, symbol);
             let _ = gauge!(name.clone());
             assert_eq!(described(&registry, &name), (symbol.to_owned(), symbol.to_owned()));
-            // What the house style asks of units that code declares.
+            // The unit also passes the style rules for declared instruments.
             let declared = Registry::new().plain().gauge::<f64>("declared").unit(symbol).build();
             assert!(declared.is_ok(), "{declared:?}");
         }

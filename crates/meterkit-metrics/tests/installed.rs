@@ -1,4 +1,4 @@
-//! The recorder of the program.
+//! The program's recorder.
 
 use meterkit_core::Registry;
 use meterkit_fakes::own_process::rerun;

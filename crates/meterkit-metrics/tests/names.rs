@@ -1,4 +1,4 @@
-//! Names, scopes, and names that clash.
+//! Names, scopes and name clashes.
 
 use meterkit_core::Registry;
 use meterkit_fakes::log_lines;
@@ -6,7 +6,7 @@ use meterkit_fakes::readings::{dropped, metric, series, value};
 use meterkit_metrics::MetricsRecorder;
 use metrics::{counter, describe_counter, gauge, histogram, with_local_recorder};
 
-/// Returns the names of the scopes that have metrics of these libraries, and the names of their metrics.
+/// Returns all scopes except meterkit's own, with the names of their metrics.
 fn scopes(registry: &Registry) -> Vec<(String, Vec<String>)> {
     let scopes = registry.read().into_iter().filter(|scope| scope.scope.name() != "meterkit");
     let names = scopes.map(|scope| {
@@ -24,7 +24,7 @@ fn a_scope_is_the_crate_that_registers_a_name_first() {
         counter!(target: "hyper_util::server", "errors").increment(1);
         gauge!(target: "my pool", "open").set(1.0);
         counter!("own").increment(1);
-        // One metric, whoever records it.
+        // The name is one metric, whichever library records it.
         counter!(target: "tower", "requests").increment(2);
         gauge!(target: "tower", "open").increment(2.0);
     });
@@ -39,7 +39,7 @@ fn a_scope_is_the_crate_that_registers_a_name_first() {
 }
 
 #[test]
-fn all_metrics_can_be_in_one_scope_with_names_of_the_house() {
+fn all_metrics_can_be_in_one_scope_with_prefixed_names() {
     let registry = Registry::new();
     let meter = registry.scoped("core", "libraries");
     let recorder = MetricsRecorder::new(&registry).meters(move |_| meter.clone());
@@ -52,7 +52,7 @@ fn all_metrics_can_be_in_one_scope_with_names_of_the_house() {
 }
 
 #[test]
-fn characters_that_no_name_may_have_become_underscores() {
+fn characters_that_are_not_allowed_in_names_become_underscores() {
     let registry = Registry::new();
     let ((), lines) = log_lines::of(|| {
         with_local_recorder(&MetricsRecorder::new(&registry), || {
@@ -60,7 +60,7 @@ fn characters_that_no_name_may_have_become_underscores() {
                 describe_counter!(name, "Calls.");
                 counter!(name).increment(1);
             }
-            // Too long, and none at all.
+            // A name that is too long, and an empty name.
             counter!("x".repeat(256)).increment(1);
             counter!("").increment(1);
         });

@@ -1,4 +1,4 @@
-//! Series that find no room, that go, and that come back.
+//! Series that exceed the limit, are removed, and return.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ fn idle_series_go_and_return_with_what_is_recorded_then() {
 
         kept.increment(1);
         counter!("calls", "kept" => "no").increment(2);
-        // The same total as before: nothing was counted.
+        // The total is the same as before, so nothing is added.
         raised.absolute(1000);
         assert_eq!(total(&registry, "raised"), 0.0);
         counter!("raised").absolute(1005);

@@ -1,4 +1,4 @@
-//! Many threads that record at once.
+//! Threads that record at the same time.
 
 use std::sync::Barrier;
 use std::thread;
@@ -29,7 +29,7 @@ fn threads_lose_nothing_and_share_each_series() {
         let (kept, open) = (counter!("kept"), gauge!("open"));
         for round in 0..ROUNDS {
             kept.increment(1);
-            // More labels than a thread remembers.
+            // More label sets than a thread caches.
             counter!("looked.up", "id" => (round % 700).to_string()).increment(2);
             open.increment(number as f64);
             open.decrement(number as f64);
@@ -49,7 +49,7 @@ fn threads_that_raise_a_counter_to_one_total_count_it_once() {
     on_threads(&registry, |number| {
         let kept = counter!("raised");
         for round in 1..=ROUNDS {
-            // Each sees the same total, some later than others.
+            // All threads raise the counter to the same totals, some of them later than others.
             kept.absolute(round * 3);
             counter!("raised").absolute((round * 3).saturating_sub(number));
             counter!("raised", "side" => "other").absolute(round);

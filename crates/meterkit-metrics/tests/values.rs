@@ -1,11 +1,11 @@
-//! What counters, gauges and histograms hold.
+//! The values of counters, gauges and histograms.
 
 use meterkit_core::{Registry, Value};
 use meterkit_fakes::readings::{dropped, histogram, series, value};
 use meterkit_metrics::MetricsRecorder;
 use metrics::{counter, gauge, with_local_recorder};
 
-/// Runs `record` with a recorder, and returns what it recorded in.
+/// Runs `record` with a recorder, and returns the recorder's registry.
 fn recorded(record: impl FnOnce()) -> Registry {
     let registry = Registry::new();
     with_local_recorder(&MetricsRecorder::new(&registry), record);
@@ -32,7 +32,7 @@ fn an_absolute_total_raises_a_counter_and_never_lowers_it() {
         read.absolute(10);
         read.absolute(7);
         read.increment(3);
-        // It has 13 already.
+        // The counter is already at 13.
         counter!("read").absolute(12);
         read.increment(1);
         counter!("raised").absolute(20);
