@@ -1,4 +1,4 @@
-//! Series of OpenMetrics' text, put together from their samples.
+//! Assembles series from the samples of OpenMetrics text.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -7,20 +7,20 @@ use meterkit_core::{HistogramReading, Import, ImportedFamily, Kind, Reading, Val
 use meterkit_prometheus_model::exposition::{Line, Sample};
 use opentelemetry::KeyValue;
 
-/// Takes in what the lines of a text say.
+/// Imports the lines of a text.
 #[derive(Default)]
 pub(crate) struct Families<'t> {
     help: (Cow<'t, str>, &'t str),
     current: Option<Family<'t>>,
 }
 
-/// The family whose samples come.
+/// The family that the next samples belong to.
 struct Family<'t> {
     name: Cow<'t, str>,
     of: Type,
     unit: &'static str,
     help: &'t str,
-    /// The histogram whose samples come.
+    /// The histogram that the next samples belong to.
     histogram: Option<Histogram>,
 }
 
@@ -41,7 +41,7 @@ struct Histogram {
 }
 
 impl<'t> Families<'t> {
-    /// Takes in all series of `text`. A line that cannot be understood is left out, with a warning.
+    /// Imports all series in `text`. A line that cannot be parsed is left out, with a warning.
     pub(crate) fn take(import: &mut Import<'_>, text: &'t str) {
         let mut families = Self::default();
         for line in text.lines() {
@@ -50,14 +50,14 @@ impl<'t> Families<'t> {
                 let family = families.current.as_ref().map_or("", |family| &family.name);
                 import.refuse(
                     family,
-                    "a line of the text cannot be understood; is there a newline in a help text?",
+                    "cannot parse a line of its text; a newline in a help text may be the cause",
                 );
             }
         }
         families.end(import);
     }
 
-    /// Returns `None` if the line does not fit here.
+    /// Imports one line. Returns `None` if the line is not valid here.
     fn line(&mut self, import: &mut Import<'_>, line: Line<'t>) -> Option<()> {
         match line {
             Line::Help { family, text } => {
@@ -110,19 +110,19 @@ impl Family<'_> {
                 let value = number(value, false)?;
                 self.observe(import, &name, Kind::ObservableGauge, labels, value.into());
             }
-            // OpenTelemetry has it as a sum that also falls.
+            // OpenTelemetry represents an info metric as a non-monotonic sum.
             (Type::Info, "_info") => {
                 let value = number(value, false)?;
                 self.observe(import, &name, Kind::ObservableUpDownCounter, labels, value.into());
             }
-            // When a series was made is known from the first collection on.
+            // Not needed: the store assigns the start time of a series in the first collection.
             (Type::Counter, "_created") => {}
             _ => return None,
         }
         Some(())
     }
 
-    /// Takes one number of a histogram. The sum comes first, and the buckets come in their order.
+    /// Imports one sample of a histogram. The sum comes first, and the buckets are in order.
     fn part_of_histogram(
         &mut self,
         import: &mut Import<'_>,
@@ -162,8 +162,10 @@ impl Family<'_> {
                 let reading = Reading::Histogram(Arc::new(reading));
                 self.observe(import, &self.name, Kind::Histogram, labels, reading);
             }
-            None => import
-                .refuse(&self.name, "the bounds of its buckets do not rise, or their counts fall"),
+            None => import.refuse(
+                &self.name,
+                "bucket boundaries must increase, and cumulative bucket counts must not fall",
+            ),
         }
     }
 
@@ -180,7 +182,7 @@ impl Family<'_> {
     }
 }
 
-/// Returns a number with its type: what has neither a point nor an exponent is an integer.
+/// Parses a number with its type. A number without a decimal point and an exponent is an integer.
 fn number(text: &str, is_counter: bool) -> Option<Value> {
     if !is_counter {
         if let Ok(value) = text.parse() {
@@ -191,7 +193,8 @@ fn number(text: &str, is_counter: bool) -> Option<Value> {
     integer.or_else(|_| text.parse().map(Value::F64)).ok()
 }
 
-/// Returns the unit that UCUM has for a word. Ratios have none: theirs would be another word in Prometheus.
+/// Returns the UCUM unit for a word, or an empty string. Ratios have no unit here, because the UCUM unit would become
+/// another word in Prometheus.
 fn ucum(word: &str) -> &'static str {
     match word {
         "amperes" => "A",

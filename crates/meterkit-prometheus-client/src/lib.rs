@@ -1,6 +1,6 @@
-//! Registries of the crate `prometheus-client`, for `meterkit`.
+//! Support for registries of the crate `prometheus-client` in `meterkit`.
 //!
-//! [`import`] brings what an application records with that crate into the scrape and to every push target.
+//! [`import`] exports metrics that an application records with that crate to the scrape endpoint and every push target.
 //!
 //! ```
 //! use std::sync::Arc;

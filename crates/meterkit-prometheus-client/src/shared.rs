@@ -1,14 +1,14 @@
-//! How an application shares its registry.
+//! A registry that the application shares with the import.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use prometheus_client::registry::Registry;
 
-/// A registry that an application shares with this library: behind an `Arc`, or behind a lock where metrics are still
-/// being registered.
+/// A registry that an application shares with this library: behind an `Arc`, or also behind a lock if the application
+/// still registers metrics.
 ///
-/// For one that is part of something else, [`new`](Self::new) takes a function that finds it:
+/// For a registry that is part of another value, pass [`new`](Self::new) a function that finds it:
 ///
 /// ```
 /// use std::sync::{Arc, Mutex};
@@ -25,13 +25,13 @@ use prometheus_client::registry::Registry;
 /// let shared = SharedRegistry::new(move |read| read(&state.lock().expect("no panic").registry));
 /// ```
 ///
-/// With a lock of tokio, that function calls `blocking_lock`: it runs on a thread of its own.
+/// With a tokio lock, the function may call `blocking_lock`, because it runs on a separate thread.
 pub struct SharedRegistry(Box<Borrow>);
 
 type Borrow = dyn Fn(&mut dyn FnMut(&Registry)) + Send + Sync;
 
 impl SharedRegistry {
-    /// Creates one from a function that calls its argument with the registry.
+    /// Creates a shared registry from a function that calls its argument with the registry.
     pub fn new(borrow: impl Fn(&mut dyn FnMut(&Registry)) + Send + Sync + 'static) -> Self {
         Self(Box::new(borrow))
     }

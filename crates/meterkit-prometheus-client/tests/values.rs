@@ -1,4 +1,4 @@
-//! What a registry of the crate `prometheus-client` holds, taken into the store.
+//! The values of a `prometheus-client` registry after the import.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicI64, AtomicU64};
@@ -72,7 +72,7 @@ fn numbers_are_exact_and_have_their_type() {
 }
 
 #[test]
-fn labels_come_as_they_are_those_of_registries_included() {
+fn labels_stay_unchanged_including_those_of_registries() {
     let common = [(Cow::Borrowed("region"), Cow::Borrowed("eu"))];
     let mut theirs = Theirs::with_prefix_and_labels("app", common.into_iter());
     let requests = Family::<Labels, Counter>::default();
@@ -142,7 +142,7 @@ fn a_registry_may_be_shared_in_any_way_and_grow_later() {
 }
 
 #[test]
-fn a_lock_that_is_poisoned_or_held_costs_no_other_metrics() {
+fn a_poisoned_or_held_lock_does_not_affect_other_metrics() {
     let mut theirs = Theirs::default();
     theirs.register("one", "One", Gauge::<i64, AtomicI64>::default());
     let locked = Arc::new(Mutex::new(theirs));
@@ -165,7 +165,7 @@ fn a_lock_that_is_poisoned_or_held_costs_no_other_metrics() {
 }
 
 #[test]
-fn a_help_text_with_a_newline_costs_no_metric_and_forges_none() {
+fn a_help_text_with_a_newline_neither_drops_nor_forges_a_metric() {
     let mut theirs = Theirs::default();
     theirs.register("one", "One\nforged_total 5", Gauge::<i64, AtomicI64>::default());
     theirs.register("two", "Two", Gauge::<i64, AtomicI64>::default());
