@@ -1,4 +1,4 @@
-//! The metrics of this library as a collector of the crate `prometheus`.
+//! A collector for the crate `prometheus` with the metrics of this library.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -18,8 +18,9 @@ use prometheus::proto::{
     Summary,
 };
 
-/// Puts the metrics of this library into a `prometheus::Registry` that an application already serves, with the names and
-/// labels that the scrape endpoint of this library writes.
+/// A collector that adds the metrics of this library to a `prometheus::Registry` that an application already serves.
+///
+/// Names and labels are the same as at the scrape endpoint of this library.
 ///
 /// ```
 /// use meterkit_core::Registry;
@@ -38,22 +39,22 @@ use prometheus::proto::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// `gather` waits for a collection, up to the budgets of callbacks; a call in a callback gets the values of the
-/// collection before. A registry that is itself [imported](crate::import) gets none of the imported metrics.
+/// `gather` waits for a collection, up to the budgets of callbacks. A call inside a callback returns the values of the
+/// previous collection. A registry that is itself [imported](crate::import) does not get the imported metrics.
 ///
-/// A registry takes one such collector.
+/// A registry accepts only one collector of this type.
 pub struct MetricsCollector {
     source: Source,
     names: Names,
     description: Option<Desc>,
-    /// Whether an import gathers the registry that this is in.
+    /// Whether an import gathers the registry that contains this collector.
     is_imported: AtomicBool,
 }
 
 impl MetricsCollector {
     /// Creates a collector of the snapshots of `source`, with the names of the default translation.
     pub fn new(source: Source) -> Self {
-        // A registry tells collectors apart by their descriptions alone.
+        // A registry distinguishes collectors only by their descriptions.
         let (name, help) = ("meterkit_metrics", "Metrics of meterkit.");
         let description = Desc::new(name.into(), help.into(), Vec::new(), HashMap::new());
         Self {
@@ -64,7 +65,7 @@ impl MetricsCollector {
         }
     }
 
-    /// Sets how names are translated. Names that need quotes are escaped: the crate cannot write them.
+    /// Sets how names are translated. Names that would need quotes are escaped, because the crate cannot write them.
     #[must_use]
     pub fn names(self, names: impl Into<Names>) -> Self {
         let names = names.into().escaped_by(Escaping::Underscores);
@@ -115,7 +116,7 @@ impl fmt::Debug for MetricsCollector {
     }
 }
 
-/// Returns the labels of a series. `label` names the label of an attribute key.
+/// Returns the labels of a series. `label` returns the label name for an attribute key.
 fn pairs<'a>(
     attributes: &'a Attributes,
     scope: &'a ScopeLabels<'_>,
@@ -179,7 +180,7 @@ fn metrics(family: &Family<ScopeLabels<'_>>, collection: Collection<'_>) -> Vec<
     metrics
 }
 
-/// Returns the point at this place as the crate has it; `None` if that knows no such points.
+/// Converts the point at index `at` to a metric of the crate. Returns `None` if the crate does not support the kind.
 fn metric(data: &Data, at: usize, is_counter: bool, labels: Vec<LabelPair>) -> Option<Metric> {
     Some(match data {
         Data::Gauge(points) | Data::Sum { points, .. } => {

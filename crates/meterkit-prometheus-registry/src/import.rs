@@ -1,4 +1,4 @@
-//! What a registry of the crate `prometheus` holds, taken into the store.
+//! Imports the metrics of a `prometheus` registry into the store.
 
 use std::sync::Arc;
 
@@ -9,21 +9,21 @@ use meterkit_core::{
 use opentelemetry::KeyValue;
 use prometheus::proto::{Counter, Gauge, Metric, MetricFamily, MetricType};
 
-/// The scope of the metrics. It is no label in Prometheus.
+/// The scope of the metrics. Prometheus does not get it as a label.
 const SCOPE: &str = "prometheus";
 
-/// Gathers `from` in each collection of `registry`: what an application records with the crate `prometheus` goes to all
-/// targets, until the guard is dropped.
+/// Imports the metrics of `from` in each collection of `registry`, until the guard is dropped. All targets receive
+/// them.
 ///
-/// - In Prometheus, names and labels stay as they are. Everywhere else, a metric has the same name, in the scope
-///   `prometheus`; labels `otel_scope_*` become the scope of OpenTelemetry that they stand for.
-/// - Counters, gauges, histograms and summaries keep their values. A gauge may be NaN or infinite, a counter may not. A
-///   time that a collector attaches to a value is not kept: values are of the time of the collection.
-/// - Collectors may come and go at any time. A registry that hangs or panics costs its own metrics only, as a callback
-///   does.
-/// - What this library has put into `from` itself is left out, with a warning.
+/// - In Prometheus, names and labels stay unchanged. In other targets, a metric has the same name, in the scope
+///   `prometheus`; `otel_scope_*` labels become the OpenTelemetry scope that they describe.
+/// - Counters, gauges, histograms and summaries keep their values. A gauge may be NaN or infinite, but a counter may
+///   not. A timestamp that a collector attaches to a value is replaced by the time of the collection.
+/// - Collectors may be registered and unregistered at any time. If the registry hangs or panics, only its own metrics
+///   are affected, as with any callback.
+/// - Metrics that this library has added to `from` itself are left out, with a warning.
 ///
-/// Limits of cardinality, views and disabled scopes apply as to any other metric.
+/// Cardinality limits, views and disabled scopes apply as to any other metric.
 pub fn import(registry: &Registry, from: prometheus::Registry) -> CallbackGuard {
     registry.import(SCOPE, move |import| {
         from.gather().iter().for_each(|family| take(import, family));
@@ -37,9 +37,9 @@ fn take(import: &mut Import<'_>, family: &MetricFamily) {
         MetricType::GAUGE => Kind::ObservableGauge,
         MetricType::HISTOGRAM => Kind::Histogram,
         MetricType::SUMMARY => Kind::Summary,
-        // The crate has no such metrics, and its own encoder panics at them.
+        // The crate has no metrics of this type, and its own encoder panics for them.
         MetricType::UNTYPED => {
-            return import.refuse(family.name(), "its type is unknown; give it one");
+            return import.refuse(family.name(), "its type is `untyped`, which is not supported");
         }
     };
     let imported =
@@ -48,7 +48,7 @@ fn take(import: &mut Import<'_>, family: &MetricFamily) {
         let Some(reading) = reading(kind, metric) else {
             import.refuse(
                 family.name(),
-                "the bounds of its buckets do not rise, or their counts fall",
+                "bucket boundaries must increase, and cumulative bucket counts must not fall",
             );
             continue;
         };
@@ -58,7 +58,7 @@ fn take(import: &mut Import<'_>, family: &MetricFamily) {
     }
 }
 
-/// Returns what a metric of this kind holds; `None` if that cannot be.
+/// Returns the reading of a metric of this kind, or `None` if its buckets are invalid.
 fn reading(kind: Kind, metric: &Metric) -> Option<Reading> {
     Some(match kind {
         Kind::Histogram => {
@@ -81,8 +81,8 @@ fn reading(kind: Kind, metric: &Metric) -> Option<Reading> {
     })
 }
 
-// With the feature `protobuf` of the crate, whichever crate enables it, a number is read by `value()`, otherwise by
-// `get_value()`. A method of the type itself comes before one of a trait: of the two below, the one that the type has
+// If any crate enables the `protobuf` feature of `prometheus`, numbers have a method `value()`, otherwise
+// `get_value()`. Inherent methods take precedence over trait methods, so the trait method that the type itself provides
 // is never called.
 macro_rules! number {
     ($read:ident, $Number:ident) => {

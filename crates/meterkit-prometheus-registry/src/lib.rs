@@ -1,7 +1,7 @@
-//! Registries of the crate `prometheus`, for `meterkit`.
+//! Support for registries of the crate `prometheus` in `meterkit`.
 //!
-//! [`import`] brings what an application records with that crate into the scrape and to every push target.
-//! [`MetricsCollector`] puts the metrics of `meterkit` into a registry that the application already serves.
+//! [`import`] exports metrics that an application records with that crate to the scrape endpoint and every push target.
+//! [`MetricsCollector`] adds the metrics of `meterkit` to a registry that the application already serves.
 //!
 //! ```
 //! use meterkit_core::Registry;
@@ -30,5 +30,5 @@ mod import;
 pub use self::collector::MetricsCollector;
 pub use self::import::import;
 pub use meterkit_rules::prometheus_name::{Escaping, FamilyType, Names, Translation, UnitSuffixes};
-/// The crate in the version that this one uses.
+/// The version of the crate `prometheus` that this crate uses.
 pub use prometheus;

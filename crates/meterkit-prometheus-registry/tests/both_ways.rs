@@ -1,4 +1,4 @@
-//! A registry that is brought into this library and also has metrics of this library.
+//! A registry that is imported into this library and also contains the library's metrics.
 
 use meterkit_core::Registry;
 use meterkit_prometheus_registry::{MetricsCollector, import};
@@ -7,7 +7,7 @@ use prometheus::{IntCounter, Opts};
 use crate::fixture::{parse, source, text};
 
 #[test]
-fn what_goes_out_does_not_come_back_in_either_direction() {
+fn exported_metrics_do_not_come_back_in_either_direction() {
     let registry = Registry::new();
     let requests = registry.scoped("plugin", "catalog").counter::<u64>("requests").build();
     requests.expect("fine").add(7);
@@ -19,7 +19,7 @@ fn what_goes_out_does_not_come_back_in_either_direction() {
     let (_pipeline, source) = source(&registry);
     both.register(Box::new(MetricsCollector::new(source.clone()))).expect("the only one");
     for _ in 0..3 {
-        // The parser refuses what is there twice.
+        // The parser rejects duplicate series.
         let gathered = text(&both);
         let (samples, _) = parse(&gathered);
         let named = |name: &str| samples.iter().filter(|((it, _), _)| it == name).count();
@@ -35,7 +35,7 @@ fn what_goes_out_does_not_come_back_in_either_direction() {
 }
 
 #[test]
-fn what_is_brought_in_from_elsewhere_is_in_the_registry_that_is_served() {
+fn metrics_imported_from_another_registry_are_in_the_served_registry() {
     let registry = Registry::new();
     let theirs = prometheus::Registry::new();
     let own = IntCounter::with_opts(Opts::new("own_total", "Own.")).expect("fine");

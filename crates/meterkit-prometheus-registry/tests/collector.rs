@@ -1,4 +1,4 @@
-//! The metrics of this library in a registry of the crate `prometheus`.
+//! The metrics of this library in a `prometheus` registry.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -27,7 +27,7 @@ fn recorded() -> Registry {
 }
 
 #[test]
-fn names_labels_and_values_are_those_of_the_scrape_endpoint() {
+fn names_labels_and_values_match_the_scrape_endpoint() {
     let registry = recorded();
     let (_pipeline, source) = source(&registry);
     for translation in Translation::ALL {
@@ -49,7 +49,7 @@ fn names_labels_and_values_are_those_of_the_scrape_endpoint() {
 }
 
 #[test]
-fn a_registry_has_its_own_metrics_beside_ours_and_takes_one_collector() {
+fn a_registry_has_its_own_metrics_beside_ours_and_accepts_one_collector() {
     let (_pipeline, source) = source(&recorded());
     let served = prometheus::Registry::new();
     let own = IntCounter::with_opts(Opts::new("own_total", "Own.")).expect("fine");
@@ -80,7 +80,7 @@ fn a_callback_may_gather_the_registry_that_has_the_collector() {
     let first = text(&served);
     assert!(first.contains("backstage_core_families"), "{first}");
     text(&served);
-    assert!(seen.load(SeqCst) > 5, "it sees the values of the collection before");
+    assert!(seen.load(SeqCst) > 5, "it sees the values of the previous collection");
 }
 
 #[test]

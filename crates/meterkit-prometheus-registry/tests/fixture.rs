@@ -1,4 +1,4 @@
-//! A registry of the crate `prometheus` with everything that it knows, and readers of its text.
+//! A `prometheus` registry with every kind of metric, and readers of its text.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,7 +11,7 @@ use prometheus::{
     IntGauge, Opts, TextEncoder,
 };
 
-/// A collector with these families.
+/// A collector that returns fixed families.
 pub(crate) struct Fixed {
     desc: Desc,
     families: Box<dyn Fn() -> Vec<MetricFamily> + Send + Sync>,
@@ -68,7 +68,7 @@ pub(crate) fn everything() -> prometheus::Registry {
     let jobs = IntCounter::with_opts(Opts::new("jobs_total", "Jobs.")).expect("fine");
     jobs.inc_by((1 << 53) - 1);
     add(Box::new(jobs));
-    // Names that another translation would change.
+    // Names that a translation would change.
     for name in ["node:load:rate5m", "queue__length", "seconds", "Jobs_total", "a_ratio_percent"] {
         let gauge = Gauge::with_opts(Opts::new(name, "A \\ name\nwith lines.")).expect("fine");
         gauge.set(-0.1);
@@ -114,7 +114,7 @@ pub(crate) fn everything() -> prometheus::Registry {
     registry
 }
 
-/// Returns what another registry has beside what `theirs` has, as a source of snapshots.
+/// Starts a pipeline over `registry`, and returns it with its source of snapshots.
 pub(crate) fn source(registry: &Registry) -> (Pipeline, Source) {
     let builder = Pipeline::builder(registry.clone()).expect("nobody else collects");
     let pipeline = builder.snapshot_max_age(std::time::Duration::ZERO).start().expect("it starts");
@@ -122,10 +122,10 @@ pub(crate) fn source(registry: &Registry) -> (Pipeline, Source) {
     (pipeline, source)
 }
 
-/// A sample: its name and its labels, ordered.
+/// The name and the sorted labels of a sample.
 pub(crate) type Sample = (String, Vec<String>);
 
-/// Returns the samples of a text, the bits of their values, and the type of each family.
+/// Returns the samples of a text with the bits of their values, and the type of each family.
 pub(crate) fn parse(text: &str) -> (BTreeMap<Sample, u64>, BTreeMap<String, String>) {
     let (mut samples, mut types) = (BTreeMap::new(), BTreeMap::new());
     for line in text.lines() {
@@ -141,7 +141,7 @@ pub(crate) fn parse(text: &str) -> (BTreeMap<Sample, u64>, BTreeMap<String, Stri
                 .filter(|it| !it.is_empty())
                 .map(|it| it.trim_end_matches('"'))
                 .collect();
-            // A label without a value does not exist.
+            // To Prometheus, a label with an empty value does not exist.
             labels.retain(|label| !label.ends_with("=\"") && !label.ends_with('='));
             labels.sort_unstable();
             let labels = labels.into_iter().map(str::to_owned).collect();

@@ -1,4 +1,4 @@
-//! What a registry of the crate `prometheus` holds, taken into the store.
+//! The metrics of a `prometheus` registry after the import.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -28,7 +28,7 @@ fn the_scrape_has_the_samples_that_the_crates_own_encoder_writes() {
         let snapshot = source.snapshot_blocking();
         let ours = meterkit_prometheus::render_with(&snapshot, translation.escaped());
         let (mut samples, mut found) = parse(&ours);
-        // Metrics of this library are there too.
+        // Leave out the metrics of this library.
         samples.retain(|(name, _), _| name.starts_with("app_"));
         found.retain(|name, _| name.starts_with("app_"));
         assert_eq!(samples, expected, "{translation}\n{ours}");
@@ -37,7 +37,7 @@ fn the_scrape_has_the_samples_that_the_crates_own_encoder_writes() {
 }
 
 #[test]
-fn help_texts_stay() {
+fn help_texts_stay_unchanged() {
     let registry = Registry::new();
     import(&registry, everything()).forget();
     registry.refresh();
@@ -109,7 +109,7 @@ fn two_registries_share_families() {
 }
 
 #[test]
-fn a_collector_that_panics_costs_the_metrics_of_its_registry_only() {
+fn a_collector_that_panics_affects_only_the_metrics_of_its_registry() {
     let registry = Registry::new();
     let (good, bad) = (prometheus::Registry::new(), prometheus::Registry::new());
     let load = Gauge::with_opts(Opts::new("load", "Load.")).expect("fine");
@@ -122,7 +122,7 @@ fn a_collector_that_panics_costs_the_metrics_of_its_registry_only() {
 }
 
 #[test]
-fn a_collector_that_hangs_costs_the_metrics_of_its_registry_only() {
+fn a_collector_that_hangs_affects_only_the_metrics_of_its_registry() {
     let registry = Registry::new();
     registry.set_callback_budget(Duration::from_millis(20));
     let (good, bad) = (prometheus::Registry::new(), prometheus::Registry::new());
@@ -147,7 +147,7 @@ fn a_collector_that_hangs_costs_the_metrics_of_its_registry_only() {
 }
 
 #[test]
-fn buckets_that_cannot_be_and_types_that_are_unknown_are_left_out_by_name() {
+fn invalid_buckets_and_unknown_types_are_left_out_with_a_warning() {
     let theirs = prometheus::Registry::new();
     let family = |name: &str, of| {
         let mut bucket = Bucket::default();
@@ -180,7 +180,7 @@ fn buckets_that_cannot_be_and_types_that_are_unknown_are_left_out_by_name() {
 
 #[test]
 fn a_name_of_ours_follows_the_usual_rule() {
-    // Ours is older: theirs is another type under that name.
+    // Our metric is older, and the imported metric has another type under the same name.
     let registry = Registry::new();
     registry.scoped("plugin", "catalog").counter::<u64>("jobs").build().expect("fine").add(1);
     let theirs = prometheus::Registry::new();
@@ -199,7 +199,7 @@ fn a_name_of_ours_follows_the_usual_rule() {
 
 #[test]
 fn without_a_pipeline_names_are_translated_like_any_other() {
-    // A snapshot that a test builds knows nothing of imports.
+    // A snapshot that is built without a pipeline contains no information about imports.
     let registry = Registry::new();
     import(&registry, everything()).forget();
     registry.refresh();
