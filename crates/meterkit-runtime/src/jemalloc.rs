@@ -1,18 +1,19 @@
-//! Metrics of the allocator jemalloc, by the crate `tikv-jemalloc-ctl`.
+//! Metrics of the allocator jemalloc, from the crate `tikv-jemalloc-ctl`.
 //!
-//! | metric | what it is |
+//! | metric | meaning |
 //! |---|---|
 //! | `jemalloc.memory.allocated` | bytes that the program has allocated |
-//! | `jemalloc.memory.active` | bytes of the pages that hold them |
-//! | `jemalloc.memory.metadata` | bytes that the allocator takes for itself |
-//! | `jemalloc.memory.resident` | bytes that are in physical memory |
+//! | `jemalloc.memory.active` | bytes in pages that contain allocations |
+//! | `jemalloc.memory.metadata` | bytes that the allocator uses for itself |
+//! | `jemalloc.memory.resident` | bytes in physical memory |
 //! | `jemalloc.memory.mapped` | bytes that are mapped |
-//! | `jemalloc.memory.retained` | bytes of address space that it keeps for later |
+//! | `jemalloc.memory.retained` | bytes of address space that the allocator keeps for later use |
 //!
-//! All are up-down counters in `By`. They say something only if jemalloc is the allocator of the program:
-//! `#[global_allocator] static ALLOCATOR: Jemalloc = Jemalloc;` of the crate `tikv-jemallocator`.
+//! All metrics are up-down counters in `By`. They are meaningful only if jemalloc is the program's allocator:
+//! `#[global_allocator] static ALLOCATOR: Jemalloc = Jemalloc;` with the crate `tikv-jemallocator`.
 //!
-//! OpenTelemetry has no conventions for these: the names follow those for the memory of other runtimes.
+//! OpenTelemetry has no conventions for these metrics: the names follow the conventions for the memory of other
+//! runtimes.
 
 use meterkit_core::{
     AnyObservable, CallbackGuard, InstrumentError, ObservableUpDownCounter, Observer, Registry,
@@ -22,12 +23,12 @@ use tikv_jemalloc_ctl::{Error, epoch, stats};
 
 /// Observes jemalloc, in the scope `meterkit.jemalloc`, until the guard is dropped.
 ///
-/// Each collection has jemalloc add up its statistics once, which takes some microseconds per arena. Where they cannot be read,
-/// there are no values in that collection.
+/// Each collection makes jemalloc update its statistics once, which takes some microseconds per arena. If the
+/// statistics cannot be read, the collection contains no jemalloc metrics.
 ///
 /// # Errors
 ///
-/// The scope has a different instrument of one of these names.
+/// Returns an error if the scope has a different instrument with the name of one of these metrics.
 pub fn observe(registry: &Registry) -> Result<CallbackGuard, InstrumentError> {
     let metrics = JemallocMetrics::register_in(registry)?;
     JemallocMetrics::meter_in(registry).register_callback(metrics.all(), {
@@ -43,10 +44,10 @@ struct JemallocMetrics {
     /// Memory that the program has allocated.
     #[metric(name = "jemalloc.memory.allocated", unit = "By")]
     allocated: ObservableUpDownCounter,
-    /// Memory of the pages that hold allocations.
+    /// Memory in pages that contain allocations.
     #[metric(name = "jemalloc.memory.active", unit = "By")]
     active: ObservableUpDownCounter,
-    /// Memory that the allocator takes for itself.
+    /// Memory that the allocator uses for itself.
     #[metric(name = "jemalloc.memory.metadata", unit = "By")]
     metadata: ObservableUpDownCounter,
     /// Physical memory of the allocator.
@@ -55,7 +56,7 @@ struct JemallocMetrics {
     /// Memory that the allocator has mapped.
     #[metric(name = "jemalloc.memory.mapped", unit = "By")]
     mapped: ObservableUpDownCounter,
-    /// Address space that the allocator keeps for later.
+    /// Address space that the allocator keeps for later use.
     #[metric(name = "jemalloc.memory.retained", unit = "By")]
     retained: ObservableUpDownCounter,
 }
@@ -68,7 +69,7 @@ impl JemallocMetrics {
     }
 
     fn report(&self, observer: &mut Observer<'_>) -> Result<(), Error> {
-        // Statistics are those of the last advance.
+        // jemalloc returns the statistics as of the last advance.
         epoch::advance()?;
         for (instrument, bytes) in [
             (&self.allocated, stats::allocated::read()?),

@@ -1,17 +1,19 @@
-//! Metrics of the allocator mimalloc, by the statistics of the crate `mimalloc`.
+//! Metrics of the allocator mimalloc, from the crate `mimalloc`.
 //!
-//! | metric | kind, unit | what it is |
+//! | metric | kind, unit | meaning |
 //! |---|---|---|
 //! | `mimalloc.memory.committed` | up-down counter, `By` | memory that the allocator may use |
-//! | `mimalloc.memory.reserved` | up-down counter, `By` | address space that it has reserved |
-//! | `mimalloc.page.count` | up-down counter, `{page}` | its pages, which hold blocks of one size each |
+//! | `mimalloc.memory.reserved` | up-down counter, `By` | address space that the allocator has reserved |
+//! | `mimalloc.page.count` | up-down counter, `{page}` | pages of the allocator, each with blocks of one size |
 //! | `mimalloc.thread.count` | up-down counter, `{thread}` | threads that have a heap |
 //!
-//! These are what mimalloc counts in every build; it counts allocations in debug builds only. They say something only if
-//! mimalloc is the allocator of the program: `#[global_allocator] static ALLOCATOR: MiMalloc = MiMalloc;`. The crate's feature
-//! `v2` has no statistics, so it cannot be used with this one.
+//! mimalloc counts these values in every build, but it counts allocations only in debug builds. The metrics are
+//! meaningful only if mimalloc is the program's allocator:
+//! `#[global_allocator] static ALLOCATOR: MiMalloc = MiMalloc;`. The crate's feature `v2` provides no statistics, so it
+//! cannot be combined with this module.
 //!
-//! OpenTelemetry has no conventions for these: the names follow those for the memory of other runtimes.
+//! OpenTelemetry has no conventions for these metrics: the names follow the conventions for the memory of other
+//! runtimes.
 
 use meterkit_core::{
     AnyObservable, CallbackGuard, InstrumentError, ObservableUpDownCounter, Observer, Registry,
@@ -22,11 +24,11 @@ use serde_json::Value;
 
 /// Observes mimalloc, in the scope `meterkit.mimalloc`, until the guard is dropped.
 ///
-/// Where its statistics cannot be read, there are no values in that collection.
+/// If a collection cannot read the statistics, it contains no mimalloc metrics.
 ///
 /// # Errors
 ///
-/// The scope has a different instrument of one of these names.
+/// Returns an error if the scope has a different instrument with the name of one of these metrics.
 pub fn observe(registry: &Registry) -> Result<CallbackGuard, InstrumentError> {
     let metrics = MimallocMetrics::register_in(registry)?;
     MimallocMetrics::meter_in(registry).register_callback(metrics.all(), {
@@ -39,7 +41,7 @@ pub fn observe(registry: &Registry) -> Result<CallbackGuard, InstrumentError> {
 fn statistics() -> Result<Value, String> {
     let text = MiMalloc::stats_json()?;
     serde_json::from_slice(text.to_bytes())
-        .map_err(|error| format!("mimalloc's statistics: expected JSON: {error}"))
+        .map_err(|error| format!("cannot parse mimalloc's statistics: expected JSON: {error}"))
 }
 
 /// The instruments.
@@ -52,7 +54,7 @@ struct MimallocMetrics {
     /// Address space that the allocator has reserved.
     #[metric(name = "mimalloc.memory.reserved", unit = "By")]
     reserved: ObservableUpDownCounter,
-    /// Pages of the allocator, which hold blocks of one size each.
+    /// Pages of the allocator, each with blocks of one size.
     #[metric(name = "mimalloc.page.count", unit = "{page}")]
     pages: ObservableUpDownCounter,
     /// Threads that have a heap.

@@ -1,18 +1,18 @@
-//! Metrics of the process, by OpenTelemetry's semantic conventions.
+//! Metrics of the process, following OpenTelemetry's semantic conventions.
 //!
-//! | metric | kind, unit | labels | where |
+//! | metric | kind, unit | labels | available on |
 //! |---|---|---|---|
-//! | `process.cpu.time` | counter, `s` | `cpu.mode`: `user`, `system`; none where only the sum is known | everywhere |
-//! | `process.memory.usage` | up-down counter, `By` | | everywhere |
-//! | `process.memory.virtual` | up-down counter, `By` | | everywhere |
-//! | `process.uptime` | gauge, `s` | | everywhere |
+//! | `process.cpu.time` | counter, `s` | `cpu.mode`: `user`, `system`; absent if only the sum is known | all systems |
+//! | `process.memory.usage` | up-down counter, `By` | | all systems |
+//! | `process.memory.virtual` | up-down counter, `By` | | all systems |
+//! | `process.uptime` | gauge, `s` | | all systems |
 //! | `process.unix.file_descriptor.count` | up-down counter, `{file_descriptor}` | | Linux, FreeBSD |
 //! | `process.windows.handle.count` | up-down counter, `{handle}` | | Windows |
 //! | `process.disk.io` | counter, `By` | `disk.io.direction`: `read`, `write` | Linux, macOS |
 //! | `process.thread.count` | up-down counter, `{thread}` | | Linux |
 //! | `process.paging.faults` | counter, `{fault}` | `system.paging.fault.type`: `minor`, `major` | Linux |
 //!
-//! On Linux these come from `/proc/self`, on other systems from `sysinfo`.
+//! On Linux, the values come from `/proc/self`; on other systems, from the crate `sysinfo`.
 
 mod labels;
 #[cfg(target_os = "linux")]
@@ -33,11 +33,11 @@ use self::reading::ReadError;
 
 /// Observes this process, in the scope `meterkit.process`, until the guard is dropped.
 ///
-/// The system is asked once per collection. Where it cannot be asked, there are no values in that collection.
+/// Each collection queries the operating system once. If the query fails, the collection contains no process metrics.
 ///
 /// # Errors
 ///
-/// The scope has a different instrument of one of these names.
+/// Returns an error if the scope has a different instrument with the name of one of these metrics.
 ///
 /// ```
 /// use meterkit_core::Registry;

@@ -1,6 +1,6 @@
-//! Metrics of tokio tasks by name, as monitors of the crate `tokio-metrics` measure them.
+//! Metrics of tokio tasks by name, from monitors of the crate `tokio-metrics`.
 //!
-//! | metric | kind, unit | what it is |
+//! | metric | kind, unit | meaning |
 //! |---|---|---|
 //! | `tokio.task.instrumented` | counter, `{task}` | tasks that the monitor has instrumented |
 //! | `tokio.task.dropped` | counter, `{task}` | instrumented tasks that have ended or were dropped |
@@ -8,15 +8,16 @@
 //! | `tokio.task.start.delay` | counter, `s` | time from instrumentation to the first poll |
 //! | `tokio.task.polls` by `slow` | counter, `{poll}` | polls of tasks |
 //! | `tokio.task.poll.time` by `slow` | counter, `s` | time spent in polls |
-//! | `tokio.task.delays` by `long` | counter, `{delay}` | how often a task that was woken waited for its poll |
+//! | `tokio.task.delays` by `long` | counter, `{delay}` | how often a woken task waited for its poll |
 //! | `tokio.task.delay.time` by `long` | counter, `s` | time that woken tasks waited for their polls |
 //! | `tokio.task.idles` | counter, `{idle}` | how often a task waited to be woken |
 //! | `tokio.task.idle.time` | counter, `s` | time that tasks waited to be woken |
 //!
-//! All have the attribute `tokio.task.monitor.name`. `slow` and `long` are `true` above the thresholds of the monitor. A mean is
-//! the quotient of two rates: `rate(tokio_task_poll_time_seconds_total[5m]) / rate(tokio_task_polls_total[5m])`.
+//! All metrics have the attribute `tokio.task.monitor.name`. `slow` and `long` are `true` above the monitor's
+//! thresholds. A mean is the quotient of two rates:
+//! `rate(tokio_task_poll_time_seconds_total[5m]) / rate(tokio_task_polls_total[5m])`.
 //!
-//! OpenTelemetry has no conventions for these: the names follow those of [tokio's runtime](crate::tokio).
+//! OpenTelemetry has no conventions for these metrics: the names follow the metrics of [tokio's runtime](crate::tokio).
 
 use std::time::Duration;
 
@@ -26,17 +27,17 @@ use meterkit_core::{
 use meterkit_macros::{Labels, Metrics};
 use tokio_metrics::{TaskMetrics, TaskMonitor};
 
-/// The attribute that tells monitors apart.
+/// The attribute that distinguishes monitors.
 const MONITOR_NAME: &str = "tokio.task.monitor.name";
 
 /// Observes a monitor in the global registry, in the scope `meterkit.tasks`, until the guard is dropped.
 ///
-/// `name` is the attribute `tokio.task.monitor.name`. If another monitor is observed under that name, this one gets `name-2`,
-/// `name-3` and so on, and the log says so.
+/// `name` is the value of the attribute `tokio.task.monitor.name`. If another monitor is already observed under that
+/// name, this monitor gets the name `name-2`, `name-3` and so on, which is logged.
 ///
 /// # Errors
 ///
-/// The scope has a different instrument of one of these names.
+/// Returns an error if the scope has a different instrument with the name of one of these metrics.
 ///
 /// ```
 /// use tokio_metrics::TaskMonitor;
@@ -53,11 +54,11 @@ pub fn observe(monitor: &TaskMonitor, name: &str) -> Result<CallbackGuard, Instr
     observe_in(Registry::global(), monitor, name)
 }
 
-/// Like [`observe`], in a registry of your own.
+/// Like [`observe`], but in the given registry.
 ///
 /// # Errors
 ///
-/// Those of [`observe`].
+/// Returns an error in the same case as [`observe`].
 pub fn observe_in(
     registry: &Registry,
     monitor: &TaskMonitor,
@@ -94,13 +95,13 @@ struct Tasks {
     /// Time spent in polls, by whether they were slow.
     #[metric(name = "tokio.task.poll.time", unit = "s")]
     poll_time: ObservableCounterGroup<Polls<'static>, f64>,
-    /// Waits of woken tasks for their polls, by whether they were long.
+    /// How often a woken task waited for its poll, by whether the wait was long.
     #[metric(name = "tokio.task.delays", unit = "{delay}")]
     delays: ObservableCounterGroup<Delays<'static>>,
-    /// Time that woken tasks waited for their polls, by whether it was long.
+    /// Time that woken tasks waited for their polls, by whether the wait was long.
     #[metric(name = "tokio.task.delay.time", unit = "s")]
     delay_time: ObservableCounterGroup<Delays<'static>, f64>,
-    /// Waits of tasks to be woken.
+    /// How often a task waited to be woken.
     #[metric(name = "tokio.task.idles", unit = "{idle}")]
     idles: ObservableCounterGroup<Monitor<'static>>,
     /// Time that tasks waited to be woken.

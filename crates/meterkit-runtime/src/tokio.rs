@@ -1,15 +1,15 @@
 //! Metrics of a tokio runtime.
 //!
-//! | metric | kind, unit | what it is |
+//! | metric | kind, unit | meaning |
 //! |---|---|---|
 //! | `tokio.worker.count` | up-down counter, `{worker}` | threads that run tasks |
-//! | `tokio.worker.busy.time` | counter, `s` | time that they spent with it, all together |
-//! | `tokio.worker.parks` | counter, `{park}` | how often one of them went to sleep for want of work |
+//! | `tokio.worker.busy.time` | counter, `s` | total time that workers spent running tasks |
+//! | `tokio.worker.parks` | counter, `{park}` | how often a worker parked because it had no work |
 //! | `tokio.task.count` | up-down counter, `{task}` | tasks that were spawned and have not ended |
-//! | `tokio.global_queue.length` | up-down counter, `{task}` | tasks that wait for any of the workers |
+//! | `tokio.global_queue.length` | up-down counter, `{task}` | tasks in the global queue, waiting for any worker |
 //!
-//! OpenTelemetry has no conventions for these yet: the names follow those for other runtimes. Metrics that tokio has only
-//! with `--cfg tokio_unstable` are left out.
+//! OpenTelemetry has no conventions for these metrics yet: the names follow the conventions for other runtimes. Metrics
+//! that tokio provides only with `--cfg tokio_unstable` are left out.
 
 use std::time::Duration;
 
@@ -22,12 +22,12 @@ use tokio::runtime::{Handle, RuntimeMetrics};
 
 /// Observes a runtime, in the scope `meterkit.tokio`, until the guard is dropped.
 ///
-/// Counters start from 0 at this call. Busy time is counted once a worker turns to something else, so a task that never
-/// yields is not seen until it does. If one registry observes several runtimes, only the last one is exported.
+/// Counters start at 0 with this call. Busy time is counted when a worker finishes polling a task, so a task that never
+/// yields is not counted until it does. If a registry observes several runtimes, only the last runtime is exported.
 ///
 /// # Errors
 ///
-/// The scope has a different instrument of one of these names.
+/// Returns an error if the scope has a different instrument with the name of one of these metrics.
 ///
 /// ```
 /// use meterkit_core::Registry;
@@ -60,27 +60,27 @@ struct TokioMetrics {
     /// Threads that run tasks.
     #[metric(name = "tokio.worker.count", unit = "{worker}")]
     workers: ObservableUpDownCounter,
-    /// Time that workers spent running tasks, all together.
+    /// Total time that workers spent running tasks.
     #[metric(name = "tokio.worker.busy.time", unit = "s")]
     busy: ObservableCounter<f64>,
-    /// How often a worker went to sleep for want of work.
+    /// How often a worker parked because it had no work.
     #[metric(name = "tokio.worker.parks", unit = "{park}")]
     parks: ObservableCounter,
     /// Tasks that were spawned and have not ended.
     #[metric(name = "tokio.task.count", unit = "{task}")]
     tasks: ObservableUpDownCounter,
-    /// Tasks that wait for any of the workers.
+    /// Tasks in the global queue, waiting for any worker.
     #[metric(name = "tokio.global_queue.length", unit = "{task}")]
     queue: ObservableUpDownCounter,
 }
 
 impl TokioMetrics {
-    /// What one callback observes.
+    /// Returns the instruments that one callback observes.
     fn all(&self) -> [&dyn AnyObservable; 5] {
         [&self.workers, &self.busy, &self.parks, &self.tasks, &self.queue]
     }
 
-    /// Reports the runtime, with the work that it has done since `before`.
+    /// Reports the state of the runtime, and its work since `before`.
     fn report(&self, runtime: &RuntimeMetrics, before: &Work, observer: &mut Observer<'_>) {
         let now = Work::of(runtime);
         observer.observe(&self.workers, whole(runtime.num_workers()));
@@ -91,7 +91,7 @@ impl TokioMetrics {
     }
 }
 
-/// What all workers of a runtime have done since it started.
+/// The work of all workers since the runtime started.
 struct Work {
     busy: Duration,
     parks: u64,
@@ -107,7 +107,7 @@ impl Work {
     }
 }
 
-/// Returns a count as up-down counters have it.
+/// Converts a count to the signed type of up-down counters. A count that is too large becomes `i64::MAX`.
 fn whole(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }

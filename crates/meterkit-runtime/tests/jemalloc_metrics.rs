@@ -1,4 +1,4 @@
-//! What jemalloc reports of this process, whose allocator it is.
+//! The metrics that jemalloc reports as the allocator of this process.
 #![cfg(feature = "jemalloc")]
 
 mod readings;
@@ -24,7 +24,7 @@ const METRICS: [&str; 6] = [
 ];
 
 #[test]
-fn memory_that_is_allocated_and_freed_shows() {
+fn allocating_and_freeing_memory_changes_the_metrics() {
     const SIZE: f64 = 64.0 * 1024.0 * 1024.0;
     let registry = Registry::new();
     registry.set_callback_budget(Duration::from_secs(60));
@@ -42,7 +42,7 @@ fn memory_that_is_allocated_and_freed_shows() {
         let more = with_block[at] - before[at];
         assert!(more > SIZE * 0.9, "{name}: {more}");
     }
-    assert!(with_block[4] >= with_block[1], "what is mapped holds what is active");
+    assert!(with_block[4] >= with_block[1], "mapped memory includes active memory");
     drop(block);
     assert!(now()[0] < with_block[0] - SIZE * 0.9);
 

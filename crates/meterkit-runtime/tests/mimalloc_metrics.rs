@@ -1,4 +1,4 @@
-//! What mimalloc reports of this process, whose allocator it is.
+//! The metrics that mimalloc reports as the allocator of this process.
 #![cfg(feature = "mimalloc")]
 
 mod readings;
@@ -15,7 +15,7 @@ use self::readings::{kind_and_unit, value};
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[test]
-fn memory_that_is_allocated_shows() {
+fn allocating_memory_changes_the_metrics() {
     const SIZE: f64 = 64.0 * 1024.0 * 1024.0;
     let registry = Registry::new();
     registry.set_callback_budget(Duration::from_secs(60));

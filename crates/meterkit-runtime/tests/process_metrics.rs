@@ -1,4 +1,4 @@
-//! What the process tells of itself, next to what the test knows of it.
+//! Compares the metrics of this process with what the test knows about it.
 #![cfg(all(feature = "process", target_os = "linux"))]
 
 mod readings;
@@ -15,7 +15,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use self::readings::{kind_and_unit, value};
 
-/// All tests of this file look at one process: each has it for itself.
+/// Makes the tests in this file run one at a time, because all of them observe the same process.
 static ALONE: Mutex<()> = Mutex::new(());
 
 struct Process {
@@ -33,7 +33,7 @@ impl Process {
         Self { registry, _observed: observed, _alone: alone }
     }
 
-    /// The value in a collection of its own.
+    /// Collects, and returns the value.
     fn now(&self, name: &str) -> f64 {
         self.now_of(name, &[])
     }
@@ -46,7 +46,7 @@ impl Process {
 }
 
 #[test]
-fn names_kinds_and_units_are_those_of_the_semantic_conventions() {
+fn names_kinds_and_units_follow_the_semantic_conventions() {
     let process = Process::observed();
     process.registry.refresh();
     for (name, kind, unit) in [
@@ -77,7 +77,7 @@ fn names_kinds_and_units_are_those_of_the_semantic_conventions() {
 }
 
 #[test]
-fn memory_that_is_touched_is_memory_in_use() {
+fn touched_memory_counts_as_memory_in_use() {
     const BYTES: usize = 64 << 20;
     let process = Process::observed();
     let (used, reserved) =
@@ -85,7 +85,7 @@ fn memory_that_is_touched_is_memory_in_use() {
     let faults = process.now_of("process.paging.faults", &[("system.paging.fault.type", "minor")]);
     let block = black_box(vec![1_u8; BYTES]);
     let rise = process.now("process.memory.usage") - used;
-    // The harness may free some of its own meanwhile, and the kernel counts pages in batches.
+    // The test harness may free memory in the meantime, and the kernel counts pages in batches.
     assert!((0.9..1.5).contains(&(rise / BYTES as f64)), "{rise} bytes more after {BYTES}");
     let rise = process.now("process.memory.virtual") - reserved;
     assert!(rise >= 0.9 * BYTES as f64, "{rise} bytes more after {BYTES}");
@@ -104,7 +104,7 @@ fn each_open_file_counts_until_it_is_closed() {
     drop(files);
     assert_eq!(process.now("process.unix.file_descriptor.count"), before);
     let listed = fs::read_dir("/proc/self/fd").unwrap().count() as f64 - 1.0;
-    assert_eq!(before, listed, "without what is open for the reading itself");
+    assert_eq!(before, listed, "without the file that the reading itself opens");
 }
 
 #[test]
@@ -117,19 +117,19 @@ fn each_thread_counts_while_it_runs() {
     let threads: Vec<_> = (0..THREADS)
         .map(|_| {
             let stopped = stopped.clone();
-            // One waits for the end, the others for that one.
+            // One thread waits for the channel to close, the others for that thread's lock.
             thread::spawn(move || stopped.lock().unwrap().recv().is_err())
         })
         .collect();
     let rise = process.now("process.thread.count") - before;
-    // Threads of the harness and of the registry come and go.
+    // Threads of the test harness and of the registry come and go.
     assert!((rise - THREADS as f64).abs() <= 8.0, "{rise} more after {THREADS}");
     drop(stop);
     threads.into_iter().for_each(|thread| assert!(thread.join().unwrap()));
 }
 
 #[test]
-fn cpu_time_is_what_the_clock_of_the_process_says() {
+fn cpu_time_matches_the_clock_of_the_process() {
     let process = Process::observed();
     let modes = |process: &Process| {
         ["user", "system"].map(|mode| process.now_of("process.cpu.time", &[("cpu.mode", mode)]))
@@ -142,20 +142,20 @@ fn cpu_time_is_what_the_clock_of_the_process_says() {
     let before = clock();
     let now = modes(&process);
     let after = clock();
-    // Each mode comes in whole ticks of a hundredth of a second.
+    // The time of each mode is a whole number of ticks of 10 ms.
     let sum = now[0] + now[1];
     assert!((before - 0.03..=after).contains(&sum), "{before} <= {now:?} <= {after}");
     assert!(now[0] > began[0] && now[1] >= began[1], "{now:?} after {began:?}");
 }
 
-/// Seconds of CPU time of all threads.
+/// Returns the CPU time of all threads in seconds.
 fn clock() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
 #[test]
-fn uptime_passes_as_time_does_and_began_before_the_test() {
+fn uptime_follows_the_clock_and_starts_before_the_test() {
     let process = Process::observed();
     let began = Instant::now();
     let first = process.now("process.uptime");
@@ -173,7 +173,7 @@ fn uptime_passes_as_time_does_and_began_before_the_test() {
 }
 
 #[test]
-fn what_is_read_from_storage_is_what_the_system_says() {
+fn disk_bytes_match_the_systems_count() {
     let process = Process::observed();
     let told = |key: &str| -> f64 {
         let text = fs::read_to_string("/proc/self/io").unwrap();
@@ -188,7 +188,7 @@ fn what_is_read_from_storage_is_what_the_system_says() {
 }
 
 #[test]
-fn nothing_is_told_any_more_when_the_guard_is_dropped() {
+fn nothing_is_reported_after_the_guard_is_dropped() {
     let process = Process::observed();
     process.now("process.uptime");
     let Process { registry, _observed: observed, .. } = process;

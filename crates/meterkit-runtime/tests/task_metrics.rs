@@ -1,4 +1,4 @@
-//! What monitors of `tokio-metrics` measure, next to what the test has tasks do.
+//! Compares the metrics of `tokio-metrics` monitors with what the test's tasks do.
 #![cfg(feature = "tokio-metrics")]
 
 mod readings;
@@ -20,7 +20,7 @@ fn registry() -> Registry {
     registry
 }
 
-/// The value in a collection of its own.
+/// Collects, and returns the value.
 fn now(registry: &Registry, metric: &str, labels: &[(&str, &str)]) -> f64 {
     registry.refresh();
     let found = value(registry, metric, labels);
@@ -28,7 +28,7 @@ fn now(registry: &Registry, metric: &str, labels: &[(&str, &str)]) -> f64 {
 }
 
 #[test]
-fn kinds_and_units_are_those_of_the_documentation() {
+fn kinds_and_units_match_the_documentation() {
     let registry = registry();
     let _observed = observe_in(&registry, &TaskMonitor::new(), "import").unwrap();
     registry.refresh();
@@ -77,7 +77,7 @@ async fn tasks_and_their_polls_are_counted_by_the_name_of_their_monitor() {
 }
 
 #[tokio::test]
-async fn slow_polls_and_long_delays_are_those_above_the_thresholds_of_the_monitor() {
+async fn polls_and_delays_above_the_monitors_thresholds_are_slow_and_long() {
     let registry = registry();
     let mut builder = TaskMonitor::builder();
     builder.with_slow_poll_threshold(Duration::ZERO).with_long_delay_threshold(Duration::ZERO);

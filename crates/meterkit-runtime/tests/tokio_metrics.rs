@@ -1,4 +1,4 @@
-//! What a tokio runtime tells, next to what the test has it do.
+//! Compares the metrics of a tokio runtime with what the test makes it do.
 #![cfg(feature = "tokio")]
 
 mod readings;
@@ -27,13 +27,13 @@ impl Observed {
         Self { runtime, registry, _guard: guard }
     }
 
-    /// The value in a collection of its own.
+    /// Collects, and returns the value.
     fn now(&self, name: &str) -> f64 {
         self.registry.refresh();
         value(&self.registry, name, &[]).unwrap_or_else(|| panic!("there is no {name}"))
     }
 
-    /// Waits until the value is at least this; a runtime needs a moment to notice.
+    /// Waits until the value is at least `least`: a runtime needs a moment to update its metrics.
     fn wait_for(&self, name: &str, least: f64) -> f64 {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
@@ -48,7 +48,7 @@ impl Observed {
 }
 
 #[test]
-fn kinds_and_units_are_those_of_the_documentation() {
+fn kinds_and_units_match_the_documentation() {
     let observed = Observed::with_workers(1);
     observed.registry.refresh();
     for (name, kind, unit) in [
@@ -64,7 +64,7 @@ fn kinds_and_units_are_those_of_the_documentation() {
 }
 
 #[test]
-fn tasks_live_until_they_end_and_workers_are_those_of_the_runtime() {
+fn tasks_count_until_they_end_and_workers_match_the_runtime() {
     let observed = Observed::with_workers(3);
     assert_eq!(observed.now("tokio.worker.count"), 3.0);
     assert_eq!(observed.now("tokio.task.count"), 0.0);
@@ -74,7 +74,7 @@ fn tasks_live_until_they_end_and_workers_are_those_of_the_runtime() {
     for task in tasks {
         assert!(observed.runtime.block_on(task).unwrap_err().is_cancelled());
     }
-    // The runtime lets go of a task a moment after it has ended.
+    // The runtime releases a task a moment after the task has ended.
     while observed.now("tokio.task.count") > 0.0 {
         std::thread::yield_now();
     }
@@ -87,7 +87,7 @@ fn tasks_that_no_worker_is_free_for_wait_in_the_global_queue() {
     let (stop, stopped) = mpsc::channel::<()>();
     let blocker = observed.runtime.spawn(async move {
         begun.send(()).unwrap();
-        // Blocks the worker: what this test is about.
+        // Block the worker, so that no worker is free.
         let _ = stopped.recv();
     });
     begins.recv().unwrap();
@@ -121,7 +121,7 @@ fn busy_time_and_parks_add_up_over_collections() {
 }
 
 #[test]
-fn a_runtime_that_is_gone_has_no_tasks() {
+fn a_dropped_runtime_has_no_tasks() {
     let observed = Observed::with_workers(1);
     let _task = observed.runtime.spawn(pending::<()>());
     assert_eq!(observed.now("tokio.task.count"), 1.0);

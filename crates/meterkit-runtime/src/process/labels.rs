@@ -2,7 +2,7 @@
 
 use meterkit_macros::{LabelValue, Labels};
 
-/// Where CPU time was spent. Without a mode, in both.
+/// The mode in which CPU time was spent. `None` stands for the sum of both modes.
 #[derive(Clone, Copy, Labels)]
 #[label(crate = "meterkit_core")]
 pub(super) struct Cpu {

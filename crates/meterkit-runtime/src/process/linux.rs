@@ -15,7 +15,7 @@ const OPEN_FILES: &str = "/proc/self/fd";
 
 /// Returns everything that Linux reports.
 ///
-/// Context switches are left out: Linux counts them per thread, and forgets those of threads that have ended.
+/// Context switches are left out: Linux counts them per thread, and discards the counts of threads that have ended.
 pub(super) fn read() -> Result<Reading, ReadError> {
     let open_files = open_files().map_err(|error| ReadError::File(OPEN_FILES, error))?;
     let stat = fs::read(STAT).map_err(|error| ReadError::File(STAT, error))?;
@@ -36,8 +36,8 @@ pub(super) fn read() -> Result<Reading, ReadError> {
     })
 }
 
-/// Returns the size of the directory, which is the number of open files since Linux 6.2. Before, the size is 0, and the
-/// entries are counted.
+/// Returns the number of open files. Since Linux 6.2, this is the size of the directory. On older kernels the size is
+/// 0, so this function counts the entries.
 pub(super) fn open_files() -> io::Result<u64> {
     match fs::metadata(OPEN_FILES)?.len() {
         0 => listed_files(),
@@ -45,21 +45,22 @@ pub(super) fn open_files() -> io::Result<u64> {
     }
 }
 
-/// Counts the entries, less one: the directory itself is open while it is listed.
+/// Returns the number of entries minus one, because the directory itself is open while it is listed.
 pub(super) fn listed_files() -> io::Result<u64> {
     Ok((fs::read_dir(OPEN_FILES)?.count() as u64).saturating_sub(1))
 }
 
-/// Returns seconds since the process started. The start is in ticks of the clock that goes on while the system is
-/// suspended, so this reads that clock: container systems may replace `/proc/uptime` by a time of their own.
+/// Returns the seconds since the process started. The start is in ticks of the boot-time clock, which keeps running
+/// while the system is suspended, so this function reads that clock. `/proc/uptime` would not do: container systems may
+/// replace it with a time of their own.
 fn uptime(start_ticks: u64, ticks_per_second: f64) -> f64 {
     let now = clock_gettime(ClockId::Boottime);
     let now = now.tv_sec as f64 + now.tv_nsec as f64 / 1e9;
     (now - start_ticks as f64 / ticks_per_second).max(0.0)
 }
 
-/// Returns the bytes in what `/proc/self/io` holds. `None` where the kernel does not count them, or hides them because
-/// the process is protected from inspection.
+/// Returns the bytes in the contents of `/proc/self/io`. Returns `None` if the kernel does not count them, or hides
+/// them because the process is protected from inspection.
 fn disk_bytes(io: io::Result<Vec<u8>>) -> Result<Option<DiskBytes>, ReadError> {
     match io {
         Ok(io) => {
@@ -77,7 +78,7 @@ fn disk_bytes(io: io::Result<Vec<u8>>) -> Result<Option<DiskBytes>, ReadError> {
     }
 }
 
-/// The fields of `/proc/self/stat` that metrics are made of.
+/// The fields of `/proc/self/stat` that metrics use.
 #[derive(Debug, PartialEq)]
 struct Stat {
     minor_faults: u64,
@@ -92,13 +93,14 @@ struct Stat {
 
 impl Stat {
     fn parse(stat: &[u8]) -> Result<Self, ReadError> {
-        // The second field is the name of the program in parentheses: any bytes, spaces and parentheses among them.
+        // The second field is the name of the program in parentheses. It may contain any bytes, even spaces and
+        // parentheses.
         let end_of_name = stat.iter().rposition(|byte| *byte == b')').map_or(0, |at| at + 1);
         let fields: Vec<&[u8]> = stat[end_of_name..]
             .split(u8::is_ascii_whitespace)
             .filter(|it| !it.is_empty())
             .collect();
-        // Numbered as in proc_pid_stat(5), where the one after the name is field 3.
+        // Numbered as in proc_pid_stat(5), where the field after the name has number 3.
         let field = |name, number: usize| parse(STAT, name, fields.get(number - 3).copied());
         Ok(Self {
             minor_faults: field("minflt", 10)?,
@@ -129,7 +131,7 @@ fn parse<N: FromStr>(
 mod tests {
     use super::*;
 
-    /// From `field 3` on, with the number of each field as its value.
+    /// The fields from number 3 on. The value of each field is its number.
     const NUMBERED: &str = "3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26";
 
     #[test]
@@ -153,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_is_missing_or_no_number_is_named_with_what_stands_there() {
+    fn the_error_for_a_missing_or_invalid_field_contains_its_name_and_value() {
         let stat = |text: &str| Stat::parse(text.as_bytes()).unwrap_err().to_string();
         let long = format!("1 (a) {}", NUMBERED.replace("14", &"x".repeat(1000)));
         for (error, expected) in [
@@ -177,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_of_the_disk_are_left_out_where_the_kernel_hides_them() {
+    fn disk_bytes_are_left_out_if_the_kernel_hides_them() {
         let read = |io: &str| disk_bytes(Ok(io.into()));
         let lines = "rchar: 1\nread_bytes: 20\nwrite_bytes: 30\ncancelled_write_bytes: 4\n";
         assert_eq!(read(lines).unwrap(), Some(DiskBytes { read: 20, written: 30 }));

@@ -1,4 +1,4 @@
-//! The instruments, and how a reading goes into them.
+//! The instruments, and how a reading is reported to them.
 
 use meterkit_core::{
     AnyObservable, ObservableCounterGroup, ObservableGauge, ObservableUpDownCounter, Observer,
@@ -8,11 +8,11 @@ use meterkit_macros::Metrics;
 use super::labels::{Cpu, CpuMode, Direction, Disk, FaultType, Paging};
 use super::reading::{CpuTime, Reading};
 
-/// Names, units and kinds by OpenTelemetry's semantic conventions 1.44, page OS process metrics.
+/// The instruments. Names, units and kinds follow OpenTelemetry's semantic conventions 1.44, page "OS process metrics".
 #[derive(Clone, Debug, Metrics)]
 #[metrics(semconv = "meterkit.process", crate = "meterkit_core")]
 pub(super) struct ProcessMetrics {
-    /// CPU time that the process took, by mode.
+    /// CPU time used by the process, by mode.
     #[metric(name = "process.cpu.time", unit = "s")]
     pub(super) cpu_time: ObservableCounterGroup<Cpu, f64>,
     /// Physical memory in use.
@@ -31,19 +31,19 @@ pub(super) struct ProcessMetrics {
     )]
     #[cfg_attr(windows, metric(name = "process.windows.handle.count", unit = "{handle}"))]
     pub(super) open_files: ObservableUpDownCounter,
-    /// Page faults, by whether something was read from disk.
+    /// Page faults, by whether they had to read from disk.
     #[metric(name = "process.paging.faults", unit = "{fault}")]
     pub(super) faults: ObservableCounterGroup<Paging>,
     /// Bytes read from disk and written to it.
     #[metric(name = "process.disk.io", unit = "By")]
     pub(super) disk: ObservableCounterGroup<Disk>,
-    /// Time since the process was started.
+    /// Time since the process started.
     #[metric(name = "process.uptime", unit = "s")]
     pub(super) uptime: ObservableGauge<f64>,
 }
 
 impl ProcessMetrics {
-    /// What one callback observes.
+    /// Returns the instruments that one callback observes.
     pub(super) fn all(&self) -> [&dyn AnyObservable; 8] {
         [
             &self.cpu_time,

@@ -1,4 +1,4 @@
-//! What systems other than Linux tell, through `sysinfo`.
+//! Reads the process on systems other than Linux, through the crate `sysinfo`.
 
 use std::process;
 
@@ -6,15 +6,15 @@ use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 
 use super::reading::{CpuTime, DiskBytes, ReadError, Reading};
 
-/// On Apple's systems, what `sysinfo` calls open files is how many there is room for.
+/// Whether `sysinfo` reports open files. On Apple's systems, it reports the size of the file table instead.
 const TELLS_OPEN_FILES: bool = !cfg!(target_vendor = "apple");
 
-/// Elsewhere, what `sysinfo` calls disk usage is blocks (FreeBSD), or holds what went through sockets too (Windows).
+/// Whether `sysinfo` reports disk usage in bytes. On FreeBSD it reports blocks, and on Windows it includes socket I/O.
 const TELLS_DISK_BYTES: bool = cfg!(any(target_os = "linux", target_vendor = "apple"));
 
-/// All that there is to know.
+/// Returns everything that `sysinfo` reports about this process.
 ///
-/// With a `System` of its own each time: one that is kept would need a lock, and tells the same.
+/// Creates a new `System` each time: a stored `System` would need a lock, and would return the same values.
 pub(super) fn read() -> Result<Reading, ReadError> {
     let mut system = System::new();
     let id = process::id();

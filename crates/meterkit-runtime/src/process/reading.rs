@@ -1,46 +1,46 @@
-//! What one look at the process tells.
+//! One reading of the process.
 
-/// What the system said. A field is empty where it does not tell.
+/// The values that the operating system reported. A field is `None` if the system does not report it.
 #[derive(Debug, Default)]
 pub(super) struct Reading {
     pub(super) cpu: Option<CpuTime>,
-    /// Resident bytes.
+    /// Resident memory in bytes.
     pub(super) memory_usage: Option<u64>,
-    /// Bytes of address space; on Windows, committed bytes.
+    /// Address space in bytes; on Windows, committed memory.
     pub(super) memory_virtual: Option<u64>,
     pub(super) threads: Option<u64>,
-    /// File descriptors; on Windows, handles.
+    /// The number of file descriptors; on Windows, of handles.
     pub(super) open_files: Option<u64>,
     pub(super) faults: Option<Faults>,
     pub(super) disk: Option<DiskBytes>,
-    /// Seconds.
+    /// In seconds.
     pub(super) uptime: Option<f64>,
 }
 
-/// Seconds of CPU time that all threads took, those that have ended included.
+/// CPU time of all threads in seconds, including threads that have ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[allow(dead_code, reason = "each system tells it in one way")]
+#[allow(dead_code, reason = "each system uses one variant")]
 pub(super) enum CpuTime {
     ByMode { user: f64, system: f64 },
     Whole(f64),
 }
 
-/// Page faults since the start, by whether something had to be read from disk.
+/// Page faults since the start of the process. Major faults had to read from disk.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[allow(dead_code, reason = "not every system tells of them")]
+#[allow(dead_code, reason = "not every system reports page faults")]
 pub(super) struct Faults {
     pub(super) minor: u64,
     pub(super) major: u64,
 }
 
-/// Bytes that came from storage and went there since the start; what the page cache served does not count.
+/// Bytes read from and written to storage since the start of the process. I/O served by the page cache does not count.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct DiskBytes {
     pub(super) read: u64,
     pub(super) written: u64,
 }
 
-/// Why there is no reading.
+/// The error if the process cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReadError {
     #[cfg(target_os = "linux")]

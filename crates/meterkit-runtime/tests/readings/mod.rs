@@ -1,9 +1,9 @@
-//! Looks up what a registry holds.
+//! Looks up values in a registry.
 #![allow(dead_code, reason = "each test file looks up something else")]
 
 use meterkit_core::{Data, Metric, Registry};
 
-/// The value of the series with these labels.
+/// Returns the value of the series with these labels.
 pub(crate) fn value(registry: &Registry, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
     let (Data::Gauge(points) | Data::Sum { points, .. }) = metric(registry, name)?.data else {
         panic!("{name} has no numbers");
@@ -15,7 +15,7 @@ pub(crate) fn value(registry: &Registry, name: &str, labels: &[(&str, &str)]) ->
     Some(found?.value.as_f64())
 }
 
-/// The kind, as the semantic conventions call it, and the unit.
+/// Returns the kind, in the terms of the semantic conventions, and the unit.
 pub(crate) fn kind_and_unit(registry: &Registry, name: &str) -> Option<(&'static str, String)> {
     let metric = metric(registry, name)?;
     let kind = match metric.data {
