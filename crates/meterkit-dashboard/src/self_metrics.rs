@@ -1,4 +1,4 @@
-//! What `meterkit` tells of itself: no catalog lists it, as each of these metrics comes with its first value.
+//! `meterkit`'s self-metrics. No catalog lists them, because each metric is created with its first value.
 
 use meterkit_core::OWN_SCOPE;
 use meterkit_rules::prometheus_name;
@@ -13,7 +13,7 @@ pub(crate) struct SelfMetric {
     shape: Shape,
     labels: &'static [&'static str],
     description: &'static str,
-    /// What it means that there is no series; empty for a metric that every program has.
+    /// The meaning of missing series; empty for a metric that every program has.
     no_data: &'static str,
 }
 
@@ -22,7 +22,7 @@ pub(crate) const EXPORTED: SelfMetric = SelfMetric {
     unit: "{data_point}",
     shape: Shape::Counter,
     labels: &[COMPONENT_TYPE, COMPONENT, ERROR],
-    description: "Points whose export has finished, well or not.",
+    description: "Points whose export has finished, successfully or not.",
     no_data: "",
 };
 pub(crate) const LAST_SUCCESS: SelfMetric = SelfMetric {
@@ -30,7 +30,7 @@ pub(crate) const LAST_SUCCESS: SelfMetric = SelfMetric {
     unit: "s",
     shape: Shape::Level,
     labels: &[COMPONENT_TYPE, COMPONENT],
-    description: "When an export last succeeded, since 1970.",
+    description: "Unix time of the last successful export, 0 before the first success.",
     no_data: "",
 };
 pub(crate) const CLOCK_SKEW: SelfMetric = SelfMetric {
@@ -38,7 +38,7 @@ pub(crate) const CLOCK_SKEW: SelfMetric = SelfMetric {
     unit: "s",
     shape: Shape::Level,
     labels: &[COMPONENT_TYPE, COMPONENT],
-    description: "By how much the receiver's clock is ahead of this machine's.",
+    description: "Seconds by which the receiver's clock is ahead of this machine's.",
     no_data: "",
 };
 const QUEUE_SIZE: SelfMetric = SelfMetric {
@@ -46,16 +46,17 @@ const QUEUE_SIZE: SelfMetric = SelfMetric {
     unit: "By",
     shape: Shape::Level,
     labels: &[COMPONENT_TYPE, COMPONENT],
-    description: "What waits for the receiver.",
-    no_data: "no target keeps what its receiver does not take.",
+    description: "Bytes of requests that wait for the receiver.",
+    no_data: "no target has a queue.",
 };
 pub(crate) const QUEUE_DROPPED: SelfMetric = SelfMetric {
     name: "meterkit.target.queue.dropped",
     unit: "{value}",
     shape: Shape::Counter,
     labels: &[COMPONENT_TYPE, COMPONENT],
-    description: "Values given up: no room for them, or too old.",
-    no_data: "nothing was given up.",
+    description: "Values dropped because the queue was full, or because they were too old or refused \
+                  too often.",
+    no_data: "no target has a queue.",
 };
 pub(crate) const OVERFLOW: SelfMetric = SelfMetric {
     name: "meterkit.overflow",
@@ -103,7 +104,7 @@ pub(crate) const COLLECTIONS: SelfMetric = SelfMetric {
     unit: "s",
     shape: Shape::Histogram(Buckets::None),
     labels: &[COMPONENT_TYPE, COMPONENT],
-    description: "How long collections took.",
+    description: "Duration of collections.",
     no_data: "",
 };
 const OPERATIONS: SelfMetric = SelfMetric {
@@ -111,7 +112,7 @@ const OPERATIONS: SelfMetric = SelfMetric {
     unit: "s",
     shape: Shape::Histogram(Buckets::None),
     labels: &[COMPONENT_TYPE, COMPONENT, ERROR],
-    description: "How long exports took, with all their attempts.",
+    description: "Duration of exports with all their attempts.",
     no_data: "",
 };
 const SERIES: SelfMetric = SelfMetric {
@@ -137,7 +138,7 @@ pub(crate) const ERROR: &str = "error.type";
 pub(crate) const INSTRUMENT: &str = "instrument";
 pub(crate) const REASON: &str = "reason";
 
-/// All that are worth a panel. When an export last succeeded is a moment, which no line shows well.
+/// The metrics that have a panel. The time of the last success is left out, because a line does not show it well.
 const SHOWN: [SelfMetric; 12] = [
     EXPORTED,
     OPERATIONS,
@@ -153,7 +154,7 @@ const SHOWN: [SelfMetric; 12] = [
     FAILURES,
 ];
 
-/// These metrics, as a catalog would have them.
+/// Returns these metrics as a catalog would list them.
 pub(crate) fn instruments() -> Vec<Instrument> {
     SHOWN.iter().map(SelfMetric::instrument).collect()
 }
@@ -207,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_store_tells_of_itself_has_these_names_units_and_descriptions() {
+    fn the_stores_self_metrics_have_these_names_units_and_descriptions() {
         let registry = Registry::new();
         registry.set_callback_durations(true);
         let meter = registry.scoped("plugin", "shop");
@@ -227,12 +228,12 @@ mod tests {
         for found in scopes.flat_map(|scope| scope.metrics) {
             let found = found.descriptor;
             let known = SHOWN.iter().find(|metric| metric.name == found.name);
-            let known = known.unwrap_or_else(|| panic!("{} is shown nowhere", found.name));
+            let known = known.unwrap_or_else(|| panic!("{} has no panel", found.name));
             assert_eq!((known.unit, known.description), (&*found.unit, &*found.description));
             seen.insert(known.name);
         }
         for metric in [DROPPED, SERIES, OVERFLOW, CALLBACKS, FAILURES] {
-            assert!(seen.contains(metric.name), "{} is not told of: {seen:?}", metric.name);
+            assert!(seen.contains(metric.name), "{} is not among {seen:?}", metric.name);
         }
     }
 }
