@@ -1,4 +1,4 @@
-//! Alerts on targets, processes and what `meterkit` reports about itself.
+//! Alerts on targets, on processes and on `meterkit`'s self-metrics.
 
 use crate::promql::{self, Selector};
 use crate::rules::{Group, Rule};
@@ -11,8 +11,8 @@ use crate::targets::Targets;
 /// The window over which alerts look for rare events.
 const INTERVAL: &str = "15m";
 
-/// A target counts as failing for this long after an export has failed, unless one succeeds. Several times the interval
-/// of exports, which is a minute by default.
+/// The time for which a target counts as failing after a failed export, unless an export succeeds. It is several times
+/// the export interval, which is a minute by default.
 const FAILING_FOR: &str = "10m";
 
 /// Minutes without a success after which a failing target is reported.
@@ -21,29 +21,30 @@ const FAILING_AFTER: u32 = 5;
 /// Minutes without a success after which a target is reported although no export has failed.
 const SILENT_AFTER: u32 = 15;
 
-/// Restarts within [`INTERVAL`] that make a crash loop. A deployment is one restart.
+/// The number of restarts within [`INTERVAL`] that count as a crash loop. A deployment is one restart.
 const RESTARTS: u32 = 3;
 
-/// Seconds by which a wrong clock is ahead.
+/// The number of seconds ahead from which a clock counts as wrong.
 const AHEAD: u32 = 30;
 
-/// Seconds by which a wrong clock is behind. More than for one that is ahead, because it shows in the time of the scrape
-/// before only, which may be two minutes old.
+/// The number of seconds behind from which a clock counts as wrong. It is higher than [`AHEAD`], because a slow clock
+/// shows only in the time of the previous scrape, which may be two minutes old.
 const BEHIND: u32 = 300;
 
-/// The type of the component that answers scrapes.
+/// The type of the component that serves scrapes.
 const SCRAPED: &str = "prometheus_http_text_metric_exporter";
 
-/// How long a process counts as a `meterkit` program after it has reported metrics of `meterkit`.
+/// The time for which a process counts as a `meterkit` program after it has reported `meterkit`'s self-metrics.
 const REMEMBERED: &str = "1d";
 
-/// How long a job that the rules do not name is reported as absent. Later, somebody has probably removed it.
+/// The time for which a job that the rules do not name is reported as absent. After that, it was probably removed on
+/// purpose.
 const MISSED_FOR: &str = "1h";
 
-/// Labels that identify a process.
+/// The labels that identify a process.
 const PROCESS: [&str; 2] = ["job", "instance"];
 
-/// Creates the groups of alerts on everything but objectives.
+/// Creates the groups of all alerts except those on objectives.
 pub(crate) fn groups(jobs: &[String], targets: &Targets) -> Vec<Group> {
     let metrics = Metrics { jobs, targets };
     let mut rules = Vec::new();
@@ -72,8 +73,8 @@ struct Metrics<'a> {
 }
 
 impl Metrics<'_> {
-    /// Covers all targets of the jobs that are named. Without names, it covers only targets that have reported metrics of
-    /// `meterkit`: this Prometheus may scrape other programs too.
+    /// Covers all scrape targets of the named jobs. Without names, the alert covers only targets that have reported
+    /// `meterkit`'s self-metrics, because Prometheus may scrape other programs too.
     fn target_down(&self) -> Rule {
         let down = format!("{} == 0", self.of_job("up"));
         let expression = if self.jobs.is_empty() {
@@ -84,10 +85,12 @@ impl Metrics<'_> {
         Rule::alert("MeterkitTargetDown", expression, "critical")
             .lasting("5m")
             .summary("{{ $labels.job }} on {{ $labels.instance }} cannot be scraped")
-            .description("Every scrape has failed for 5 minutes: it is down or unreachable.")
+            .description(
+                "Every scrape has failed for 5 minutes: the instance is down or unreachable.",
+            )
     }
 
-    /// Covers jobs without any target or series, for which there is no `up` that could be 0.
+    /// Covers jobs without any scrape target or series, for which no `up` series could be 0.
     fn absent(&self) -> Rule {
         let names: &[&str] = match (self.targets.are_scraped(), self.targets.are_pushed()) {
             (true, true) => &["up", "target_info"],
@@ -99,7 +102,7 @@ impl Metrics<'_> {
             let there = names.iter().map(|name| promql::aggregate("group", &["job"], name));
             std::iter::once(seen).chain(there).collect::<Vec<_>>().join(" unless ")
         } else {
-            // `absent` copies labels from the matchers of one plain selector only, so each job has its own.
+            // `absent` copies labels only from the matchers of a single plain selector, so each job needs its own.
             let absent = |job: &String| {
                 let of_job =
                     |name: &&str| format!("absent({})", Selector::new(*name).equal("job", job));
@@ -112,8 +115,8 @@ impl Metrics<'_> {
             .lasting("5m")
             .summary("No instance of {{ $labels.job }} reports metrics")
             .description(
-                "Discovery finds none, or nothing arrives. Nobody would notice if the service did \
-                 not work.",
+                "Service discovery finds no instance, or no instance pushes metrics. No other alert \
+                 can fire for this service.",
             )
     }
 
@@ -123,7 +126,7 @@ impl Metrics<'_> {
         let resets = format!("max by (job, instance) (resets({collections}[{INTERVAL}]))");
         let mut ways = vec![format!("{resets} >= {RESTARTS}")];
         if self.targets.are_scraped() {
-            // A process that dies before its second scrape has no counter that could be reset.
+            // A process that dies before its second scrape has no counter whose reset is visible.
             let up = self.of_job("up");
             let known = self.seen_within(REMEMBERED);
             let changes = 2 * RESTARTS;
@@ -132,8 +135,8 @@ impl Metrics<'_> {
             ));
         }
         if self.targets.are_pushed() {
-            // Without an instance ID of its own, a process that pushes is a new instance with each start. So is each
-            // process of a deployment, which replaces all of them once.
+            // Unless its instance ID is configured, a process that pushes is a new instance after each start. A
+            // deployment also creates new instances, but replaces each process only once.
             let info = self.of_job("target_info");
             let ever = format!("count by (job) (present_over_time({info}[{INTERVAL}]))");
             let most = format!("max_over_time(count by (job) ({info})[{INTERVAL}:1m])");
@@ -142,13 +145,13 @@ impl Metrics<'_> {
         Rule::alert("MeterkitRestarting", ways.join(" or "), "warning")
             .summary("{{ $labels.job }} {{ $labels.instance }} keeps restarting")
             .description(&format!(
-                "It has started at least {RESTARTS} times within {INTERVAL}, or scrapes of it fail again and \
-                 again. What it counted after its last scrape or export is lost each time, unless it \
-                 shut down in order.",
+                "The instance has started at least {RESTARTS} times within {INTERVAL}, or its scrapes \
+                 fail repeatedly. Each time, the values since the last scrape or export are lost, \
+                 unless the process shut down in order.",
             ))
     }
 
-    /// Compares Prometheus' clock with the times that a process reports, which are those of its own clock.
+    /// Compares Prometheus' clock with the times that a process reports from its own clock.
     fn clock_wrong(&self) -> Rule {
         let mut ways = Vec::new();
         if self.targets.are_scraped() {
@@ -171,12 +174,12 @@ impl Metrics<'_> {
                  receiver, differ by {{ $value | humanizeDuration }}",
             )
             .description(
-                "Receivers refuse samples from the future and from long ago, and rates are wrong \
-                 where they do not.",
+                "Receivers refuse samples whose time is too far in the future or in the past. If a \
+                 receiver accepts them, rates are wrong.",
             )
     }
 
-    /// Covers targets that fail now and have not succeeded for a while, or ever.
+    /// Covers targets that are failing and have not succeeded for a while, or ever.
     fn delivery_failing(&self) -> Rule {
         let on = of_process(&[COMPONENT]).join(", ");
         let expression = format!("{} and on ({on}) {}", self.failing(), self.stale(FAILING_AFTER));
@@ -187,13 +190,13 @@ impl Metrics<'_> {
                 shown(ERROR)
             ))
             .description(&format!(
-                "Exports of metrics to this target fail now, and none has succeeded for \
-                 {FAILING_AFTER} minutes. The label error_type is the cause, the log of the service has \
+                "Exports to this target are failing, and no export has succeeded for \
+                 {FAILING_AFTER} minutes. The label error_type names the cause; the service's log has \
                  the details.",
             ))
     }
 
-    /// Covers targets that neither fail nor succeed, though the process still collects.
+    /// Covers targets that neither fail nor succeed although the process still collects.
     fn delivery_silent(&self) -> Rule {
         let on = of_process(&[COMPONENT]).join(", ");
         let collections = Selector::new(COLLECTIONS.family()).part("_count");
@@ -209,8 +212,8 @@ impl Metrics<'_> {
                 shown(COMPONENT)
             ))
             .description(&format!(
-                "No export to this target has ended for {SILENT_AFTER} minutes, well or not: it hangs or \
-                 has panicked.",
+                "No export to this target has succeeded or failed for {SILENT_AFTER} minutes: the \
+                 target hangs or has panicked.",
             ))
     }
 
@@ -222,9 +225,9 @@ impl Metrics<'_> {
                 shown(COMPONENT)
             ))
             .description(
-                "The receiver has been away for longer than the queue can hold: the oldest values \
-                 are lost. Larger METERKIT_GRAFANA_QUEUE_BYTES and METERKIT_GRAFANA_QUEUE_AGE hold \
-                 more.",
+                "The receiver has been unavailable for so long that the queue is full or its values \
+                 are too old: the oldest values are lost. To keep more values, raise \
+                 METERKIT_GRAFANA_QUEUE_BYTES and METERKIT_GRAFANA_QUEUE_AGE.",
             )
     }
 
@@ -232,17 +235,16 @@ impl Metrics<'_> {
         let expression = self.counted(OVERFLOW, &[INSTRUMENT]);
         Rule::alert("MeterkitCardinalityOverflow", expression, "warning")
             .summary(&format!(
-                "{} of {{{{ $labels.job }}}} has reached its limit of series",
+                "{} of {{{{ $labels.job }}}} has reached its cardinality limit",
                 shown(INSTRUMENT)
             ))
             .description(
-                "Further label sets are counted together in one series with \
-                 otel_metric_overflow=\"true\". The log of the service names the label with the \
-                 most values.",
+                "Further label sets share one series with otel_metric_overflow=\"true\". The \
+                 service's log names the label with the most values.",
             )
     }
 
-    /// Fires while the callback overruns, and afterwards while it runs in the background.
+    /// Fires while the callback exceeds its budget, and afterwards while it runs in the background.
     fn callback_over_budget(&self) -> Rule {
         let overruns = self.counted(OVERRUNS, &[INSTRUMENT]);
         let background = self.select(BACKGROUND).to_string();
@@ -255,8 +257,8 @@ impl Metrics<'_> {
                 shown(INSTRUMENT)
             ))
             .description(
-                "Collections continue without it and export its last values. Cache it, refresh it in \
-                 the background, or raise METERKIT_CALLBACK_BUDGET.",
+                "Collections continue without the callback and export its last values. Cache its \
+                 result, refresh it in the background, or raise METERKIT_CALLBACK_BUDGET.",
             )
     }
 
@@ -269,7 +271,8 @@ impl Metrics<'_> {
                 shown(REASON)
             ))
             .description(
-                "Its last values are exported meanwhile. The log of the service says what is wrong.",
+                "Until the callback works again, its values are missing. The service's log has the \
+                 error or the panic.",
             )
     }
 
@@ -277,10 +280,10 @@ impl Metrics<'_> {
         let expression = self.counted(DROPPED, &[REASON]);
         Rule::alert("MeterkitValuesDropped", expression, "warning")
             .summary(&format!(
-                "{{{{ $labels.job }}}} records values that no metric can hold ({})",
+                "{{{{ $labels.job }}}} records values that are dropped ({})",
                 shown(REASON)
             ))
-            .description("These values are lost. The log of the service names the instruments.")
+            .description("These values are lost. The service's log names the instruments.")
     }
 
     fn of_job(&self, name: &str) -> Selector {
@@ -291,7 +294,7 @@ impl Metrics<'_> {
         self.of_job(&metric.family())
     }
 
-    /// Selects processes that have reported metrics of `meterkit` within this time.
+    /// Selects processes that have reported `meterkit`'s self-metrics within this time.
     fn seen_within(&self, time: &str) -> String {
         let collections = Selector::new(COLLECTIONS.family()).part("_count");
         format!("present_over_time({}[{time}])", collections.one_of("job", self.jobs))
@@ -303,9 +306,9 @@ impl Metrics<'_> {
         format!("({})", rising(&failed, &of_process(&[COMPONENT, ERROR]), FAILING_FOR))
     }
 
-    /// Selects push targets without a success for this long, or without any since they exist.
+    /// Selects push targets that have not succeeded for this many minutes, or that have never succeeded.
     fn stale(&self, minutes: u32) -> String {
-        // Nothing says that scrapes should come: somebody may have opened the page once.
+        // Leave out scrapes: a single request to the endpoint does not mean that more scrapes must follow.
         let kind = self_metrics::label(COMPONENT_TYPE);
         let success = self.select(LAST_SUCCESS).raw(format!("{kind}!=\"{SCRAPED}\""));
         let seconds = 60 * minutes;
@@ -318,7 +321,8 @@ impl Metrics<'_> {
     }
 }
 
-/// Returns whether a counter has risen lately, or is new: its first value is no rise to Prometheus.
+/// Returns an expression that holds if a counter has risen lately or is new. To Prometheus, the first value of a series
+/// is not an increase.
 fn rising(counter: &Selector, by: &[impl AsRef<str>], interval: &str) -> String {
     let by: Vec<_> = by.iter().map(AsRef::as_ref).collect();
     let risen = promql::sum_by(&by, &counter.increase(interval));

@@ -1,5 +1,5 @@
-//! Objectives of a service: recording rules for the share of bad requests, and alerts on how fast they use up what the
-//! objective leaves.
+//! Objectives of a service: recording rules for the share of bad requests, and alerts on the rate at which they use the
+//! error budget.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -11,7 +11,7 @@ use crate::overview;
 use crate::promql::{self, Selector};
 use crate::rules::{Group, Rule};
 
-/// The window over which rates are recorded. Longer windows add these up, which is cheap.
+/// The window over which rates are recorded. Longer windows add up these rates, which is cheap.
 const SHORTEST: &str = "5m";
 
 /// The windows of the alerts.
@@ -19,9 +19,9 @@ const WINDOWS: [&str; 5] = [SHORTEST, "30m", "1h", "6h", "3d"];
 
 /// The long window, the short window, the burn rate, the time that it must last, and the severity of each alert.
 ///
-/// At these rates, 2 % of a budget for 30 days are used in an hour, 5 % in six hours and 10 % in three days. The short window
-/// ends the alert soon after the trouble. The time that the burn rate must last keeps a few failed requests from firing the
-/// alert when a service has just started, and all windows are as short as its life.
+/// At these rates, 2 % of a budget for 30 days is used in an hour, 5 % in six hours and 10 % in three days. The short
+/// window ends the alert soon after the problem ends. Right after the start of a service, all windows are only as long
+/// as its uptime. The time that the burn rate must last prevents a few failed requests from firing the alert then.
 const BURNS: [(&str, &str, f64, &str, &str); 3] = [
     ("1h", SHORTEST, 14.4, "2m", "critical"),
     ("6h", "30m", 6.0, "15m", "critical"),
@@ -37,7 +37,7 @@ pub(crate) struct Objectives {
     pub(crate) latency: Option<(Duration, f64)>,
 }
 
-/// The error for an objective that is not a share.
+/// The error for an objective that is not between 0 and 1.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ObjectiveError {
@@ -61,7 +61,7 @@ impl fmt::Display for ObjectiveError {
 
 impl std::error::Error for ObjectiveError {}
 
-/// Returns a group of recording rules and a group of alerts for each histogram that times requests to the service.
+/// Returns a group of recording rules and a group of alerts for each histogram that measures requests to the service.
 pub(crate) fn groups(
     instruments: &[Instrument],
     histograms: Histograms,
@@ -97,10 +97,10 @@ pub(crate) fn groups(
         .unzip()
 }
 
-/// A histogram that times requests to the service.
+/// A histogram that measures requests to the service.
 struct Served<'a> {
     instrument: &'a Instrument,
-    /// `HTTP server requests`.
+    /// The kind of requests, such as `HTTP server requests`.
     requests: &'static str,
     failures: &'static [&'static str],
     buckets: Buckets,
@@ -116,7 +116,7 @@ impl<'a> Served<'a> {
         Some(Self { instrument, requests, failures, buckets, is_native, jobs })
     }
 
-    /// Returns the name of a recorded rate of requests: `job:http_server_request_duration_seconds:slow_rate5m`.
+    /// Returns the name of a recorded rate of requests, such as `job:http_server_request_duration_seconds:slow_rate5m`.
     fn recorded(&self, which: &str, window: &str) -> String {
         format!("job:{}:{which}_rate{window}", self.instrument.family)
     }
@@ -140,12 +140,12 @@ impl<'a> Served<'a> {
     fn failed(&self) -> String {
         let failed = |failure: &&str| self.rate(&self.select().raw(*failure));
         let failed: Vec<_> = self.failures.iter().map(failed).collect();
-        // Series of failures come with the first one: until then, the rate is zero.
+        // Series of failures appear with the first failure. Until then, the rate is zero.
         format!("{} or {} * 0", failed.join(" or "), self.recorded("all", SHORTEST))
     }
 
-    /// Returns the nearest limit at which the histogram can divide requests, as text, and the rate of slower requests. `None`
-    /// if it has no buckets.
+    /// Returns the nearest limit at which the histogram can divide requests, as text, and the rate of slower requests.
+    /// Returns `None` if the histogram has no buckets.
     fn slow(&self, limit: Duration) -> Option<(String, String)> {
         let scale = if self.instrument.unit == "ms" { 1000.0 } else { 1.0 };
         let limit = limit.as_secs_f64() * scale;
@@ -200,7 +200,7 @@ impl<'a> Served<'a> {
         let rule = |(expression, long, severity): (String, &'static str, &str)| {
             Rule::alert("MeterkitErrorBudgetBurning", expression, severity).summary(&format!(
                 "{{{{ $value | humanizePercentage }}}} of {} of {{{{ $labels.job }}}} have failed \
-                 within {long}; {} may",
+                 within {long}; the objective allows {}",
                 self.requests,
                 percent(1.0 - objective)
             ))
@@ -212,7 +212,7 @@ impl<'a> Served<'a> {
         let rule = |(expression, long, severity): (String, &'static str, &str)| {
             Rule::alert("MeterkitLatencyBudgetBurning", expression, severity).summary(&format!(
                 "{{{{ $value | humanizePercentage }}}} of {} of {{{{ $labels.job }}}} have taken \
-                 longer than {limit} within {long}; {} may",
+                 longer than {limit} within {long}; the objective allows {}",
                 self.requests,
                 percent(1.0 - objective)
             ))
@@ -238,19 +238,20 @@ impl<'a> Served<'a> {
                 _ => format!("more than {factor} times as fast as"),
             };
             let rule = rule((expression, long, severity)).description(&format!(
-                "In {long} and in {short}, this is {pace} the budget of the objective of {} allows.",
+                "Over {long} and over {short}, the error budget of the {} objective is used {pace} \
+                 it allows.",
                 percent(objective)
             ));
             rule.lasting(time).label("operation", self.requests).label("window", long)
         };
-        // An objective that lets many fail has no share that is that many times as large.
+        // For a low objective, that many times the allowed share may exceed 100 %, which no share can reach.
         let burns = BURNS.into_iter().filter(|(_, _, factor, ..)| factor * (1.0 - objective) < 1.0);
         burns.map(burn).collect()
     }
 }
 
-/// Returns a regular expression for a bucket boundary as Prometheus has it: up to version 2 as the exporter wrote it, later
-/// as a float of OpenMetrics.
+/// Returns a regular expression for a bucket boundary in Prometheus. Up to version 2, Prometheus stores the exporter's
+/// text; later versions store an OpenMetrics float.
 fn written(bound: f64) -> String {
     let plain = format!("{bound}").replace('.', "\\\\.");
     if bound.fract() == 0.0 { format!("{plain}(\\\\.0)?") } else { plain }
@@ -260,7 +261,7 @@ fn percent(share: f64) -> String {
     format!("{} %", rounded(share * 100.0))
 }
 
-/// Returns a number without the digits in which floats are off: 1 - 0.999 is 0.001.
+/// Returns a number without floating-point rounding errors: 1 - 0.999 is 0.001.
 fn rounded(number: f64) -> String {
     let digits = format!("{number:.10}");
     digits.trim_end_matches('0').trim_end_matches('.').to_owned()

@@ -1,4 +1,4 @@
-//! Rules for Prometheus and Mimir.
+//! The builder of rules for Prometheus and Mimir.
 
 use std::time::Duration;
 
@@ -10,34 +10,35 @@ use crate::objectives::{self, ObjectiveError, Objectives};
 use crate::targets::Targets;
 use crate::{alerts, recording, yaml};
 
-/// Where the runbook is, unless the rules say otherwise.
+/// The default URL of the runbook.
 const RUNBOOK: &str =
     "https://docs.rs/meterkit-dashboard/latest/meterkit_dashboard/runbook/index.html";
 
-/// Recording rules for the histograms of a catalog, and alerts on the service and on what `meterkit` reports about itself:
-/// files for the setting `rule_files` of Prometheus, or for the ruler of Mimir.
+/// Recording rules for the histograms of a catalog, and alerts on the service and on `meterkit`'s self-metrics. The
+/// output is files for Prometheus' setting `rule_files`, or for Mimir's ruler.
 ///
-/// Recorded are, for each histogram, the rates of its buckets by job, instance and the labels whose values are known
+/// For each histogram, the rules record the rates of its buckets by job, instance and the labels whose values are known
 /// (`job_instance:NAME_bucket:rate5m`), and its quantiles by job (`job:NAME:p50_rate5m`, `p95`, `p99`).
 ///
-/// | alert | severity | when | exists |
+/// | alert | severity | fires if | generated |
 /// | --- | --- | --- | --- |
 /// | `MeterkitTargetDown` | `critical` | every scrape of an instance has failed for 5 minutes | if Prometheus scrapes the service |
-/// | `MeterkitServiceAbsent` | `critical` | a job has had no instance for 5 minutes | always |
+/// | `MeterkitServiceAbsent` | `critical` | no instance of a job has existed for 5 minutes | always |
 /// | `MeterkitRestarting` | `warning` | an instance has started three times within 15 minutes | always |
 /// | `MeterkitClockWrong` | `warning` | the clock of an instance is 30 seconds ahead of Prometheus', or 5 minutes behind | if Prometheus scrapes the service |
-/// | `MeterkitDeliveryFailing` | `warning` | exports to a target fail, and none has succeeded for 5 minutes, or ever | if another target can report it |
-/// | `MeterkitDeliverySilent` | `warning` | no export to a target has ended for 15 minutes, though the process collects | if another target can report it |
-/// | `MeterkitQueueDropping` | `critical` | a target gives up values that its queue cannot hold any longer | with the target `grafana` |
-/// | `MeterkitCardinalityOverflow` | `warning` | an instrument has reached its limit of series | always |
-/// | `MeterkitCallbackOverBudget` | `warning` | a callback is slower than its budget | always |
-/// | `MeterkitCallbackFailing` | `warning` | a callback ends with an error or a panic | always |
-/// | `MeterkitValuesDropped` | `warning` | values are recorded that no metric can hold | always |
+/// | `MeterkitDeliveryFailing` | `warning` | exports to a target fail, and no export has succeeded for 5 minutes, or ever | if another target can report it |
+/// | `MeterkitDeliverySilent` | `warning` | no export to a target has succeeded or failed for 15 minutes although the process collects | if another target can report it |
+/// | `MeterkitQueueDropping` | `critical` | a target drops values because its queue is full or the values are too old | with the target `grafana` |
+/// | `MeterkitCardinalityOverflow` | `warning` | an instrument has reached its cardinality limit | always |
+/// | `MeterkitCallbackOverBudget` | `warning` | a callback exceeds its budget | always |
+/// | `MeterkitCallbackFailing` | `warning` | a callback returns an error or panics | always |
+/// | `MeterkitValuesDropped` | `warning` | recorded values are dropped | always |
 /// | `MeterkitErrorBudgetBurning` | `critical`, `warning` | requests fail faster than the objective allows | with [`availability`](Self::availability) |
 /// | `MeterkitLatencyBudgetBurning` | `critical`, `warning` | requests are slow more often than the objective allows | with [`latency`](Self::latency) |
 ///
-/// The severity is in the label `severity`; the annotation `runbook_url` leads to the section of the
-/// [runbook](crate::runbook) that says what to do. Delivery is judged by exports that are at most five minutes apart.
+/// The label `severity` contains the severity. The annotation `runbook_url` links to the section of the
+/// [runbook](crate::runbook) that explains what to do. The alerts on delivery assume that exports are at most five minutes
+/// apart.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -70,14 +71,14 @@ pub struct Rules {
     runbook: String,
 }
 
-/// A group of rules, which Prometheus evaluates one after the other.
+/// A group of rules, which Prometheus evaluates in sequence.
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) name: String,
     pub(crate) rules: Vec<Rule>,
 }
 
-/// A rule, with its fields in the order in which they are written.
+/// A rule, with its fields in output order.
 #[derive(Debug)]
 pub(crate) struct Rule {
     fields: Vec<(&'static str, String)>,
@@ -100,8 +101,8 @@ impl Rules {
         }
     }
 
-    /// Restricts the rules to a job, by its name in Prometheus. Several calls name several jobs. Default: all jobs that have
-    /// the metrics.
+    /// Restricts the rules to a job, by its name in Prometheus. Call this method once per job. Default: all jobs that
+    /// have the metrics.
     #[must_use]
     pub fn job(mut self, job: impl Into<String>) -> Self {
         self.jobs.push(job.into());
@@ -110,52 +111,54 @@ impl Rules {
         self
     }
 
-    /// Sets the form in which Prometheus has the histograms. Default: [`Histograms::ByInstrument`].
+    /// Sets the form in which Prometheus stores histograms. Default: [`Histograms::ByInstrument`].
     #[must_use]
     pub fn histograms(mut self, histograms: Histograms) -> Self {
         self.histograms = histograms;
         self
     }
 
-    /// Adds a target of the service, by its name in `OTEL_METRICS_EXPORTER`: `prometheus` if Prometheus scrapes the service,
-    /// `otlp`, `grafana` and so on. Alerts on targets that the service does not have are left out. Default: it may have any.
+    /// Adds a target of the service, by its name in `OTEL_METRICS_EXPORTER`: `prometheus` if Prometheus scrapes the
+    /// service, `otlp`, `grafana` and so on. Alerts that need other targets are left out. Default: the service may have
+    /// any target.
     #[must_use]
     pub fn target(mut self, name: impl Into<String>) -> Self {
         self.targets.add(name.into());
         self
     }
 
-    /// Sets the share of requests that must not fail, for example `0.999` for 99.9 %. The other requests are the error budget.
-    /// Adds alerts on how fast it is used up, for each of `http.server.request.duration`, `rpc.server.call.duration` and
-    /// `rpc.server.duration` that is in the catalog. Default: no such alerts.
+    /// Sets the share of requests that must not fail, for example `0.999` for 99.9 %. The rest is the error budget.
     ///
-    /// An alert fires when the budget of 30 days is used 14.4 times too fast over an hour (`critical`), 6 times too fast over six
-    /// hours (`critical`) or at all too fast over three days (`warning`), provided that this is still so in the last twelfth of
-    /// that time.
+    /// Adds alerts on the rate at which the budget is used, for each of `http.server.request.duration`,
+    /// `rpc.server.call.duration` and `rpc.server.duration` in the catalog. Default: no such alerts.
+    ///
+    /// An alert fires if the budget of 30 days is used 14.4 times too fast over an hour (`critical`), 6 times too fast
+    /// over six hours (`critical`), or too fast by any factor over three days (`warning`), provided that the same holds
+    /// for the last twelfth of that time.
     ///
     /// # Errors
     ///
-    /// The objective is not between 0 and 1.
+    /// Returns an error if the objective is not between 0 and 1.
     pub fn availability(mut self, objective: f64) -> Result<Self, ObjectiveError> {
         self.objectives.availability = Some(ObjectiveError::check(objective)?);
         Ok(self)
     }
 
-    /// Sets the share of requests that must take at most `limit`, with alerts like those of
+    /// Sets the share of requests that must take at most `limit`. Adds alerts like those of
     /// [`availability`](Self::availability). Default: no such alerts.
     ///
-    /// A histogram can divide requests only at its bucket boundaries. The alerts use the boundary nearest to `limit` and name it
-    /// in their text.
+    /// A histogram can divide requests only at its bucket boundaries. The alerts use the boundary nearest to `limit`,
+    /// and mention it in their text.
     ///
     /// # Errors
     ///
-    /// The objective is not between 0 and 1.
+    /// Returns an error if the objective is not between 0 and 1.
     pub fn latency(mut self, limit: Duration, objective: f64) -> Result<Self, ObjectiveError> {
         self.objectives.latency = Some((limit, ObjectiveError::check(objective)?));
         Ok(self)
     }
 
-    /// Sets the page with the runbook, to which `runbook_url` adds `#` and the alert's name in lower case. Default: the
+    /// Sets the URL of the runbook. `runbook_url` is this URL with `#` and the alert's name in lower case. Default: the
     /// [runbook](crate::runbook) in the documentation of this crate.
     #[must_use]
     pub fn runbook(mut self, url: impl Into<String>) -> Self {
@@ -170,7 +173,7 @@ impl Rules {
         write(&groups)
     }
 
-    /// Returns the alerts, as YAML. Those on objectives need the recording rules.
+    /// Returns the alerts, as YAML. Alerts on objectives need the recording rules.
     pub fn alerts(&self) -> String {
         write(&self.alert_groups())
     }
@@ -189,7 +192,7 @@ impl Rules {
         objectives::groups(&self.instruments, self.histograms, &self.jobs, &self.objectives)
     }
 
-    /// Returns both, with names for their files.
+    /// Returns the recording rules and the alerts, with their file names.
     pub fn files(&self) -> Vec<(String, String)> {
         vec![
             ("meterkit-recording.rules.yml".to_owned(), self.recording()),
@@ -204,7 +207,7 @@ impl Rule {
         Self { fields, labels: Vec::new(), annotations: Vec::new() }
     }
 
-    /// Returns what is recorded, or the alert.
+    /// Returns the name of the recorded series or of the alert.
     pub(crate) fn name(&self) -> &str {
         &self.fields[0].1
     }
@@ -228,7 +231,7 @@ impl Rule {
         }
     }
 
-    /// Sets how long the expression must hold.
+    /// Sets how long the expression must hold before the alert fires.
     pub(crate) fn lasting(mut self, time: &str) -> Self {
         self.fields.push(("for", time.to_owned()));
         self
@@ -282,7 +285,7 @@ mod tests {
 
     use super::*;
 
-    /// Rules with every alert that there is.
+    /// Returns rules with every possible alert.
     fn all() -> Rules {
         let registry = Registry::new();
         let meter = registry.semconv("shop");
@@ -328,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn alerts_are_those_of_the_targets_that_there_are() {
+    fn only_alerts_that_apply_to_the_targets_are_generated() {
         let rules = Rules::of(&Catalog::default()).job("shop");
         let all = names(&rules);
         let with = |targets: &[&str]| {
@@ -344,7 +347,7 @@ mod tests {
         assert_eq!(with(&["prometheus", "otlp"]), of_queues);
         assert_eq!(with(&["prometheus", "console"]), [&of_delivery[..], &of_queues].concat());
         assert_eq!(with(&["otlp", "grafana"]), of_scrapes);
-        // Nobody would hear of its failure.
+        // A single push target cannot report its own failure.
         assert_eq!(with(&["otlp"]), [&of_scrapes[..], &of_delivery, &of_queues].concat());
         assert_eq!(with(&["grafana"]), [&of_scrapes[..], &of_delivery].concat());
 
@@ -412,7 +415,7 @@ mod tests {
         let _ = meter.histogram::<f64>("http.client.request.duration").unit("s").register();
         let rules = Rules::of(&registry.catalog());
         let with = rules.clone().availability(0.999).unwrap();
-        assert_eq!(with.files(), rules.files(), "what others answer is not ours to promise");
+        assert_eq!(with.files(), rules.files(), "other services answer these requests");
     }
 
     #[test]
@@ -423,12 +426,13 @@ mod tests {
         };
         let (recording, alerts) = text(250);
         assert!(recording.contains(r#"duration_seconds_bucket{le=~"0\\.25"}"#), "{recording}");
-        assert!(alerts.contains("longer than 0.25 s within 1h; 1 % may"), "{alerts}");
+        let allowed = "longer than 0.25 s within 1h; the objective allows 1 %";
+        assert!(alerts.contains(allowed), "{alerts}");
         let (recording, alerts) = text(800);
         assert!(recording.contains(r#"duration_seconds_bucket{le=~"1(\\.0)?"}"#), "{recording}");
         let nearest = "1 s (the bucket boundary nearest to the objective''s 0.8 s) within 1h";
         assert!(alerts.contains(nearest), "{alerts}");
-        // The other histogram counts milliseconds.
+        // The unit of the other histogram is milliseconds.
         assert!(alerts.contains("1 ms (the bucket boundary nearest to the objective''s 800 ms)"));
 
         let native = all().histograms(Histograms::Native).recording();
@@ -436,7 +440,7 @@ mod tests {
     }
 
     #[test]
-    fn no_group_of_alerts_has_more_rules_than_mimir_takes() {
+    fn no_group_of_alerts_has_more_rules_than_mimir_accepts() {
         assert!(all().alert_groups().iter().all(|group| group.rules.len() <= 20));
     }
 

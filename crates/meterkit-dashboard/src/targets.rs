@@ -1,6 +1,6 @@
 //! The targets of a service, which determine how missing metrics can be noticed.
 
-/// The targets that a service has, by their names in `OTEL_METRICS_EXPORTER`. Without names, it may have any.
+/// The targets of a service, by their names in `OTEL_METRICS_EXPORTER`. Without names, the service may have any target.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Targets {
     names: Vec<String>,
@@ -8,9 +8,9 @@ pub(crate) struct Targets {
 
 /// The target that Prometheus scrapes.
 const SCRAPED: &str = "prometheus";
-/// The target that prints.
+/// The target that writes to the console.
 const PRINTED: &str = "console";
-/// The target that queues what it could not deliver.
+/// The target that queues undelivered requests.
 const QUEUED: &str = "grafana";
 
 impl Targets {

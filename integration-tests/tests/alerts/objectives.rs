@@ -87,7 +87,7 @@ fn requests_that_fail_faster_than_the_objective_allows_are_reported_while_they_d
             ("window", "1h"),
             ("job", "shop"),
         ],
-        "4.622% of HTTP server requests of shop have failed within 1h; 0.1 % may",
+        "4.622% of HTTP server requests of shop have failed within 1h; the objective allows 0.1 %",
     );
 }
 
