@@ -1,7 +1,7 @@
 //! A dashboard as classic JSON.
 //!
-//! Its schema version is that of Grafana 9: newer ones know how to read it, while older ones could not read a newer
-//! one.
+//! The schema version is that of Grafana 9. Newer versions of Grafana read it, but older versions do not read newer
+//! schemas.
 
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ pub(crate) fn dashboard(sheet: &Sheet<'_>) -> Value {
         let placed = row.panels.iter().zip(&places);
         let placed = placed.map(|(of, place)| panel(of, GridPosition { y: y + place.y, ..*place }));
         let placed: Vec<_> = placed.collect();
-        // A row that is collapsed keeps its panels to itself, and takes no room for them.
+        // A collapsed row contains its panels, and takes no space for them.
         if row.is_collapsed {
             title["panels"] = Value::Array(placed);
             panels.push(title);
@@ -41,7 +41,7 @@ pub(crate) fn dashboard(sheet: &Sheet<'_>) -> Value {
         "description": text::shown(sheet.description),
         "editable": true,
         "fiscalYearStartMonth": 0,
-        // A crosshair on all panels at once.
+        // Show the crosshair on all panels at once.
         "graphTooltip": 1,
         "links": links(sheet.links),
         "panels": panels,
@@ -94,7 +94,7 @@ fn datasource() -> Value {
 
 fn datasource_variable() -> Value {
     json!({
-        // None: Grafana takes its default one.
+        // Empty: Grafana uses its default data source.
         "current": {"text": "", "value": ""},
         "hide": 0,
         "includeAll": false,
@@ -126,8 +126,9 @@ fn variable(variable: &Variable) -> Value {
             json["type"] = json!("query");
             json["datasource"] = datasource();
             json["query"] = json!(query);
-            // Whenever the time range changes, in alphabetical order.
+            // 2: refresh whenever the time range changes.
             json["refresh"] = json!(2);
+            // 1: sort alphabetically.
             json["sort"] = json!(1);
             json["regex"] = json!("");
             json["options"] = json!([]);
@@ -141,7 +142,7 @@ fn variable(variable: &Variable) -> Value {
     json
 }
 
-/// All, and each value.
+/// Returns the options for "all" and for each value.
 fn options(values: &[String]) -> Vec<Value> {
     let all = json!({"selected": true, "text": "All", "value": "$__all"});
     let each = values.iter();
@@ -149,7 +150,7 @@ fn options(values: &[String]) -> Vec<Value> {
     std::iter::once(all).chain(each).collect()
 }
 
-/// The links, in either format.
+/// Returns the links, which are the same in both formats.
 pub(crate) fn links(links: &[Link]) -> Vec<Value> {
     let others = json!({
         "asDropdown": true,

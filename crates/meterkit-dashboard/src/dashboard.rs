@@ -1,4 +1,4 @@
-//! A dashboard.
+//! The dashboard builder.
 
 use meterkit_core::Catalog;
 
@@ -9,26 +9,26 @@ use crate::uid::{self, PanelIds};
 use crate::variables::Variables;
 use crate::{classic, self_metrics, stable_json, v2};
 
-/// A Grafana dashboard of the instruments in a catalog.
+/// A Grafana dashboard for the instruments in a catalog.
 ///
-/// The first row is the service, if it times the requests that it answers (`http.server.request.duration`,
-/// `rpc.server.call.duration`): which instances are up, and the rate, the share that failed and p50 and p99 of the duration by
-/// service and instance.
+/// The first row shows the service, if it measures the duration of requests (`http.server.request.duration`,
+/// `rpc.server.call.duration`): the instances that are up, and by service and instance the request rate, the share of
+/// failed requests, and p50 and p99 of the duration.
 ///
-/// Then there is a row per scope. It begins with the scope's operations: their rate, the share that failed, and their duration.
-/// Operations are those of OpenTelemetry's semantic conventions for HTTP, RPC and databases, and the program's own: a counter
-/// with a label for failures (`success`, `error.type`, or an outcome such as `error` or `failed`), and a histogram `x.duration`,
-/// which belongs to the counter `x` if there is one. Connection pools have an overview too. The process and its runtime are
-/// the last row of these.
+/// One row per scope follows. It begins with the scope's operations: their rate, the share of failures, and their
+/// duration. Operations are the HTTP, RPC and database operations of OpenTelemetry's semantic conventions, and the
+/// program's own operations: a counter with a label for failures (`success`, `error.type`, or an outcome such as
+/// `error` or `failed`), or a histogram `x.duration`, which belongs to the counter `x` if there is one. Connection
+/// pools have an overview too. The last of these rows shows the process and its runtime.
 ///
-/// Below are all instruments of the scope. A counter is shown as its rate, an up-down counter as its sum over instances, a gauge with
-/// a line per instance, and a histogram as its rate, its quantiles (p50, p95, p99) and a heat map. Units are Grafana's,
-/// descriptions are the panels' help. Variables choose the data source, the services (`job`), their instances, and
-/// among the values of each label whose values are known.
+/// Below the overview, a row shows all instruments of its scope: a counter as its rate, an up-down counter as the sum
+/// over instances, a gauge with one line per instance, and a histogram as its rate, its quantiles (p50, p95, p99) and a
+/// heat map. Units become Grafana units, and descriptions become the panels' help. Variables select the data source,
+/// the services (`job`), their instances, and the values of each label whose values are known.
 ///
-/// Metrics are expected by the names that the Prometheus exporter gives them. Prometheus makes the same ones of OTLP;
-/// Mimir does with `-distributor.otel-metric-suffixes-enabled`, as Grafana Cloud has it. Other translation strategies
-/// are not drawn: where `METERKIT_PROMETHEUS_TRANSLATION` is set to one, panels stay empty.
+/// Queries use the metric names of the Prometheus exporter. Prometheus derives the same names from OTLP; Mimir does so
+/// with `-distributor.otel-metric-suffixes-enabled`, which Grafana Cloud uses. Other translation strategies are not
+/// supported: if `METERKIT_PROMETHEUS_TRANSLATION` selects another one, panels stay empty.
 ///
 /// ```no_run
 /// use meterkit_core::Registry;
@@ -56,18 +56,19 @@ pub struct Dashboard {
     recorded_quantiles: bool,
 }
 
-/// The form in which Prometheus has the histograms.
+/// The form in which Prometheus stores histograms.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Histograms {
-    /// Histograms with bounds have a series per bucket, exponential ones are native histograms. This is what arrives by OTLP
-    /// and by remote write.
+    /// Histograms with explicit boundaries have one series per bucket, and exponential histograms are native
+    /// histograms. This is the form for OTLP and remote write.
     #[default]
     ByInstrument,
-    /// All have a series per bucket, as in a scrape of the text format. Exponential ones then have a rate and a mean
-    /// only.
+    /// All histograms have one series per bucket, as in a scrape of the text format. The dashboard then shows only the
+    /// rate and the mean of exponential histograms.
     Classic,
-    /// All are native histograms, because the server converts those with bounds (`convert_classic_histograms_to_nhcb`).
+    /// All histograms are native histograms, because the server converts histograms with explicit boundaries
+    /// (`convert_classic_histograms_to_nhcb`).
     Native,
 }
 
@@ -78,7 +79,7 @@ pub(crate) struct Link {
     pub(crate) url: String,
 }
 
-/// The content of a dashboard in either format.
+/// The content of a dashboard, which is the same in both formats.
 #[derive(Debug)]
 pub(crate) struct Sheet<'a> {
     pub(crate) uid: String,
@@ -90,7 +91,8 @@ pub(crate) struct Sheet<'a> {
 }
 
 impl Dashboard {
-    /// Creates a dashboard without panels. Its identifier is made from the title and the [namespace](Self::namespace).
+    /// Creates a dashboard without panels. Its identifier is derived from the title and the
+    /// [namespace](Self::namespace).
     pub fn new(title: impl Into<String>) -> Self {
         Self {
             title: title.into(),
@@ -104,7 +106,7 @@ impl Dashboard {
         }
     }
 
-    /// Distinguishes dashboards with the same title, for example those of two programs. Default: empty.
+    /// Sets a namespace that distinguishes dashboards with the same title, for example of two programs. Default: empty.
     #[must_use]
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
         self.namespace = namespace.into();
@@ -118,7 +120,7 @@ impl Dashboard {
         self
     }
 
-    /// Adds the instruments of `catalog`. Their order makes no difference.
+    /// Adds the instruments of `catalog`. Their order does not matter.
     #[must_use]
     pub fn of(mut self, catalog: &Catalog) -> Self {
         self.instruments.extend(catalog.entries.iter().map(Instrument::of));
@@ -127,44 +129,45 @@ impl Dashboard {
         self
     }
 
-    /// Adds a last row, which is collapsed, with what `meterkit` reports about itself: exports, collections, series, callbacks.
-    /// Default: no such row.
+    /// Adds a last row, initially collapsed, with `meterkit`'s self-metrics: exports, collections, series and
+    /// callbacks. Default: no such row.
     #[must_use]
     pub fn with_self_metrics(mut self) -> Self {
         self.has_self_metrics = true;
         self
     }
 
-    /// Adds a link above the panels, in the order of calls. The URL may use variables: `${service}`, `${instance}`,
-    /// `${__from}`. A link to the other dashboards of `meterkit` is always there.
+    /// Adds a link above the panels, in the order of calls. The URL may contain variables: `${service}`, `${instance}`,
+    /// `${__from}`. A link to the other `meterkit` dashboards is always present.
     #[must_use]
     pub fn link(mut self, title: impl Into<String>, url: impl Into<String>) -> Self {
         self.links.push(Link { title: title.into(), url: url.into() });
         self
     }
 
-    /// Sets the form in which Prometheus has the histograms. Default: [`Histograms::ByInstrument`].
+    /// Sets the form in which Prometheus stores histograms. Default: [`Histograms::ByInstrument`].
     #[must_use]
     pub fn histograms(mut self, histograms: Histograms) -> Self {
         self.histograms = histograms;
         self
     }
 
-    /// Takes quantiles and heat maps from what [`Rules::recording`](crate::Rules::recording) has recorded, which is
-    /// cheaper where histograms have many labels. They are then over 5 minutes. Default: they are computed from the
-    /// histograms themselves.
+    /// Makes quantiles and heat maps use the series that [`Rules::recording`](crate::Rules::recording) records. This is
+    /// cheaper if histograms have many labels. The quantiles then cover 5 minutes. Default: quantiles are computed from
+    /// the histograms themselves.
     #[must_use]
     pub fn recorded_quantiles(mut self) -> Self {
         self.recorded_quantiles = true;
         self
     }
 
-    /// Returns the identifier by which Grafana recognizes the dashboard. It depends on title and namespace only.
+    /// Returns the identifier by which Grafana recognizes the dashboard. It depends only on the title and the
+    /// namespace.
     pub fn uid(&self) -> String {
         uid::dashboard(&self.namespace, &self.title)
     }
 
-    /// Returns the dashboard as classic JSON, which every Grafana since version 9 imports.
+    /// Returns the dashboard as classic JSON, for Grafana 9 and newer.
     pub fn to_classic_json(&self) -> String {
         stable_json::write(&classic::dashboard(&self.sheet()))
     }

@@ -1,15 +1,17 @@
-//! Where panels stand.
+//! The layout of panels.
 
 use crate::panels::Panel;
 
-/// Columns of Grafana's grid.
+/// The number of columns in Grafana's grid.
 pub(crate) const COLUMNS: u32 = 24;
 
-/// Columns of a panel: three stand side by side, or all of a larger group.
+/// The number of columns of a panel: three panels fit side by side. Larger groups share a line with narrower panels.
 const WIDTH: u32 = 8;
 
-/// The height of a panel, and that of the line with a row's title.
+/// The height of a panel.
 const HEIGHT: u32 = 8;
+
+/// The height of a row's title.
 pub(crate) const TITLE_HEIGHT: u32 = 1;
 
 /// The position of a panel within its row.
@@ -21,7 +23,7 @@ pub(crate) struct GridPosition {
     pub(crate) height: u32,
 }
 
-/// Places from left to right. Panels of one instrument stay in one line.
+/// Places panels from left to right. Panels of one instrument stay in one line.
 pub(crate) fn places(panels: &[Panel]) -> Vec<GridPosition> {
     let mut places = Vec::with_capacity(panels.len());
     let (mut x, mut y) = (0, 0);
@@ -39,7 +41,7 @@ pub(crate) fn places(panels: &[Panel]) -> Vec<GridPosition> {
     places
 }
 
-/// How high a row is, without its title.
+/// Returns the height of a row without its title.
 pub(crate) fn height(places: &[GridPosition]) -> u32 {
     places.iter().map(|place| place.y + place.height).max().unwrap_or_default()
 }
@@ -49,7 +51,7 @@ mod tests {
     use super::*;
     use crate::panels::View;
 
-    /// Returns where panels stand; each is or is not of the same group as the one before it.
+    /// Places one panel per item. Each item states whether the panel belongs to the same group as the previous panel.
     fn of_groups<const N: usize>(belong_to_previous: [bool; N]) -> Vec<GridPosition> {
         let panel = |belongs_to_previous| Panel {
             id: 1,
@@ -65,7 +67,7 @@ mod tests {
 
     #[test]
     fn panels_of_one_instrument_stay_side_by_side() {
-        // A counter, a histogram, a gauge.
+        // A counter, a histogram with three panels, and a gauge.
         let places = of_groups([false, false, true, true, false]);
         let at: Vec<_> = places.iter().map(|place| (place.x, place.y)).collect();
         assert_eq!(at, [(0, 0), (0, 8), (8, 8), (16, 8), (0, 16)]);

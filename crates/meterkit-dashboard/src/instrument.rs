@@ -1,33 +1,33 @@
-//! What a dashboard has to know of an instrument.
+//! The properties of an instrument that dashboards and rules need.
 
 use meterkit_core::{CatalogEntry, Kind};
 use meterkit_rules::prometheus_name;
 
-/// An instrument as Prometheus has it.
+/// An instrument with its names in Prometheus.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Instrument {
     pub(crate) scope: String,
     pub(crate) scope_version: Option<String>,
-    /// The full name, as the program has it.
+    /// The full name in the program.
     pub(crate) name: String,
-    /// The family's name in Prometheus.
+    /// The name of the metric family in Prometheus.
     pub(crate) family: String,
     pub(crate) shape: Shape,
     pub(crate) unit: String,
     pub(crate) description: String,
     pub(crate) labels: Vec<Label>,
-    /// Upper bounds of buckets, as texts, which can be compared.
+    /// The bucket boundaries, as text so that instruments can be ordered.
     pub(crate) bounds: Vec<String>,
 }
 
-/// What can be asked of an instrument's series.
+/// The shape of an instrument's series, which determines the queries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Shape {
-    /// Only rises: its rate says something.
+    /// A value that only rises, shown as a rate.
     Counter,
-    /// Rises and falls, and those of several instances add up.
+    /// A value that rises and falls. The values of several instances add up.
     Total,
-    /// Rises and falls, and stands for itself.
+    /// A value that rises and falls. The values of several instances do not add up.
     Level,
     /// A distribution.
     Histogram(Buckets),
@@ -36,19 +36,19 @@ pub(crate) enum Shape {
 /// The buckets of a histogram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Buckets {
-    /// With the bounds that the program chose.
+    /// Buckets with explicit boundaries.
     Bounds,
-    /// That follow the values.
+    /// Exponential buckets.
     Exponential,
-    /// None: there are a count and a sum only.
+    /// No buckets, only a count and a sum.
     None,
 }
 
-/// A label by its name in Prometheus.
+/// A label with its name in Prometheus.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Label {
     pub(crate) name: String,
-    /// All its values, when they are known.
+    /// All values of the label, if they are known.
     pub(crate) values: Option<Vec<String>>,
 }
 
@@ -70,7 +70,7 @@ impl Instrument {
         }
     }
 
-    /// Returns the name without that of the scope, which stands above it.
+    /// Returns the name without the prefix of the scope, which the row's title already shows.
     pub(crate) fn short_name(&self) -> &str {
         let rest = self.name.strip_prefix(&self.scope).and_then(|rest| rest.strip_prefix('.'));
         rest.filter(|rest| !rest.is_empty()).unwrap_or(&self.name)
@@ -116,7 +116,8 @@ impl Shape {
 }
 
 impl Buckets {
-    /// Returns whether quantiles can be told. Exponential ones are lost where histograms are series per bucket.
+    /// Returns whether quantiles can be computed. Exponential buckets are lost if histograms are stored as classic
+    /// series.
     pub(crate) fn have_quantiles(self, is_native: bool) -> bool {
         match self {
             Self::Bounds => true,
@@ -127,7 +128,7 @@ impl Buckets {
 }
 
 impl Label {
-    /// Creates the label that an attribute key of instruments of this shape becomes.
+    /// Creates the label for an attribute key of an instrument with this shape.
     pub(crate) fn new(key: &str, shape: Shape, values: Option<Vec<String>>) -> Self {
         let name = prometheus_name::stored_label(key, shape.kind().into());
         Self { name: name.into_owned(), values }

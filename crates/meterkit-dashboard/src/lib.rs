@@ -1,14 +1,15 @@
-//! Grafana dashboards and Prometheus rules from the catalog of `meterkit`.
+//! Generates Grafana dashboards and Prometheus rules from a `meterkit` catalog.
 //!
-//! - [`Dashboard`] shows every instrument of a catalog: rate, errors and duration of what the service does, a row per scope, the panels and queries that fit the kind and
-//!   the unit, variables for service, instance and the labels whose values are known.
-//! - [`Rules`] are recording rules for the quantiles of histograms, and alerts on the service, on its objectives and on what
-//!   `meterkit` reports about itself. The [`runbook`] says what to do about each.
-//! - [`Provisioning`] is the folder that has Grafana load both a data source and the dashboards.
+//! - [`Dashboard`] shows every instrument of a catalog: rate, errors and duration of the service's operations, one row
+//!   per scope, panels and queries that fit the instrument's kind and unit, and variables for the service, the instance
+//!   and all labels whose values are known.
+//! - [`Rules`] contains recording rules for the quantiles of histograms, and alerts on the service, on its objectives
+//!   and on `meterkit`'s self-metrics. The [`runbook`] explains what to do about each alert.
+//! - [`Provisioning`] is a folder from which Grafana loads a data source and the dashboards.
 //!
-//! All of them are texts, and the same catalog gives the same bytes: write them in a test or a build step and check
-//! them in. Names are those of the Prometheus exporter by its default, `underscore_escaping_with_suffixes`, from the same
-//! code; those of other translation strategies are not drawn.
+//! All output is text, and the same catalog always produces the same bytes: write the files in a test or a build step,
+//! and check them in. Metric names are those of the Prometheus exporter's default translation strategy,
+//! `underscore_escaping_with_suffixes`, and come from the same code. Other translation strategies are not supported.
 //!
 //! ```
 //! use meterkit_core::Registry;

@@ -1,4 +1,4 @@
-//! Rate, errors and duration of what a service does, and how much it uses of what it has.
+//! Rate, errors and duration of a service's operations, and the utilization of its resources.
 
 use crate::instrument::{Instrument, Label, Shape};
 use crate::panels::{Drawing, Drawn, Panel, QUANTILES, Query, is_shared};
@@ -8,8 +8,8 @@ use crate::uid::PanelIds;
 use crate::variables::{INSTANCE, SERVICE};
 use crate::{text, unit};
 
-/// Histograms of OpenTelemetry's semantic conventions 1.44 that time operations, and those of earlier versions: name, what
-/// is timed, and matchers of operations that failed. The first matcher that finds series counts.
+/// Histograms in OpenTelemetry's semantic conventions 1.44 and earlier that measure the duration of operations: the
+/// name, the operations, and matchers of failed operations. The first matcher that finds series counts.
 const KNOWN: [(&str, &str, &[&str]); 7] = [
     ("db.client.operation.duration", "Database operations", &[ERROR_TYPE]),
     (
@@ -32,17 +32,18 @@ const KNOWN: [(&str, &str, &[&str]); 7] = [
     ),
 ];
 
-/// Returns what a histogram of this name times and matchers of what failed, if it times requests to the service.
+/// Returns the kind of requests and the matchers of failures for a histogram of this name, if the histogram measures
+/// requests to the service.
 pub(crate) fn served(name: &str) -> Option<(&'static str, &'static [&'static str])> {
     let (_, requests, failures) = KNOWN.iter().find(|(known, ..)| *known == name)?;
     name.contains(".server.").then_some((*requests, *failures))
 }
 
-/// By the conventions, operations that failed have this attribute, and no others do.
+/// Matches failed operations. By the conventions, only these have this attribute.
 const ERROR_TYPE: &str = r#"error_type!="""#;
 const SERVER_ERROR: &str = r#"http_response_status_code=~"5..""#;
 
-/// Values of labels that say that something failed, such as `Outcome::Error`.
+/// Label values that mean failure, such as the label value of `Outcome::Error`.
 const FAILED: [&str; 6] = ["error", "errored", "failed", "failure", "panic", "timeout"];
 
 /// One line per service.
@@ -55,7 +56,7 @@ const BY_INSTANCE: [&str; 2] = ["job", "instance"];
 const FEW_QUANTILES: [(f64, &str); 2] = [QUANTILES[0], QUANTILES[2]];
 
 impl Drawing<'_> {
-    /// Draws the instances of the service and the requests that it answers. Returns nothing if no requests are timed.
+    /// Draws the instances of the service and its requests. Returns no panels if no histogram measures requests.
     pub(crate) fn service(
         &self,
         instruments: &[Instrument],
@@ -83,7 +84,7 @@ impl Drawing<'_> {
         ids: &mut PanelIds,
     ) -> Vec<Panel> {
         let Some(first) = of_scope.first() else { return Vec::new() };
-        // The first row has these.
+        // Leave out the operations that the first row shows.
         let own = of_scope.iter().filter(|it| served(&it.name).is_none());
         let operations = own.filter_map(|it| Operation::of(it, of_scope));
         let operations = operations.map(|it| self.operation(&it, all, &BY_SERVICE, &QUANTILES));
@@ -92,7 +93,7 @@ impl Drawing<'_> {
         operations.chain(used).flat_map(|group| numbered(group, &title, ids)).collect()
     }
 
-    /// Draws the rate, the share of errors if it is known, and the duration if it is timed.
+    /// Draws the rate, the share of errors if failures can be recognized, and the duration if it is measured.
     fn operation(
         &self,
         operation: &Operation<'_>,
@@ -102,7 +103,7 @@ impl Drawing<'_> {
     ) -> Vec<(Subject, Drawn)> {
         let counted = operation.counted;
         let of = self.select(counted, is_shared(counted, all));
-        // A viewer who looks at successes only would see no errors.
+        // Ignore the variables of failure labels: otherwise, a viewer who selects only successes would see no errors.
         let of = operation.failures.iter().fold(of, |of, failure| of.any(label_of(failure)));
         let rate = |of: Selector| match counted.shape {
             Shape::Histogram(buckets) => self.rates(&of, "_count", buckets),
@@ -124,7 +125,7 @@ impl Drawing<'_> {
         let failed = failed.map(|failure| promql::sum_by(by, &rate(of.clone().raw(failure))));
         let failed: Vec<_> = failed.collect();
         if !failed.is_empty() {
-            // Series of errors come with the first error: until then, the share is zero.
+            // Series of errors appear with the first error. Until then, the share is zero.
             let share = format!("({} or {total} * 0) / {total}", failed.join(" or "));
             drawn.push(Drawn::lines("errors", "percentunit".to_owned(), line(share)));
         }
@@ -133,7 +134,7 @@ impl Drawing<'_> {
         {
             let unit = unit::of_value(&instrument.unit, &instrument.name);
             let is_shared = is_shared(instrument, all);
-            // Of all services and instances that the viewer has chosen together.
+            // Aggregate the duration over all selected services and instances.
             let by = if by == BY_SERVICE { &[] } else { by };
             let queries = self.distribution(instrument, buckets, is_shared, by, quantiles);
             drawn.push(Drawn::lines("duration", unit, queries));
@@ -144,18 +145,18 @@ impl Drawing<'_> {
     }
 }
 
-/// Draws the instances. One that is scraped has `up`; one that pushes has `target_info` as long as it does.
+/// Draws the instances. A scraped instance has `up`; an instance that pushes has `target_info` for as long as it
+/// pushes.
 fn instances() -> (Subject, Drawn) {
     let of = |name| Selector::new(name).variable("job", SERVICE).variable("instance", INSTANCE);
     let either = format!("{} or {}", of("up"), of("target_info"));
     let expression = promql::aggregate("max", &BY_INSTANCE, &either);
     let query = Query { expression, legend: "{{job}} {{instance}}".to_owned() };
-    let about =
-        "1 for each instance that can be scraped or pushes, 0 for one that cannot be scraped.";
+    let about = "1 for an instance that can be scraped or that pushes, 0 for an instance that cannot be scraped.";
     (Subject::new("Instances", about), Drawn::lines("up", "none".to_owned(), vec![query]))
 }
 
-/// Creates panels that stand side by side.
+/// Creates panels that are placed side by side.
 fn numbered(group: Vec<(Subject, Drawn)>, scope: &str, ids: &mut PanelIds) -> Vec<Panel> {
     let title = format!("Overview of {scope}");
     let panel = |(at, (of, drawn)): (usize, (Subject, Drawn))| Panel {
@@ -170,19 +171,19 @@ fn numbered(group: Vec<(Subject, Drawn)>, scope: &str, ids: &mut PanelIds) -> Ve
     group.into_iter().enumerate().map(panel).collect()
 }
 
-/// Something that a service does, and that may fail.
+/// An operation of a service, which may fail.
 struct Operation<'a> {
     name: String,
-    /// A counter, or the histogram of durations.
+    /// The instrument that counts the operations: a counter, or the histogram of durations.
     counted: &'a Instrument,
     duration: Option<&'a Instrument>,
-    /// Matchers of those that failed.
+    /// Matchers of failed operations.
     failures: Vec<String>,
 }
 
 impl<'a> Operation<'a> {
-    /// Returns the operation that an instrument counts. A histogram `x.duration` belongs to the counter `x` if the scope has
-    /// one.
+    /// Returns the operation that an instrument counts. A histogram `x.duration` belongs to the counter `x` if the
+    /// scope has such a counter.
     fn of(instrument: &'a Instrument, of_scope: &'a [Instrument]) -> Option<Self> {
         match instrument.shape {
             Shape::Histogram(_) => {
@@ -230,7 +231,7 @@ impl Instrument {
     }
 }
 
-/// Returns the name of what a histogram of this name times.
+/// Returns the name of the operation whose duration a histogram of this name measures.
 fn stem(name: &str) -> Option<&str> {
     name.strip_suffix(".duration").or_else(|| name.strip_suffix("_duration"))
 }
@@ -240,7 +241,7 @@ fn stem_of_short_name(instrument: &Instrument) -> String {
     stem(name).unwrap_or(name).to_owned()
 }
 
-/// Returns matchers of the series that count what failed.
+/// Returns matchers of the series that count failures.
 fn failures_of(instrument: &Instrument) -> Vec<String> {
     let failure = |label: &Label| {
         let name = &*label.name;
@@ -263,7 +264,7 @@ fn label_of(matcher: &str) -> &str {
     matcher.split(['=', '!']).next().unwrap_or_default()
 }
 
-/// What a group of panels is about.
+/// The subject of a group of panels.
 #[derive(Clone)]
 struct Subject {
     name: String,
@@ -280,7 +281,7 @@ impl Subject {
     }
 }
 
-/// Draws how much of each pool is in use, who waits for a connection, and who gave up.
+/// Draws the utilization of each connection pool, its pending requests, and its timeouts.
 fn pools(
     drawing: &Drawing<'_>,
     of_scope: &[Instrument],

@@ -1,4 +1,4 @@
-//! Panels: what to show of an instrument, and how to ask for it.
+//! Panels and queries for an instrument.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use crate::uid::PanelIds;
 use crate::variables::{INSTANCE, SERVICE, Variables};
 use crate::{recording, text, unit};
 
-/// The most lines for an instrument with labels whose values are not known: those with the highest values.
+/// The maximum number of lines for an instrument with labels whose values are unknown. The highest values are shown.
 const MOST_LINES: u32 = 20;
 
-/// Quantiles that are shown and recorded, with their names.
+/// The quantiles that are shown and recorded, with their names.
 pub(crate) const QUANTILES: [(f64, &str); 3] = [(0.5, "p50"), (0.95, "p95"), (0.99, "p99")];
 
 /// A panel.
@@ -25,7 +25,7 @@ pub(crate) struct Panel {
     /// Grafana's identifier of the unit.
     pub(crate) unit: String,
     pub(crate) queries: Vec<Query>,
-    /// Whether it must stand beside the panel before it.
+    /// Whether the panel must be beside the previous panel.
     pub(crate) belongs_to_previous: bool,
 }
 
@@ -168,7 +168,7 @@ impl Drawing<'_> {
         }
     }
 
-    /// Selects the series of an instrument that the variables let through.
+    /// Selects the series of an instrument that match the variables.
     pub(crate) fn select(&self, instrument: &Instrument, is_shared: bool) -> Selector {
         let all = Selector::new(&instrument.family);
         let all = all.variable("job", SERVICE).variable("instance", INSTANCE);
@@ -196,7 +196,7 @@ impl Drawing<'_> {
         let variables =
             closed.filter_map(|label| Some((&label.name, self.variables.of_label(&label.name)?)));
         let narrowed = variables.fold(all, |all, (label, variable)| all.variable(label, variable));
-        // Not always: what comes by OTLP may have no labels that tell the scope.
+        // Match the scope only if necessary: metrics that arrive through OTLP may have no scope labels.
         if !is_shared {
             return narrowed;
         }
@@ -205,9 +205,9 @@ impl Drawing<'_> {
     }
 }
 
-/// A panel without title and number.
+/// A panel without its title and number.
 pub(crate) struct Drawn {
-    /// What is shown of the instrument, if it is not simply its value.
+    /// The aspect of the instrument that is shown; empty for its value.
     pub(crate) what: &'static str,
     pub(crate) view: View,
     pub(crate) unit: String,
@@ -220,7 +220,7 @@ impl Drawn {
     }
 }
 
-/// A line for each set of labels.
+/// Returns a query with one line per label set.
 fn by_labels(instrument: &Instrument, operator: &str, first: &[&str], of: &str) -> Query {
     let own = instrument.labels.iter().map(|label| &*label.name);
     let labels: Vec<_> = first.iter().copied().chain(own).collect();
@@ -233,8 +233,8 @@ fn by_labels(instrument: &Instrument, operator: &str, first: &[&str], of: &str) 
     Query { expression, legend }
 }
 
-/// How many instruments have each name in Prometheus: those of different scopes differ in the labels of their scopes
-/// only.
+/// Returns the number of instruments per Prometheus name. If several scopes share a name, only their scope labels
+/// distinguish the series.
 pub(crate) fn shared_families(instruments: &[Instrument]) -> BTreeMap<&str, usize> {
     let mut shared = BTreeMap::new();
     for instrument in instruments {

@@ -1,4 +1,4 @@
-//! What Grafana's panels are told, in either format.
+//! Settings of panels that are the same in both formats.
 
 use serde_json::{Value, json};
 
@@ -6,21 +6,21 @@ use crate::panels::{Panel, Query, View};
 use crate::unit;
 use crate::variables::DATASOURCE;
 
-/// The dashboard of the newest minutes, looked at again and again.
+/// The default time range and refresh interval of a dashboard.
 pub(crate) const FROM: &str = "now-1h";
 pub(crate) const TO: &str = "now";
 pub(crate) const REFRESH: &str = "30s";
 
-/// All dashboards of this library have it, so that they can link to each other.
+/// The tag of all dashboards of this library, by which they link to each other.
 pub(crate) const TAG: &str = "meterkit";
 
-/// The data source that the viewer chose.
+/// Returns the variable with the data source that the viewer chose.
 pub(crate) fn datasource() -> String {
     format!("${{{DATASOURCE}}}")
 }
 
 impl View {
-    /// The plugin that draws it.
+    /// Returns the plugin that draws the view.
     pub(crate) fn plugin(self) -> &'static str {
         match self {
             Self::Lines => "timeseries",
@@ -28,7 +28,7 @@ impl View {
         }
     }
 
-    /// In which form the data source is to give the values.
+    /// Returns the format in which the data source must return values.
     fn format(self) -> &'static str {
         match self {
             Self::Lines => "time_series",
@@ -37,7 +37,7 @@ impl View {
     }
 }
 
-/// The options of a panel's plugin.
+/// Returns the options of a panel's plugin.
 pub(crate) fn options(panel: &Panel) -> Value {
     match panel.view {
         View::Lines => json!({
@@ -69,9 +69,9 @@ pub(crate) fn options(panel: &Panel) -> Value {
     }
 }
 
-/// How values are shown.
+/// Returns the configuration for displaying values.
 pub(crate) fn field_config(panel: &Panel) -> Value {
-    // The unit of a heat map is that of its axis; its cells are counts.
+    // The unit of a heat map belongs to its axis, because its cells are counts.
     let mut defaults = match panel.view {
         View::Lines => json!({
             "custom": {"fillOpacity": 8, "showPoints": "auto"},
@@ -85,7 +85,7 @@ pub(crate) fn field_config(panel: &Panel) -> Value {
     json!({"defaults": defaults, "overrides": []})
 }
 
-/// A query as the data source of Prometheus takes it, without its reference.
+/// Returns a query for the Prometheus data source, without its reference.
 pub(crate) fn query(query: &Query, view: View) -> Value {
     json!({
         "editorMode": "code",
@@ -96,7 +96,7 @@ pub(crate) fn query(query: &Query, view: View) -> Value {
     })
 }
 
-/// `A`, `B`, and so on: no panel has more than three.
+/// Returns the reference of a query: `A`, `B`, and so on. No panel has more than three queries.
 pub(crate) fn reference(at: usize) -> String {
     char::from(b'A' + u8::try_from(at % 26).unwrap_or_default()).to_string()
 }

@@ -1,11 +1,11 @@
-//! Expressions of PromQL, as text.
+//! PromQL expressions as text.
 
 use std::fmt::{self, Display, Write};
 
-/// The interval of a rate on a dashboard: Grafana chooses it.
+/// The interval of rates on a dashboard, which Grafana chooses.
 pub(crate) const RATE_INTERVAL: &str = "$__rate_interval";
 
-/// Series by name and labels.
+/// A selector of series by name and labels.
 #[derive(Clone, Debug)]
 pub(crate) struct Selector {
     name: String,
@@ -17,19 +17,19 @@ impl Selector {
         Self { name: name.into(), matchers: Vec::new() }
     }
 
-    /// Those that a variable of the dashboard lets through. Its value is a regular expression.
+    /// Restricts the selector to series that match a dashboard variable, whose value is a regular expression.
     pub(crate) fn variable(self, label: &str, variable: &str) -> Self {
         self.raw(format!("{label}=~\"${variable}\""))
     }
 
-    /// Those with any value of the label, whatever the variable for it is.
+    /// Removes the restriction of a label to a dashboard variable.
     pub(crate) fn any(mut self, label: &str) -> Self {
         let of_variable = format!("{label}=~\"$");
         self.matchers.retain(|matcher| !matcher.starts_with(&of_variable));
         self
     }
 
-    /// Those with exactly this value.
+    /// Restricts the selector to series with exactly this label value.
     pub(crate) fn equal(self, label: &str, value: &str) -> Self {
         let matcher = match is_plain(value) {
             true => format!("{label}=\"{value}\""),
@@ -38,7 +38,7 @@ impl Selector {
         self.raw(matcher)
     }
 
-    /// Those with one of these values; all when there is none.
+    /// Restricts the selector to series with one of these label values. Without values, does nothing.
     pub(crate) fn one_of(self, label: &str, values: &[String]) -> Self {
         match values {
             [] => self,
@@ -50,23 +50,23 @@ impl Selector {
         }
     }
 
-    /// A matcher as it stands.
+    /// Adds a matcher verbatim.
     pub(crate) fn raw(mut self, matcher: impl Into<String>) -> Self {
         self.matchers.push(matcher.into());
         self
     }
 
-    /// The part of a histogram with this suffix.
+    /// Returns a selector of the histogram's series with this name suffix.
     pub(crate) fn part(&self, suffix: &str) -> Self {
         Self { name: format!("{}{suffix}", self.name), matchers: self.matchers.clone() }
     }
 
-    /// How fast each series rises, per second.
+    /// Returns the rate of each series per second.
     pub(crate) fn rate(&self, interval: &str) -> String {
         format!("rate({self}[{interval}])")
     }
 
-    /// How much each series has risen.
+    /// Returns the increase of each series.
     pub(crate) fn increase(&self, interval: &str) -> String {
         format!("increase({self}[{interval}])")
     }
@@ -82,12 +82,12 @@ impl Display for Selector {
     }
 }
 
-/// The sum over all labels but these.
+/// Returns the sum by these labels.
 pub(crate) fn sum_by(labels: &[&str], expression: &str) -> String {
     aggregate("sum", labels, expression)
 }
 
-/// `operator by (labels) (expression)`.
+/// Returns `operator by (labels) (expression)`.
 pub(crate) fn aggregate(operator: &str, labels: &[&str], expression: &str) -> String {
     if labels.is_empty() {
         return format!("{operator}({expression})");
@@ -95,13 +95,13 @@ pub(crate) fn aggregate(operator: &str, labels: &[&str], expression: &str) -> St
     format!("{operator} by ({}) ({expression})", labels.join(", "))
 }
 
-/// A quantile of the histograms that an expression gives.
+/// Returns a quantile of the histograms that an expression returns.
 pub(crate) fn quantile(quantile: f64, expression: &str) -> String {
     format!("histogram_quantile({quantile}, {expression})")
 }
 
-/// A regular expression within quotes that matches this text and nothing else. What is special to a regular expression,
-/// to PromQL's quotes or to Grafana's variables is written by its number.
+/// Returns a regular expression, for use within quotes, that matches exactly this text. Characters with a special
+/// meaning in regular expressions, PromQL strings or Grafana variables are escaped by their code point.
 fn literal(text: &str) -> String {
     let mut literal = String::with_capacity(text.len());
     for c in text.chars() {
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_match_themselves_whatever_they_hold() {
+    fn every_value_matches_only_itself() {
         for (value, expected) in [
             ("backstage.plugin.catalog", r#"x{l="backstage.plugin.catalog"}"#),
             ("a$b", r#"x{l=~"a\\x{24}b"}"#),

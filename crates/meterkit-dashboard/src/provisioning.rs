@@ -1,16 +1,16 @@
-//! The folder that Grafana is provisioned from.
+//! A provisioning folder for Grafana.
 
 use crate::dashboard::Dashboard;
 use crate::yaml;
 
-/// Where Grafana looks for provisioning, unless it is told otherwise.
+/// Grafana's default provisioning folder.
 const MOUNT: &str = "/etc/grafana/provisioning";
 
-/// Where the dashboards are, within the folder.
+/// The path of the dashboards within the folder.
 const DASHBOARDS: &str = "dashboards/meterkit";
 
-/// A folder to mount at `/etc/grafana/provisioning`: a data source and dashboards, which Grafana then has from its
-/// start.
+/// A folder to mount at `/etc/grafana/provisioning`. It contains a data source and dashboards, which Grafana loads when
+/// it starts.
 ///
 /// ```no_run
 /// use meterkit_dashboard::{Dashboard, Provisioning};
@@ -34,7 +34,7 @@ pub struct Provisioning {
 }
 
 impl Provisioning {
-    /// With the Prometheus, or Mimir, at `url` as the data source, without dashboards.
+    /// Creates a folder without dashboards, with the Prometheus or Mimir server at `url` as the data source.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
@@ -55,29 +55,29 @@ impl Provisioning {
         self
     }
 
-    /// How often Prometheus scrapes, such as `15s`, which is the default. Grafana takes rates over four times as long,
-    /// at least.
+    /// Sets the scrape interval of Prometheus. Default: `15s`. Grafana computes rates over at least four times the
+    /// interval.
     #[must_use]
     pub fn scrape_interval(mut self, interval: impl Into<String>) -> Self {
         self.scrape_interval = interval.into();
         self
     }
 
-    /// Where the folder is mounted. Default: `/etc/grafana/provisioning`.
+    /// Sets the path where the folder is mounted. Default: `/etc/grafana/provisioning`.
     #[must_use]
     pub fn mounted_at(mut self, path: impl Into<String>) -> Self {
         self.mount = path.into();
         self
     }
 
-    /// The folder of Grafana that shows the dashboards. Default: `meterkit`.
+    /// Sets the folder in Grafana that shows the dashboards. Default: `meterkit`.
     #[must_use]
     pub fn folder(mut self, name: impl Into<String>) -> Self {
         self.folder = name.into();
         self
     }
 
-    /// All files: paths within the folder, and what is in them.
+    /// Returns all files, as paths within the folder and contents.
     pub fn files(&self) -> Vec<(String, String)> {
         let mut files = vec![
             ("dashboards/meterkit.yaml".to_owned(), self.provider()),
@@ -123,7 +123,8 @@ impl Provisioning {
     }
 }
 
-/// A text as it is: Grafana replaces `$NAME` in these files by the variable of its environment, and `$$` by `$`.
+/// Returns a YAML scalar that Grafana reads unchanged: in these files, Grafana replaces `$NAME` with an environment
+/// variable, and `$$` with `$`.
 fn scalar(text: &str) -> String {
     yaml::scalar(&text.replace('$', "$$"))
 }

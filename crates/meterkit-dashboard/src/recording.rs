@@ -1,4 +1,4 @@
-//! Recording rules: the quantiles of histograms, which cost the most to compute.
+//! Recording rules for the quantiles of histograms, which are the most expensive queries.
 
 use std::collections::BTreeSet;
 
@@ -8,21 +8,21 @@ use crate::panels::{QUANTILES, shared_families};
 use crate::promql::{self, Selector};
 use crate::rules::{Group, Rule};
 
-/// What rates are taken over. Scrapes are a minute apart at most, and a rate needs several.
+/// The window of rates. Scrapes are at most a minute apart, and a rate needs several.
 const INTERVAL: &str = "5m";
 
-/// Mimir takes at most 20 rules in a group, unless it is told otherwise.
+/// Mimir's default limit of rules in a group.
 const MOST_RULES: usize = 20;
 
-/// Returns the name of the rates of a histogram's buckets, by job and instance. Quantiles are computed from them, also those
-/// that are asked for later: quantiles themselves cannot be joined.
+/// Returns the name of the recorded rates of a histogram's buckets, by job and instance. Any quantile can be computed
+/// from these rates later, because quantiles themselves cannot be aggregated.
 pub(crate) fn rates_name(family: &str, is_native: bool) -> String {
     let part = if is_native { "" } else { "_bucket" };
     format!("job_instance:{family}{part}:rate{INTERVAL}")
 }
 
-/// A group per scope, or several for one with many histograms. Rules of a group run one after the other, so the
-/// quantiles see the rates of the same moment.
+/// Creates one group per scope, or several for a scope with many histograms. The rules of a group run in sequence, so
+/// quantiles use rates from the same evaluation.
 pub(crate) fn groups(
     instruments: &[Instrument],
     histograms: Histograms,
@@ -36,7 +36,7 @@ pub(crate) fn groups(
         for instrument in of_scope {
             let Shape::Histogram(buckets) = instrument.shape else { continue };
             let is_native = histograms.is_native(buckets);
-            // A family of several scopes is recorded once, with the scope as a label.
+            // A family in several scopes is recorded once, with the scope as a label.
             if buckets.have_quantiles(is_native) && known.insert(&*instrument.family) {
                 let is_shared = shared.get(&*instrument.family).is_some_and(|count| *count > 1);
                 let same = |other: &&Instrument| other.family == instrument.family;
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn no_group_has_more_rules_than_mimir_takes() {
+    fn no_group_has_more_rules_than_mimir_accepts() {
         let many: Vec<_> =
             (0..11).map(|at| histogram("a", &format!("h{at}"), Buckets::Bounds, &[])).collect();
         let groups = of(&many, Histograms::default());

@@ -10,7 +10,7 @@ use crate::uid::PanelIds;
 pub(crate) struct Row {
     pub(crate) id: u32,
     pub(crate) title: String,
-    /// Whether a viewer has to open it.
+    /// Whether the row is initially collapsed.
     pub(crate) is_collapsed: bool,
     pub(crate) panels: Vec<Panel>,
 }
@@ -25,7 +25,7 @@ const PROCESS: [&str; 5] = [
 ];
 
 impl Drawing<'_> {
-    /// Returns all rows, for instruments that are ordered by scope. `own` are those of `meterkit` itself.
+    /// Returns all rows. `instruments` must be ordered by scope. `own` contains `meterkit`'s self-metrics.
     pub(crate) fn rows(
         &self,
         instruments: &[Instrument],
@@ -58,7 +58,7 @@ impl Drawing<'_> {
         rows.into_iter().flatten().collect()
     }
 
-    /// Draws a scope: first what it does and uses, then each instrument.
+    /// Draws a scope: first the overview, then each instrument.
     fn scope(&self, of_scope: &[Instrument], all: &[Instrument], ids: &mut PanelIds) -> Vec<Panel> {
         let mut panels = self.overview(of_scope, all, ids);
         panels.extend(self.each(of_scope, all, ids));

@@ -1,15 +1,16 @@
-//! JSON whose bytes depend on its values alone.
+//! JSON whose bytes depend only on its values.
 
 use std::collections::BTreeMap;
 
 use serde::ser::{Serialize, Serializer};
 use serde_json::Value;
 
-/// Indented, keys in alphabetical order, with a line feed at the end.
+/// Returns the value as indented JSON with sorted keys and a trailing line feed.
 ///
-/// serde_json keeps keys in another order when any crate of the program switches its feature `preserve_order` on.
+/// This function sorts keys itself, because serde_json keeps another order if any crate in the program enables its
+/// `preserve_order` feature.
 pub(crate) fn write(value: &Value) -> String {
-    // Cannot fail: all keys are text, and nothing here has an encoding of its own.
+    // Serialization cannot fail: all keys are strings, and no value has a custom encoding.
     let mut json = serde_json::to_string_pretty(&Sorted(value)).unwrap_or_default();
     json.push('\n');
     json

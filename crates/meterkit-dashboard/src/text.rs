@@ -1,10 +1,10 @@
-//! Words that Grafana shows.
+//! Text that Grafana shows.
 
-/// Stands between two characters without being seen.
+/// An invisible character.
 const WORD_JOINER: char = '\u{2060}';
 
-/// Words as they are. Grafana replaces `$name`, `${name}` and `[[name]]` by the value of a variable, and knows no
-/// escape for it: where words look so, something invisible keeps it from that.
+/// Returns text that Grafana shows unchanged. Grafana replaces `$name`, `${name}` and `[[name]]` with the value of a
+/// variable and has no escape for them, so this function inserts an invisible character.
 pub(crate) fn shown(words: &str) -> String {
     let mut shown = String::with_capacity(words.len());
     let mut chars = words.chars().peekable();
@@ -23,12 +23,12 @@ pub(crate) fn shown(words: &str) -> String {
     shown
 }
 
-/// The same in one line.
+/// Returns text like [`shown`], in one line.
 pub(crate) fn title(words: &str) -> String {
     shown(&words.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
-/// Parts of names that are written in another way among words.
+/// Parts of names that are spelled differently in text.
 const WRITTEN: [(&str, &str); 14] = [
     ("api", "API"),
     ("cpu", "CPU"),
@@ -46,14 +46,14 @@ const WRITTEN: [(&str, &str); 14] = [
     ("url", "URL"),
 ];
 
-/// Returns the name of a metric in words: `HTTP server request duration` for `http.server.request.duration`. A part in camel
-/// case is several words.
+/// Returns the name of a metric in words: `HTTP server request duration` for `http.server.request.duration`. A name
+/// part in camel case becomes several words.
 pub(crate) fn words(name: &str) -> String {
     let written = |part: &str| {
         let known = WRITTEN.iter().find(|(known, _)| *known == part);
         known.map_or_else(|| part.to_owned(), |(_, written)| (*written).to_owned())
     };
-    // All of them are about exporters and readers, which says as much.
+    // Drop the prefix: the rest of these names mentions exporters and readers, which is clear enough.
     let name = name.strip_prefix("otel.sdk.").unwrap_or(name);
     let mut separated = String::with_capacity(name.len());
     for c in name.chars() {
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_looks_like_a_variable_is_shown_as_it_is() {
+    fn text_that_looks_like_a_variable_is_shown_unchanged() {
         for (words, expected) in [
             ("costs 5 $", "costs 5 $"),
             ("$service", "$\u{2060}service"),

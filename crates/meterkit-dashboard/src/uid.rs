@@ -1,16 +1,17 @@
-//! Identifiers that stay the same from one run, machine and version to the next.
+//! Identifiers that do not change between runs, machines and versions.
 
 use std::collections::BTreeSet;
 use std::hash::Hasher;
 
 use fnv::FnvHasher;
 
-/// The identifier of a dashboard, as Grafana allows it: at most 40 letters, digits, `-` and `_`.
+/// Returns the identifier of a dashboard. Grafana allows at most 40 letters, digits, `-` and `_`.
 pub(crate) fn dashboard(namespace: &str, title: &str) -> String {
     format!("meterkit-{:016x}", hash(&[namespace, title]))
 }
 
-/// Numbers of panels: by what a panel shows and not by its place, so that links stay right when others come and go.
+/// Assigns panel numbers by content and not by position, so that links remain valid when other panels are added or
+/// removed.
 #[derive(Debug, Default)]
 pub(crate) struct PanelIds {
     taken: BTreeSet<u32>,
@@ -18,7 +19,7 @@ pub(crate) struct PanelIds {
 
 impl PanelIds {
     pub(crate) fn next(&mut self, parts: &[&str]) -> u32 {
-        // Within what every program takes for a positive number.
+        // Keep the number positive for programs that use signed 32-bit integers.
         let mut id = (hash(parts) % 0x7fff_ffff) as u32 + 1;
         while !self.taken.insert(id) {
             id = id % 0x7fff_ffff + 1;
@@ -27,12 +28,12 @@ impl PanelIds {
     }
 }
 
-/// FNV-1a, which is fixed for good.
+/// Returns the FNV-1a hash, which never changes.
 fn hash(parts: &[&str]) -> u64 {
     let mut hasher = FnvHasher::default();
     for part in parts {
         hasher.write(part.as_bytes());
-        // In no UTF-8: parts cannot run into each other.
+        // UTF-8 never contains this byte, so parts cannot run into each other.
         hasher.write(&[0xff]);
     }
     hasher.finish()
@@ -43,8 +44,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_dashboard_keeps_its_identifier_for_good() {
-        // Dashboards that people have linked to are found by it: this value must never change.
+    fn a_dashboard_keeps_its_identifier_forever() {
+        // Links to dashboards contain the identifier, so this value must never change.
         assert_eq!(dashboard("backstage", "Catalog"), "meterkit-2afa516c322e7fa1");
         assert_ne!(dashboard("backstage", "Catalog"), dashboard("acme", "Catalog"));
         assert_ne!(dashboard("ab", "c"), dashboard("a", "bc"));

@@ -1,15 +1,15 @@
-//! Units of Grafana for those of UCUM.
+//! Grafana units for UCUM units.
 
-/// How a rate is shown.
+/// The unit and scale of a rate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RateUnit {
-    /// Grafana's identifier.
+    /// Grafana's identifier of the unit.
     pub(crate) unit: String,
-    /// By how much the rate is divided to be in that unit.
+    /// The divisor that converts the rate to the unit.
     pub(crate) divisor: u64,
 }
 
-/// The unit of a value. `name` because `1` is a share of something only where the name says so.
+/// Returns the unit of a value. The unit `1` means a share only if the metric's `name` indicates that.
 pub(crate) fn of_value(unit: &str, name: &str) -> String {
     if unit == "1" {
         return if is_share(name) { "percentunit" } else { "none" }.to_owned();
@@ -25,10 +25,10 @@ pub(crate) fn of_value(unit: &str, name: &str) -> String {
     }
 }
 
-/// The unit of how fast a counter rises, per second.
+/// Returns the unit of a counter's rate per second.
 pub(crate) fn of_rate(unit: &str) -> RateUnit {
     let undivided = |unit: &str| RateUnit { unit: unit.to_owned(), divisor: 1 };
-    // Time per time is a share: one core that is always busy is 100 %.
+    // Time per time is a share: a core that is always busy has 100 %.
     let share = |divisor| RateUnit { unit: "percentunit".to_owned(), divisor };
     match unit {
         "s" => share(1),
@@ -50,7 +50,7 @@ pub(crate) fn of_rate(unit: &str) -> RateUnit {
     }
 }
 
-/// Whether a value in `unit` can be shown from zero on.
+/// Returns whether `unit` is a share, for which the axis starts at zero.
 pub(crate) fn is_share_unit(unit: &str) -> bool {
     matches!(unit, "percentunit" | "percent")
 }
@@ -98,7 +98,7 @@ fn known(unit: &str) -> Option<&'static str> {
     })
 }
 
-/// Whether the unit only names what is counted, or nothing: `{request}`.
+/// Returns whether the unit is empty or only names the counted things, like `{request}`.
 fn is_count(unit: &str) -> bool {
     unit.is_empty() || (unit.starts_with('{') && unit.find('}') == Some(unit.len() - 1))
 }
@@ -136,7 +136,7 @@ fn per_minute(counted: &str) -> &'static str {
     }
 }
 
-/// A unit that Grafana does not know, put after the number.
+/// Returns a custom unit that Grafana shows after the number, for units that it does not support.
 fn suffix(unit: &str) -> String {
     format!("suffix: {unit}")
 }

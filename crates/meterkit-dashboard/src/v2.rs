@@ -12,7 +12,7 @@ use crate::{plugin, text};
 
 const API_VERSION: &str = "dashboard.grafana.app/v2";
 
-/// The version of a query's schema: the first and only one.
+/// The version of the query schema. There is only this version.
 const QUERY_VERSION: &str = "v0";
 
 pub(crate) fn dashboard(sheet: &Sheet<'_>) -> Value {
@@ -53,7 +53,7 @@ pub(crate) fn dashboard(sheet: &Sheet<'_>) -> Value {
     })
 }
 
-/// The name of a panel within the dashboard.
+/// Returns the name of a panel within the dashboard.
 fn element(panel: &Panel) -> String {
     format!("panel-{}", panel.id)
 }
@@ -115,7 +115,7 @@ fn panel(panel: &Panel) -> Value {
                     "fieldConfig": plugin::field_config(panel),
                     "options": plugin::options(panel),
                 },
-                // That of the plugin which Grafana has.
+                // Empty: use the plugin's version in Grafana.
                 "version": "",
             },
         },

@@ -1,4 +1,4 @@
-//! Variables of a dashboard: what its viewer chooses from.
+//! The variables of a dashboard, whose values the viewer chooses.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,30 +6,30 @@ use crate::instrument::{Instrument, Shape};
 use crate::promql::Selector;
 use crate::text;
 
-/// The data source that everything is asked of.
+/// The variable for the data source of all queries.
 pub(crate) const DATASOURCE: &str = "datasource";
-/// The services, which Prometheus calls jobs.
+/// The variable for services, which Prometheus calls jobs.
 pub(crate) const SERVICE: &str = "service";
-/// The instances of a service.
+/// The variable for the instances of a service.
 pub(crate) const INSTANCE: &str = "instance";
 
-/// What stands for all values: it lets also those series through that lack the label.
+/// The value for "all". It also matches series without the label.
 pub(crate) const ANY: &str = ".*";
 
-/// Names of metrics up to this many bytes are put into a query for the values of a label. It goes into a URL, and
-/// servers take some thousand bytes of that.
+/// The maximum length of all metric names together, in bytes, in a query for label values. The query becomes part of a
+/// URL, and servers accept URLs of only a few thousand bytes.
 const NAMES_LIMIT: usize = 2000;
 
 /// The variables of a dashboard, besides the data source.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Variables {
-    /// In the order in which they are shown.
+    /// The variables, in display order.
     pub(crate) list: Vec<Variable>,
     /// The variables of labels, by the name of the label.
     of_labels: BTreeMap<String, String>,
 }
 
-/// A variable whose value is any choice of some values.
+/// A variable that selects any number of values.
 #[derive(Clone, Debug)]
 pub(crate) struct Variable {
     pub(crate) name: String,
@@ -40,9 +40,9 @@ pub(crate) struct Variable {
 /// Where the values of a variable come from.
 #[derive(Clone, Debug)]
 pub(crate) enum Values {
-    /// A query to the data source.
+    /// The data source returns the values for this query.
     Query(String),
-    /// They are known.
+    /// The values are known.
     Known(Vec<String>),
 }
 
@@ -63,7 +63,7 @@ impl Variables {
         let mut taken = BTreeSet::from([DATASOURCE, SERVICE, INSTANCE].map(str::to_owned));
         for (label, values) in closed {
             let mut name = label.to_owned();
-            // Grafana keeps names that begin so for itself.
+            // Grafana reserves names that begin with two underscores.
             while name.starts_with("__") || !taken.insert(name.clone()) {
                 name.insert_str(0, "label_");
             }
@@ -80,7 +80,7 @@ impl Variables {
         Self { list, of_labels }
     }
 
-    /// The variable that chooses among the values of a label.
+    /// Returns the name of the variable for a label.
     pub(crate) fn of_label(&self, label: &str) -> Option<&str> {
         self.of_labels.get(label).map(String::as_str)
     }
@@ -91,15 +91,15 @@ impl Variable {
         Self { name: name.to_owned(), title: title.to_owned(), values: Values::Query(query) }
     }
 
-    /// Known values as Grafana reads them: between commas.
+    /// Returns known values as a comma-separated list, which is the format that Grafana reads.
     pub(crate) fn listed(values: &[String]) -> String {
         let values: Vec<_> = values.iter().map(|value| value.replace(',', "\\,")).collect();
         values.join(",")
     }
 }
 
-/// The series that tell which services and instances there are: all those of the dashboard, or else what every service
-/// with OpenTelemetry has.
+/// Returns a selector of the series that determine the services and instances: all series of the dashboard, or
+/// `target_info`, which every service with OpenTelemetry exports, if there are no names or if they are too long.
 fn presence(instruments: &[Instrument]) -> Selector {
     let names: BTreeSet<_> = instruments.iter().map(presence_of).collect();
     let names: Vec<_> = names.into_iter().collect();
@@ -110,17 +110,17 @@ fn presence(instruments: &[Instrument]) -> Selector {
     Selector::new("").raw(format!("__name__=~\"{names}\""))
 }
 
-/// A name that one series of the instrument has, and not each of its buckets.
+/// Returns a pattern for the instrument's name that does not match its bucket series.
 fn presence_of(instrument: &Instrument) -> String {
     match instrument.shape {
-        // Native ones have their own name only.
+        // A native histogram has no `_count` series.
         Shape::Histogram(_) => format!("{}(_count)?", instrument.family),
         _ => instrument.family.clone(),
     }
 }
 
-/// Whether Grafana reads the value back from a list: it trims values, reads backslashes in its own way, and takes
-/// `a : b` for a value `b` that is shown as `a`.
+/// Returns whether Grafana reads the value back unchanged from a list. Grafana trims values, interprets backslashes,
+/// and reads `a : b` as a value `b` that is displayed as `a`.
 fn can_be_listed(value: &str) -> bool {
     !value.is_empty()
         && value.trim() == value
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_that_are_called_like_other_variables_get_a_prefix() {
+    fn labels_named_like_other_variables_get_a_prefix() {
         let labels = ["service", "label_service", "datasource", "instance"];
         let labels = labels.map(|key| label(key, &["a"])).to_vec();
         let variables = Variables::of(&[with_labels(labels)]);
@@ -170,7 +170,7 @@ mod tests {
             ("service", "label_label_service"),
             ("label_service", "label_service"),
             ("datasource", "label_datasource"),
-            // As a scrape has it.
+            // A scrape renames the label `instance` to this name.
             ("exported_instance", "exported_instance"),
         ] {
             assert_eq!(variables.of_label(label), Some(expected), "{label}");
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_a_list_cannot_hold_are_asked_for() {
+    fn values_that_a_list_cannot_contain_are_queried() {
         for (value, is_known) in [
             ("a,b", true),
             ("a:b", true),
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn services_are_those_with_the_metrics_of_the_dashboard_unless_there_are_too_many() {
+    fn services_come_from_the_dashboards_metrics_unless_there_are_too_many() {
         let query = |instruments: &[Instrument]| match &Variables::of(instruments).list[0].values {
             Values::Query(query) => query.clone(),
             values => panic!("{values:?}"),

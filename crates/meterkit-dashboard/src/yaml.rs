@@ -1,6 +1,7 @@
-//! Texts in YAML.
+//! YAML scalars.
 
-/// A text as a scalar that is read back as it was: in single quotes, or with escapes where it holds more than one line.
+/// Returns text as a YAML scalar that parsers read back unchanged: in single quotes, or in double quotes with escapes
+/// if it contains line breaks or control characters.
 pub(crate) fn scalar(text: &str) -> String {
     if text
         .chars()
@@ -32,7 +33,7 @@ mod tests {
     use super::scalar;
 
     #[test]
-    fn texts_are_quoted_so_that_yaml_reads_them_as_they_are() {
+    fn text_is_quoted_so_that_yaml_reads_it_unchanged() {
         for (text, expected) in [
             ("plain", "'plain'"),
             ("", "''"),
