@@ -1,5 +1,5 @@
-//! The texts for a small catalog are those in `golden/`: whoever changes them sees what becomes of a dashboard.
-//! `METERKIT_UPDATE_DASHBOARDS=1 cargo test -p meterkit-dashboard` writes them.
+//! The output for a small catalog equals the files in `golden/`, so that a change shows its effect on a dashboard.
+//! `METERKIT_UPDATE_DASHBOARDS=1 cargo test -p meterkit-dashboard` updates the files.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,14 +10,14 @@ use meterkit_dashboard::{Dashboard, Histograms, Provisioning, Rules};
 
 use crate::catalog;
 
-/// Has the files written instead of compared, unless it is empty or `0`.
+/// The variable that makes the test write the files instead of comparing them, unless it is empty or `0`.
 const UPDATE: &str = "METERKIT_UPDATE_DASHBOARDS";
 
 fn dashboard() -> Dashboard {
     Dashboard::new("Shop").namespace("backstage").description("All of the shop.").of(&catalog())
 }
 
-/// All texts, by their files.
+/// Returns all files with their contents.
 fn texts() -> Vec<(String, String)> {
     let shop = dashboard().with_self_metrics().link("Runbook", "https://example.com/${service}");
     let native = dashboard().histograms(Histograms::Native);
@@ -37,7 +37,7 @@ fn texts() -> Vec<(String, String)> {
 }
 
 #[test]
-fn texts_are_those_that_are_checked_in() {
+fn output_matches_the_files_that_are_checked_in() {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let is_update = env::var_os(UPDATE).is_some_and(|value| !value.is_empty() && value != "0");
     for (file, text) in texts() {
@@ -51,14 +51,14 @@ fn texts_are_those_that_are_checked_in() {
         let differs = pairs.find(|(_, (known, now))| known != now);
         assert!(
             known == text,
-            "{file} is another text, first where {differs:?}. If this is meant, accept it:\n  \
+            "{file} has changed, first in {differs:?}. If this is intended, update the file:\n  \
              {UPDATE}=1 cargo test -p meterkit-dashboard",
         );
     }
 }
 
 #[test]
-fn the_same_catalog_gives_the_same_bytes_in_whichever_order_it_is_told() {
+fn the_same_catalog_produces_the_same_bytes_in_any_order() {
     let all = catalog();
     let mut reversed = catalog();
     reversed.entries.reverse();
@@ -102,7 +102,7 @@ fn panels_keep_their_numbers_when_others_come_and_go() {
 }
 
 #[test]
-fn the_identifier_is_that_of_title_and_namespace() {
+fn the_identifier_depends_only_on_title_and_namespace() {
     let uid = Dashboard::new("Shop").namespace("backstage").uid();
     assert_eq!(dashboard().with_self_metrics().uid(), uid, "whatever it shows");
     assert_ne!(Dashboard::new("Shop").uid(), uid);

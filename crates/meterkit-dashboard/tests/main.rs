@@ -1,4 +1,4 @@
-//! All integration tests of this crate in one binary, which links once.
+//! All integration tests of this crate in one binary, so that only one binary is linked.
 
 mod golden_files;
 mod overview;
@@ -12,7 +12,7 @@ fn catalog() -> Catalog {
     Catalog::from_json(include_str!("golden/catalog.json")).unwrap()
 }
 
-/// Returns all panels of a classic dashboard, those of collapsed rows too.
+/// Returns all panels of a classic dashboard, including the panels of collapsed rows.
 fn panels(dashboard: &Value) -> Vec<&Value> {
     let direct = dashboard["panels"].as_array().unwrap().iter();
     direct

@@ -1,4 +1,5 @@
-//! Rows, and what they begin with: rate, errors and duration, by the semantic conventions and by the names of the program.
+//! Rows and their overviews: rate, errors and duration, for the semantic conventions and for the program's own
+//! instruments.
 
 use meterkit_core::Catalog;
 use meterkit_dashboard::{Dashboard, Histograms};
@@ -7,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::panels;
 
-/// An instrument: scope, name, name in Prometheus, kind, unit, labels.
+/// An instrument: its scope, name, Prometheus name, kind, unit and labels.
 type Listed<'a> = (&'a str, &'a str, &'a str, &'a str, &'a str, Value);
 
 fn catalog(instruments: &[Listed<'_>]) -> Catalog {
@@ -22,7 +23,7 @@ fn catalog(instruments: &[Listed<'_>]) -> Catalog {
     Catalog::from_json(&json!({ "entries": entries }).to_string()).unwrap()
 }
 
-/// The rows: their titles, and titles and expressions of their panels, without what each selector has.
+/// Returns the titles of all rows, with the titles and expressions of their panels. `…` replaces the common matchers.
 fn rows(dashboard: &Dashboard) -> Vec<(String, Vec<(String, String)>)> {
     let json: Value = serde_json::from_str(&dashboard.to_classic_json()).unwrap();
     let mut rows: Vec<(String, Vec<_>)> = Vec::new();
@@ -43,7 +44,7 @@ fn rows(dashboard: &Dashboard) -> Vec<(String, Vec<(String, String)>)> {
     rows
 }
 
-/// The overviews: panels whose titles have a colon.
+/// Returns the overviews, which are the panels whose titles contain a colon.
 fn overviews(dashboard: &Dashboard) -> Vec<(String, Vec<(String, String)>)> {
     let mut rows = rows(dashboard);
     for (_, panels) in &mut rows {
@@ -53,7 +54,7 @@ fn overviews(dashboard: &Dashboard) -> Vec<(String, Vec<(String, String)>)> {
     rows
 }
 
-/// The only expression of the panel with this title.
+/// Returns the only expression of the panel with this title.
 fn expression<'a>(rows: &'a [(String, Vec<(String, String)>)], panel: &str) -> &'a str {
     let mut found = rows.iter().flat_map(|(_, panels)| panels).filter(|(title, _)| title == panel);
     let (_, expression) = found.next().unwrap_or_else(|| panic!("no {panel} in {rows:#?}"));
@@ -147,7 +148,7 @@ fn all_operations_of_the_conventions_are_known() {
 }
 
 #[test]
-fn each_plugin_has_an_overview_of_what_it_counts_and_times() {
+fn each_plugin_has_an_overview_of_its_operations() {
     let outcome = json!([{ "key": "outcome", "values": ["done", "failed", "timeout"] }]);
     let success = json!([{ "key": "success", "values": ["false", "true"] }]);
     let (a, b) = ("backstage.plugin.catalog", "backstage.plugin.scaffolder");
@@ -191,7 +192,7 @@ fn each_plugin_has_an_overview_of_what_it_counts_and_times() {
 }
 
 #[test]
-fn what_only_counts_or_has_a_level_has_no_overview() {
+fn instruments_without_failures_or_durations_have_no_overview() {
     let catalog = catalog(&[
         ("shop", "shop.items", "shop_items_total", "counter", "{item}", json!([])),
         ("shop", "shop.queue", "shop_queue", "gauge", "{item}", json!([])),
@@ -243,7 +244,7 @@ fn rows_are_the_service_plugins_the_process_and_meterkit_itself_which_is_collaps
 }
 
 #[test]
-fn pools_show_how_much_of_them_is_in_use_and_the_process_what_it_takes() {
+fn pools_and_the_process_show_their_utilization() {
     let pool = json!([{ "key": "db.client.connection.pool.name" }]);
     let state = json!([
         { "key": "db.client.connection.pool.name" },

@@ -1,4 +1,4 @@
-//! Every query of a dashboard is PromQL, whatever a catalog holds.
+//! Every query of a dashboard is valid PromQL, whatever the catalog contains.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::{catalog, panels};
 
-/// All expressions of a classic dashboard, with the variables as Grafana fills them in for "all".
+/// Returns all expressions of a classic dashboard, with the variables replaced as Grafana does for "all".
 fn expressions(dashboard: &Dashboard) -> Vec<String> {
     let json: Value = serde_json::from_str(&dashboard.to_classic_json()).unwrap();
     let variables = json["templating"]["list"].as_array().unwrap();
@@ -24,7 +24,7 @@ fn expressions(dashboard: &Dashboard) -> Vec<String> {
     filled.collect()
 }
 
-/// The expressions of the panels whose title begins so.
+/// Returns the expressions of the panels with this title.
 fn of_panel(dashboard: &Dashboard, title: &str) -> Vec<String> {
     let json: Value = serde_json::from_str(&dashboard.to_classic_json()).unwrap();
     let panels = panels(&json).into_iter();
@@ -52,7 +52,7 @@ fn every_query_is_promql() {
 }
 
 #[test]
-fn both_formats_ask_the_same() {
+fn both_formats_have_the_same_queries() {
     let dashboard = Dashboard::new("Shop").of(&catalog()).with_self_metrics();
     let classic: Value = serde_json::from_str(&dashboard.to_classic_json()).unwrap();
     let v2: Value = serde_json::from_str(&dashboard.to_v2_json()).unwrap();
@@ -85,7 +85,7 @@ fn collect(json: &Value, key: &str, found: &mut BTreeSet<String>) {
 }
 
 #[test]
-fn each_kind_is_asked_for_what_it_can_tell() {
+fn each_kind_has_queries_that_fit() {
     let dashboard = Dashboard::new("Shop").of(&catalog());
     for (title, before, matchers, after) in [
         (
@@ -136,7 +136,7 @@ fn each_kind_is_asked_for_what_it_can_tell() {
 }
 
 #[test]
-fn instruments_that_only_their_scope_tells_apart_are_asked_for_by_it() {
+fn instruments_that_differ_only_in_scope_are_selected_by_scope() {
     let expressions = of_panel(&Dashboard::new("Shop").of(&catalog()), "Queue length");
     assert_eq!(expressions.len(), 2);
     assert!(expressions[0].contains(r#"otel_scope_name=~"shop\\x{2e}queue \\x{22}a\\x{22}""#));
@@ -152,7 +152,7 @@ fn a_scrape_has_no_buckets_of_exponential_histograms_so_their_mean_is_shown() {
 }
 
 #[test]
-fn words_of_a_catalog_are_no_variables() {
+fn text_in_a_catalog_does_not_become_variables() {
     let json = Dashboard::new("Shop").of(&catalog()).to_classic_json();
     let json: Value = serde_json::from_str(&json).unwrap();
     let panels = panels(&json);
