@@ -193,6 +193,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use meterkit_core::{LabelKey, LabelRef, LabelVisitor, Labels, Registry};
+    use meterkit_fakes::catalog_pipeline;
+    use meterkit_fakes::scripted_target::{ONLY_WHEN_ASKED, PATIENCE, ScriptedTarget};
 
     use super::*;
 
@@ -234,6 +236,29 @@ mod tests {
         }
         for metric in [DROPPED, SERIES, OVERFLOW, CALLBACKS, FAILURES] {
             assert!(seen.contains(metric.name), "{} is not among {seen:?}", metric.name);
+        }
+    }
+
+    #[test]
+    fn the_pipelines_self_metrics_have_these_names_units_and_descriptions() {
+        let (_meter, builder) = catalog_pipeline();
+        let (target, seen) = ScriptedTarget::new("scripted", []);
+        seen.set_clock_skew(Some(60));
+        let pipeline = builder.target(target.with_queue(1), ONLY_WHEN_ASKED).start().unwrap();
+        // The self-metrics of an export appear in the next snapshot.
+        pipeline.flush_blocking(PATIENCE).unwrap();
+        pipeline.flush_blocking(PATIENCE).unwrap();
+
+        let snapshot = seen.exports().pop().unwrap();
+        let scopes = snapshot.scopes.iter().filter(|scope| scope.scope.name() == OWN_SCOPE);
+        let found: Vec<_> =
+            scopes.flat_map(|scope| &scope.metrics).map(|metric| &metric.descriptor).collect();
+        for metric in
+            [EXPORTED, OPERATIONS, COLLECTIONS, LAST_SUCCESS, CLOCK_SKEW, QUEUE_SIZE, QUEUE_DROPPED]
+        {
+            let found = found.iter().find(|found| found.name == metric.name);
+            let found = found.unwrap_or_else(|| panic!("the pipeline has no {}", metric.name));
+            assert_eq!((metric.unit, metric.description), (&*found.unit, &*found.description));
         }
     }
 }
