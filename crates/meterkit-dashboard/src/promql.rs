@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn several_values_are_alternatives_and_none_is_any() {
+    fn several_values_are_alternatives_and_no_values_match_any() {
         let of = |values: &[&str]| {
             let values: Vec<_> = values.iter().map(ToString::to_string).collect();
             Selector::new("up").one_of("job", &values).to_string()

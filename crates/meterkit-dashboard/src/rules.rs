@@ -396,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn an_objective_in_percent_is_refused_with_what_to_write() {
+    fn an_objective_in_percent_is_refused_with_a_correction() {
         let error = Rules::of(&Catalog::default()).availability(99.9).unwrap_err();
         assert_eq!(
             error.to_string(),

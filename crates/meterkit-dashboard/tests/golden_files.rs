@@ -104,7 +104,7 @@ fn panels_keep_their_numbers_when_others_come_and_go() {
 #[test]
 fn the_identifier_depends_only_on_title_and_namespace() {
     let uid = Dashboard::new("Shop").namespace("backstage").uid();
-    assert_eq!(dashboard().with_self_metrics().uid(), uid, "whatever it shows");
+    assert_eq!(dashboard().with_self_metrics().uid(), uid, "independent of the content");
     assert_ne!(Dashboard::new("Shop").uid(), uid);
     assert_ne!(Dashboard::new("Shop 2").namespace("backstage").uid(), uid);
     assert!(uid.len() <= 40 && uid.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{uid}");

@@ -27,7 +27,7 @@ fn totals_stay_right_beyond_the_limit() {
 }
 
 #[test]
-fn idle_series_go_and_return_with_what_is_recorded_then() {
+fn idle_series_are_removed_and_return_with_new_values() {
     let clock = ManualClock::new();
     let registry = Registry::with_clock(&clock);
     let recorder = MetricsRecorder::new(&registry).idle_timeout(Duration::from_secs(60));
@@ -65,8 +65,8 @@ fn idle_series_go_and_return_with_what_is_recorded_then() {
 }
 
 #[test]
-fn a_removed_series_returns_with_what_is_recorded_in_a_kept_handle() -> Result<(), InstrumentError>
-{
+fn a_removed_series_returns_with_values_recorded_through_a_kept_handle()
+-> Result<(), InstrumentError> {
     let registry = Registry::new();
     with_local_recorder(&MetricsRecorder::new(&registry), || {
         let calls = counter!(target: "library", "calls", "method" => "get");

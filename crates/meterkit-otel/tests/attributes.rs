@@ -203,7 +203,7 @@ fn an_endless_supply_of_new_keys_overflows_and_keeps_the_total() {
 }
 
 #[test]
-fn what_is_recorded_without_attributes_is_a_series_of_its_own() {
+fn values_recorded_without_attributes_have_their_own_series() {
     let (registry, meter) = library();
     let calls = meter.u64_counter("calls").build();
     calls.add(1, &[]);
@@ -224,7 +224,7 @@ fn names_units_and_keys_follow_no_house_style() {
     let (registry, meter) = library();
     let calls = meter.u64_counter("Http/Calls-2").with_unit("{Call per Peer}");
     calls.with_description("In any words").build().add(1, &[KeyValue::new("Peer Name", "x")]);
-    let calls = metric(&registry, "Http/Calls-2").expect("it is there");
+    let calls = metric(&registry, "Http/Calls-2").expect("the metric exists");
     assert_eq!(calls.descriptor.unit, "{Call per Peer}");
     assert_eq!(calls.descriptor.description, "In any words");
     assert_eq!(series(&registry, "Http/Calls-2"), [("Peer Name=x".to_owned(), 1.0)]);

@@ -51,7 +51,11 @@ fn a_bound_instrument_has_no_series_before_it_records() {
     let unused = calls.bind(&peer("unused"));
     assert!(metric(&registry, "calls").is_none());
     calls.add(1, &peer("used"));
-    assert_eq!(series(&registry, "calls"), [("peer=used".to_owned(), 1.0)], "it takes no room");
+    assert_eq!(
+        series(&registry, "calls"),
+        [("peer=used".to_owned(), 1.0)],
+        "an unused instrument takes no room"
+    );
     unused.add(1);
     assert_eq!(live(&registry, "calls"), 1);
 }

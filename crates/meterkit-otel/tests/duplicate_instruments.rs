@@ -23,7 +23,7 @@ fn all_named(registry: &Registry, name: &str) -> Vec<Metric> {
 fn numbers(metric: &Metric) -> Vec<f64> {
     let points: &[NumberPoint] = match &metric.data {
         Data::Sum { points, .. } | Data::Gauge(points) => points,
-        other => panic!("no numbers: {other:?}"),
+        other => panic!("not numbers: {other:?}"),
     };
     points.iter().map(|point| point.value.as_f64()).collect()
 }
@@ -193,7 +193,7 @@ fn other_advised_boundaries_do_not_make_another_stream() {
 }
 
 #[test]
-fn instruments_of_one_name_in_other_scopes_are_no_duplicates() {
+fn instruments_with_one_name_in_several_scopes_are_not_duplicates() {
     let (registry, _) = library();
     let provider = MeterProvider::new(registry.clone());
     let scope = |name: &'static str| InstrumentationScope::builder(name);
@@ -219,7 +219,7 @@ fn instruments_of_one_name_in_other_scopes_are_no_duplicates() {
 }
 
 #[test]
-fn an_instrument_that_cannot_be_made_is_logged_and_counts_what_it_drops() {
+fn an_instrument_that_cannot_be_created_is_logged_and_counts_dropped_values() {
     let (registry, meter) = library();
     let ((), lines) = log_lines::of(|| {
         let calls = meter.u64_counter("1st calls!").build();

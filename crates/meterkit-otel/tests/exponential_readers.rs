@@ -9,7 +9,7 @@ use opentelemetry_sdk::metrics::Temporality;
 use crate::user_reader::catalog;
 
 #[test]
-fn a_reader_sees_the_same_distribution_with_what_was_recorded_before_the_start() {
+fn a_reader_sees_the_same_distribution_including_values_from_before_the_start() {
     let (meter, builder, reader) = catalog(Temporality::Cumulative);
     let sizes = meter.histogram::<f64>("sizes").exponential_with(40, 12).build().unwrap();
     record_some(&sizes, 1, 500, 1e3);

@@ -136,7 +136,7 @@ fn a_batch_is_dropped_counted_and_logged_once_after_ten_offers() {
             requests.with(Id(2)).add(1);
             let flush = |_| pipeline.flush_blocking(PATIENCE).is_err();
             let failures = (0..9).filter(|at| flush(*at)).count();
-            let queue = pipeline.health().targets[0].queue.expect("it keeps a batch");
+            let queue = pipeline.health().targets[0].queue.expect("the target keeps a batch");
             assert_eq!((queue.requests, queue.dropped_values), (1, 0), "nine are not enough");
             requests.with(Id(1)).add(5);
             assert!(flush(9));
@@ -146,7 +146,7 @@ fn a_batch_is_dropped_counted_and_logged_once_after_ten_offers() {
     let batch = offers.all().remove(0);
     let points = batch.readings.len();
     let health = pipeline.health();
-    let queue = health.targets[0].queue.expect("it keeps a batch");
+    let queue = health.targets[0].queue.expect("the target keeps a batch");
     assert_eq!((queue.requests, queue.dropped_values), (0, points as u64));
     assert!(health.to_string().contains(&format!("values dropped: {points}")), "{health}");
     let dropped: Vec<_> = lines.iter().filter(|line| line.contains("batch dropped")).collect();
@@ -156,7 +156,7 @@ fn a_batch_is_dropped_counted_and_logged_once_after_ten_offers() {
 
     // Values recorded since the dropped batch was collected are not lost with it.
     requests.with(Id(2)).add(7);
-    pipeline.flush_blocking(PATIENCE).expect("it accepts again");
+    pipeline.flush_blocking(PATIENCE).expect("the exporter accepts again");
     let sent: Vec<_> = offers.points("requests").iter().map(|it| it.value).collect();
     assert_eq!(sent, [5.0, 7.0]);
     let snapshot = pipeline.source().snapshot_blocking();

@@ -52,7 +52,7 @@ fn names(offers: &Offers) -> Vec<String> {
 }
 
 #[test]
-fn every_kind_of_instrument_arrives_with_what_it_recorded_before_the_start() {
+fn every_kind_of_instrument_arrives_with_values_from_before_the_start() {
     let (registry, meter) = catalog();
     meter.counter::<u64>("a.counter").build().unwrap().add(3);
     meter.counter::<f64>("b.counter").build().unwrap().add(0.5);

@@ -217,7 +217,7 @@ fn a_callback_that_panics_loses_its_own_values_only_and_comes_back() {
     assert_eq!(read(), [good()]);
     let before = runs.load(SeqCst);
     assert_eq!(read(), [good()]);
-    assert_eq!(runs.load(SeqCst), before, "it is left alone for a while");
+    assert_eq!(runs.load(SeqCst), before, "the callback is not retried for a while");
     assert_eq!(failures(&registry, "jobs", "panic"), 1.0);
     pipeline.flush_blocking(PATIENCE).expect("the target works");
     panics.store(false, SeqCst);

@@ -95,7 +95,7 @@ fn an_observed_total_that_falls_restarts() {
 }
 
 #[test]
-fn views_keep_and_drop_attributes_and_join_what_becomes_equal() {
+fn views_keep_and_drop_attributes_and_join_series_that_become_equal() {
     let (registry, meter) = library();
     let named = |name: &str| ViewSelector {
         instrument_name: Some(name.into()),
@@ -169,7 +169,7 @@ fn a_view_makes_a_histogram_exponential_and_sets_a_limit() {
     match &snapshots::metrics(&snapshot, "sizes")[0].data {
         Data::ExponentialHistogram { points, .. } => {
             let counts: Vec<_> = points.iter().map(|point| point.count).collect();
-            assert_eq!(counts, [1, 1, 4], "with what was recorded before the view");
+            assert_eq!(counts, [1, 1, 4], "including values from before the view");
             assert!(points.iter().all(|point| point.scale == 4), "{points:?}");
         }
         other => panic!("{other:?}"),

@@ -128,7 +128,7 @@ fn eight_threads_that_overflow_while_a_target_takes_deltas_lose_nothing() {
 }
 
 #[test]
-fn the_limit_that_the_facade_declares_counts_whoever_makes_the_instrument_first() {
+fn the_limit_that_the_facade_declares_applies_whichever_api_creates_the_instrument_first() {
     for facade_first in [false, true] {
         let (registry, _) = library();
         // The operator's default applies only to instruments that declare no limit.
@@ -155,7 +155,7 @@ fn the_limit_that_the_facade_declares_counts_whoever_makes_the_instrument_first(
 }
 
 #[test]
-fn the_idle_timeout_that_the_facade_declares_counts_whoever_makes_the_instrument_first() {
+fn the_idle_timeout_that_the_facade_declares_applies_whichever_api_creates_the_instrument_first() {
     const TIMEOUT: Duration = Duration::from_secs(10);
     for facade_first in [false, true] {
         let clock = ManualClock::new();

@@ -1,4 +1,4 @@
-//! All integration tests of this crate in one binary, so that only one binary is linked.
+//! All integration tests of this crate, in one binary to save link time.
 
 mod attributes;
 mod bound_instruments;

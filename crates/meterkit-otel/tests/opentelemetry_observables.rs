@@ -159,7 +159,7 @@ fn a_counter_never_falls_for_a_reader() {
 }
 
 #[test]
-fn a_reader_of_deltas_gets_what_came_since_it_read_last() {
+fn a_delta_reader_gets_the_values_since_its_last_reading() {
     let clock = ManualClock::new();
     let registry = Registry::with_clock(&clock);
     let (meter, builder, reader) = catalog_of(registry, Temporality::Delta);

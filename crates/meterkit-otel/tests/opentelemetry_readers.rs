@@ -71,7 +71,7 @@ fn an_integer_that_the_sdk_sends_as_zero_is_read_exactly_and_logged_once() {
 }
 
 #[test]
-fn a_reader_sees_every_kind_of_instrument_with_what_it_recorded_before_the_start() {
+fn a_reader_sees_every_kind_of_instrument_with_values_from_before_the_start() {
     let (meter, builder, reader) = catalog(Temporality::Cumulative);
     meter.counter::<u64>("a.counter").build().unwrap().add(3);
     meter.counter::<f64>("b.counter").build().unwrap().add(0.5);
@@ -190,7 +190,7 @@ fn a_reader_of_deltas_gets_each_value_exactly_once() {
 #[test]
 fn threads_that_record_while_the_pipeline_starts_lose_nothing_on_the_way_to_a_reader() {
     const THREADS: u64 = 8;
-    const ROUNDS: u64 = 5_000; // fits into what is replayed
+    const ROUNDS: u64 = 5_000; // few enough to be replayed
     let (meter, builder, reader) = catalog(Temporality::Cumulative);
     let group = meter.histogram_group::<Route, u64>("sizes").build().unwrap();
     let start = Barrier::new(THREADS as usize + 1);

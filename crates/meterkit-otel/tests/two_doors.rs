@@ -37,8 +37,8 @@ fn assert_series<const N: usize>(registry: &Registry, name: &str, expected: [(&s
 }
 
 #[test]
-fn what_a_library_counted_stays_when_the_facade_makes_the_same_counter()
--> Result<(), InstrumentError> {
+fn a_librarys_count_stays_when_the_facade_creates_the_same_counter() -> Result<(), InstrumentError>
+{
     for name in ["things", THINGS] {
         let (registry, ours, theirs) = own();
         let ((), lines) = log_lines::of(|| {
@@ -56,8 +56,8 @@ fn what_a_library_counted_stays_when_the_facade_makes_the_same_counter()
 }
 
 #[test]
-fn what_the_facade_counted_stays_when_a_library_makes_the_same_counter()
--> Result<(), InstrumentError> {
+fn the_facades_count_stays_when_a_library_creates_the_same_counter() -> Result<(), InstrumentError>
+{
     let (registry, ours, theirs) = own();
     let own = ours.counter::<u64>("things").build()?;
     own.add(3);
@@ -187,7 +187,7 @@ fn only_values_that_a_closed_label_has_reach_its_series() -> Result<(), Instrume
         let of = |labels: &str| -> Vec<f64> {
             all.iter().filter(|it| it.0 == labels).map(|(_, value)| *value).collect()
         };
-        assert_eq!(of("color=red,is_on=true"), [4.0, 1001.0], "a text is no bool");
+        assert_eq!(of("color=red,is_on=true"), [4.0, 1001.0], "text is not a bool");
         assert_eq!(of("color=pink,is_on=true"), [2.0]);
         let success = ours.counter_group::<Success, u64>("outcomes").build()?;
         theirs.u64_counter("outcomes").build().add(5, &[KeyValue::new("success", true)]);
@@ -282,7 +282,7 @@ fn a_series_that_the_facade_removes_restarts_from_zero() -> Result<(), Instrumen
 }
 
 #[test]
-fn an_observed_group_takes_what_callbacks_of_both_report() -> Result<(), InstrumentError> {
+fn an_observed_group_takes_the_values_of_both_apis_callbacks() -> Result<(), InstrumentError> {
     let (registry, ours, theirs) = own();
     let rows = theirs.u64_observable_counter("things").with_callback(|observer| {
         observer.observe(1, &tenant("a"));
@@ -304,7 +304,7 @@ fn another_unit_from_the_other_door_is_another_stream_and_warned_of_once() {
             for our_turn in [facade_first, !facade_first, facade_first] {
                 if our_turn {
                     let own = ours.counter::<u64>("things").unit("By").build();
-                    own.expect("no clash: it is another stream").add(1);
+                    own.expect("no clash: the unit makes another stream").add(1);
                 } else {
                     theirs.u64_counter("things").with_unit("{thing}").build().add(10, &[]);
                 }

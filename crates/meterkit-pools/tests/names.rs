@@ -68,7 +68,7 @@ fn names_kinds_and_units_follow_the_semantic_conventions() {
         ("timeouts", true, "{timeout}"),
     ] {
         let metric = metric(&registry, &format!("db.client.connection.{name}")).unwrap();
-        let Data::Sum { monotonic, .. } = metric.data else { panic!("{name} is no sum") };
+        let Data::Sum { monotonic, .. } = metric.data else { panic!("{name} is not a sum") };
         assert_eq!((monotonic, &*metric.descriptor.unit), (is_counter, unit), "{name}");
         assert!(!metric.descriptor.description.is_empty(), "{name}");
     }

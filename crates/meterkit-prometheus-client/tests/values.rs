@@ -67,7 +67,7 @@ fn numbers_are_exact_and_have_their_type() {
         assert_eq!(value(&registry, name), Some(expected), "{name}");
     }
     assert!(value(&registry, "nan").is_some_and(|it| it.as_f64().is_nan()));
-    let busy = metric(&registry, "busy_seconds_total").expect("it is there").descriptor;
+    let busy = metric(&registry, "busy_seconds_total").expect("the metric exists").descriptor;
     assert_eq!((&*busy.unit, &*busy.description), ("s", "Busy."));
 }
 
@@ -115,7 +115,7 @@ fn histograms_infos_and_exemplars() {
     let found: Vec<_> = points.iter().map(|it| (it.count, it.sum, &it.buckets[..])).collect();
     assert_eq!(found, [(4, 12.5, &[2, 1, 1][..]), (1, 2.5, &[0, 1, 0])]);
     assert_eq!(value(&registry, "calls_total"), Some(Value::U64(3)));
-    let build = metric(&registry, "build_info").expect("it is there");
+    let build = metric(&registry, "build_info").expect("the metric exists");
     let Data::Sum { monotonic: false, points, .. } = &build.data else { panic!("{build:?}") };
     assert_eq!(shown(&points[0].attributes), labels(&[("version", "1.2")]));
 }

@@ -88,9 +88,9 @@ macro_rules! number {
     ($read:ident, $Number:ident) => {
         fn $read(number: &$Number) -> f64 {
             trait EitherWay {
-                #[allow(dead_code, reason = "where the type has it")]
+                #[allow(dead_code, reason = "never called if the type has the method")]
                 fn value(&self) -> f64;
-                #[allow(dead_code, reason = "where the type has it")]
+                #[allow(dead_code, reason = "never called if the type has the method")]
                 fn get_value(&self) -> f64;
             }
 

@@ -41,17 +41,17 @@ fn help_texts_stay_unchanged() {
     let registry = Registry::new();
     import(&registry, everything()).forget();
     registry.refresh();
-    let found = metric(&registry, "app_queue__length").expect("it is there");
+    let found = metric(&registry, "app_queue__length").expect("the metric exists");
     assert_eq!(found.descriptor.description, "A \\ name\nwith lines.");
     assert_eq!(found.descriptor.unit, "");
 }
 
 #[test]
-fn types_become_those_of_opentelemetry() {
+fn types_become_opentelemetry_types() {
     let registry = Registry::new();
     import(&registry, everything()).forget();
     registry.refresh();
-    let data = |name: &str| metric(&registry, name).expect("it is there").data;
+    let data = |name: &str| metric(&registry, name).expect("the metric exists").data;
     assert!(matches!(data("app_jobs_total"), Data::Sum { monotonic: true, .. }));
     assert!(matches!(data("app_open"), Data::Gauge(_)));
     assert!(matches!(data("app_duration_seconds"), Data::Histogram { .. }));
@@ -70,7 +70,7 @@ fn collectors_may_come_and_go_at_any_time() {
     jobs.inc_by(3);
     registry.refresh();
     assert_eq!(value(&registry, "jobs_total"), Some(Value::F64(3.0)));
-    theirs.unregister(Box::new(jobs)).expect("it is there");
+    theirs.unregister(Box::new(jobs)).expect("the collector is registered");
     registry.refresh();
     assert_eq!(value(&registry, "jobs_total"), None);
 }

@@ -89,7 +89,10 @@ async fn streams_are_measured_to_their_end_in_both_directions() {
     let kit = TestKit::new();
     let server = Server::start(&kit).await;
     let response = client(&kit).get(server.url("/stream")).send().await.unwrap();
-    assert!(lines(&kit).contains(&"active_requests{GET} 1".to_owned()), "it has not ended");
+    assert!(
+        lines(&kit).contains(&"active_requests{GET} 1".to_owned()),
+        "the request has not ended"
+    );
     assert_eq!(response.bytes().await.unwrap().len(), 3000);
     let parts = stream::iter(["hello ", "world"].map(Ok::<_, Infallible>));
     let request = client(&kit).post(server.url("/echo")).body(reqwest::Body::wrap_stream(parts));

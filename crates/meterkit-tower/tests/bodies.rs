@@ -134,7 +134,7 @@ async fn a_request_body_with_a_length_has_that_size_whether_or_not_it_is_read() 
 }
 
 #[tokio::test]
-async fn bodies_need_not_be_those_of_axum() {
+async fn bodies_of_other_types_than_axums_are_measured() {
     let kit = TestKit::new();
     let layer = HttpMetrics::new_in(kit.registry()).unwrap();
     let service = layer.layer(service_fn(|request: Request<String>| async {

@@ -74,7 +74,10 @@ async fn a_client_that_leaves_while_a_body_is_sent_is_an_error_of_its_own() {
     let server = Server::start(measured(&kit)).await;
     let mut connection = server.send("GET /endless HTTP/1.1\r\nhost: a\r\n\r\n").await;
     connection.read_exact(&mut [0; 2000]).await.unwrap();
-    assert!(lines(&kit).contains(&"active_requests{GET,http} 1".to_owned()), "it goes on");
+    assert!(
+        lines(&kit).contains(&"active_requests{GET,http} 1".to_owned()),
+        "the request is still active"
+    );
     drop(connection);
     until(&kit, "active_requests{GET,http} 0").await;
     until(&kit, "request.duration{error.type=canceled,GET,200,/endless,1.1,http} count=1 sum=0")
@@ -138,7 +141,7 @@ async fn an_error_of_the_body_is_an_error() {
 }
 
 #[tokio::test]
-async fn an_upgraded_connection_is_no_request_any_more() {
+async fn a_request_ends_when_its_connection_is_upgraded() {
     let kit = TestKit::new();
     let server = Server::start(measured(&kit)).await;
     let request =

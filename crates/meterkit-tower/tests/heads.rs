@@ -12,7 +12,7 @@ use tower::ServiceExt;
 use crate::service::{Server, call, lines, measured, routes};
 
 #[tokio::test]
-async fn names_units_and_buckets_are_those_of_the_conventions() {
+async fn names_units_and_buckets_follow_the_conventions() {
     let kit = TestKit::new();
     call(&measured(&kit), "POST", "/things/7", "body").await;
     let seen = kit.collect();

@@ -152,7 +152,7 @@ mod tests {
         assert_eq!(reported(&mut all, &[(2, 1)], now), [Value::U64(6)]);
         assert_eq!(reported(&mut all, &[(2, 3)], now), [Value::U64(8)]);
         let fell = reported(&mut all, &[(2, 0)], now);
-        assert_eq!(fell, [Value::U64(8)], "it fell without a new start");
+        assert_eq!(fell, [Value::U64(8)], "the value fell without a new series");
     }
 
     /// Reports series that have these ids as attributes. Returns the sorted ids of all reported series.

@@ -135,7 +135,7 @@ mod tests {
     const NUMBERED: &str = "3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26";
 
     #[test]
-    fn fields_are_found_whatever_the_program_is_called() {
+    fn fields_are_found_whatever_the_programs_name() {
         for name in
             [&b"cat"[..], b"", b"a b", b") R 1 2", b"(((", b"\xFF\xFE)\n(", b"1 2 3 4 5 6 7 8 9"]
         {

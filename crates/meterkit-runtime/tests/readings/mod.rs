@@ -1,5 +1,5 @@
 //! Looks up values in a registry.
-#![allow(dead_code, reason = "each test file looks up something else")]
+#![allow(dead_code, reason = "each test file uses some of the functions")]
 
 use meterkit_core::{Data, Metric, Registry};
 
@@ -22,7 +22,7 @@ pub(crate) fn kind_and_unit(registry: &Registry, name: &str) -> Option<(&'static
         Data::Gauge(_) => "gauge",
         Data::Sum { monotonic: true, .. } => "counter",
         Data::Sum { monotonic: false, .. } => "updowncounter",
-        other => panic!("{name} is no number: {other:?}"),
+        other => panic!("{name} is not a number: {other:?}"),
     };
     Some((kind, metric.descriptor.unit.clone()))
 }
