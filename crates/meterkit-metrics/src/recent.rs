@@ -58,7 +58,7 @@ impl<T: Clone> Recent<T> {
         first.as_ref().map(|it| it.handle.clone())
     }
 
-    /// Caches a handle if there is a free place. Otherwise, replaces another handle once every [`ONE_OF`] calls.
+    /// Caches a handle if there is a free place. Otherwise, only one out of [`ONE_OF`] handles replaces another handle.
     pub(crate) fn remember(&self, recorder: u64, key: &Key, handle: &T) {
         let forgotten = self.0.try_borrow_mut().ok().and_then(|mut pairs| {
             pairs.admits(key).then(|| {

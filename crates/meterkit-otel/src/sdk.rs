@@ -77,7 +77,8 @@ impl Mirror {
         self.readers.is_some()
     }
 
-    /// Starts the mirror together with the pipeline. Without a reader or an exporter, does nothing.
+    /// Attaches the mirror to a pipeline, so that it starts with the pipeline. Without a reader or an exporter, returns
+    /// `pipeline` unchanged.
     pub fn attach(self, pipeline: PipelineBuilder) -> PipelineBuilder {
         if self.readers.is_none() && self.exporters.is_empty() {
             return pipeline;

@@ -33,7 +33,8 @@ enum Numbers<U, F> {
 }
 
 impl HistogramTwin {
-    /// Creates the twin of `instrument` with the view's `stream`. Returns `None` if the view makes it no histogram.
+    /// Creates the twin of `instrument` with the view's `stream`. Returns `None` if the view's aggregation is not a
+    /// histogram.
     pub(crate) fn make(
         output: &Output,
         instrument: &MirroredInstrument,
