@@ -1,6 +1,6 @@
 //! `derive(LabelValue)`: an enum whose variants are the values of a label.
 //!
-//! Plain functions over `syn` and `proc_macro2`, which run outside of the compiler too: the tests use that.
+//! The functions work on `syn` and `proc_macro2` only, so the tests can call them outside the compiler.
 
 use std::collections::HashMap;
 
@@ -17,7 +17,7 @@ const ON_ENUM: AttributeSpec = AttributeSpec {
     attribute: "label",
     on: "an enum",
     known: &[spelling::EXAMPLE, "crate = \"path::to::meterkit\""],
-    elsewhere: &[("name", "`name` belongs on a variant, an enum has no label of its own")],
+    elsewhere: &[("name", "`name` belongs on a variant; an enum has no label of its own")],
 };
 
 const ON_VARIANT: AttributeSpec = AttributeSpec {
@@ -25,12 +25,12 @@ const ON_VARIANT: AttributeSpec = AttributeSpec {
     on: "a variant",
     known: &["name = \"...\""],
     elsewhere: &[
-        ("crate", "`crate` belongs on the enum, it holds for all variants"),
-        ("rename_all", "`rename_all` belongs on the enum, it holds for all variants"),
+        ("crate", "`crate` belongs on the enum; it applies to all variants"),
+        ("rename_all", "`rename_all` belongs on the enum; it applies to all variants"),
     ],
 };
 
-/// The implementation, or all that is wrong with the enum at once.
+/// Returns the implementation, or all errors in the enum at once.
 pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     let mut problems = Problems::default();
     let mut own = Problems::default();
@@ -84,7 +84,7 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     })
 }
 
-/// An implementation for an enum that is refused, so that code that uses it compiles.
+/// Returns an implementation for a rejected enum, so that code that uses the enum still compiles.
 pub(crate) fn stub(input: &DeriveInput) -> Option<TokenStream> {
     let mut problems = Problems::default();
     let settings = ON_ENUM.read(&input.attrs, &mut Problems::default());
@@ -106,7 +106,7 @@ pub(crate) fn stub(input: &DeriveInput) -> Option<TokenStream> {
     })
 }
 
-/// Each variant with its label.
+/// Returns each variant with its label.
 fn labels<'a>(
     input: &DeriveInput,
     data: &'a DataEnum,
@@ -136,7 +136,7 @@ fn label(variant: &Variant, spelling: Option<Spelling>, problems: &mut Problems)
     let name = plain_name(&variant.ident);
     if !matches!(variant.fields, Fields::Unit) {
         let text = format!(
-            "variant `{name}` has fields, so its labels are no fixed set; write `{name}` without them"
+            "variant `{name}` has fields, so it has no fixed label; write `{name}` without them"
         );
         problems.add(Error::new_spanned(variant, text));
         return None;
@@ -153,8 +153,9 @@ fn label(variant: &Variant, spelling: Option<Spelling>, problems: &mut Problems)
     }
     let label = spelling.map_or_else(|| name.to_snake_case(), |it| it.of_variant(&name));
     if label.is_empty() {
-        let text =
-            format!("nothing of `{name}` is left as a label; add `#[label(name = \"...\")]`");
+        let text = format!(
+            "no label can be derived from the name `{name}`; add `#[label(name = \"...\")]`"
+        );
         problems.add(Error::new_spanned(&variant.ident, text));
         return None;
     }
@@ -164,8 +165,8 @@ fn label(variant: &Variant, spelling: Option<Spelling>, problems: &mut Problems)
 fn not_an_enum(input: &DeriveInput, kind: &str) -> Error {
     let name = &input.ident;
     let text = format!(
-        "`LabelValue` is derived for enums, `{name}` is a {kind}; write `enum {name} {{ .. }}`, \
-         or `impl LabelValue for {name}` by hand"
+        "`LabelValue` can only be derived for enums, but `{name}` is a {kind}; \
+         write `enum {name} {{ .. }}`, or `impl LabelValue for {name}` by hand"
     );
     Error::new_spanned(name, text)
 }
@@ -173,7 +174,7 @@ fn not_an_enum(input: &DeriveInput, kind: &str) -> Error {
 fn same_label(owner: &Variant, variant: &Variant, label: &str) -> Error {
     let text = format!(
         "variants `{}` and `{}` both have the label `{label}`; \
-         give this one another with `#[label(name = \"...\")]`",
+         give this one another label with `#[label(name = \"...\")]`",
         plain_name(&owner.ident),
         plain_name(&variant.ident),
     );

@@ -16,7 +16,7 @@ use crate::problems::{Problems, shown_at};
 use crate::setting::{AttributeSpec, crate_path};
 use crate::spelling::{self, Spelling};
 
-/// More keys than any back end takes well; what is meant by them is something else than labels.
+/// The maximum number of keys: more than any back end handles well, and so probably a misuse of labels.
 const MOST_LABELS: usize = 64;
 
 const ON_STRUCT: AttributeSpec = AttributeSpec {
@@ -24,13 +24,13 @@ const ON_STRUCT: AttributeSpec = AttributeSpec {
     on: "a struct",
     known: &[spelling::EXAMPLE, "crate = \"path::to::meterkit\""],
     elsewhere: &[
-        ("name", "`name` belongs on a field, a set of labels has no key of its own"),
-        ("max_values", "`max_values` belongs on a field, each label has its own values"),
+        ("name", "`name` belongs on a field; a set of labels has no key of its own"),
+        ("max_values", "`max_values` belongs on a field; each label has its own values"),
         ("flatten", "`flatten` belongs on the field that holds another set of labels"),
     ],
 };
 
-/// The implementation, or all that is wrong with the struct at once.
+/// Returns the implementation, or all errors in the struct at once.
 pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     let mut problems = Problems::default();
     let mut own = Problems::default();
@@ -53,7 +53,7 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     Ok(implementation(input, &fields, &meterkit))
 }
 
-/// An implementation for a struct that is refused, so that code that uses it compiles.
+/// Returns an implementation for a rejected struct, so that code that uses the struct still compiles.
 pub(crate) fn stub(input: &DeriveInput) -> Option<TokenStream> {
     let mut problems = Problems::default();
     let settings = ON_STRUCT.read(&input.attrs, &mut Problems::default());
@@ -94,7 +94,7 @@ fn implementation(
     }
 }
 
-/// The keys. Those of flattened sets stand where the field does.
+/// Returns the keys. The keys of a flattened set take the position of its field.
 fn keys(
     fields: &[LabelField<'_>],
     lifetimes: &StaticLifetimes<'_>,
@@ -134,7 +134,7 @@ fn keys(
     })
 }
 
-/// Hands the values of a field to the visitor: as many as it has keys.
+/// Passes the values of a field to the visitor: one value per key of the field.
 fn visit(field: &LabelField<'_>, meterkit: &TokenStream) -> TokenStream {
     let (ident, ty) = (field.ident, field.ty);
     let place = shown_at(ty.span());
@@ -160,8 +160,9 @@ fn visit(field: &LabelField<'_>, meterkit: &TokenStream) -> TokenStream {
     quote!(#meterkit::LabelVisitor::visit(visitor, #value);)
 }
 
-/// The place of the set. All types are asked first whether they are closed, so that a set with an open one ends at a
-/// constant `None` and asks no value. With a capped key there is none: its values change at run time.
+/// Returns the code of the set's index. The code first checks that all field types are closed, so that a set with an
+/// open type is a constant `None` and reads no value. A set with a capped key has no index, because the key's values
+/// change at run time.
 fn index(fields: &[LabelField<'_>], meterkit: &TokenStream) -> TokenStream {
     if fields.iter().any(|field| field.max_values.is_some()) {
         return TokenStream::new();
@@ -212,8 +213,8 @@ fn fields<'a>(
     };
     if named.named.is_empty() {
         let text = format!(
-            "`{0}` has no fields, so no labels; write for example `struct {0} {{ success: bool }}`, \
-             or use an instrument without labels",
+            "`{0}` has no fields, so it declares no labels; \
+             write for example `struct {0} {{ success: bool }}`, or use an instrument without labels",
             input.ident
         );
         problems.add(Error::new_spanned(&input.ident, text));
@@ -221,7 +222,8 @@ fn fields<'a>(
     if let Some(field) = named.named.iter().nth(MOST_LABELS) {
         let count = named.named.len();
         let text = format!(
-            "`{}` has {count} labels, {MOST_LABELS} are allowed; leave out what follows",
+            "`{}` has {count} labels, but at most {MOST_LABELS} are allowed; \
+             leave out this field and those after it",
             input.ident
         );
         problems.add(Error::new_spanned(&field.ident, text));
@@ -242,8 +244,8 @@ fn fields<'a>(
 fn not_a_struct(input: &DeriveInput, kind: &str) -> Error {
     let name = &input.ident;
     let text = format!(
-        "`Labels` is derived for structs with one named field per label, `{name}` is {kind}; \
-         write `struct {name} {{ key: Type }}`"
+        "`Labels` can only be derived for structs with one named field per label, \
+         but `{name}` is {kind}; write `struct {name} {{ key: Type }}`"
     );
     Error::new_spanned(name, text)
 }

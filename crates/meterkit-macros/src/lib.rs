@@ -1,12 +1,12 @@
 //! The derive macros of `meterkit`, which re-exports them next to the traits that they implement.
 //!
 //! - [`LabelValue`](derive@LabelValue): an enum whose variants are the values of a label.
-//! - [`Labels`](derive@Labels): a struct with one field per label, which groups of instruments are indexed by.
-//! - [`Metrics`](derive@Metrics): a struct of instruments, which are made together.
+//! - [`Labels`](derive@Labels): a struct with one field per label, by which groups of instruments are indexed.
+//! - [`Metrics`](derive@Metrics): a struct of instruments, which are created together.
 //!
-//! What is declared is checked by the rules that instruments are checked by when they are made, with the same texts.
-//! What can still be refused at run time is what other parts of the program have a say in: a clash with an instrument
-//! that exists, also with one of a flattened struct, and a name that gets too long with its namespace.
+//! Declarations are checked at compile time by the same rules, and with the same messages, as instruments created at
+//! run time. Only errors that depend on the rest of the program remain for run time: a clash with an existing
+//! instrument, including one of a flattened struct, and a name that becomes too long once its namespace is added.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -22,9 +22,9 @@ mod spelling;
 use proc_macro::TokenStream;
 use syn::DeriveInput;
 
-/// Makes an enum of unit variants the value of a label.
+/// Implements `LabelValue` for an enum of unit variants, so that its variants are the values of a label.
 ///
-/// A variant's label is its name in snake_case: `NotFound` becomes `not_found`. Where another text is wanted, say so:
+/// A variant's label is its name in snake_case: `NotFound` becomes `not_found`. `name` sets another text:
 ///
 /// ```
 /// use meterkit::{LabelRef, LabelValue};
@@ -42,24 +42,24 @@ use syn::DeriveInput;
 /// assert_eq!(Outcome::ServerError.label(), LabelRef::Static("HTTP 5xx"));
 /// ```
 ///
-/// Variants with fields have no fixed set of labels, and two variants with one label could not be told apart: neither
-/// compiles.
+/// An enum does not compile if a variant has fields, because it then has no fixed set of labels, or if two variants
+/// have the same label, because they could not be told apart.
 ///
-/// All values are known at compile time, so a set of such labels is found by its place, without hashing, and a group of
-/// them can show all its series from the start.
+/// All values are known at compile time. A set of such labels is therefore looked up by index, without hashing, and a
+/// group indexed by it can export all its series from the start.
 ///
 /// # Settings
 ///
 /// | Setting | On | Default | What it does |
 /// |---|---|---|---|
 /// | `name = "..."` | a variant | the name in snake_case | the label's text |
-/// | `rename_all = "..."` | the enum | snake_case by words | how names of variants become labels: see below |
+/// | `rename_all = "..."` | the enum | snake_case by words | how variant names become labels: see below |
 /// | `crate = "path"` | the enum | `::meterkit` | where the generated code finds `meterkit` |
 ///
-/// `rename_all` takes serde's words and does what serde does with them: `lowercase`, `UPPERCASE`, `PascalCase`, `camelCase`,
-/// `snake_case`, `SCREAMING_SNAKE_CASE`, `kebab-case` and `SCREAMING-KEBAB-CASE`. `PascalCase` keeps names of variants as they
-/// are. `snake_case` has a `_` before each capital, where the default knows words: `GetURL` is `get_u_r_l`, and by default
-/// `get_url`.
+/// `rename_all` accepts the same words as serde and converts names by the same rules: `lowercase`, `UPPERCASE`,
+/// `PascalCase`, `camelCase`, `snake_case`, `SCREAMING_SNAKE_CASE`, `kebab-case` and `SCREAMING-KEBAB-CASE`.
+/// `PascalCase` keeps variant names unchanged. `snake_case` inserts a `_` before every capital, whereas the default
+/// recognizes words: `GetURL` becomes `get_u_r_l` with `snake_case`, and `get_url` by default.
 ///
 /// ```
 /// use meterkit::{LabelRef, LabelValue};
@@ -78,8 +78,8 @@ use syn::DeriveInput;
 ///
 /// # Where `meterkit` has another path
 ///
-/// The generated code names `::meterkit`. In a crate that reaches it only through a re-export, or renames it, give the
-/// path that holds `LabelValue` and `LabelRef`:
+/// The generated code refers to `::meterkit`. In a crate that renames `meterkit` or reaches it only through a
+/// re-export, set `crate` to the path that contains `LabelValue` and `LabelRef`:
 ///
 /// ```
 /// mod telemetry {
@@ -102,11 +102,11 @@ pub fn label_value(input: TokenStream) -> TokenStream {
     derive(input, label_value::expand, label_value::stub)
 }
 
-/// Makes a struct a set of labels: each field is one.
+/// Implements `Labels` for a struct, so that each of its fields is a label.
 ///
 /// A label's key is the field's name in snake_case, without leading underscores and `r#`. A field's type is `bool`, an
-/// integer, a string (owned or borrowed), an enum that derives [`LabelValue`](derive@LabelValue), or an `Option` of
-/// those: `None` leaves the key out of the series.
+/// integer, a string (owned or borrowed), an enum that derives [`LabelValue`](derive@LabelValue), or an `Option` of one
+/// of these: `None` leaves the key out of the series.
 ///
 /// ```
 /// use meterkit::{LabelValue, Labels, Registry};
@@ -137,12 +137,12 @@ pub fn label_value(input: TokenStream) -> TokenStream {
 /// | Setting | On | Default | What it does |
 /// |---|---|---|---|
 /// | `name = "..."` | a field | the name in snake_case | the label's key |
-/// | `flatten` | a field | no | the field is another set of labels, whose keys become keys of this one |
-/// | `rename_all = "..."` | the struct | snake_case by words | how names of fields become keys, in [serde's words](derive@LabelValue#settings) |
-/// | `max_values = 50` | a field | no limit | lets the first so many values through, all further ones become `other` |
+/// | `flatten` | a field | no | the field is another set of labels; its keys become keys of this set |
+/// | `rename_all = "..."` | the struct | snake_case by words | how field names become keys, in [serde's words](derive@LabelValue#settings) |
+/// | `max_values = 50` | a field | no limit | the number of distinct values to keep; every further value becomes `other` |
 /// | `crate = "path"` | the struct | `::meterkit` | where the generated code finds `meterkit` |
 ///
-/// Sets that share labels declare these once:
+/// Declare labels that several sets share once, and flatten them:
 ///
 /// ```
 /// use meterkit::{Labels, Registry};
@@ -170,24 +170,28 @@ pub fn label_value(input: TokenStream) -> TokenStream {
 ///
 /// # What does not compile
 ///
-/// Keys that are reserved (`le`, `quantile`, those that begin with `__` or `otel_scope_`), ill-formed or given twice;
-/// floats, which make a series per value; `max_values` that is 0 or stands on a `bool`; more than 64 labels. A key that a
-/// flattened set has too is an error of the instrument.
+/// - Keys that are reserved (`le`, `quantile`, and keys that begin with `__` or `otel_scope_`), malformed, or given
+///   twice.
+/// - Floats, because every value would create a series.
+/// - `max_values` that is 0 or set on a `bool`.
+/// - More than 64 labels.
+///
+/// A key that also occurs in a flattened set is reported as an error when the instrument is created.
 ///
 /// # Lifetimes and type parameters
 ///
-/// `Labels::Set` is the same type with `'static` in place of its lifetimes, so that one group takes labels of any
-/// lifetime. A type parameter that a field is made of has to be a `LabelValue`; next to a lifetime it has to be
-/// `'static`, too.
+/// `Labels::Set` is the same type with `'static` in place of its lifetimes, so that one group accepts labels of any
+/// lifetime. A type parameter that occurs in a field's type must implement `LabelValue`; if the struct also has a
+/// lifetime, the type parameter must be `'static`, too.
 #[proc_macro_derive(Labels, attributes(label))]
 pub fn labels(input: TokenStream) -> TokenStream {
     derive(input, labels::expand, labels::stub)
 }
 
-/// Makes a struct of instruments a place where metrics are declared, and made together.
+/// Implements `Metrics` for a struct of instruments, which declares metrics and creates them together.
 ///
-/// Each field is an instrument or a group of them, `#[metric(..)]` says more about it, its doc comment becomes the
-/// description. `#[metrics(..)]` on the struct names the scope.
+/// Each field is an instrument or a group of instruments. `#[metric(..)]` configures the field, and its doc comment
+/// becomes the description. `#[metrics(..)]` on the struct names the scope.
 ///
 /// ```
 /// use meterkit::{CounterGroup, Histogram, LabelValue, Labels, Metrics, Registry};
@@ -225,53 +229,53 @@ pub fn labels(input: TokenStream) -> TokenStream {
 ///
 /// # What is generated
 ///
-/// An implementation of `Metrics`, which makes the instruments with a `Meter`. When the struct names a scope, three
-/// functions that need no meter, as visible as the struct:
+/// An implementation of `Metrics`, which creates the instruments with a `Meter`. If the struct names a scope, three
+/// functions that need no meter are generated as well, with the visibility of the struct:
 ///
-/// - `register() -> Self` makes the instruments in the global registry. It never fails: an instrument that cannot be
-///   made is logged, and records nowhere.
-/// - `register_in(&Registry) -> Result<Self, InstrumentError>` makes them in the registry given, as tests want it.
-/// - `meter_in(&Registry) -> Meter` is the meter that they are made with: for callbacks in the same scope, and for
-///   `unload()`.
+/// - `register() -> Self` creates the instruments in the global registry. It never fails: an instrument that cannot be
+///   created is logged, and its recordings are discarded.
+/// - `register_in(&Registry) -> Result<Self, InstrumentError>` creates them in the given registry, which suits tests.
+/// - `meter_in(&Registry) -> Meter` returns the meter that creates them: use it for callbacks in the same scope, and
+///   for `unload()`.
 ///
-/// A plugin that can be unloaded keeps its metrics in a value of its own, not in a static: a static would go on to hold
-/// the instruments of the scope that is gone.
+/// Keep the metrics of a plugin that can be unloaded in a value that the plugin owns, not in a static: a static would
+/// keep the instruments of the unloaded scope alive.
 ///
 /// # Settings of the struct
 ///
 /// | Setting | Default | What it does |
 /// |---|---|---|
 /// | `scope = "plugin", name = "catalog"` | no meter of its own | the scope: `backstage.plugin.catalog`; `scope = "core"` alone is `backstage.core` |
-/// | `semconv = "http_server"` | no meter of its own | a scope whose names a convention fixes: nothing is put before them |
-/// | `plain` | no meter of its own | names are used as they are written: `Meter::plain` |
-/// | `prefix = "cache"` | none | what stands before all names: `cache.hits`. With `plain` it is used as it is written, so end it with `_` |
-/// | `version = "1.2"` | none | the version of what is measured |
-/// | `schema_url = "https://..."` | none | where the schema of the metrics is written down |
+/// | `semconv = "http_server"` | no meter of its own | a scope whose names a semantic convention fixes: they get no prefix |
+/// | `plain` | no meter of its own | names are used exactly as written: `Meter::plain` |
+/// | `prefix = "cache"` | none | a prefix for all names: `cache.hits`. With `plain` it is used exactly as written, so end it with `_` |
+/// | `version = "1.2"` | none | the version of the measured component |
+/// | `schema_url = "https://..."` | none | the URL of the schema that the metrics follow |
 /// | `attributes(key = "value", "other.key" = "value")` | none | attributes of the scope |
 /// | `crate = "path"` | `::meterkit` | where the generated code finds `meterkit` |
 ///
-/// Without a scope, the struct is flattened into others, or made with the functions of `Metrics`. These put the prefix before
-/// the names, too; `meter_in` returns the meter without it.
+/// A struct without a scope is flattened into others, or created with the functions of `Metrics`. These functions apply
+/// the prefix, too; `meter_in` returns the meter without it.
 ///
 /// # Settings of a field
 ///
 /// | Setting | Default | What it does |
 /// |---|---|---|
 /// | `name = "queue.length"` | the field's name in snake_case | the metric's name below its scope |
-/// | `unit = "s"` | none | the unit, by UCUM: `s`, `By`, `1`, or what is counted: `{task}`; `seconds`, `bytes` and `count` are accepted as words |
-/// | `buckets = [0.1, 1.0]` | by the unit | the boundaries of a histogram's buckets, rising; or the path of a constant or static, or a call that returns them: `buckets = SIZES`, `buckets = Buckets::linear(0.0, 5.0, 10)` |
-/// | `duration` | no | durations: the unit of a histogram is `s`, or `ms` for integers, with buckets that fit |
-/// | `exponential` | no | buckets of a histogram that follow its values, instead of boundaries |
-/// | `attributes(tier = "gold", "db.system" = "sqlite")` | none | attributes of every series: texts, whole numbers, truth values |
-/// | `cardinality_limit = 100` | 2000, `METERKIT_CARDINALITY_LIMIT` | how many series a group may have |
-/// | `idle_timeout = "10m"` | never | how long a series of a group stays that nobody records to: `ms`, `s`, `m`, `h` |
-/// | `zero_initialized` | no | a gauge, a histogram, or all series of a group with closed labels are exported from the start |
-/// | `flatten` | no | the field is a struct that derives `Metrics`, made with this meter, whatever scope it names itself |
-/// | `prefix = "cache"` | none | with `flatten`: what is put before its names |
+/// | `unit = "s"` | none | the unit in UCUM: `s`, `By`, `1`, or a counted thing in braces: `{task}`; the words `seconds`, `bytes` and `count` are accepted, too |
+/// | `buckets = [0.1, 1.0]` | depends on the unit | the bucket boundaries of a histogram, in ascending order; or the path of a constant or static, or a call that returns them: `buckets = SIZES`, `buckets = Buckets::linear(0.0, 5.0, 10)` |
+/// | `duration` | no | the histogram records durations: its unit is `s`, or `ms` for integers, with buckets to match |
+/// | `exponential` | no | exponential buckets, which adapt to the recorded values, instead of fixed boundaries |
+/// | `attributes(tier = "gold", "db.system" = "sqlite")` | none | attributes of every series: strings, integers or `bool`s |
+/// | `cardinality_limit = 100` | 2000, `METERKIT_CARDINALITY_LIMIT` | the maximum number of series in a group |
+/// | `idle_timeout = "10m"` | never | the time after which a group drops a series without new recordings, in `ms`, `s`, `m` or `h` |
+/// | `zero_initialized` | no | exports a gauge, a histogram, or all series of a group with closed labels from the start |
+/// | `flatten` | no | the field is a struct that derives `Metrics`, created with this meter; a scope of its own is ignored |
+/// | `prefix = "cache"` | none | with `flatten`: a prefix for the names of the nested struct |
 ///
-/// A setting that the field's instrument does not have, such as `buckets` on a counter, does not compile.
+/// A setting that the field's instrument does not support, such as `buckets` on a counter, does not compile.
 ///
-/// Fields may be observable. Their callbacks are registered with the struct that was made, and say there how they run:
+/// Fields may be observable. Register their callbacks on the created struct, and choose there how the callbacks run:
 ///
 /// ```
 /// use std::time::Duration;
@@ -281,9 +285,9 @@ pub fn labels(input: TokenStream) -> TokenStream {
 /// #[derive(Clone, Metrics)]
 /// #[metrics(scope = "core", name = "pool")]
 /// struct PoolMetrics {
-///     /// Connections that are open.
+///     /// Open connections.
 ///     open: ObservableGauge<u64>,
-///     /// Connections that were made.
+///     /// Connections opened so far.
 ///     made: ObservableCounter,
 ///     /// Rows in the database.
 ///     rows: ObservableGauge<u64>,
@@ -305,6 +309,8 @@ pub fn labels(input: TokenStream) -> TokenStream {
 /// # drop((rows, pool));
 /// # Ok::<(), meterkit::InstrumentError>(())
 /// ```
+///
+/// Structs without a scope can be nested:
 ///
 /// ```
 /// use meterkit::{Counter, Gauge, Metrics, Registry};
@@ -334,8 +340,8 @@ pub fn labels(input: TokenStream) -> TokenStream {
 /// # Ok::<(), meterkit::InstrumentError>(())
 /// ```
 ///
-/// Metrics that dashboards know already keep their names with `plain`, and their buckets with the rule that computed them.
-/// `register_on_with` of `Metrics` binds labels to the whole struct:
+/// `plain` keeps metric names that existing dashboards use, and `buckets` accepts the rule that computed their
+/// boundaries. `register_on_with` of `Metrics` binds labels to the whole struct:
 ///
 /// ```
 /// use meterkit::instrument::Buckets;
@@ -367,15 +373,15 @@ pub fn labels(input: TokenStream) -> TokenStream {
 ///
 /// # What does not compile
 ///
-/// What the registry would refuse: names, prefixes, scopes and attribute keys that are ill-formed, units that are none,
-/// boundaries that do not rise, names that are given twice or get too long, and limits of 0.
+/// Everything that the registry would reject: malformed names, prefixes, scopes and attribute keys; unknown units;
+/// bucket boundaries that are not in ascending order; names that are given twice or too long; limits of 0.
 #[proc_macro_derive(Metrics, attributes(metric, metrics))]
 pub fn metrics(input: TokenStream) -> TokenStream {
     derive(input, metrics::expand, metrics::stub)
 }
 
-/// Returns the implementation, or all that is wrong with `input` and a stub, so that the code that uses the type has no
-/// errors of its own.
+/// Returns the implementation, or all errors in `input` followed by a stub implementation. The stub keeps code that
+/// uses the type free of follow-up errors.
 fn derive(
     input: TokenStream,
     expand: fn(&DeriveInput) -> syn::Result<proc_macro2::TokenStream>,

@@ -1,4 +1,4 @@
-//! `derive(Metrics)`: a struct of instruments, made together.
+//! `derive(Metrics)`: a struct of instruments, which are created together.
 
 mod attributes;
 mod container;
@@ -14,7 +14,7 @@ use self::container::Container;
 use self::field::{Made, MetricsField};
 use crate::problems::Problems;
 
-/// The implementation, or all that is wrong with the struct at once.
+/// Returns the implementation, or all errors in the struct at once.
 pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     let mut problems = Problems::default();
     let container = Container::read(input, &mut problems);
@@ -45,7 +45,7 @@ pub(crate) fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     Ok(quote!(#implementation #constructors))
 }
 
-/// An implementation for a struct that is refused, so that code that uses it compiles.
+/// Returns an implementation for a rejected struct, so that code that uses the struct still compiles.
 pub(crate) fn stub(input: &DeriveInput) -> Option<TokenStream> {
     let container = Container::read(input, &mut Problems::default());
     let never = quote! {
@@ -87,7 +87,7 @@ fn implementation(
     }
 }
 
-/// The functions that need no meter: only where the struct says which one it is.
+/// Returns the functions that need no meter, if the struct names the meter itself.
 fn constructors(input: &DeriveInput, container: &Container, meter: &TokenStream) -> TokenStream {
     let meterkit = &container.meterkit;
     let name = &input.ident;
@@ -95,29 +95,30 @@ fn constructors(input: &DeriveInput, container: &Container, meter: &TokenStream)
     let (generics, arguments, bounds) = input.generics.split_for_impl();
     quote! {
         #[automatically_derived]
-        // No program uses all of them.
+        // A program rarely uses all of these functions.
         #[allow(dead_code)]
         impl #generics #name #arguments #bounds {
-            /// Makes the instruments in the global registry.
+            /// Creates the instruments in the global registry.
             ///
-            /// Never fails: an instrument that cannot be made is logged, and records nowhere.
+            /// Never fails: an instrument that cannot be created is logged, and its recordings are discarded.
             #visibility fn register() -> Self {
                 let meter = Self::meter_in(#meterkit::Registry::global());
                 <Self as #meterkit::Metrics>::register_on(&meter)
             }
 
-            /// Makes the instruments in `registry`.
+            /// Creates the instruments in `registry`.
             ///
             /// # Errors
             ///
-            /// What is wrong with the first instrument that cannot be made, such as a clash with one that exists.
+            /// Returns an error for the first instrument that cannot be created, such as a clash with an existing one.
             #visibility fn register_in(
                 registry: &#meterkit::Registry,
             ) -> ::core::result::Result<Self, #meterkit::InstrumentError> {
                 <Self as #meterkit::Metrics>::try_register_on(&Self::meter_in(registry))
             }
 
-            /// The meter that the instruments are made with: for callbacks in the same scope, and to unload it.
+            /// Returns the meter that creates the instruments: for callbacks in the same scope, and to unload the
+            /// scope.
             #visibility fn meter_in(registry: &#meterkit::Registry) -> #meterkit::Meter {
                 #meter
             }
@@ -125,7 +126,7 @@ fn constructors(input: &DeriveInput, container: &Container, meter: &TokenStream)
     }
 }
 
-/// The fields that can be made; what is wrong with the others is noted.
+/// Returns the valid fields, and adds the errors in the others to `problems`.
 fn fields<'a>(
     input: &DeriveInput,
     data: &'a DataStruct,
@@ -138,7 +139,7 @@ fn fields<'a>(
     };
     if named.named.is_empty() {
         let text = format!(
-            "`{0}` has no fields, so no instruments; \
+            "`{0}` has no fields, so it declares no instruments; \
              write for example `struct {0} {{ requests: Counter }}`",
             input.ident
         );
@@ -158,8 +159,8 @@ fn fields<'a>(
 fn not_a_struct(input: &DeriveInput, kind: &str) -> Error {
     let name = &input.ident;
     let text = format!(
-        "`Metrics` is derived for structs with one named field per instrument, `{name}` is {kind}; \
-         write `struct {name} {{ requests: Counter }}`"
+        "`Metrics` can only be derived for structs with one named field per instrument, \
+         but `{name}` is {kind}; write `struct {name} {{ requests: Counter }}`"
     );
     Error::new_spanned(name, text)
 }

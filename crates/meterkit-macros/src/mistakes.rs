@@ -1,9 +1,9 @@
-//! What a derive says to a mistake, for the tests of each.
+//! Helpers for the tests of the errors that a derive reports.
 
 use proc_macro2::TokenStream;
 use syn::{DeriveInput, Error};
 
-/// The text of each error, and the code that it points at.
+/// Returns the text of each error, and the code that it points at.
 pub(crate) fn errors(
     code: &str,
     expand: impl Fn(&DeriveInput) -> syn::Result<TokenStream>,

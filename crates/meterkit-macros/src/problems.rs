@@ -1,4 +1,4 @@
-//! All that is wrong with an input, so that it is reported at once, and where the compiler shows the rest.
+//! A collection of the errors in an input, so that they are reported all at once and at the right place.
 
 use proc_macro2::Span;
 use syn::Error;
@@ -15,18 +15,18 @@ impl Problems {
         }
     }
 
-    /// The value, or `None` once its error is noted.
+    /// Returns the value, or `None` after adding its error.
     pub(crate) fn take<T>(&mut self, result: syn::Result<T>) -> Option<T> {
         result.map_err(|error| self.add(error)).ok()
     }
 
-    /// `Ok` when nothing was wrong.
+    /// Returns `Ok` if no error was added.
     pub(crate) fn finish(self) -> syn::Result<()> {
         self.0.map_or(Ok(()), Err)
     }
 }
 
-/// For generated code that the compiler is to show as the code at `span`. Lints know that nobody wrote it.
+/// Returns a span for generated code that errors show at `span`. Lints treat the code as macro-generated.
 pub(crate) fn shown_at(span: Span) -> Span {
     Span::call_site().located_at(span)
 }

@@ -1,6 +1,6 @@
 //! The settings in `#[label(..)]`, `#[metric(..)]` and `#[metrics(..)]`.
 //!
-//! Read entry by entry, so that a mistake in one hides none in the next.
+//! Entries are read one by one, so that a mistake in one entry does not hide mistakes in the next.
 
 mod lists;
 mod value;
@@ -20,19 +20,19 @@ pub(crate) struct AttributeSpec {
     pub(crate) attribute: &'static str,
     /// The kind of item, for messages: `a field`.
     pub(crate) on: &'static str,
-    /// Each setting as one would write it: its name first.
+    /// Each setting as a user would write it, beginning with its name.
     pub(crate) known: &'static [&'static str],
-    /// Settings that belong somewhere else, with the text that says where.
+    /// Settings that belong on another item, each with the message that says where.
     pub(crate) elsewhere: &'static [(&'static str, &'static str)],
 }
 
 /// One entry of an attribute.
 pub(crate) struct Setting {
     pub(crate) name: Ident,
-    /// All of it, to point at.
+    /// The tokens of the whole entry; errors point at them.
     pub(crate) entry: TokenStream,
     value: Value,
-    /// What to write instead, for messages.
+    /// What to write instead, for error messages.
     remedy: String,
 }
 
@@ -46,8 +46,8 @@ enum Value {
 }
 
 impl AttributeSpec {
-    /// Returns the settings in all attributes of this name, and ignores other attributes.
-    /// Each is known here, and given once.
+    /// Returns the settings in all attributes with this name; other attributes are ignored. Every returned setting is
+    /// known, and given only once.
     pub(crate) fn read(&self, attributes: &[Attribute], problems: &mut Problems) -> Vec<Setting> {
         let mut settings: Vec<Setting> = Vec::new();
         for attribute in attributes.iter().filter(|it| it.path().is_ident(self.attribute)) {
@@ -63,7 +63,7 @@ impl AttributeSpec {
             for entry in entries {
                 let Some(setting) = problems.take(self.setting(entry)) else { continue };
                 if settings.iter().any(|known| known.name == setting.name) {
-                    let text = format!("`{}` is given a second time; keep one", setting.name);
+                    let text = format!("`{}` is given a second time; keep only one", setting.name);
                     problems.add(Error::new_spanned(&setting.entry, text));
                 } else {
                     settings.push(setting);
@@ -89,14 +89,14 @@ impl AttributeSpec {
                 Value::List(list)
             }
             _ => {
-                let text = format!("what follows `{name}` is no value; {remedy}");
+                let text = format!("`{name}` must be followed by `=` and a value; {remedy}");
                 return Err(Error::new_spanned(entry, text));
             }
         };
         Ok(Setting { name, entry, value, remedy })
     }
 
-    /// Returns what to write for the setting `name`, or that it does not belong here.
+    /// Returns what to write for the setting `name`, or an error if the setting does not belong here.
     fn remedy_of(&self, name: &Ident) -> syn::Result<String> {
         if let Some(example) = self.known.iter().find(|example| *name == named(example)) {
             return Ok(format!("write `#[{}({example})]`", self.attribute));
@@ -104,7 +104,7 @@ impl AttributeSpec {
         let named = self.known.iter().find(|example| named(example) == "name");
         let text = match (self.elsewhere.iter().find(|(known, _)| *name == known), named) {
             (Some((_, text)), _) => (*text).to_owned(),
-            // As serde calls it.
+            // serde calls this setting `rename`.
             (None, Some(example)) if name == "rename" => {
                 format!("`rename` is called `name` here; write `#[{}({example})]`", self.attribute)
             }
@@ -116,18 +116,18 @@ impl AttributeSpec {
     fn remedy(&self) -> String {
         match self.known {
             [only] => format!("write `#[{}({only})]`", self.attribute),
-            all => format!("known are `{}`", all.join("`, `")),
+            all => format!("known settings are `{}`", all.join("`, `")),
         }
     }
 }
 
-/// The name in an example such as `attributes(key = "value")`.
+/// Returns the name in an example such as `attributes(key = "value")`.
 fn named(example: &str) -> &str {
     example.split([' ', '(']).next().unwrap_or(example)
 }
 
-/// The entries between the commas. The last one may be followed by a comma too; where another one is empty, its comma
-/// stands for it, to point at.
+/// Returns the entries between the commas. A trailing comma is allowed. Any other empty entry is represented by its
+/// comma, so that errors can point at it.
 fn split_at_commas(tokens: &TokenStream) -> Vec<TokenStream> {
     let mut entries = Vec::new();
     let mut entry = TokenStream::new();
@@ -146,12 +146,12 @@ fn split_at_commas(tokens: &TokenStream) -> Vec<TokenStream> {
     entries
 }
 
-/// The name of a field or variant without `r#`.
+/// Returns the name of a field or variant without `r#`.
 pub(crate) fn plain_name(ident: &Ident) -> String {
     ident.unraw().to_string()
 }
 
-/// The path of meterkit: that of the setting `crate`, if there is one.
+/// Returns the path of meterkit: the value of the setting `crate`, or `::meterkit`.
 pub(crate) fn crate_path(settings: &[Setting], problems: &mut Problems) -> TokenStream {
     let given = settings.iter().find(|setting| setting.name == "crate");
     let path = given.and_then(|setting| problems.take(setting.path()));

@@ -1,11 +1,11 @@
-//! `rename_all = ".."`: how names of fields and variants are spelled, in serde's words and by serde's rules.
+//! `rename_all = ".."`: how field and variant names are spelled, with serde's words and rules.
 
 use syn::Error;
 
 use crate::problems::Problems;
 use crate::setting::Setting;
 
-/// How the setting is written, for messages.
+/// An example of the setting, for error messages.
 pub(crate) const EXAMPLE: &str = "rename_all = \"camelCase\"";
 
 /// One of serde's rules.
@@ -33,7 +33,7 @@ const WORDS: [(&str, Spelling); 8] = [
 ];
 
 impl Spelling {
-    /// Returns what `rename_all` says, if it is one of the `settings`.
+    /// Returns the spelling that `rename_all` selects, if it is one of the `settings`.
     pub(crate) fn read(settings: &[Setting], problems: &mut Problems) -> Option<Self> {
         let setting = settings.iter().find(|setting| setting.name == "rename_all")?;
         let text = problems.take(setting.text())?;

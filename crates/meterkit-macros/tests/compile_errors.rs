@@ -1,7 +1,8 @@
-//! The error for each mistake with a derive or with callbacks. Mistakes that a derive finds are in one file per kind; one that
-//! the compiler finds has a file of its own, because it may hide others. A binary of its own, which needs no other test.
+//! The error for each mistake with a derive or with callbacks. Mistakes that a derive reports share a file per kind. A
+//! mistake that the compiler reports has a file of its own, because it may hide other errors. These tests are a
+//! separate binary, so that they can run without the others.
 //!
-//! Another version of the compiler may word its errors differently; `TRYBUILD=overwrite` writes them again.
+//! Other compiler versions may word their errors differently; `TRYBUILD=overwrite` rewrites the expected output.
 
 #[test]
 fn each_mistake_is_told_where_it_is() {

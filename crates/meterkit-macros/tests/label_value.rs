@@ -1,4 +1,4 @@
-//! The derive as users have it: through `meterkit`.
+//! The derive as users see it: through `meterkit`.
 #![deny(warnings)]
 
 use meterkit::{LabelRef, LabelValue};

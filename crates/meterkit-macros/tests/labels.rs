@@ -1,4 +1,4 @@
-//! The derive as users have it: through `meterkit`.
+//! The derive as users see it: through `meterkit`.
 #![deny(warnings)]
 
 use std::borrow::Cow;
@@ -29,7 +29,7 @@ struct Route<'a> {
     r#type: Option<String>,
 }
 
-/// All that there can be, in the order of their places.
+/// Returns every possible value, in the order of the indexes.
 fn all_operations() -> impl Iterator<Item = Operation> {
     [Kind::Create, Kind::DryRun].into_iter().flat_map(|kind| {
         [false, true].into_iter().flat_map(move |success| {
@@ -235,7 +235,7 @@ fn closed_values_are_told_by_the_keys() {
     assert_eq!(Route::KEYS[0].closed_values(), None);
 }
 
-/// Labels that several sets have.
+/// Labels that several sets share.
 #[derive(Clone, Copy, Labels)]
 struct Peer<'a> {
     network: &'a str,
@@ -312,7 +312,7 @@ fn a_closed_set_of_flattened_ones_has_a_place_for_each_of_its_values() {
     let places: Vec<_> = all.iter().map(Labels::index).collect();
     assert_eq!(places, (0..48).map(Some).collect::<Vec<_>>());
 
-    // The store puts each at the place that the set says.
+    // The store puts each series at the index that the set returns.
     let registry = Registry::new();
     let meter = registry.scoped("plugin", "catalog");
     let group = meter.counter_group::<Retried, u64>("runs").zero_initialized();
@@ -330,7 +330,7 @@ fn a_closed_set_of_flattened_ones_has_a_place_for_each_of_its_values() {
 
 #[test]
 fn values_of_a_flattened_set_never_get_other_keys() {
-    /// Hands out one value too few, or too many.
+    /// Passes one value too few or too many to the visitor.
     struct Handwritten(usize);
     impl Labels for Handwritten {
         type Set = Self;

@@ -1,4 +1,4 @@
-//! The derive as users have it: through `meterkit`.
+//! The derive as users see it: through `meterkit`.
 #![deny(warnings, missing_docs)]
 
 use meterkit::data::{Data, Metric, NumberPoint, Value};
@@ -34,7 +34,7 @@ struct CacheMetrics {
     size: Gauge,
 }
 
-/// Visible everywhere, so that its functions have to be documented.
+/// Public, so that the `missing_docs` lint checks the generated functions.
 #[derive(Debug, Metrics)]
 #[metrics(
     scope = "plugin",
@@ -71,7 +71,7 @@ impl std::fmt::Debug for CacheMetrics {
 
 const PREFIX: &str = "backstage.plugin.scaffolder";
 
-/// The metric with this name, in the scope that came first.
+/// Returns the metric with this name in the first scope.
 fn metric(registry: &Registry, name: &str) -> Metric {
     let metrics = registry.read().swap_remove(0).metrics;
     let found = metrics.into_iter().find(|metric| metric.descriptor.name == name);
@@ -214,7 +214,7 @@ fn register_never_fails_and_makes_what_can_be_made() {
     assert!(Clashing::register_in(Registry::global()).is_err());
 }
 
-/// Each series of a sum: its attributes and its value.
+/// Returns each series of a sum as its attributes and its value.
 fn series(metric: &Metric) -> Vec<String> {
     let Data::Sum { points, .. } = &metric.data else { panic!("no sum: {metric:?}") };
     points
@@ -368,7 +368,7 @@ struct ObservedMetrics {
     locks: ObservableUpDownCounterGroup<Hit>,
 }
 
-/// The points of a gauge or a sum.
+/// Returns the points of a gauge or a sum.
 fn points(metric: Metric) -> Vec<NumberPoint> {
     match metric.data {
         Data::Gauge(points) | Data::Sum { points, .. } => points.to_vec(),

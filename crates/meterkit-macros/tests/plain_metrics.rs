@@ -1,4 +1,4 @@
-//! Structs of metrics that keep the names that dashboards know, and that have labels bound to them.
+//! Structs of metrics that keep the names that dashboards use, and structs with labels bound to them.
 #![deny(warnings)]
 
 use meterkit::data::{Data, Metric, Value};
@@ -105,7 +105,7 @@ fn names(registry: &Registry) -> Vec<String> {
     metrics(registry).into_iter().map(|metric| metric.descriptor.name.clone()).collect()
 }
 
-/// Each series as text: its labels and its value, or count.
+/// Returns each series as text: its labels and its value or count.
 fn series(registry: &Registry, name: &str) -> Vec<String> {
     let mut found = metrics(registry);
     found.retain(|metric| metric.descriptor.name == name);
@@ -179,13 +179,13 @@ fn structs_with_other_labels_share_their_instruments() -> Result<(), InstrumentE
     bodies.running.add(1);
     bodies.sizes.record(5.0);
     bodies.pool.answers.add(4);
-    // Counters and what is zero-initialized are there from the start.
+    // Counters and zero-initialized instruments are exported from the start.
     assert_eq!(series(&registry, "retries"), ["stage=bodies 0", "stage=headers 1"]);
     assert_eq!(series(&registry, "checkpoint"), ["stage=bodies 0", "stage=headers 9"]);
     assert_eq!(series(&registry, "running"), ["stage=bodies 1", "stage=headers 3"]);
     assert_eq!(series(&registry, "sizes"), ["stage=bodies 1", "stage=headers 0"]);
     assert_eq!(series(&registry, "pool_answers"), ["stage=bodies 4", "stage=headers 0"]);
-    // The same labels are the same series, also by a group that the code declares.
+    // The same labels select the same series in a group that the code declares.
     on(Stage::Headers)?.retries.increment();
     let group = registry.plain().counter_group::<OfStage, u64>("retries").build()?;
     group.with(OfStage { stage: Stage::Headers }).increment();
@@ -204,7 +204,7 @@ fn labels_are_bound_with_open_values_and_absent_ones() -> Result<(), InstrumentE
     on("b", None)?.retries.increment();
     on("a", Some(5))?.retries.increment();
     assert_eq!(series(&registry, "retries"), ["height=5,peer=a 2", "peer=b 1"]);
-    // An instrument has the labels it was made with.
+    // An instrument keeps the labels it was created with.
     let error = StageMetrics::try_register_on(&registry.plain()).err().expect("a clash");
     assert!(error.to_string().contains("label keys"), "{error}");
     Ok(())
@@ -221,7 +221,7 @@ fn bound_labels_work_while_their_scope_is_disabled_and_after_it() -> Result<(), 
     alone.blocks.increment();
     assert_eq!(names(&registry), [""; 0]);
     registry.set_disabled_scopes("".parse().expect("no pattern"));
-    // What is zero-initialized is there again.
+    // Zero-initialized series are exported again.
     assert_eq!(series(&registry, "checkpoint"), ["stage=bodies 0"]);
     assert_eq!(series(&registry, "reth_sync_height"), [" 0"]);
     bodies.retries.increment();
@@ -250,7 +250,7 @@ fn labels_are_not_bound_to_what_has_others() {
     }
     let error = Observed::try_register_on_with(&meter, OfStage { stage }).err().expect("observed");
     assert!(error.to_string().contains("`open`"), "{error}");
-    // Without an error, what can be made is made.
+    // `register_on_with` never fails: instruments that can be created are created.
     let metrics = Grouped::register_on_with(&meter, OfStage { stage });
     metrics.requests.with(OfStage { stage }).increment();
     metrics.plain.increment();
@@ -267,7 +267,7 @@ fn single_gauges_and_histograms_can_be_there_from_the_start() -> Result<(), Inst
     assert_eq!(names(&registry), ["sizes", "zeroed"]);
     assert_eq!(series(&registry, "zeroed"), [" 0"]);
     assert_eq!(series(&registry, "sizes"), [" 0"]);
-    // Whoever asks again changes nothing.
+    // Creating the same instrument again changes nothing.
     zeroed.set(5);
     let _again = meter.gauge::<i64>("zeroed").zero_initialized().build()?;
     assert_eq!(series(&registry, "zeroed"), [" 5"]);

@@ -1,4 +1,4 @@
-//! `rename_all` does what serde does with the same words.
+//! `rename_all` spells names as serde does with the same words.
 #![deny(warnings)]
 
 use meterkit::{LabelRef, LabelValue, Labels};
@@ -11,7 +11,7 @@ fn text(value: &impl LabelValue) -> &'static str {
     }
 }
 
-/// Declares an enum with the same word for both derives, and tries each variant.
+/// Declares an enum with the same `rename_all` for both derives, and compares every variant.
 macro_rules! variants {
     ($($word:tt)*) => {$({
         #[derive(LabelValue, Serialize)]
@@ -43,7 +43,7 @@ fn variants_are_spelled_as_serde_spells_them() {
     );
 }
 
-/// Declares a struct with the same word for both derives, and compares the keys.
+/// Declares a struct with the same `rename_all` for both derives, and compares the keys.
 macro_rules! fields {
     ($($word:tt)*) => {$({
         #[derive(Labels, Serialize)]
@@ -82,7 +82,7 @@ fn fields_are_spelled_as_serde_spells_them() {
     );
 }
 
-/// A key must not contain `-`, so only keys of one word can be in kebab-case.
+/// Keys must not contain `-`, so `kebab-case` works only for keys of a single word.
 #[test]
 fn fields_of_one_word_can_be_kebab_case() {
     #[derive(Labels)]

@@ -1,4 +1,4 @@
-//! What is generated, and what each mistake is told. That the result compiles and runs is tested in `tests/`.
+//! The generated code, and the error for each mistake. `tests/` verifies that the generated code compiles and runs.
 
 use super::*;
 
@@ -82,13 +82,18 @@ fn each_mistake_is_shown_where_it_is_with_what_to_write() {
         ("enum E { C { d: u8 } }", "C { d: u8 }", "variant `C` has fields", "write `C`"),
         ("enum E { F() }", "F()", "variant `F` has fields", "write `F`"),
         ("enum E { FooBar, foo_bar }", "foo_bar", "`FooBar` and `foo_bar`", "name = \"...\""),
-        ("enum E { __ }", "__", "nothing of `__` is left", "name = \"...\""),
-        ("enum E { #[label(name = \" \")] A }", "\" \"", "is empty", "write a text"),
+        ("enum E { __ }", "__", "derived from the name `__`", "name = \"...\""),
+        ("enum E { #[label(name = \" \")] A }", "\" \"", "is empty", "at least one character"),
         ("enum E { #[label(name = 5)] A }", "5", "string in quotes", "name = \"...\""),
         ("enum E { #[label(name)] A }", "name", "value is missing", "name = \"...\""),
         ("enum E { #[label(name = )] A }", "name", "value is missing", "name = \"...\""),
-        ("enum E { #[label(name(\"b\"))] A }", "(\"b\")", "after `=`", "name = \"...\""),
-        ("enum E { #[label(name \"b\")] A }", "name \"b\"", "is no value", "name = \"...\""),
+        ("enum E { #[label(name(\"b\"))] A }", "(\"b\")", "follow `=`", "name = \"...\""),
+        (
+            "enum E { #[label(name \"b\")] A }",
+            "name \"b\"",
+            "followed by `=` and a value",
+            "name = \"...\"",
+        ),
         ("enum E { #[label(\"b\")] A }", "\"b\"", "begins with its name", "name = \"...\""),
         ("enum E { #[label(name = \"b\",,)] A }", ",", "begins with its name", "name = "),
         ("enum E { #[label(text = \"b\")] A }", "text", "unknown setting", "name = \"...\""),
@@ -101,7 +106,7 @@ fn each_mistake_is_shown_where_it_is_with_what_to_write() {
             "enum E { #[label(name = \"b\", name = \"c\")] A }",
             "name = \"c\"",
             "second time",
-            "keep one",
+            "keep only one",
         ),
         ("#[label(name = \"b\")] enum E { A }", "name", "on a variant", "no label of its own"),
         ("#[label(rename_all = 5)] enum E { A }", "5", "string in quotes", "\"camelCase\""),

@@ -15,8 +15,8 @@ const ON_FIELD: AttributeSpec = AttributeSpec {
     on: "a field",
     known: &["name = \"...\"", "max_values = 50", "flatten"],
     elsewhere: &[
-        ("crate", "`crate` belongs on the struct, it holds for all fields"),
-        ("rename_all", "`rename_all` belongs on the struct, it holds for all fields"),
+        ("crate", "`crate` belongs on the struct; it applies to all fields"),
+        ("rename_all", "`rename_all` belongs on the struct; it applies to all fields"),
     ],
 };
 
@@ -26,14 +26,14 @@ pub(super) struct LabelField<'a> {
     pub(super) ty: &'a Type,
     pub(super) key: String,
     pub(super) max_values: Option<usize>,
-    /// Whether it is another set of labels, whose keys become keys of this one.
+    /// Whether the field is another set of labels, whose keys become keys of this set.
     pub(super) is_flattened: bool,
-    /// What gave the key, to point at.
+    /// The tokens that define the key; errors point at them.
     key_place: TokenStream,
 }
 
 impl<'a> LabelField<'a> {
-    /// The field as a label, or `None` once it is noted what is wrong with it.
+    /// Returns the field as a label, or `None` after adding its errors to `problems`.
     pub(super) fn read(
         field: &'a Field,
         spelling: Option<Spelling>,
@@ -70,7 +70,7 @@ impl<'a> LabelField<'a> {
             problems.take(flatten.flag());
             for other in settings.iter().filter(|setting| setting.name != "flatten") {
                 let text = format!(
-                    "`{}` is for one label, and this field is flattened into several; \
+                    "`{}` applies to one label, but this field is flattened into several; \
                      leave it out, or leave out `flatten`",
                     other.name
                 );
@@ -89,7 +89,7 @@ impl<'a> LabelField<'a> {
             } else {
                 label.max_values = problems.take(setting.count());
                 if value_type(&field.ty).is_some_and(|name| name == "bool") {
-                    let text = "a `bool` has two values and no more; leave out `max_values`";
+                    let text = "a `bool` has only two values; leave out `max_values`";
                     problems.add(Error::new_spanned(setting.entry, text));
                 }
             }
@@ -100,7 +100,7 @@ impl<'a> LabelField<'a> {
         Some(label)
     }
 
-    /// Whether the value lives as long as the program, as far as its type says: it is stored without a copy then.
+    /// Returns whether the field's type is a `&'static str`, which is stored without a copy.
     pub(super) fn is_static_str(&self) -> bool {
         let Type::Reference(reference) = self.ty else { return false };
         let is_static = reference.lifetime.as_ref().is_some_and(|it| it.ident == "static");
@@ -112,7 +112,7 @@ impl<'a> LabelField<'a> {
     pub(super) fn same_key_as(&self, second: &Self) -> Error {
         let text = format!(
             "fields `{}` and `{}` both have the key `{}`; \
-             give this one another with `#[label(name = \"...\")]`",
+             give this one another key with `#[label(name = \"...\")]`",
             plain_name(self.ident),
             plain_name(second.ident),
             second.key,
@@ -122,23 +122,23 @@ impl<'a> LabelField<'a> {
 
     fn bad_key(&self, problem: &str) -> Error {
         let text = match self.key.as_str() {
-            "" => format!("nothing of `{}` is left as a key", plain_name(self.ident)),
+            "" => format!("no key can be derived from the name `{}`", plain_name(self.ident)),
             key => format!("label key `{key}` {problem}"),
         };
-        let remedy = "give the label another with `#[label(name = \"...\")]`";
+        let remedy = "give the label another key with `#[label(name = \"...\")]`";
         Error::new_spanned(&self.key_place, format!("{text}; {remedy}"))
     }
 }
 
 fn a_float(ty: &Type, float: &Ident) -> Error {
     let text = format!(
-        "a label of type `{float}`: a float makes a series per value; \
+        "a label of type `{float}` would create a series per value; \
          write an integer or an enum of ranges, or record it with a histogram"
     );
     Error::new_spanned(ty, text)
 }
 
-/// The name of the type that says which values there are: below `Option` and references.
+/// Returns the name of the type that determines the possible values: the type inside `Option` and references.
 fn value_type(ty: &Type) -> Option<&Ident> {
     match ty {
         Type::Reference(reference) => value_type(&reference.elem),

@@ -16,13 +16,13 @@ impl<'a> StaticLifetimes<'a> {
         Self { generics }
     }
 
-    /// The arguments of the type itself: `<'static, T, N>`.
+    /// Returns the generic arguments of the type itself: `<'static, T, N>`.
     pub(super) fn arguments(&self) -> TokenStream {
         let (_, arguments, _) = self.generics.split_for_impl();
         self.in_tokens(&arguments)
     }
 
-    /// By tokens: what is no parameter, such as the `'a` in `for<'a> fn(&'a str)`, stays.
+    /// Replaces lifetime parameters token by token. Other lifetimes, such as the `'a` in `for<'a> fn(&'a str)`, stay.
     pub(super) fn in_tokens(&self, tokens: &impl ToTokens) -> TokenStream {
         self.replace(tokens.to_token_stream())
     }
@@ -50,8 +50,8 @@ impl<'a> StaticLifetimes<'a> {
         self.generics.lifetimes().any(|known| known.lifetime.ident == *name)
     }
 
-    /// The type's own bounds, and that each type parameter that a field is made of is a label's value. Of flattened fields,
-    /// the whole type is a set of labels.
+    /// Returns the type's own bounds, plus a `LabelValue` bound for each type parameter that occurs in a field's type,
+    /// and a `Labels` bound for the whole type of each flattened field.
     pub(super) fn bounds(&self, fields: &[LabelField<'_>], meterkit: &TokenStream) -> WhereClause {
         let own = self.generics.where_clause.clone();
         let mut bounds = own.unwrap_or_else(|| parse_quote!(where));
@@ -67,7 +67,7 @@ impl<'a> StaticLifetimes<'a> {
                 }
                 continue;
             }
-            // `T::Kind` says nothing of `T` itself.
+            // `T::Kind` implies no bound on `T` itself.
             if uses.iter().any(|(_, is_projected)| *is_projected) {
                 bounds.predicates.push(parse_quote!(#ty: #meterkit::LabelValue));
             }
@@ -78,7 +78,7 @@ impl<'a> StaticLifetimes<'a> {
                 }
             }
         }
-        // `Set` holds `&'static T` where the type itself holds `&'a T`.
+        // `Set` contains `&'static T` where the type itself contains `&'a T`.
         if self.generics.lifetimes().next().is_some() {
             for parameter in parameters {
                 bounds.predicates.push(parse_quote!(#parameter: 'static));
@@ -92,7 +92,8 @@ fn is_lifetime_mark(token: &TokenTree) -> bool {
     matches!(token, TokenTree::Punct(mark) if mark.as_char() == '\'')
 }
 
-/// The type parameters in `tokens`, each with whether only a type that belongs to it is named: `T::Kind`.
+/// Returns the type parameters in `tokens`, each with whether it occurs only as the owner of an associated type:
+/// `T::Kind`.
 fn uses<'p>(tokens: TokenStream, parameters: &[&'p Ident]) -> Vec<(&'p Ident, bool)> {
     let mut found = Vec::new();
     let mut tokens = tokens.into_iter().peekable();

@@ -1,4 +1,4 @@
-//! What is generated, and what each mistake is told. That the result compiles and runs is tested in `tests/`.
+//! The generated code, and the error for each mistake. `tests/` verifies that the generated code compiles and runs.
 
 use super::*;
 
@@ -135,11 +135,16 @@ fn each_mistake_is_shown_where_it_is_with_what_to_write() {
         ("struct S {}", "S", "has no fields", "`struct S { success: bool }`"),
         ("struct S { le: bool }", "le", "`le` is reserved", "name = \"...\""),
         ("struct S { größe: bool }", "größe", "may only hold ASCII", "name = \"...\""),
-        ("struct S { __: bool }", "__", "nothing of `__` is left", "name = \"...\""),
+        ("struct S { __: bool }", "__", "derived from the name `__`", "name = \"...\""),
         ("struct S { #[label(name = \"__a\")] a: u8 }", "\"__a\"", "`__a` begins", "another"),
         ("struct S { #[label(name = \"a b\")] a: u8 }", "\"a b\"", "may only hold", "another"),
-        ("struct S { #[label(name = \"\")] a: u8 }", "\"\"", "the key is empty", "write a text"),
-        ("struct S { a: f64 }", "f64", "`f64`: a float makes a series per value", "an integer"),
+        (
+            "struct S { #[label(name = \"\")] a: u8 }",
+            "\"\"",
+            "the key is empty",
+            "at least one character",
+        ),
+        ("struct S { a: f64 }", "f64", "`f64` would create a series per value", "an integer"),
         ("struct S { a: Option<&'static f32> }", "Option<&'static f32>", "a float", "an integer"),
         ("struct S { #[label(max_values = 0)] a: u8 }", "0", "lets nothing through", "1 or more"),
         ("struct S { #[label(max_values = -1)] a: u8 }", "-1", "whole number", "max_values = 50"),
@@ -187,7 +192,7 @@ fn each_mistake_is_shown_where_it_is_with_what_to_write() {
             "struct S { #[label(name = \"b\", name = \"c\")] a: u8 }",
             "name = \"c\"",
             "second time",
-            "keep one",
+            "keep only one",
         ),
         (
             "struct S { b: u8, #[label(name = \"b\")] a: u8 }",
@@ -213,7 +218,7 @@ fn sixty_four_labels_are_the_most() {
     expansion(&code(64));
     let errors = errors(&code(66));
     let [(text, at)] = &*errors else { panic!("{errors:?}") };
-    assert!(text.contains("has 66 labels, 64 are allowed"), "{text}");
+    assert!(text.contains("has 66 labels, but at most 64 are allowed"), "{text}");
     assert_eq!(at, "f64");
 }
 

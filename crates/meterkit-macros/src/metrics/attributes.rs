@@ -1,4 +1,4 @@
-//! `attributes(key = "value")`: of the scope, or of one instrument.
+//! `attributes(key = "value")` on a scope or an instrument.
 
 use meterkit_rules::label_key;
 use proc_macro2::TokenStream;
@@ -8,7 +8,7 @@ use syn::{Error, Lit};
 use crate::problems::{Problems, shown_at};
 use crate::setting::{Pair, Setting};
 
-/// `.attribute(..)` for each.
+/// Returns a call of `.attribute(..)` for each attribute.
 pub(super) fn calls(setting: &Setting, problems: &mut Problems) -> TokenStream {
     let pairs = setting.pairs(problems);
     check_keys(&pairs, problems);
@@ -26,14 +26,14 @@ fn literal(key: &str, value: &Lit) -> syn::Result<TokenStream> {
         Lit::Int(number) => number.base10_parse::<i64>().map(ToTokens::into_token_stream),
         _ => {
             let text = format!(
-                "an attribute is a text, a whole number or a truth value; write `{key} = \"...\"`"
+                "an attribute must be a string, an integer or a `bool`; write `{key} = \"...\"`"
             );
             Err(Error::new_spanned(value, text))
         }
     }
 }
 
-/// Notes keys that break the rules, and those that stand twice.
+/// Reports keys that break the rules, and keys that are given twice.
 fn check_keys(pairs: &[Pair], problems: &mut Problems) {
     for (at, Pair { key, place, .. }) in pairs.iter().enumerate() {
         let is_known = pairs[..at].iter().any(|known| known.key == *key);
@@ -41,7 +41,7 @@ fn check_keys(pairs: &[Pair], problems: &mut Problems) {
             let text = format!("attribute key `{key}` {problem}; write for example `db.system`");
             problems.add(Error::new_spanned(place, text));
         } else if is_known {
-            let text = format!("attribute key `{key}` stands twice; keep one");
+            let text = format!("attribute key `{key}` is given twice; keep only one");
             problems.add(Error::new_spanned(place, text));
         }
     }

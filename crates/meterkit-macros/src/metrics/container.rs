@@ -1,4 +1,4 @@
-//! `#[metrics(..)]` on the struct: which meter its instruments belong to.
+//! `#[metrics(..)]` on the struct, which selects the meter of its instruments.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
@@ -26,31 +26,31 @@ const ON_STRUCT: AttributeSpec = AttributeSpec {
     elsewhere: &[
         ("unit", "`unit` belongs on a field: `#[metric(unit = \"s\")]`"),
         ("buckets", "`buckets` belongs on a field: `#[metric(buckets = [0.1, 1.0])]`"),
-        ("duration", "`duration` belongs on a field, it holds for one histogram"),
-        ("exponential", "`exponential` belongs on a field, it holds for one histogram"),
-        ("cardinality_limit", "`cardinality_limit` belongs on a field, it holds for one group"),
-        ("idle_timeout", "`idle_timeout` belongs on a field, it holds for one group"),
-        ("zero_initialized", "`zero_initialized` belongs on a field, it holds for one group"),
+        ("duration", "`duration` belongs on a field; it applies to one histogram"),
+        ("exponential", "`exponential` belongs on a field; it applies to one histogram"),
+        ("cardinality_limit", "`cardinality_limit` belongs on a field; it applies to one group"),
+        ("idle_timeout", "`idle_timeout` belongs on a field; it applies to one group"),
+        ("zero_initialized", "`zero_initialized` belongs on a field; it applies to one group"),
         ("flatten", "`flatten` belongs on the field that holds the struct"),
     ],
 };
 
-/// What holds for all instruments of a struct.
+/// The settings that apply to all instruments of a struct.
 pub(super) struct Container {
     pub(super) meterkit: TokenStream,
     pub(super) naming: Naming,
     type_parameters: Vec<Ident>,
-    /// What stands before the name of each instrument.
+    /// The prefix of every instrument name.
     prefix: Option<LitStr>,
     /// The call that returns the registry's meter: `.scoped(..)`, `.core()`, `.semconv(..)` or `.plain()`.
     meter: Option<TokenStream>,
-    /// Whether a meter is meant, even if it is not clear which.
+    /// Whether the struct tries to name a meter, even if its settings are invalid.
     pub(super) means_meter: bool,
-    /// What is said of the meter: `.version(..)` and so on.
+    /// The calls that describe the meter: `.version(..)` and so on.
     details: TokenStream,
 }
 
-/// The settings that say which meter it is, as far as they are given.
+/// The settings that select the meter, as far as they are given.
 #[derive(Default)]
 struct Scope {
     kind: Option<(Ident, LitStr)>,
@@ -98,7 +98,7 @@ impl Container {
         if meter.is_none() && !scope.is_given() {
             for name in detail_names {
                 let text = format!(
-                    "`{name}` says something of a scope, and there is none; \
+                    "`{name}` describes a scope, but this struct has none; \
                      add `scope = \"plugin\", name = \"...\"`, or leave it out"
                 );
                 problems.add(Error::new_spanned(name, text));
@@ -121,13 +121,13 @@ impl Container {
         problems.finish().is_ok()
     }
 
-    /// Puts the struct's prefix before the names of a `meter` in scope.
+    /// Returns code that applies the struct's prefix to the `meter` in scope.
     pub(super) fn prefixed_meter(&self) -> Option<TokenStream> {
         let prefix = self.prefix.as_ref()?;
         Some(quote!(let meter = &meter.prefixed(#prefix);))
     }
 
-    /// The meter of `registry`, when the struct says which one.
+    /// Returns the call that creates the meter from `registry`, if the struct names a meter.
     pub(super) fn meter(&self, registry: &TokenStream) -> Option<TokenStream> {
         let (meter, details) = (self.meter.as_ref()?, &self.details);
         Some(quote!(#registry #meter #details))
@@ -152,7 +152,7 @@ impl Scope {
             naming.style = Style::Plain;
             for (setting, _) in [&self.kind, &self.name, &self.semconv].into_iter().flatten() {
                 let text = format!(
-                    "`{setting}` and `plain` exclude each other; keep `plain` for names that are used \
+                    "`{setting}` and `plain` cannot be combined; keep `plain` for names that are used \
                      as they are written, or `{setting}` for names in a scope"
                 );
                 problems.add(Error::new_spanned(setting, text));
@@ -170,7 +170,7 @@ impl Scope {
             (Some(_), kind, name) => {
                 for (setting, _) in [kind, name].into_iter().flatten() {
                     let text = format!(
-                        "`{setting}` and `semconv` exclude each other; keep `semconv` for names \
+                        "`{setting}` and `semconv` cannot be combined; keep `semconv` for names \
                          that a convention fixes, or `scope` and `name` for names of your own"
                     );
                     problems.add(Error::new_spanned(setting, text));
@@ -204,11 +204,11 @@ impl Scope {
 }
 
 fn half_a_scope(setting: &Ident, missing: &str) -> Error {
-    let text = format!("`{setting}` alone names no scope; add `{missing}`");
+    let text = format!("`{setting}` alone does not name a scope; add `{missing}`");
     Error::new_spanned(setting, text)
 }
 
-/// `.version("..")` or `.schema_url("..")`.
+/// Returns `.version("..")` or `.schema_url("..")`.
 fn detail(setting: &Setting, problems: &mut Problems) -> Option<TokenStream> {
     let name = &setting.name;
     let text = problems.take(setting.filled_text(&format!("`{name}`")))?;
@@ -216,7 +216,7 @@ fn detail(setting: &Setting, problems: &mut Problems) -> Option<TokenStream> {
     Some(quote!(.#method(#text)))
 }
 
-/// Without this, the setting would be without effect.
+/// Rejects `#[metric(..)]` on a struct, where it would have no effect.
 fn refuse_metric_on_struct(input: &DeriveInput, problems: &mut Problems) {
     for attribute in input.attrs.iter().filter(|attribute| attribute.path().is_ident("metric")) {
         let text = "`metric` belongs on a field; on the struct, write `#[metrics(..)]`";

@@ -36,28 +36,28 @@ const ON_FIELD: AttributeSpec = AttributeSpec {
             "`scope` belongs on the struct: `#[metrics(scope = \"plugin\", name = \"...\")]`",
         ),
         ("semconv", "`semconv` belongs on the struct: `#[metrics(semconv = \"http_server\")]`"),
-        ("plain", "`plain` belongs on the struct, it holds for all fields"),
-        ("version", "`version` belongs on the struct, it holds for all fields"),
-        ("schema_url", "`schema_url` belongs on the struct, it holds for all fields"),
-        ("crate", "`crate` belongs on the struct, it holds for all fields"),
+        ("plain", "`plain` belongs on the struct; it applies to all fields"),
+        ("version", "`version` belongs on the struct; it applies to all fields"),
+        ("schema_url", "`schema_url` belongs on the struct; it applies to all fields"),
+        ("crate", "`crate` belongs on the struct; it applies to all fields"),
     ],
 };
 
-/// One field.
+/// One field of the struct.
 pub(super) struct MetricsField<'a> {
     pub(super) ident: &'a Ident,
     ty: &'a Type,
     source: Source,
 }
 
-/// What a field's value comes from.
+/// The source of a field's value.
 enum Source {
     Instrument(Instrument),
-    /// A nested struct, with what is put before its names.
+    /// A nested struct, with the prefix of its names.
     Flattened(Option<LitStr>),
 }
 
-/// How an instrument that cannot be made is dealt with.
+/// How the generated code handles an instrument that cannot be created.
 #[derive(Clone, Copy)]
 pub(super) enum Made {
     Always,
@@ -65,7 +65,7 @@ pub(super) enum Made {
 }
 
 impl<'a> MetricsField<'a> {
-    /// The field, or `None` once it is noted what is wrong with it.
+    /// Returns the field, or `None` after adding its errors to `problems`.
     pub(super) fn read(
         field: &'a Field,
         container: &Container,
@@ -91,7 +91,7 @@ impl<'a> MetricsField<'a> {
         Some(Self { ident, ty: &field.ty, source })
     }
 
-    /// The value, from a `meter` in scope.
+    /// Returns the expression that creates the field's value from a `meter` in scope.
     pub(super) fn made(&self, made: Made, meterkit: &TokenStream) -> TokenStream {
         let ty = self.ty;
         let place = shown_at(ty.span());
@@ -120,15 +120,15 @@ impl<'a> MetricsField<'a> {
         }
     }
 
-    /// What is wrong with having this field after `first`, as far as one can tell here: what a nested struct holds is
-    /// known only when it is the same one.
+    /// Returns the error if this field clashes with `first`, as far as the macro can know: two nested structs are
+    /// compared only by their type, because their contents are unknown here.
     pub(super) fn clash_with(&self, first: &Self, style: Style) -> Option<Error> {
         let fields = format!("`{}` and `{}`", plain_name(first.ident), plain_name(self.ident));
         match (&first.source, &self.source) {
             (Source::Instrument(known), Source::Instrument(own)) if known.name == own.name => {
                 let text = format!(
                     "fields {fields} both have the name `{}`; \
-                     give this one another with `#[metric(name = \"...\")]`",
+                     give this one another name with `#[metric(name = \"...\")]`",
                     own.name
                 );
                 Some(Error::new_spanned(&own.name_place, text))
@@ -139,7 +139,7 @@ impl<'a> MetricsField<'a> {
             {
                 let text = format!(
                     "fields {fields} have names that differ only in case, `-` or `_`: `{}` and `{}`; \
-                     give this one another with `#[metric(name = \"...\")]`",
+                     give this one another name with `#[metric(name = \"...\")]`",
                     known.name, own.name
                 );
                 Some(Error::new_spanned(&own.name_place, text))
@@ -148,7 +148,7 @@ impl<'a> MetricsField<'a> {
                 let (one, other) = (known.family.as_ref()?, own.family.as_ref()?);
                 let both = Names::default().meeting((&one.0, one.1), (&other.0, other.1))?;
                 let text = format!(
-                    "fields {fields} meet in Prometheus, where `{}` and `{}` both are `{}`; \
+                    "fields {fields} meet in Prometheus, where `{}` and `{}` both become `{}`; \
                      give this one another name with `#[metric(name = \"...\")]`",
                     known.name,
                     own.name,
@@ -178,7 +178,7 @@ impl<'a> MetricsField<'a> {
     }
 }
 
-/// The prefix of a flattened struct; all other settings are those of an instrument.
+/// Returns the prefix of a flattened struct, and rejects every setting that applies to instruments only.
 fn prefix(settings: &[Setting], container: &Container, problems: &mut Problems) -> Option<LitStr> {
     let mut prefix = None;
     for setting in settings.iter().filter(|setting| setting.name != "flatten") {
@@ -189,7 +189,7 @@ fn prefix(settings: &[Setting], container: &Container, problems: &mut Problems) 
             }
         } else {
             let text = format!(
-                "`{}` is for an instrument, and this field is flattened into several; \
+                "`{}` applies to one instrument, but this field is flattened into several; \
                  write `#[metric(flatten, prefix = \"cache\")]`, or leave out `flatten`",
                 setting.name
             );
@@ -199,7 +199,7 @@ fn prefix(settings: &[Setting], container: &Container, problems: &mut Problems) 
     prefix
 }
 
-/// Without this, the setting would be without effect.
+/// Rejects `#[metrics(..)]` on a field, where it would have no effect.
 fn refuse_metrics_on_field(field: &Field, problems: &mut Problems) {
     for attribute in field.attrs.iter().filter(|attribute| attribute.path().is_ident("metrics")) {
         let text = "`metrics` belongs on the struct; on a field, write `#[metric(..)]`";

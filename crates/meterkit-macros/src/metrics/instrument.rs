@@ -1,4 +1,4 @@
-//! An instrument as it is declared: its name, its description, and the calls that its settings become.
+//! A declared instrument: its name, its description, and the builder calls that its settings become.
 
 use heck::ToSnakeCase;
 use meterkit_rules::prometheus_name::FamilyType;
@@ -13,12 +13,12 @@ use super::container::Container;
 use crate::problems::{Problems, shown_at};
 use crate::setting::{Setting, plain_name};
 
-/// One instrument, or one group of them.
+/// One instrument or group of instruments.
 pub(super) struct Instrument {
     pub(super) name: String,
-    /// What gave the name, to point at.
+    /// The tokens that define the name; errors point at them.
     pub(super) name_place: TokenStream,
-    /// Its family in Prometheus, behind the scope. `None` for a type of unknown name, such as an alias.
+    /// The instrument's Prometheus family, without the scope. `None` if the type's name is unknown, such as an alias.
     pub(super) family: Option<(String, FamilyType)>,
     /// The method of a meter that returns the builder.
     method: &'static str,
@@ -38,7 +38,7 @@ impl Instrument {
             name: plain_name(ident).to_snake_case(),
             name_place: ident.to_token_stream(),
             family: None,
-            // The compiler reports a type that is no instrument once with `declared`, which knows types only.
+            // `declared` accepts only known types, so the compiler reports a type that is no instrument exactly once.
             method: if container.is_parameter(&field.ty) { "instrument" } else { "declared" },
             calls: TokenStream::new(),
         };
@@ -75,7 +75,7 @@ impl Instrument {
         instrument
     }
 
-    /// The builder with all its settings, from a `meter` in scope.
+    /// Returns the builder with all settings applied, from a `meter` in scope.
     pub(super) fn builder(&self, ty: &Type) -> TokenStream {
         let Self { name, method, calls, .. } = self;
         let method = Ident::new(method, shown_at(ty.span()));
@@ -83,7 +83,7 @@ impl Instrument {
         quote!(#made #calls)
     }
 
-    /// What a setting becomes. Where an instrument does not have it, the compiler says so at the setting.
+    /// Returns the call for a setting. If the instrument does not support it, the compiler reports that at the setting.
     fn call(&self, setting: &Setting, problems: &mut Problems) -> Option<TokenStream> {
         let name = &setting.name;
         let place = shown_at(name.span());
@@ -134,12 +134,12 @@ impl Instrument {
             }
             "attributes" => Some(attributes::calls(setting, problems)),
             "prefix" => {
-                let text = "`prefix` is for a struct that is flattened; \
-                            write `#[metric(flatten, prefix = \"cache\")]`, or put it into `name`";
+                let text = "`prefix` applies only to a flattened struct; \
+                            write `#[metric(flatten, prefix = \"cache\")]`, or make it part of `name`";
                 problems.add(Error::new_spanned(name, text));
                 None
             }
-            // `name`, which is read first: messages need it.
+            // `name` is read earlier, because messages contain it.
             _ => None,
         }
     }
@@ -159,16 +159,17 @@ fn kind(ty: &Type) -> Option<Kind> {
     }
 }
 
-/// One of them would be without effect.
+/// Rejects `exponential` next to `buckets`, because one of the two would have no effect.
 fn refuse_two_kinds_of_buckets(settings: &[Setting], problems: &mut Problems) {
     let is_given = |name: &str| settings.iter().find(|setting| setting.name == name);
     if let (Some(_), Some(exponential)) = (is_given("buckets"), is_given("exponential")) {
-        let text = "`exponential` makes buckets of its own; leave out `buckets`, or `exponential`";
+        let text =
+            "`exponential` computes buckets of its own; leave out `buckets` or `exponential`";
         problems.add(Error::new_spanned(&exponential.name, text));
     }
 }
 
-/// `500ms`, `30s`, `10m` or `1h`.
+/// Parses `500ms`, `30s`, `10m` or `1h`.
 fn milliseconds(text: &LitStr) -> syn::Result<u64> {
     let given = text.value();
     let (number, unit) =
@@ -182,13 +183,14 @@ fn milliseconds(text: &LitStr) -> syn::Result<u64> {
     };
     let product = scale.and_then(|scale: u64| number.parse::<u64>().ok()?.checked_mul(scale));
     product.filter(|milliseconds| *milliseconds > 0).ok_or_else(|| {
-        let rule = format!("`{given}` is no span of time");
-        let remedy = "write a whole number from 1 on with `ms`, `s`, `m` or `h`: `10m`";
+        let rule = format!("`{given}` is not a duration");
+        let remedy =
+            "write a whole number of at least 1 followed by `ms`, `s`, `m` or `h`, such as `10m`";
         Error::new_spanned(text, format!("{rule}; {remedy}"))
     })
 }
 
-/// The doc comment in one line.
+/// Returns the doc comment as a single line.
 fn description(attributes: &[Attribute]) -> String {
     let docs = attributes.iter().filter_map(|attribute| match &attribute.meta {
         Meta::NameValue(doc) if doc.path.is_ident("doc") => match &doc.value {

@@ -1,4 +1,4 @@
-//! Names of instruments, prefixes and scopes: the rules of `meterkit-rules`, and where they apply.
+//! Where the rules of `meterkit-rules` apply to the names of instruments, prefixes and scopes.
 
 use meterkit_rules::Kind;
 use meterkit_rules::name::{self, Problem};
@@ -6,60 +6,60 @@ use meterkit_rules::prometheus_name::Names;
 use quote::ToTokens;
 use syn::{Error, LitStr};
 
-/// What names in a struct have to look like, and how long they may be.
+/// The rules and length limits for names in a struct.
 #[derive(Debug, Default)]
 pub(super) struct Naming {
     pub(super) style: Style,
-    /// Characters that the scope puts before each name.
+    /// The number of characters that the scope adds before each name.
     pub(super) scope_length: usize,
-    /// What the struct puts before each name, with what joins both.
+    /// The prefix that the struct adds before each name, including the separator.
     pub(super) prefix: String,
 }
 
-/// Whose rules hold for names.
+/// The set of rules that applies to names.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Style {
     #[default]
     House,
-    /// Those of a convention: only OpenTelemetry's grammar holds.
+    /// The names are fixed by a semantic convention: only OpenTelemetry's grammar applies.
     Semconv,
-    /// Names are used as they are written.
+    /// Names are used exactly as written.
     Plain,
 }
 
 impl Style {
-    /// What stands between a prefix and a name.
+    /// Returns the separator between a prefix and a name.
     fn joint(self) -> &'static str {
         if self == Self::Plain { "" } else { "." }
     }
 }
 
 impl Naming {
-    /// Checks the name of an instrument, `place` is what gave it.
+    /// Checks the name of an instrument. Errors point at `place`.
     pub(super) fn check_name(&self, text: &str, place: &impl ToTokens) -> syn::Result<()> {
         let what = "instrument name";
         self.check(what, text, "queue.length", place)?;
         self.check_length(what, text, text.len(), "the scope", place)
     }
 
-    /// Checks what is put before the names of a nested struct.
+    /// Checks the prefix for the names of a nested struct.
     pub(super) fn check_prefix(&self, prefix: &LitStr) -> syn::Result<()> {
         let text = prefix.value();
         self.check("prefix", &text, "cache", prefix)?;
-        // At least one character follows.
+        // At least one character follows the prefix.
         let with = "the scope and the shortest name";
         let needed = text.len() + self.style.joint().len() + 1;
         self.check_length("prefix", &text, needed, with, prefix)
     }
 
-    /// Puts a prefix before all names of the struct, once it is checked.
+    /// Checks a prefix and applies it to all names of the struct.
     pub(super) fn set_prefix(&mut self, prefix: &LitStr) -> syn::Result<()> {
         self.check_prefix(prefix)?;
         self.prefix = format!("{}{}", prefix.value(), self.style.joint());
         Ok(())
     }
 
-    /// Returns the name of an instrument's family in Prometheus, behind the scope.
+    /// Returns the name of an instrument's Prometheus family, without the scope.
     pub(super) fn family(&self, name: &str, unit: &str, kind: Kind) -> String {
         match self.style {
             Style::Plain => {
@@ -85,8 +85,8 @@ impl Naming {
         checked.map_err(|problem| refused(what, text, problem, example, place))
     }
 
-    /// The namespace, which comes before all that, is known at run time only: names that fit here may be too long
-    /// there.
+    /// The namespace precedes all of this but is known only at run time, so a name that passes here may still be too
+    /// long then.
     fn check_length(
         &self,
         what: &str,
@@ -100,7 +100,8 @@ impl Naming {
             return Ok(());
         }
         let message = format!(
-            "{what} `{text}` has {length} characters with {with}, {} are allowed; shorten it by {}",
+            "{what} `{text}` has {length} characters together with {with}, \
+             but at most {} are allowed; shorten it by {}",
             name::MAX_LENGTH,
             length - name::MAX_LENGTH
         );
@@ -108,7 +109,7 @@ impl Naming {
     }
 }
 
-/// Checks one part of a scope and gives its length. Kebab-case is allowed, as at run time.
+/// Checks one part of a scope and returns its length. Kebab-case is allowed, as it is at run time.
 pub(super) fn check_scope(part: &str, text: &LitStr, example: &str) -> syn::Result<usize> {
     let given = text.value();
     name::check(&given.replace('-', "_"))
@@ -116,7 +117,7 @@ pub(super) fn check_scope(part: &str, text: &LitStr, example: &str) -> syn::Resu
     Ok(given.len())
 }
 
-/// Checks the name of a scope that a convention fixes.
+/// Checks the name of a scope that a semantic convention fixes.
 pub(super) fn check_semconv(text: &LitStr) -> syn::Result<()> {
     let given = text.value();
     name::check_grammar(&given)

@@ -1,4 +1,4 @@
-//! What is generated, and what each mistake is told. That the result compiles and runs is tested in `tests/`.
+//! The generated code, and the error for each mistake. `tests/` verifies that the generated code compiles and runs.
 
 use super::*;
 
@@ -21,7 +21,7 @@ fn assert_holds(code: &str, parts: &[&str]) {
     }
 }
 
-/// A struct with one field, the setting before it.
+/// Returns a struct with one field, preceded by `setting`.
 fn field(setting: &str) -> String {
     format!("struct M {{ #[metric({setting})] a: Counter }}")
 }
@@ -121,13 +121,13 @@ fn names_that_are_used_as_they_are_written_need_no_style() {
     for (prefix, name) in [("job:", "Sum_"), ("_x_", "2xx"), ("A", "a__b:c")] {
         assert_holds(&named(prefix, name), &[&format!("({name:?})")]);
     }
-    // The same name for Prometheus only with what the conventions add.
+    // These names become equal in Prometheus only once its conventions add a suffix.
     expansion(
         "#[metrics(plain)] struct M { t: Counter, #[metric(name = \"t_total\")] u: Counter, \
         #[metric(name = \"T\")] v: Counter }",
     );
     let met = errors("#[metrics(plain)] struct M { h: Histogram, h_count: Gauge }");
-    assert!(met[0].0.contains("both are `h_count`"), "{met:?}");
+    assert!(met[0].0.contains("both become `h_count`"), "{met:?}");
     assert_eq!(errors(&named("x", "a b")).len(), 2);
     assert_eq!(errors(&named("x y", "a")).len(), 1);
 }
@@ -202,7 +202,7 @@ fn names_that_prometheus_cannot_tell_apart_are_errors() {
     ] {
         let found = declared(fields);
         assert_eq!(found.len(), 1, "{found:?}");
-        assert!(found[0].0.contains(&format!("both are `{both}`")), "{found:?}");
+        assert!(found[0].0.contains(&format!("both become `{both}`")), "{found:?}");
     }
     for fine in ["#[metric(name = \"t.total\")] u: Alias", "t_count: Gauge<u64>"] {
         assert_holds(&format!("struct M {{ t: Counter, {fine} }}"), &["(\"t\")"]);
@@ -249,30 +249,35 @@ fn what_cannot_hold_instruments_is_told_what_to_write() {
 #[test]
 fn each_mistake_on_a_struct_is_shown_where_it_is_with_what_to_write() {
     for (settings, place, rule, remedy) in [
-        ("scope = \"plugin\"", "scope", "names no scope", "`name = \"catalog\"`"),
-        ("name = \"catalog\"", "name", "names no scope", "`scope = \"plugin\"`"),
-        ("scope = \"p\", semconv = \"x\"", "scope", "exclude each other", "keep `semconv`"),
-        ("name = \"p\", semconv = \"x\"", "name", "exclude each other", "keep `semconv`"),
+        ("scope = \"plugin\"", "scope", "does not name a scope", "`name = \"catalog\"`"),
+        ("name = \"catalog\"", "name", "does not name a scope", "`scope = \"plugin\"`"),
+        ("scope = \"p\", semconv = \"x\"", "scope", "cannot be combined", "keep `semconv`"),
+        ("name = \"p\", semconv = \"x\"", "name", "cannot be combined", "keep `semconv`"),
         ("scope = \"Plugin\", name = \"x\"", "\"Plugin\"", "scope kind `Plugin`", "`plugin`"),
         ("scope = \"plugin\", name = \"x y\"", "\"x y\"", "scope name `x y`", "`x_y`"),
         ("scope = \"plugin\", name = \"\"", "\"\"", "is empty", "for example `catalog`"),
         ("semconv = \"http server\"", "\"http server\"", "white space", "`http_server`"),
         ("semconv = 5", "5", "string in quotes", "semconv = \"http_server\""),
-        ("version = \"1\"", "version", "there is none", "add `scope = \"plugin\""),
-        ("schema_url = \"x\"", "schema_url", "there is none", "add `scope = \"plugin\""),
-        ("attributes(a = \"x\")", "attributes", "there is none", "add `scope = \"plugin\""),
-        ("semconv = \"x\", version = \"\"", "\"\"", "`version` is empty", "write a text"),
+        ("version = \"1\"", "version", "this struct has none", "add `scope = \"plugin\""),
+        ("schema_url = \"x\"", "schema_url", "this struct has none", "add `scope = \"plugin\""),
+        ("attributes(a = \"x\")", "attributes", "this struct has none", "add `scope = \"plugin\""),
+        ("semconv = \"x\", version = \"\"", "\"\"", "`version` is empty", "at least one character"),
         ("semconv = \"x\", attributes(le = \"y\")", "le", "`le` is reserved", "`db.system`"),
         ("semconv = \"x\", attributes(a = 5.5)", "5.5", "whole number", "`a = \"...\"`"),
-        ("semconv = \"x\", attributes(a = \"x\", a = \"y\")", "a", "stands twice", "keep one"),
-        ("semconv = \"x\", semconv = \"y\"", "semconv = \"y\"", "second time", "keep one"),
+        (
+            "semconv = \"x\", attributes(a = \"x\", a = \"y\")",
+            "a",
+            "is given twice",
+            "keep only one",
+        ),
+        ("semconv = \"x\", semconv = \"y\"", "semconv = \"y\"", "second time", "keep only one"),
         ("semconv", "semconv", "value is missing", "semconv = \"http_server\""),
         ("kind = \"x\"", "kind", "unknown setting", "`semconv = \"http_server\"`"),
         ("unit = \"s\"", "unit", "on a field", "#[metric(unit = \"s\")]"),
         ("crate = \"a b\"", "\"a b\"", "not a path", "crate = \"path"),
         ("plain = true", "plain = true", "takes no value", "#[metrics(plain)]"),
-        ("plain, semconv = \"x\"", "semconv", "exclude each other", "keep `plain`"),
-        ("plain, name = \"x\"", "name", "exclude each other", "keep `plain`"),
+        ("plain, semconv = \"x\"", "semconv", "cannot be combined", "keep `plain`"),
+        ("plain, name = \"x\"", "name", "cannot be combined", "keep `plain`"),
         ("prefix = \"X\"", "\"X\"", "prefix `X` holds an upper", "`x`"),
         ("prefix = 5", "5", "string in quotes", "prefix = \"cache\""),
         ("plain, prefix = \"1a\"", "\"1a\"", "must begin with a letter, `_` or `:`", "write"),
@@ -298,20 +303,20 @@ fn each_mistake_on_a_field_is_shown_where_it_is_with_what_to_write() {
         ("buckets = [1e999]", "[1e999]", "infinity", "leave it out"),
         ("buckets = [\"a\"]", "[\"a\"]", "list of numbers", "buckets = [0.1, 1.0]"),
         ("buckets = 5", "5", "list of numbers", "buckets = [0.1, 1.0]"),
-        ("buckets(1, 2)", "(1, 2)", "after `=`", "buckets = [0.1, 1.0]"),
+        ("buckets(1, 2)", "(1, 2)", "follow `=`", "buckets = [0.1, 1.0]"),
         ("exponential = true", "exponential = true", "takes no value", "#[metric(exponential)]"),
         ("exponential, buckets = [1]", "exponential", "buckets of its own", "leave out `buckets`"),
         ("cardinality_limit = 0", "0", "lets nothing through", "1 or more"),
         ("cardinality_limit = \"5\"", "\"5\"", "whole number", "cardinality_limit = 100"),
-        ("idle_timeout = \"10\"", "\"10\"", "`10` is no span of time", "`10m`"),
-        ("idle_timeout = \"1.5h\"", "\"1.5h\"", "no span of time", "whole number"),
-        ("idle_timeout = \"0s\"", "\"0s\"", "no span of time", "from 1 on"),
+        ("idle_timeout = \"10\"", "\"10\"", "`10` is not a duration", "`10m`"),
+        ("idle_timeout = \"1.5h\"", "\"1.5h\"", "is not a duration", "whole number"),
+        ("idle_timeout = \"0s\"", "\"0s\"", "is not a duration", "at least 1"),
         ("idle_timeout = \"99999999999999999h\"", "\"99999999999999999h\"", "no span", "`10m`"),
         ("idle_timeout = 10", "10", "string in quotes", "idle_timeout = \"10m\""),
         ("zero_initialized = true", "zero_initialized = true", "takes no value", "(zero_init"),
         ("attributes(\"1a\" = \"x\")", "\"1a\"", "`1a` must begin", "`db.system`"),
         ("attributes(db.system = \"x\")", "db.system = \"x\"", "in quotes", "`\"db.system\" = "),
-        ("attributes(a = \"x\", a = \"y\")", "a", "stands twice", "keep one"),
+        ("attributes(a = \"x\", a = \"y\")", "a", "is given twice", "keep only one"),
         ("attributes(a = 1.5)", "1.5", "whole number", "`a = \"...\"`"),
         ("attributes(a)", "a", "a key, `=` and a literal", "attributes(key = \"value\")"),
         ("attributes()", "attributes()", "in parentheses", "attributes(key = \"value\")"),
@@ -325,7 +330,7 @@ fn each_mistake_on_a_field_is_shown_where_it_is_with_what_to_write() {
         ("scope = \"x\"", "scope", "on the struct", "#[metrics(scope"),
         ("plain", "plain", "on the struct", "all fields"),
         ("labels = \"x\"", "labels", "unknown setting", "`cardinality_limit = 100`"),
-        ("unit = \"s\", unit = \"s\"", "unit = \"s\"", "second time", "keep one"),
+        ("unit = \"s\", unit = \"s\"", "unit = \"s\"", "second time", "keep only one"),
         ("unit", "unit", "value is missing", "unit = \"s\""),
         ("\"a\"", "\"a\"", "begins with its name", "`unit = \"s\"`"),
     ] {
@@ -383,7 +388,7 @@ fn names_that_get_too_long_with_their_scope_are_an_error() {
     let prefixed = |length: usize| {
         code(&format!("#[metric(flatten, prefix = \"{}\")] a: C", "a".repeat(length)))
     };
-    // `plugin.catalog.` takes 15 of 255.
+    // The prefix `plugin.catalog.` uses 15 of the 255 characters.
     expansion(&named(240));
     expansion(&prefixed(238));
     let own = |prefix: &str, length: usize| {

@@ -1,4 +1,4 @@
-//! Settings that are more than one value: lists of numbers and of attributes, and flags, which are none.
+//! Settings with several values or none: lists of numbers, lists of attributes, and flags.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
@@ -13,13 +13,13 @@ use crate::problems::Problems;
 /// `key = value` in `attributes(..)`.
 pub(crate) struct Pair {
     pub(crate) key: String,
-    /// The key as written, to point at.
+    /// The key as written; errors point at it.
     pub(crate) place: TokenStream,
     pub(crate) value: Lit,
 }
 
 impl Setting {
-    /// `name` alone.
+    /// Accepts `name` alone.
     pub(crate) fn flag(&self) -> syn::Result<()> {
         match self.value {
             Value::Missing => Ok(()),
@@ -30,13 +30,13 @@ impl Setting {
         }
     }
 
-    /// `name = path::TO_IT`, or what a function returns: `name = function(1.0)`.
+    /// Reads `name = path::TO_IT`, or a call that returns the value: `name = function(1.0)`.
     pub(crate) fn constant(&self) -> Option<Expr> {
         let value = syn::parse2(self.assigned().ok()?.clone()).ok()?;
         matches!(value, Expr::Path(_) | Expr::Call(_)).then_some(value)
     }
 
-    /// `name = [0.1, 1.0]`, and the list to point at.
+    /// Reads `name = [0.1, 1.0]`, and returns the list's tokens, too, for errors to point at.
     pub(crate) fn numbers(&self) -> syn::Result<(Vec<f64>, &TokenStream)> {
         let value = self.assigned()?;
         let list = |input: ParseStream<'_>| {
@@ -50,7 +50,8 @@ impl Setting {
         Ok((numbers.iter().map(|number| number.0).collect(), value))
     }
 
-    /// `name(key = "value", "other.key" = "value")`: those that can be read; the rest is noted.
+    /// Reads `name(key = "value", "other.key" = "value")`. Returns the valid pairs and adds the other errors to
+    /// `problems`.
     pub(crate) fn pairs(&self, problems: &mut Problems) -> Vec<Pair> {
         match &self.value {
             Value::List(list) if !list.stream().is_empty() => split_at_commas(&list.stream())
@@ -67,17 +68,19 @@ impl Setting {
 
     fn pair(&self, entry: TokenStream) -> syn::Result<Pair> {
         if let Some(key) = dotted_key(&entry) {
-            let text = format!("a key with a `.` stands in quotes; write `\"{key}\" = \"...\"`");
+            let text =
+                format!("a key that contains a `.` must be in quotes; write `\"{key}\" = \"...\"`");
             return Err(Error::new_spanned(entry, text));
         }
         syn::parse2(entry.clone()).map_err(|_| {
-            let text = format!("an attribute is a key, `=` and a literal; {}", self.remedy);
+            let text =
+                format!("an attribute consists of a key, `=` and a literal; {}", self.remedy);
             Error::new_spanned(entry, text)
         })
     }
 }
 
-/// `db.system`, of an entry that begins with it.
+/// Returns the key of an entry that begins with a dotted key such as `db.system`.
 fn dotted_key(entry: &TokenStream) -> Option<String> {
     let is_part = |token: &TokenTree| match token {
         TokenTree::Ident(_) => true,
@@ -103,7 +106,7 @@ impl Parse for Pair {
     }
 }
 
-/// `1`, `0.5` or `-3`.
+/// A number literal: `1`, `0.5` or `-3`.
 struct Number(f64);
 
 impl Parse for Number {

@@ -1,4 +1,4 @@
-//! Values of settings, each read as what its setting takes.
+//! Values of settings, each read as the type that its setting expects.
 
 use proc_macro2::TokenStream;
 use quote::ToTokens;
@@ -8,22 +8,25 @@ use super::{Setting, Value};
 use crate::problems::shown_at;
 
 impl Setting {
-    /// `name = "text"`.
+    /// Reads `name = "text"`.
     pub(crate) fn text(&self) -> syn::Result<LitStr> {
         let value = self.assigned()?;
         syn::parse2(value.clone()).map_err(|_| self.not_a(value, "a string in quotes"))
     }
 
-    /// `name = "text"`, where the text is more than white space.
+    /// Reads `name = "text"`, where the text must contain more than white space.
     pub(crate) fn filled_text(&self, what: &str) -> syn::Result<LitStr> {
         let text = self.text()?;
         if text.value().trim().is_empty() {
-            return Err(Error::new_spanned(text, format!("{what} is empty; write a text for it")));
+            return Err(Error::new_spanned(
+                text,
+                format!("{what} is empty; write at least one character"),
+            ));
         }
         Ok(text)
     }
 
-    /// `name = "path::to::it"`.
+    /// Reads `name = "path::to::it"`.
     pub(crate) fn path(&self) -> syn::Result<TokenStream> {
         let text = self.text()?;
         let path = text.parse_with(Path::parse_mod_style).map_err(|_| {
@@ -38,7 +41,7 @@ impl Setting {
         Ok(respanned.collect())
     }
 
-    /// `name = 50`, from one on.
+    /// Reads `name = 50`, where the number must be at least 1.
     pub(crate) fn count(&self) -> syn::Result<usize> {
         let value = self.assigned()?;
         let number = syn::parse2(value.clone())
@@ -62,8 +65,7 @@ impl Setting {
                 Err(Error::new_spanned(&self.name, text))
             }
             Value::List(list) => {
-                let text =
-                    format!("the value of `{}` stands after `=`; {}", self.name, self.remedy);
+                let text = format!("the value of `{}` must follow `=`; {}", self.name, self.remedy);
                 Err(Error::new_spanned(list, text))
             }
         }

@@ -1,4 +1,4 @@
-//! Each mistake is one error, also where the types are used.
+//! Each mistake causes exactly one error, even where the rejected types are used.
 
 use meterkit::{
     Counter, CounterGroup, Gauge, Histogram, LabelValue, Labels, Metrics, Registry,
