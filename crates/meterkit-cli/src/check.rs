@@ -16,24 +16,25 @@ pub(crate) const COMMAND: Command = Command {
     help: "\
 Usage: meterkit check [--send] [--json] [--config FILE]
 
-Reads the environment that the service has, or the file in OTEL_CONFIG_FILE, and asks each target that it selects: OTLP and
-remote write get an empty request, Datadog is asked about the API key, a push gateway whether it is ready, and the scrape
-endpoint is opened and scraped once. Nothing is stored. Prints one line per target: what came back, and what to do.
+Reads the same environment as the service, or the file in OTEL_CONFIG_FILE, and checks each selected target: it sends
+an empty request to OTLP and remote write, verifies the API key with Datadog, asks a push gateway whether it is ready,
+and opens and scrapes the scrape endpoint once. Nothing is stored. Prints one line per target: the result, and what to
+do about a problem.
 
-Run it where the service runs, with the service stopped if that has a scrape endpoint: a port can be opened once.
+Run it where the service runs. Stop the service first if it has a scrape endpoint: a port can be opened only once.
 
 Options:
-  --send         Send a point named `meterkit.check`, which stays there, to all targets but a push gateway.
+    --send         Send a point named `meterkit.check`, which stays stored, to all targets except a push gateway.
   --json         Print JSON.
   --config FILE  Read this configuration file instead of the one in OTEL_CONFIG_FILE.
   -h, --help     Print this help.
 
-Exit codes: 0 if nothing is wrong, 1 if something is, 2 if the check failed.
+Exit codes: 0 if all is well, 1 if a target or a setting has a problem, 2 if the check failed.
 ",
     run,
 };
 
-/// One target, as JSON shows it.
+/// The result for one target, as in the JSON output.
 #[derive(Serialize)]
 struct Line<'a> {
     target: &'a str,
@@ -85,7 +86,7 @@ fn run(mut arguments: Parser) -> Result<(String, Exit), CommandError> {
     Ok((text, if is_ok { Exit::Clean } else { Exit::Findings }))
 }
 
-/// Returns the variables of this process, with another configuration file if there is one.
+/// Returns the variables of this process, with `config` as the configuration file if given.
 pub(crate) fn environment(config: Option<PathBuf>) -> Environment {
     let file = config.map(|file| ("OTEL_CONFIG_FILE".into(), file.into_os_string()));
     Environment::of(std::env::vars_os().chain(file))

@@ -1,4 +1,4 @@
-//! The subcommands, and how one is chosen and ends.
+//! The subcommands, their selection, and their exit codes.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -13,9 +13,9 @@ use crate::{compare, completion};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "scripts rely on the three codes")]
 pub enum Exit {
-    /// Nothing was found.
+    /// The command found nothing to report.
     Clean,
-    /// Something was found, such as a difference.
+    /// The command found something to report, such as a difference.
     Findings,
     /// The command could not do its work.
     Failed,
@@ -32,27 +32,27 @@ impl Exit {
     }
 }
 
-/// A subcommand: what it is called, and what it does.
+/// A subcommand.
 pub(crate) struct Command {
     pub(crate) name: &'static str,
-    /// One line for the list of subcommands.
+    /// The line that describes the subcommand in the list of subcommands.
     pub(crate) summary: &'static str,
-    /// The whole help, from `Usage:` on.
+    /// The complete help, beginning with `Usage:`.
     pub(crate) help: &'static str,
-    /// Returns what to print, and whether that is a finding.
+    /// Runs the subcommand. Returns the text to print, and whether the text is a finding.
     pub(crate) run: fn(Parser) -> Result<(String, Exit), CommandError>,
 }
 
-/// Why a subcommand could not do its work, or need not.
+/// The reason why a subcommand did not run to its end.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CommandError {
-    /// `--help` was among the arguments.
-    #[error("the help was asked for")]
+    /// The arguments contain `--help`.
+    #[error("help was requested")]
     Help,
     /// The arguments are wrong.
     #[error("{0}")]
     Usage(String),
-    /// Something that it needs is missing or unusable.
+    /// Something that the subcommand needs is missing or unusable.
     #[error("{0}")]
     Failed(String),
 }
@@ -63,7 +63,7 @@ impl From<lexopt::Error> for CommandError {
     }
 }
 
-/// All subcommands, in the order of the help.
+/// All subcommands, in the order in which the help lists them.
 pub(crate) const COMMANDS: &[Command] = &[
     compare::COMMAND,
     #[cfg(feature = "targets")]
@@ -81,9 +81,9 @@ pub(crate) const COMMANDS: &[Command] = &[
     completion::COMMAND,
 ];
 
-/// Runs the command with these arguments, the name of the program left out.
+/// Runs the command with these arguments, which exclude the name of the program.
 ///
-/// Results go to `out`, complaints to `err`. Whether either can be written does not change the outcome.
+/// Results go to `out`, and error messages to `err`. A failure to write either does not change the outcome.
 pub fn run(
     arguments: impl IntoIterator<Item = OsString>,
     out: &mut dyn Write,
@@ -96,7 +96,7 @@ pub fn run(
             return Exit::Failed;
         }
     };
-    // A reader such as `head` may have enough.
+    // A reader such as `head` may close the pipe early.
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             let _ = writeln!(err, "meterkit: The output cannot be written: {error}.");
@@ -121,7 +121,7 @@ fn chosen(mut parser: Parser) -> Result<(String, Exit), String> {
         Err(error) => return Err(format!("{error}.\n\n{}", help())),
     };
     let Some(command) = COMMANDS.iter().find(|command| command.name == name) else {
-        return Err(format!("There is no command `{name}`.\n\n{}", help()));
+        return Err(format!("Unknown command `{name}`.\n\n{}", help()));
     };
     (command.run)(parser).or_else(|error| match error {
         CommandError::Help => Ok((command.help.to_owned(), Exit::Clean)),
@@ -130,10 +130,10 @@ fn chosen(mut parser: Parser) -> Result<(String, Exit), String> {
     })
 }
 
-/// Returns `value` as JSON that people can read, with a line end.
+/// Returns `value` as indented JSON, with a line feed at its end.
 #[cfg(feature = "targets")]
 pub(crate) fn json(value: &impl serde::Serialize) -> String {
-    // Nothing here fails to be written: keys are texts.
+    // Cannot fail: all keys are strings.
     serde_json::to_string_pretty(value).unwrap_or_default() + "\n"
 }
 

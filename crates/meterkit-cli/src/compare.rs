@@ -1,4 +1,4 @@
-//! `meterkit compare`: what differs between the metrics of two programs, and why.
+//! `meterkit compare`: the differences between the metrics of two programs, and their causes.
 
 mod bounds;
 mod cause;
@@ -19,12 +19,12 @@ use crate::source::Source;
 
 pub(crate) const COMMAND: Command = Command {
     name: "compare",
-    summary: "Compares the metrics of two programs, and says how to remove each difference.",
+    summary: "Compares the metrics of two programs, and explains how to remove each difference.",
     help: "\
 Usage: meterkit compare [--json] OLD NEW
 
-Compares names, types, units, labels and bucket bounds, and groups what differs by its cause. Values of metrics are not
-compared. Bounds are compared as numbers, since Prometheus 3 stores them so: `1` is `1.0`.
+Compares names, types, units, labels and bucket bounds, and groups the differences by cause. Values of metrics are not
+compared. Bounds are compared as numbers, because Prometheus 3 stores them as numbers: `1` equals `1.0`.
 
 OLD and NEW are expositions (Prometheus' text format or OpenMetrics) or catalogs (the JSON of `Catalog::to_json`). Each
 is a file, an `http://` URL, or `-` for standard input.
@@ -51,7 +51,7 @@ fn run(mut arguments: Parser) -> Result<(String, Exit), CommandError> {
     }
     let [old, new] = <[OsString; 2]>::try_from(sources).map_err(|sources| {
         let problem = "`meterkit compare` takes two arguments, OLD and NEW";
-        CommandError::Usage(format!("{problem}, and got {}.", sources.len()))
+        CommandError::Usage(format!("{problem}, but got {}.", sources.len()))
     })?;
     let [old, new] = [Source::from(old), Source::from(new)];
     if (&old, &new) == (&Source::Stdin, &Source::Stdin) {

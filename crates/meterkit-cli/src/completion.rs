@@ -39,7 +39,7 @@ fn run(mut arguments: Parser) -> Result<(String, Exit), CommandError> {
         ["bash"] => bash(),
         ["zsh"] => zsh(),
         ["fish"] => fish(),
-        _ => return Err(CommandError::Usage("SHELL is `bash`, `zsh` or `fish`.".to_owned())),
+        _ => return Err(CommandError::Usage("SHELL must be `bash`, `zsh` or `fish`.".to_owned())),
     };
     Ok((script, Exit::Clean))
 }

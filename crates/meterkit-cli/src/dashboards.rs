@@ -1,4 +1,4 @@
-//! `meterkit dashboards` and `meterkit rules`: what Grafana and Prometheus load, made from a catalog.
+//! `meterkit dashboards` and `meterkit rules`: files for Grafana and Prometheus, generated from a catalog.
 
 use std::ffi::OsString;
 
@@ -11,12 +11,12 @@ use crate::source::Source;
 
 pub(crate) const DASHBOARDS: Command = Command {
     name: "dashboards",
-    summary: "Makes a Grafana dashboard of a catalog.",
+    summary: "Creates a Grafana dashboard from a catalog.",
     help: "\
 Usage: meterkit dashboards [--title TITLE] [--v2] CATALOG
 
-Prints a dashboard with a panel for each instrument of CATALOG, the JSON of `Catalog::to_json`: a file, an `http://` URL, or
-`-` for standard input.
+Prints a dashboard with a panel for each instrument of CATALOG, which is the JSON of `Catalog::to_json`: a file, an
+`http://` URL, or `-` for standard input.
 
 Options:
   --title TITLE  The title. `Metrics` by default.
@@ -30,15 +30,15 @@ Exit codes: 0, or 2 if the command failed.
 
 pub(crate) const RULES: Command = Command {
     name: "rules",
-    summary: "Makes Prometheus' recording rules and alerts of a catalog.",
+    summary: "Creates Prometheus recording rules and alerts from a catalog.",
     help: "\
 Usage: meterkit rules [--alerts] [--job JOB] CATALOG
 
-Prints recording rules for the instruments of CATALOG, the JSON of `Catalog::to_json`: a file, an `http://` URL, or `-` for
-standard input.
+Prints recording rules for the instruments of CATALOG, which is the JSON of `Catalog::to_json`: a file, an `http://`
+URL, or `-` for standard input.
 
 Options:
-  --alerts    Print the alerts instead.
+    --alerts    Print alerts instead.
   --job JOB   Restrict the rules to this job. Can be given several times.
   -h, --help  Print this help.
 
@@ -81,7 +81,7 @@ fn rules(mut arguments: Parser) -> Result<(String, Exit), CommandError> {
 fn catalog(sources: Vec<OsString>) -> Result<Catalog, CommandError> {
     let [source] = <[OsString; 1]>::try_from(sources).map_err(|sources| {
         let problem = "The command takes one argument, CATALOG";
-        CommandError::Usage(format!("{problem}, and got {}.", sources.len()))
+        CommandError::Usage(format!("{problem}, but got {}.", sources.len()))
     })?;
     let source = Source::from(source);
     let text = source.read().map_err(CommandError::Failed)?;

@@ -1,24 +1,24 @@
-//! A GET over plain HTTP, as a scraper that blocks.
+//! A blocking GET over plain HTTP, like that of a scraper.
 //!
-//! `meterkit-http` posts from an asynchronous runtime, with encryption and proxies. This reads one body from an endpoint.
+//! `meterkit-http` posts from an asynchronous runtime, with TLS and proxies; this module only reads one response body.
 
 use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
-/// What Prometheus prefers, without the formats that are not text.
+/// The formats that Prometheus prefers, without the binary ones.
 const ACCEPT: &str = "application/openmetrics-text;version=1.0.0,\
                       text/plain;version=0.0.4;q=0.5,*/*;q=0.1";
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long the endpoint may be silent.
+/// The longest time to wait for the next bytes of the endpoint.
 const SILENCE: Duration = Duration::from_secs(60);
 
-/// More than any scrape has: what follows is not read.
+/// The maximum size of a body, larger than any scrape. Further bytes are not read.
 const MOST_BYTES: u64 = 1 << 30;
 
-/// Returns the body of the answer. An error is the end of a sentence that says why it could not be read.
+/// Returns the body of the response. An error is the second half of a sentence that says why the body cannot be read.
 pub(crate) fn get(url: &str) -> Result<Vec<u8>, String> {
     let Some(rest) = url.strip_prefix("http://") else {
         return Err(format!(
@@ -26,7 +26,7 @@ pub(crate) fn get(url: &str) -> Result<Vec<u8>, String> {
         ));
     };
     if rest.contains(|c: char| c.is_whitespace() || c.is_control()) {
-        return Err("a URL contains no blanks.".to_owned());
+        return Err("a URL must not contain spaces.".to_owned());
     }
     let rest = rest.split('#').next().unwrap_or_default();
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
@@ -35,7 +35,7 @@ pub(crate) fn get(url: &str) -> Result<Vec<u8>, String> {
         return Err("credentials in URLs are not supported.".to_owned());
     }
     let slash = if path.starts_with('/') { "" } else { "/" };
-    // In HTTP/1.0 a body ends with the connection, so there are no chunks.
+    // With HTTP/1.0, the end of the connection ends the body, so there are no chunks.
     let request = format!(
         "GET {slash}{path} HTTP/1.0\r\nHost: {authority}\r\nUser-Agent: meterkit-cli/{}\r\n\
          Accept: {ACCEPT}\r\nConnection: close\r\n\r\n",
@@ -73,13 +73,13 @@ fn connected(authority: &str) -> Result<TcpStream, String> {
 
 fn body(mut reply: Vec<u8>) -> Result<Vec<u8>, String> {
     let end = reply.windows(4).position(|bytes| bytes == b"\r\n\r\n");
-    let end = end.ok_or("the answer is not HTTP.")?;
+    let end = end.ok_or("the response is not HTTP.")?;
     let body = reply.split_off(end + 4);
     let head = String::from_utf8_lossy(&reply);
     let mut lines = head.lines();
     let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1."));
     let status = status.and_then(|line| line.split_once(' ')).map(|(_, status)| status);
-    let status = status.ok_or("the answer is not HTTP.")?;
+    let status = status.ok_or("the response is not HTTP.")?;
     let headers: Vec<_> = lines.filter_map(|line| line.split_once(':')).collect();
     let header = |name: &str| {
         let found = headers.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
@@ -88,19 +88,17 @@ fn body(mut reply: Vec<u8>) -> Result<Vec<u8>, String> {
     if !status.starts_with("200") {
         let to = header("location").map(|to| format!(" and points to {}", to.escape_debug()));
         let status = status.trim().escape_debug();
-        return Err(format!("the endpoint answers `{status}`{}.", to.unwrap_or_default()));
+        return Err(format!("the endpoint answered `{status}`{}.", to.unwrap_or_default()));
     }
     for name in ["transfer-encoding", "content-encoding"] {
         if let Some(coding) = header(name).filter(|it| !it.eq_ignore_ascii_case("identity")) {
             let coding = coding.escape_debug();
-            return Err(format!(
-                "the body is coded as `{coding}` although that was not asked for."
-            ));
+            return Err(format!("the body has the encoding `{coding}`, which was not requested."));
         }
     }
     match header("content-length").and_then(|length| length.parse::<usize>().ok()) {
         Some(length) if length > body.len() => {
-            Err(format!("the body has {} of {length} bytes.", body.len()))
+            Err(format!("the body ended after {} of {length} bytes.", body.len()))
         }
         _ => Ok(body),
     }

@@ -1,4 +1,4 @@
-//! What a program exports, without the values.
+//! The metrics that a program exports, without their values.
 
 mod catalog;
 mod exposition;
@@ -12,11 +12,11 @@ use meterkit_prometheus_model::exposition::Line;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Inventory {
     pub(crate) format: Format,
-    /// By the name that queries use: a counter's with `_total`, a histogram's without `_bucket`.
+    /// Metrics by the name that queries use: a counter's name with `_total`, a histogram's without `_bucket`.
     pub(crate) families: BTreeMap<String, Family>,
 }
 
-/// What an inventory was read from.
+/// The kind of input that an inventory was read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
     Text,
@@ -27,17 +27,17 @@ pub(crate) enum Format {
 /// A metric as queries see it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Family {
-    /// As `# TYPE` spells it in OpenMetrics.
+    /// The type, as OpenMetrics spells it in `# TYPE`.
     pub(crate) family_type: String,
-    /// As the input spells it, empty for none. The text format has no units.
+    /// The unit as the input spells it; empty if there is none. The text format has no units.
     pub(crate) unit: String,
-    /// The name in OpenTelemetry, which catalogs have.
+    /// The OpenTelemetry name, which only catalogs have.
     pub(crate) instrument: Option<String>,
-    /// By key, without `le` of histograms and `quantile` of summaries.
+    /// Labels by key, without `le` of histograms and `quantile` of summaries.
     pub(crate) labels: BTreeMap<String, LabelValues>,
-    /// The finite bounds of buckets, or the quantiles of a summary. They rise.
+    /// The finite bucket bounds, or the quantiles of a summary, in ascending order.
     pub(crate) bounds: Vec<f64>,
-    /// Whether there are samples `_created`.
+    /// Whether the metric has `_created` samples.
     pub(crate) has_start_times: bool,
 }
 
@@ -45,27 +45,27 @@ pub(crate) struct Family {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct LabelValues {
     pub(crate) values: BTreeSet<String>,
-    /// Whether the label has no other values: a catalog knows that of enums.
+    /// Whether the label has no further values, which only a catalog knows, for enums.
     pub(crate) are_all: bool,
 }
 
-/// Why a text is neither an exposition nor a catalog.
+/// The reason why a text is neither an exposition nor a catalog.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// A line breaks the format.
+    /// A line violates the exposition format.
     #[error("line {number} is not valid in an exposition: `{line}`")]
     Line {
-        /// The number of the line, from 1.
+        /// The number of the line; the first line is 1.
         number: usize,
-        /// The line, shortened.
+        /// The line, truncated.
         line: String,
     },
     /// The text is JSON, but not that of a catalog.
     #[error("{0}")]
     Catalog(String),
-    /// There are no metrics.
-    #[error("there are no metrics in it")]
+    /// The input contains no metrics.
+    #[error("it contains no metrics")]
     Empty,
 }
 
@@ -74,7 +74,7 @@ impl Inventory {
     ///
     /// # Errors
     ///
-    /// The text is neither, or has no metrics.
+    /// Returns an error if the text is neither, or contains no metrics.
     pub fn read(text: &str) -> Result<Self, ReadError> {
         let first = text.trim_start().lines().next().unwrap_or_default();
         let inventory = if first.starts_with(['{', '[']) && Line::parse(first).is_none() {

@@ -1,4 +1,4 @@
-//! The command `meterkit`, for those who operate programs or move them to meterkit.
+//! The command `meterkit`, for people who operate services or move them to meterkit.
 //!
 //! ```sh
 //! cargo install meterkit-cli
@@ -6,10 +6,10 @@
 //! OTEL_EXPORTER_OTLP_ENDPOINT=http://localhost:4318 meterkit check
 //! ```
 //!
-//! With the feature `targets`, which is on by default, it knows all targets: `check`, `settings`, `dashboards`, `rules`,
-//! `names` and `validate` need it.
+//! The feature `targets`, which is on by default, adds support for all targets. The commands `check`, `settings`,
+//! `dashboards`, `rules`, `names` and `validate` need it.
 //!
-//! [`run`] is the whole command. [`Comparison`] is what `meterkit compare` prints, for tests of a program:
+//! [`run`] is the whole command. [`Comparison`] is the result of `meterkit compare`, for tests of a program:
 //!
 //! ```
 //! use meterkit_cli::{Comparison, Inventory};

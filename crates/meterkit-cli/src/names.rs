@@ -1,4 +1,4 @@
-//! `meterkit names`: how the name of a metric looks in each back end.
+//! `meterkit names`: the name of a metric in each back end.
 
 use lexopt::{Arg, Parser, ValueExt};
 use meterkit_core::Kind;
@@ -27,11 +27,11 @@ Exit codes: 0, or 2 if the command failed.
     run,
 };
 
-/// One back end.
+/// The name in one back end.
 #[derive(Serialize)]
 struct Line {
     backend: &'static str,
-    /// How names are translated, where there is a choice.
+    /// How the back end translates names, where there is a choice.
     #[serde(skip_serializing_if = "Option::is_none")]
     translation: Option<&'static str>,
     name: String,
@@ -52,7 +52,7 @@ fn run(mut arguments: Parser) -> Result<(String, Exit), CommandError> {
     }
     let [name] = <[String; 1]>::try_from(names).map_err(|names| {
         let problem = "`meterkit names` takes one argument, NAME";
-        CommandError::Usage(format!("{problem}, and got {}.", names.len()))
+        CommandError::Usage(format!("{problem}, but got {}.", names.len()))
     })?;
     let lines = lines(&name, &unit, kind);
     let text = if is_json { json(&lines) } else { lines.iter().map(shown).collect() };
@@ -65,7 +65,9 @@ fn kind_of(word: &str) -> Result<Kind, CommandError> {
         "up-down-counter" => Ok(Kind::UpDownCounter),
         "gauge" => Ok(Kind::Gauge),
         "histogram" => Ok(Kind::Histogram),
-        _ => Err(CommandError::Usage(format!("There is no kind `{word}`."))),
+        _ => Err(CommandError::Usage(format!(
+            "Unknown kind `{word}`: it must be `counter`, `up-down-counter`, `gauge` or `histogram`."
+        ))),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `meterkit settings`: which settings there are, and what sets them.
+//! `meterkit settings`: all settings, and where their values come from.
 
 use std::env;
 
@@ -10,15 +10,15 @@ use crate::command::{Command, CommandError, Exit, json};
 
 pub(crate) const COMMAND: Command = Command {
     name: "settings",
-    summary: "Lists all settings, what is set, and by what.",
+    summary: "Lists all settings, their values, and where each value comes from.",
     help: "\
 Usage: meterkit settings [--set] [--json]
 
-Lists each setting of all targets with its value and where that comes from: a variable of this environment, a file that a
-variable names, or the default. Values of secrets are not shown.
+Lists each setting of all targets with its value and the source of the value: a variable of this environment, a file
+that a variable names, or the default. Secrets are not shown.
 
 Options:
-  --set       List only what is set.
+    --set       List only settings that are set.
   --json      Print JSON, with the meaning of each setting.
   -h, --help  Print this help.
 
@@ -27,18 +27,18 @@ Exit codes: 0, or 2 if the command failed.
     run,
 };
 
-/// One setting, as JSON shows it.
+/// One setting, as in the JSON output.
 #[derive(Serialize)]
 struct Line {
     name: &'static str,
     target: Option<&'static str>,
-    /// The value, unless it is a secret or is not text.
+    /// The value, unless it is a secret or not valid text.
     value: Option<String>,
     /// `environment`, `file` or `default`.
     source: &'static str,
-    /// The variable that sets it.
+    /// The variable that provides the value.
     variable: Option<String>,
-    /// Whether a configuration file takes the place of the variable.
+    /// Whether the variable is ignored because a configuration file is set.
     is_replaced: bool,
     default: &'static str,
     meaning: &'static str,
@@ -71,7 +71,7 @@ fn line(setting: &Declaration, has_file: bool) -> Line {
     });
     let (value, source, variable) = match found {
         None => (None, "default", None),
-        // Its value is the path of a file.
+        // The variable's value is the path of a file.
         Some((name, path, true)) => (Some(path), "file", Some(name)),
         Some((name, value, false)) => (setting.shown(&value), "environment", Some(name)),
     };
@@ -93,7 +93,7 @@ fn value(name: &str) -> Option<String> {
 }
 
 fn shown(line: &Line) -> String {
-    let replaced = if line.is_replaced { "; the file of OTEL_CONFIG_FILE replaces it" } else { "" };
+    let replaced = if line.is_replaced { "; ignored, because OTEL_CONFIG_FILE is set" } else { "" };
     let value = line.value.as_deref().unwrap_or("(not shown)").escape_debug();
     match (&line.variable, line.default) {
         (Some(variable), _) if line.source == "file" => {

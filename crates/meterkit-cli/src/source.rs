@@ -1,4 +1,4 @@
-//! Where a text comes from.
+//! The source of an input text.
 
 use std::ffi::OsString;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! `meterkit validate`: whether a configuration file can be used.
+//! `meterkit validate`: checks a configuration file.
 
 use std::path::PathBuf;
 
@@ -10,17 +10,17 @@ use crate::command::{Command, CommandError, Exit};
 
 pub(crate) const COMMAND: Command = Command {
     name: "validate",
-    summary: "Says what is wrong with a configuration file.",
+    summary: "Checks a configuration file and lists its problems.",
     help: "\
 Usage: meterkit validate FILE
 
-Reads FILE as a service does whose OTEL_CONFIG_FILE names it, with the variables of this environment, and lists each problem
-with its line. No target is contacted; that is what `meterkit check --config FILE` is for.
+Reads FILE like a service whose OTEL_CONFIG_FILE names it, with the variables of this environment, and lists each
+problem with its line. It contacts no target; use `meterkit check --config FILE` for that.
 
 Options:
   -h, --help  Print this help.
 
-Exit codes: 0 if the file can be used, 1 if it cannot, 2 if there is no such file.
+Exit codes: 0 if the file is valid, 1 if it is not, 2 if it cannot be read.
 ",
     run,
 };
@@ -36,7 +36,7 @@ fn run(mut arguments: Parser) -> Result<(String, Exit), CommandError> {
     }
     let [file] = <[PathBuf; 1]>::try_from(files).map_err(|files| {
         let problem = "`meterkit validate` takes one argument, FILE";
-        CommandError::Usage(format!("{problem}, and got {}.", files.len()))
+        CommandError::Usage(format!("{problem}, but got {}.", files.len()))
     })?;
     std::fs::metadata(&file).map_err(|error| {
         CommandError::Failed(format!("Cannot read {}: {error}.", file.display()))

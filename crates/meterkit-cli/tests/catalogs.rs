@@ -1,4 +1,4 @@
-//! Catalogs are compared like expositions, with what they alone know.
+//! Catalogs are compared like expositions, including the details that only catalogs have.
 
 use meterkit_cli::{Cause, Comparison, Inventory, MixedError};
 use meterkit_core::{Buckets, Catalog, LabelKey, LabelVisitor, Labels, Meter, Registry};

@@ -1,4 +1,4 @@
-//! Each cause is found, and named with what removes it.
+//! Each cause is found and reported together with its remedy.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ fn compared(old: &str, new: &str) -> Comparison {
     Comparison::new(&old, &new).expect("two expositions")
 }
 
-/// Compares the causes, and the differences as the text shows them.
+/// Asserts the causes, and the differences as the text report shows them.
 #[track_caller]
 fn assert_found(old: &str, new: &str, expected: &[(Cause, &[&str])]) {
     let comparison = compared(old, new);
@@ -27,7 +27,7 @@ fn assert_found(old: &str, new: &str, expected: &[(Cause, &[&str])]) {
         .collect();
     assert_eq!(found, expected, "{comparison}");
     assert_eq!(comparison.is_equal(), expected.is_empty());
-    // What has one cause one way has its opposite, or itself, the other way.
+    // In the other direction, each cause has its opposite or itself.
     assert_eq!(compared(new, old).groups().len(), expected.len(), "{}", compared(new, old));
     assert!(compared(old, old).is_equal() && compared(new, new).is_equal());
 }
@@ -88,7 +88,7 @@ fn what_is_appended_is_a_unit_or_total() {
             (Cause::New, &["active_connections"]),
         ],
     );
-    // A unit that no table has is taken for one if all else is equal.
+    // An unknown unit is recognized only if everything else is equal.
     assert_found(
         "# TYPE router_active gauge\nrouter_active{pool=\"a\"} 4\n",
         "# TYPE router_active_connections gauge\nrouter_active_connections{pool=\"b\"} 4\n",
@@ -169,7 +169,7 @@ fn start_times_belong_to_their_metric() {
         .replace("jobs_total 4\n", "jobs_total 4\njobs_created 17\n")
         .replace("wait_sum 1\n", "wait_sum 1\nwait_created 17\n");
     assert_found(plain, &with, &[(Cause::StartTimesAdded, &["jobs_total", "wait"])]);
-    // The client for Python writes gauges in the text format.
+    // The Python client writes start times as gauges in the text format.
     let text =
         "# TYPE jobs_total counter\njobs_total 4\n# TYPE jobs_created gauge\njobs_created 17\n";
     let without = "# TYPE jobs_total counter\njobs_total 4\n";
@@ -180,7 +180,7 @@ fn start_times_belong_to_their_metric() {
 fn labels_are_renamed_missing_or_new() {
     let family = |labels: &str| format!("# TYPE jobs_total counter\njobs_total{{{labels}}} 4\n");
     for (old, new, expected) in [
-        // Spelled alike.
+        // Similarly spelled keys.
         (
             "client_name=\"x\",y=\"1\"",
             "clientName=\"z\",w=\"2\",v=\"3\"",
@@ -190,16 +190,16 @@ fn labels_are_renamed_missing_or_new() {
                 (Cause::LabelAdded, &["jobs_total: with v, w"]),
             ][..],
         ),
-        // With the same values.
+        // Keys with the same values.
         (
             "queue=\"mail\",y=\"1\"",
             "name=\"mail\",w=\"2\"",
             &[(Cause::LabelRenamed, &["jobs_total: queue -> name", "jobs_total: y -> w"])],
         ),
         ("a=\"1\",b=\"2\"", "a=\"1\"", &[(Cause::LabelMissing, &["jobs_total: without b"])]),
-        // Prometheus stores no empty labels.
+        // Prometheus does not store empty labels.
         ("a=\"1\",b=\"\"", "a=\"1\"", &[]),
-        // Values may be others whenever something happens.
+        // The values of an open label change as a program runs.
         ("a=\"1\"", "a=\"2\"", &[]),
         (
             "role=\"Dialer\"",
@@ -293,11 +293,11 @@ fn bounds_are_numbers_and_every_digit_counts() {
 #[test]
 fn the_text_has_a_paragraph_per_cause() {
     let new = JOBS.replace("jobs", "app_jobs") + "# TYPE target_info gauge\ntarget_info 1\n";
-    let expected = "prefix-added (1 metric): NEW puts a prefix before the name.
+    let expected = "prefix-added (1 metric): NEW adds a prefix to the name.
     jobs_total -> app_jobs_total: with app_
   Create the metrics with `Meter::plain()` or `#[metrics(plain)]`, or set `METERKIT_NAMING=plain`.
 
-target-info-added (1 metric): NEW has the resource as a metric.
+target-info-added (1 metric): NEW exports the resource as a metric.
     target_info
   Set `METERKIT_PROMETHEUS_TARGET_INFO=false`.
 
@@ -333,7 +333,7 @@ fn remedies_name_settings_and_functions_that_exist() {
                 assert!(variables.contains(&format!("| `{setting}` |")), "{setting}");
                 settings += 1;
             }
-            // `Meter::plain()` and `.unit("..")`, but not `.` itself.
+            // `Meter::plain()` and `.unit("..")`, but not `.` alone.
             let types = ["Meter::", "Buckets::", "Telemetry::", "."];
             let found = types.into_iter().find_map(|of| Some((of, code.strip_prefix(of)?)));
             if let Some((of, path)) = found.filter(|(_, path)| !path.is_empty()) {

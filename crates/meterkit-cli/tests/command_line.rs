@@ -1,4 +1,4 @@
-//! The command, as a shell runs it.
+//! The command as a shell runs it.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -20,7 +20,7 @@ fn meterkit(arguments: &[&str], input: &str, directory: &Path) -> (i32, String, 
         .stderr(Stdio::piped())
         .spawn();
     let mut command = command.expect("the command");
-    // A command that reads nothing closes its input.
+    // A command that reads no input closes the pipe.
     let _ = command.stdin.take().expect("input").write_all(input.as_bytes());
     let Output { status, stdout, stderr } = command.wait_with_output().expect("the command ends");
     let text = |bytes| String::from_utf8(bytes).expect("text");
@@ -35,7 +35,7 @@ fn files() -> tempfile::TempDir {
     directory
 }
 
-/// Answers one request, and returns its head when joined.
+/// Answers one request. The join handle returns the head of that request.
 fn serving(answer: String) -> (String, thread::JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let url = format!("http://{}/metrics?x=1", listener.local_addr().expect("an address"));
@@ -60,10 +60,7 @@ fn files_are_compared_and_the_exit_code_says_whether_they_differ() {
     assert_eq!((code, &*out, &*err), (0, "Nothing differs: 1 metric in both.\n", ""));
     let (code, out, err) = meterkit(&["compare", "old", "new"], "", files.path());
     assert_eq!((code, &*err), (1, ""));
-    assert!(
-        out.starts_with("prefix-added (1 metric): NEW puts a prefix before the name.\n"),
-        "{out}"
-    );
+    assert!(out.starts_with("prefix-added (1 metric): NEW adds a prefix to the name.\n"), "{out}");
     let (code, out, _) = meterkit(&["compare", "-", "new"], NEW, files.path());
     assert_eq!((code, &*out), (0, "Nothing differs: 1 metric in both.\n"));
 }
@@ -79,7 +76,7 @@ fn json_has_what_the_text_has() {
   \"groups\": [
     {
       \"cause\": \"prefix-added\",
-      \"title\": \"NEW puts a prefix before the name\",
+      \"title\": \"NEW adds a prefix to the name\",
       \"remedy\": \"Create the metrics with `Meter::plain()` or `#[metrics(plain)]`, or set `METERKIT_NAMING=plain`.\",
       \"differences\": [
         {
@@ -119,18 +116,18 @@ fn an_endpoint_is_scraped() {
 fn what_an_endpoint_refuses_is_told() {
     let files = files();
     for (answer, expected) in [
-        ("HTTP/1.1 401 Unauthorized\r\n\r\n", "the endpoint answers `401 Unauthorized`."),
+        ("HTTP/1.1 401 Unauthorized\r\n\r\n", "the endpoint answered `401 Unauthorized`."),
         (
             "HTTP/1.1 301 Moved\r\nLocation: /m\r\n\r\n",
-            "the endpoint answers `301 Moved` and points to /m.",
+            "the endpoint answered `301 Moved` and points to /m.",
         ),
-        ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\na 1\n", "the body has 4 of 9 bytes."),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\na 1\n", "the body ended after 4 of 9 bytes."),
         (
             "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\na 1\n",
-            "the body is coded as `gzip` although that was not asked for.",
+            "the body has the encoding `gzip`, which was not requested.",
         ),
-        ("SSH-2.0\r\n\r\n", "the answer is not HTTP."),
-        ("", "the answer is not HTTP."),
+        ("SSH-2.0\r\n\r\n", "the response is not HTTP."),
+        ("", "the response is not HTTP."),
     ] {
         let (url, served) = serving(answer.to_owned());
         let (code, out, err) = meterkit(&["compare", "old", &url], "", files.path());
@@ -154,7 +151,7 @@ fn what_cannot_be_read_is_named() {
         ),
         (["gzip", "new"], "gzip is not text in UTF-8: byte 1 is invalid. Is it compressed?"),
         (["catalog", "new"], "catalog cannot be compared: not a catalog of metrics as JSON: "),
-        (["-", "new"], "standard input cannot be compared: there are no metrics in it."),
+        (["-", "new"], "standard input cannot be compared: it contains no metrics."),
         (["old", "https://a/m"], "Try `curl -sS https://a/m | meterkit compare - ..`."),
         (["old", "http://a:b@c/m"], "credentials in URLs are not supported."),
         (["old", "http://127.0.0.1:1/m"], "127.0.0.1:1 does not accept connections: "),
@@ -171,11 +168,11 @@ fn wrong_arguments_show_what_is_right() {
     let files = files();
     for (arguments, expected) in [
         (&[][..], "A command is missing.\n\nUsage: meterkit COMMAND"),
-        (&["contrast"], "There is no command `contrast`.\n\nUsage: meterkit COMMAND"),
+        (&["contrast"], "Unknown command `contrast`.\n\nUsage: meterkit COMMAND"),
         (&["--json"], "invalid option '--json'.\n\nUsage: meterkit COMMAND"),
         (
             &["compare", "old"],
-            "`meterkit compare` takes two arguments, OLD and NEW, and got 1.\n\nUsage: meterkit compare",
+            "`meterkit compare` takes two arguments, OLD and NEW, but got 1.\n\nUsage: meterkit compare",
         ),
         (&["compare", "--yaml"], "invalid option '--yaml'.\n\nUsage: meterkit compare"),
     ] {

@@ -1,4 +1,4 @@
-//! Expositions are read in each format, and other texts are refused.
+//! Expositions in each format can be read, and other texts are rejected.
 
 use meterkit_cli::{Comparison, Inventory, ReadError};
 

@@ -1,11 +1,11 @@
-//! `meterkit check` and the commands beside it, as a shell runs them.
+//! `meterkit check` and related commands, as a shell runs them.
 
 use std::fs;
 use std::process::Command;
 
 use meterkit_fakes::otlp::{Answer, Receiver};
 
-/// Runs the command with these variables and no others.
+/// Runs the command with only these variables in its environment.
 #[track_caller]
 fn meterkit(arguments: &[&str], variables: &[(&str, &str)]) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_meterkit"));

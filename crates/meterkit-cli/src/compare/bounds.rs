@@ -1,11 +1,11 @@
-//! Bounds of buckets: which differ, and the code that has the old ones.
+//! Bucket bounds: which ones differ, and code that produces the old ones.
 
 use meterkit_core::{Buckets, Registry};
 
 use super::cause::Cause;
 use super::comparison::{Findings, Pair};
 
-/// How far apart, relative to their size, two computations of one bound are at most.
+/// The largest relative difference between two computations of the same bound.
 const LAST_DIGITS: f64 = 1e-12;
 
 pub(super) fn compare(pair: &Pair<'_>, findings: &mut Findings) {
@@ -48,7 +48,7 @@ pub(super) fn compare(pair: &Pair<'_>, findings: &mut Findings) {
     }
 }
 
-/// Returns code that makes a histogram with these bounds, to the last digit.
+/// Returns code that creates a histogram with exactly these bounds.
 fn code(bounds: &[f64]) -> String {
     computed(bounds).unwrap_or_else(|| format!(".buckets({bounds:?})"))
 }
@@ -72,13 +72,13 @@ fn computed(bounds: &[f64]) -> Option<String> {
         .map(|width| format!(".buckets(Buckets::linear({start:?}, {width:?}, {count}))"))
 }
 
-/// Returns the numbers that may have been written in code: the result of a division or difference, rounded ever less.
+/// Returns numbers that may occur in source code for this result of a division or subtraction, in rising precision.
 fn written(result: f64) -> Vec<f64> {
     let rounded = [2, 5, 11].map(|digits| format!("{result:.digits$e}").parse().ok());
     rounded.into_iter().flatten().chain([result]).collect()
 }
 
-/// Returns the bounds that a histogram gets from these buckets.
+/// Returns the bounds of a histogram with these buckets.
 fn resolved(buckets: Buckets) -> Option<Vec<f64>> {
     let registry = Registry::new();
     let _made = registry.plain().histogram::<f64>("bounds").buckets(buckets).build().ok()?;

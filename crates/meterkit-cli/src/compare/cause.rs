@@ -1,10 +1,10 @@
-//! Why metrics differ, and what removes the difference.
+//! The causes of differences between metrics, and how to remove each difference.
 
-/// Why metrics differ.
+/// The cause of a difference between metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Cause {
-    /// NEW puts a prefix before the name.
+    /// NEW adds a prefix to the name.
     PrefixAdded,
     /// NEW lacks a prefix.
     PrefixMissing,
@@ -18,41 +18,41 @@ pub enum Cause {
     TotalMissing,
     /// The names differ in case, in `_` or in characters that Prometheus replaces.
     NameSpelling,
-    /// NEW has labels `otel_scope_*`.
+    /// NEW has `otel_scope_*` labels.
     ScopeLabelsAdded,
-    /// NEW lacks labels `otel_scope_*`.
+    /// NEW lacks `otel_scope_*` labels.
     ScopeLabelsMissing,
     /// NEW has `target_info`.
     TargetInfoAdded,
     /// NEW lacks `target_info`.
     TargetInfoMissing,
-    /// NEW has metrics that meterkit keeps about itself.
+    /// NEW has metrics about meterkit itself.
     OwnMetricsAdded,
-    /// NEW lacks metrics that meterkit keeps about itself.
+    /// NEW lacks metrics about meterkit itself.
     OwnMetricsMissing,
-    /// NEW has samples `_created`.
+    /// NEW has `_created` samples.
     StartTimesAdded,
-    /// NEW lacks samples `_created`.
+    /// NEW lacks `_created` samples.
     StartTimesMissing,
-    /// A label has another name.
+    /// A label has another key.
     LabelRenamed,
     /// NEW lacks a label.
     LabelMissing,
     /// NEW has an extra label.
     LabelAdded,
-    /// Every metric of NEW has an extra label, with the same value.
+    /// Every metric of NEW has an extra label, with the same value everywhere.
     ConstantLabelAdded,
-    /// Values of a label are spelled in another way, or an enum has other ones.
+    /// The values of a label are spelled differently, or an enum has other values.
     LabelValues,
-    /// NEW has the overflow series, which holds label sets beyond the cardinality limit.
+    /// NEW has the overflow series, which counts label sets beyond the cardinality limit.
     OverflowSeries,
     /// The metric has another type.
     TypeChanged,
     /// A summary became a histogram, or a histogram a summary.
     SummaryAgainstHistogram,
-    /// Bounds of buckets differ in their last digits.
+    /// Bucket bounds differ in their last digits only.
     BoundsInLastDigits,
-    /// Bounds of buckets, or quantiles, differ.
+    /// Bucket bounds, or quantiles, differ.
     BoundsChanged,
     /// The metric has another unit.
     UnitChanged,
@@ -63,7 +63,7 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// All causes, in the order in which they are shown.
+    /// All causes, in the order in which reports show them.
     pub const ALL: [Self; 28] = [
         Self::PrefixAdded,
         Self::PrefixMissing,
@@ -95,12 +95,12 @@ impl Cause {
         Self::New,
     ];
 
-    /// Returns the word for scripts, such as `prefix-added`.
+    /// Returns the identifier for scripts, such as `prefix-added`.
     pub const fn as_str(self) -> &'static str {
         self.texts().0
     }
 
-    /// Returns what differs, as a sentence without its end.
+    /// Returns a description of the difference: a sentence without its full stop.
     pub const fn title(self) -> &'static str {
         self.texts().1
     }
@@ -110,7 +110,7 @@ impl Cause {
         self.texts().2
     }
 
-    /// Returns whether the difference is one of the metric's name.
+    /// Returns whether the difference concerns the name of the metric.
     pub(super) const fn is_of_name(self) -> bool {
         matches!(
             self,
@@ -129,12 +129,12 @@ impl Cause {
         match self {
             Self::PrefixAdded => (
                 "prefix-added",
-                "NEW puts a prefix before the name",
+                "NEW adds a prefix to the name",
                 "Create the metrics with `Meter::plain()` or `#[metrics(plain)]`, or set `METERKIT_NAMING=plain`.",
             ),
             Self::PrefixMissing => (
                 "prefix-missing",
-                "NEW lacks a prefix of the name",
+                "NEW lacks a prefix in the name",
                 "Write the full name in `Meter::plain()`, or `#[metrics(plain, prefix = \"..\")]` on a struct of metrics.",
             ),
             Self::UnitAppended => (
@@ -169,43 +169,43 @@ impl Cause {
             ),
             Self::ScopeLabelsAdded => (
                 "scope-labels-added",
-                "NEW has labels for the scope",
+                "NEW has labels that identify the scope",
                 "Set `METERKIT_PROMETHEUS_SCOPE_INFO=false`, or create the metrics with `Meter::plain()`, which has no scope.",
             ),
             Self::ScopeLabelsMissing => (
                 "scope-labels-missing",
-                "NEW lacks labels for the scope",
+                "NEW lacks labels that identify the scope",
                 "Set `METERKIT_PROMETHEUS_SCOPE_INFO=true`, and create the metrics with `Meter::scoped` or `Meter::semconv`.",
             ),
             Self::TargetInfoAdded => (
                 "target-info-added",
-                "NEW has the resource as a metric",
+                "NEW exports the resource as a metric",
                 "Set `METERKIT_PROMETHEUS_TARGET_INFO=false`.",
             ),
             Self::TargetInfoMissing => (
                 "target-info-missing",
-                "NEW lacks the resource as a metric",
+                "NEW does not export the resource as a metric",
                 "Set `METERKIT_PROMETHEUS_TARGET_INFO=true`.",
             ),
             Self::OwnMetricsAdded => (
                 "own-metrics-added",
-                "NEW has metrics that meterkit keeps about itself",
+                "NEW has metrics about meterkit itself",
                 "Set `METERKIT_PROMETHEUS_SELF_METRICS=false`.",
             ),
             Self::OwnMetricsMissing => (
                 "own-metrics-missing",
-                "NEW lacks metrics that meterkit keeps about itself",
-                "Set `METERKIT_PROMETHEUS_SELF_METRICS=true`. Some of them come with their first value.",
+                "NEW lacks metrics about meterkit itself",
+                "Set `METERKIT_PROMETHEUS_SELF_METRICS=true`. Some of them appear only with their first value.",
             ),
             Self::StartTimesAdded => (
                 "start-times-added",
-                "NEW has samples `_created`",
+                "NEW has `_created` samples",
                 "Set `METERKIT_PROMETHEUS_START_TIMES=false`.",
             ),
             Self::StartTimesMissing => (
                 "start-times-missing",
-                "NEW lacks samples `_created`",
-                "Set `METERKIT_PROMETHEUS_START_TIMES=true`, and scrape OpenMetrics: the text format has none.",
+                "NEW lacks `_created` samples",
+                "Set `METERKIT_PROMETHEUS_START_TIMES=true`, and scrape OpenMetrics: the text format has no start times.",
             ),
             Self::LabelRenamed => (
                 "label-renamed",
@@ -238,14 +238,14 @@ impl Cause {
             ),
             Self::OverflowSeries => (
                 "overflow-series",
-                "NEW has more label sets than its limit of series, and counts the rest in one series",
+                "NEW exceeds its cardinality limit, and counts further label sets in one series",
                 "Raise the limit with `.cardinality_limit(..)` of the group, or `METERKIT_CARDINALITY_LIMIT` for all.",
             ),
             Self::TypeChanged => (
                 "type-changed",
                 "The type differs",
                 "Create the metric with the instrument for its old type: `counter`, `gauge` or `up_down_counter` (both are gauges \
-                 in Prometheus), `histogram`. An `info` is a gauge that stays at 1, and queries do not notice.",
+                 in Prometheus), `histogram`. An `info` metric becomes a gauge that stays at 1; queries give the same result.",
             ),
             Self::SummaryAgainstHistogram => (
                 "summary-against-histogram",

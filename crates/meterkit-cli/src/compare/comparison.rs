@@ -1,4 +1,4 @@
-//! Two inventories side by side.
+//! The comparison of two inventories.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,25 +12,25 @@ use super::labels::{self, SCOPE_LABELS};
 use super::names;
 use crate::inventory::{Family, Format, Inventory};
 
-/// What differs between two inventories, grouped by cause.
+/// The differences between two inventories, grouped by cause.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
     groups: Vec<Group>,
-    /// The number of metrics that are the same.
+    /// The number of metrics without differences.
     pub(super) same: usize,
 }
 
-/// The differences that have one cause.
+/// The differences that share a cause.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Group {
-    /// Why they differ, and what removes the difference.
+    /// The cause, which also explains how to remove the differences.
     pub cause: Cause,
-    /// One for each metric, by name.
+    /// One difference per metric, sorted by name.
     pub differences: Vec<Difference>,
 }
 
-/// What differs in one metric.
+/// The difference in one metric.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Difference {
@@ -40,24 +40,24 @@ pub struct Difference {
     /// The name in NEW, if it has the metric.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub new: Option<String>,
-    /// What OLD alone has: labels, bounds, a type.
+    /// What only OLD has: labels, bounds, a type.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub only_old: Vec<String>,
-    /// What NEW alone has.
+    /// What only NEW has.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub only_new: Vec<String>,
-    /// Code for this metric, if it is known.
+    /// Code that restores this metric, if it can be derived.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
 }
 
-/// A catalog cannot be compared with an exposition.
+/// The error for a comparison of a catalog with an exposition.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an exposition and a catalog cannot be compared; give two of a kind")]
+#[error("an exposition cannot be compared with a catalog; pass two expositions or two catalogs")]
 #[expect(clippy::exhaustive_structs, reason = "there is no more to say")]
 pub struct MixedError;
 
-/// A metric that both have, perhaps under different names.
+/// A metric of both inventories, perhaps under different names.
 #[derive(Clone, Copy)]
 pub(super) struct Pair<'a> {
     pub(super) old: (&'a str, &'a Family),
@@ -73,7 +73,7 @@ impl Comparison {
     ///
     /// # Errors
     ///
-    /// One is an exposition and the other a catalog.
+    /// Returns an error if one inventory is an exposition and the other is a catalog.
     pub fn new(old: &Inventory, new: &Inventory) -> Result<Self, MixedError> {
         if (old.format == Format::Catalog) != (new.format == Format::Catalog) {
             return Err(MixedError);
@@ -113,7 +113,7 @@ impl Comparison {
         let same = old.families.keys().filter(|name| !changed.contains(&***name)).count();
         let groups = findings.0.into_iter().map(|(cause, mut differences)| {
             differences.sort_by(|a, b| (&a.old, &a.new).cmp(&(&b.old, &b.new)));
-            // A unit that differs in the name differs in `# UNIT`, too.
+            // A unit that differs in the name also differs in `# UNIT`.
             if cause == Cause::UnitChanged {
                 differences.dedup_by(|next, kept| (&next.old, &next.new) == (&kept.old, &kept.new));
             }
@@ -127,7 +127,7 @@ impl Comparison {
         self.groups.is_empty()
     }
 
-    /// Returns what differs. There is one group for each cause.
+    /// Returns the differences, with one group per cause.
     pub fn groups(&self) -> &[Group] {
         &self.groups
     }
@@ -140,7 +140,7 @@ impl Findings {
 }
 
 impl Pair<'_> {
-    /// Returns a difference of this metric, with what only one of the inventories has.
+    /// Returns a difference of this metric, with the parts that only one inventory has.
     pub(super) fn difference(&self, only_old: Vec<String>, only_new: Vec<String>) -> Difference {
         Difference {
             old: Some(self.old.0.to_owned()),
@@ -159,7 +159,7 @@ enum Side {
 }
 
 impl Side {
-    /// Returns a difference of a metric that this side alone has.
+    /// Returns the difference for a metric that exists only on this side.
     fn difference(self, name: &str) -> Difference {
         let name = Some(name.to_owned());
         match self {
@@ -169,7 +169,7 @@ impl Side {
     }
 }
 
-/// Takes out metrics that one inventory alone has and that the library adds.
+/// Removes the metrics that only one inventory has because the library adds them.
 fn without_additions<'a>(
     rest: Vec<(&'a str, &'a Family)>,
     findings: &mut Findings,
@@ -194,7 +194,7 @@ fn without_additions<'a>(
     kept
 }
 
-/// Returns whether meterkit keeps this metric about itself.
+/// Returns whether this is a metric about meterkit itself.
 fn is_own(name: &str, family: &Family) -> bool {
     match family.labels.get(SCOPE_LABELS[0]) {
         Some(scopes) => scopes.values.iter().all(|scope| scope == OWN_SCOPE),
@@ -206,7 +206,7 @@ fn is_own(name: &str, family: &Family) -> bool {
 fn compare_families(pair: &Pair<'_>, formats: [Format; 2], findings: &mut Findings) {
     let (old, new) = (pair.old.1, pair.new.1);
     let [old_type, new_type] = [old, new].map(|family| match &*family.family_type {
-        // What the text format makes of types that only OpenMetrics has.
+        // The text format represents types that only OpenMetrics has as these types.
         "info" | "stateset" if formats[0] != formats[1] => "gauge",
         "gaugehistogram" if formats[0] != formats[1] => "histogram",
         other => other,

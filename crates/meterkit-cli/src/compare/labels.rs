@@ -1,4 +1,4 @@
-//! Labels: which are new, missing or renamed, and whose values changed.
+//! Labels: which ones are new, missing or renamed, and whose values changed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,11 +9,11 @@ use super::comparison::{Findings, Pair};
 use super::names::normalized;
 use crate::inventory::LabelValues;
 
-/// Labels of the scope. Others are `otel_scope_` and the key of an attribute.
+/// The fixed labels of the scope. Labels for its attributes are named `otel_scope_` and the attribute's key.
 pub(super) const SCOPE_LABELS: [&str; 3] =
     ["otel_scope_name", "otel_scope_version", "otel_scope_schema_url"];
 
-/// The label of the overflow series, which holds label sets beyond the cardinality limit.
+/// The label of the overflow series, which counts label sets beyond the cardinality limit.
 const OVERFLOW: &str = "otel_metric_overflow";
 
 pub(super) fn is_of_scope(key: &str) -> bool {
@@ -64,16 +64,16 @@ pub(super) fn compare(pairs: &[Pair<'_>], findings: &mut Findings) {
     }
 }
 
-/// Removes the keys that are chosen, and returns them.
+/// Removes the keys that match, and returns them.
 fn taken(keys: &mut Vec<String>, is_chosen: impl Fn(&str) -> bool) -> Vec<String> {
     let (chosen, rest) = std::mem::take(keys).into_iter().partition(|key| is_chosen(key));
     *keys = rest;
     chosen
 }
 
-/// Returns the labels that all metrics of NEW have, with one value, and no metric of OLD.
+/// Returns the labels that every metric of NEW has, with one value, and that no metric of OLD has.
 fn constant_labels<'a>(pairs: &[Pair<'a>]) -> BTreeSet<&'a str> {
-    // The resource itself has its attributes anyway.
+    // `target_info` has the attributes of the resource in any case.
     let pairs: Vec<_> = pairs.iter().filter(|pair| pair.new.0 != TARGET_INFO).collect();
     let (Some(first), 2..) = (pairs.first(), pairs.len()) else { return BTreeSet::new() };
     let is_constant = |key: &str, values: &LabelValues| {
@@ -86,7 +86,8 @@ fn constant_labels<'a>(pairs: &[Pair<'a>]) -> BTreeSet<&'a str> {
     labels.filter(|(key, values)| is_constant(key, values)).map(|(key, _)| &**key).collect()
 }
 
-/// Takes keys that belong together out of both lists: spelled alike, or with the same values, or the last ones.
+/// Removes from both lists the keys that belong together: keys of similar spelling, with the same values, or the last
+/// ones left.
 fn renamed(
     only_old: &mut Vec<String>,
     only_new: &mut Vec<String>,
@@ -112,8 +113,8 @@ fn renamed(
     renamed
 }
 
-/// Values come and go with what a program does. Only those of enums can be missing, and otherwise only a spelling that
-/// changed is certain.
+/// Values come and go as a program runs. Therefore only values of enums count as missing; for other labels, only a
+/// changed spelling is certain.
 fn compare_values(
     pair: &Pair<'_>,
     (old_key, old): (&str, &LabelValues),

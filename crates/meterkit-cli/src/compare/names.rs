@@ -1,4 +1,4 @@
-//! Which metrics of NEW are those of OLD under another name.
+//! The pairs of metrics in OLD and NEW that are the same under another name.
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -10,11 +10,11 @@ use super::comparison::{Findings, Pair};
 use super::labels::is_of_scope;
 use crate::inventory::Family;
 
-/// One way to read a name: what is left without `_total` and the unit, and the unit.
+/// One interpretation of a name: the core without `_total` and the unit, and the unit.
 struct Reading {
     core: String,
     unit: Unit,
-    /// The words of the unit, empty for none.
+    /// The words of the unit; empty if the name has none.
     words: String,
 }
 
@@ -22,7 +22,7 @@ struct Reading {
 enum Unit {
     None,
     Known,
-    /// Any word, for lack of a known unit.
+    /// Any last word, because no known unit matches.
     Guessed,
 }
 
@@ -37,7 +37,7 @@ impl Unit {
     }
 }
 
-/// A metric of each that may be the same one.
+/// One metric of each inventory that may be the same metric.
 struct Candidate<'r> {
     old: usize,
     new: usize,
@@ -55,7 +55,7 @@ enum Prefix<'r> {
     Missing(&'r str),
 }
 
-/// Pairs metrics whose names differ by what meterkit or another library adds, and notes what that is.
+/// Pairs metrics whose names differ by additions of meterkit or another library, and records these additions.
 pub(super) fn pairs<'a>(
     old: &[(&'a str, &'a Family)],
     new: &[(&'a str, &'a Family)],
@@ -64,7 +64,7 @@ pub(super) fn pairs<'a>(
     let [old_readings, new_readings] =
         [old, new].map(|it| it.iter().map(|(name, _)| readings(name)).collect::<Vec<_>>());
     let mut candidates = candidates(old, new, &old_readings, &new_readings);
-    // A prefix that many metrics have is one of the program's; one that a single metric has may be a coincidence.
+    // A prefix shared by many metrics belongs to the program; a prefix of a single metric may be a coincidence.
     let mut metrics_by_prefix: BTreeMap<Prefix<'_>, BTreeSet<usize>> = BTreeMap::new();
     for it in candidates.iter().filter(|it| !it.is_guess()) {
         metrics_by_prefix.entry(it.prefix).or_default().insert(it.old);
@@ -96,7 +96,7 @@ pub(super) fn pairs<'a>(
     pairs
 }
 
-/// Returns all pairs whose cores are equal, or equal but for a prefix.
+/// Returns all pairs whose cores are equal, or equal except for a prefix.
 fn candidates<'r>(
     old: &[(&str, &Family)],
     new: &[(&str, &Family)],
@@ -107,7 +107,7 @@ fn candidates<'r>(
     let mut candidates = Vec::new();
     let mut add =
         |old_at: usize, new_at, old_reading: &'r Reading, new_reading: &'r Reading, prefix| {
-            // Names that end with the same unit are paired by their readings without one.
+            // Names that end with the same unit are already paired by their readings without the unit.
             if old_reading.unit == Unit::Known && old_reading.words == new_reading.words {
                 return;
             }
@@ -142,10 +142,11 @@ fn flat(readings: &[Vec<Reading>]) -> impl Iterator<Item = (usize, &Reading)> {
     readings.iter().enumerate().flat_map(|(at, readings)| readings.iter().map(move |it| (at, it)))
 }
 
-/// Where cores end alike: a metric, its reading, and what stands before that end. By the end and the unit behind it.
+/// Maps the end of a core and the unit behind it to each metric with that end, its reading, and the text before the
+/// end.
 type Ends<'r> = HashMap<(&'r str, Unit), Vec<(usize, &'r Reading, &'r str)>>;
 
-/// Returns all ends of cores that begin at a word.
+/// Returns every suffix of a core that begins at a word boundary.
 fn ends(readings: &[Vec<Reading>]) -> Ends<'_> {
     let mut ends = Ends::new();
     for (at, reading) in flat(readings) {
@@ -159,7 +160,7 @@ fn ends(readings: &[Vec<Reading>]) -> Ends<'_> {
     ends
 }
 
-/// Returns what ends like the whole core of a reading.
+/// Returns the metrics whose name ends with the whole core of a reading.
 fn partners<'r>(
     ends: &Ends<'r>,
     reading: &'r Reading,
@@ -182,18 +183,19 @@ fn have_same_labels(old: &Family, new: &Family) -> bool {
     keys(old) == keys(new)
 }
 
-/// Returns the name in lower case, with one `_` for all that is neither a letter nor a digit, and none at its ends.
+/// Returns the name in lower case, with one `_` for each run of characters other than letters and digits, and without
+/// `_` at its ends.
 pub(super) fn normalized(name: &str) -> String {
     let words = name.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
     words.map(str::to_lowercase).collect::<Vec<_>>().join("_")
 }
 
-/// Some exporters append `_total` to names that have it.
+/// Strips `_total`, which some exporters append even to names that already have it.
 fn without_total(name: &str) -> &str {
     name.trim_end_matches("_total")
 }
 
-/// Returns the ways to read a name: without a unit, and with each that it may end with.
+/// Returns the ways to read a name: without a unit, and with each unit that the name may end with.
 fn readings(name: &str) -> Vec<Reading> {
     let name = normalized(name);
     let core = without_total(&name);
@@ -204,7 +206,7 @@ fn readings(name: &str) -> Vec<Reading> {
         let unit = if is_unit_suffix(words) {
             Unit::Known
         } else if readings.len() == 1 && !words.contains('_') && rest.contains('_') {
-            // Units that the table lacks are one word in most cases.
+            // Most units that the table lacks are a single word.
             Unit::Guessed
         } else {
             continue;
@@ -219,7 +221,7 @@ impl Candidate<'_> {
         [self.old_reading, self.new_reading].iter().any(|it| it.unit == Unit::Guessed)
     }
 
-    /// Notes each cause of the difference.
+    /// Records each cause of the difference.
     fn explain(&self, pair: &Pair<'_>, findings: &mut Findings) {
         let mut add = |cause, old: &[&str], new: &[&str]| {
             let owned = |it: &[&str]| it.iter().map(ToString::to_string).collect();
@@ -255,7 +257,7 @@ impl Candidate<'_> {
     }
 }
 
-/// Returns the core of a name as it is written.
+/// Returns the core of a name as it is spelled in the input.
 fn as_written<'n>(name: &'n str, reading: &Reading) -> &'n str {
     let core = without_total(name);
     match &*reading.words {

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::comparison::{Comparison, Difference, Group};
 
-/// More than this many labels, bounds or values are not listed in text.
+/// The maximum number of labels, bounds or values that the text report lists.
 const MOST_LISTED: usize = 4;
 
 #[derive(Serialize)]
@@ -34,14 +34,14 @@ impl Comparison {
             differences,
         });
         let json = Json { equal: self.is_equal(), same: self.same, groups: groups.collect() };
-        // Cannot fail: all keys are text.
+        // Cannot fail: all keys are strings.
         let mut text = serde_json::to_string_pretty(&json).unwrap_or_default();
         text.push('\n');
         text
     }
 }
 
-/// As `meterkit compare` prints it: a paragraph for each cause.
+/// Formats the comparison as `meterkit compare` prints it: a paragraph per cause.
 impl fmt::Display for Comparison {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let metrics = |count| if count == 1 { "metric" } else { "metrics" };
@@ -54,7 +54,7 @@ impl fmt::Display for Comparison {
             writeln!(f, "{} ({count} {}): {}.", cause.as_str(), metrics(count), cause.title())?;
             for difference in differences {
                 match &difference.old {
-                    // Dashboards know the old name, and another group has the new one.
+                    // Dashboards use the old name, and another group shows the new name.
                     Some(old) if !cause.is_of_name() => {
                         writeln!(f, "    {old}{}", difference.details())?;
                     }
@@ -73,7 +73,7 @@ impl fmt::Display for Comparison {
     }
 }
 
-/// On one line.
+/// Formats the difference on one line.
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.old, &self.new) {
@@ -86,7 +86,7 @@ impl fmt::Display for Difference {
 }
 
 impl Difference {
-    /// Returns what follows the name of the metric.
+    /// Returns the text that follows the name of the metric.
     fn details(&self) -> String {
         let mut details = match (&*self.only_old, &*self.only_new) {
             ([], []) => String::new(),

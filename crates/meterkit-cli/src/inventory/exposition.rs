@@ -7,17 +7,17 @@ use meterkit_prometheus_model::exposition::{Line, Sample};
 
 use super::{Family, Format, Inventory, ReadError};
 
-/// What `# TYPE` and `# UNIT` say of a family.
+/// The contents of `# TYPE` and `# UNIT` for a family.
 #[derive(Default)]
 struct Declared<'t> {
     family_type: &'t str,
     unit: &'t str,
 }
 
-/// All families that are declared, by the names that `# TYPE` has.
+/// All declared families, by their names in `# TYPE`.
 type Declarations<'t> = HashMap<Cow<'t, str>, Declared<'t>>;
 
-/// What a sample is of its family.
+/// The part of its family that a sample represents.
 #[derive(Clone, Copy, PartialEq)]
 enum Part {
     Value,
@@ -26,7 +26,7 @@ enum Part {
     StartTime,
 }
 
-/// Reads all lines. Families without samples have no series, and are left out.
+/// Reads all lines. A family without samples has no series, and is left out.
 pub(super) fn inventory(text: &str) -> Result<Inventory, ReadError> {
     let mut format = Format::Text;
     let mut declared = Declarations::new();
@@ -45,7 +45,7 @@ pub(super) fn inventory(text: &str) -> Result<Inventory, ReadError> {
                 samples.push((sample, at));
             }
             Some(Line::Help { .. }) => {}
-            // Comments may say anything.
+            // Other comments may contain anything.
             None if trimmed.is_empty()
                 || (trimmed.starts_with('#') && !trimmed.starts_with("# TYPE")) => {}
             _ => return Err(broken(text, at)),
@@ -75,7 +75,7 @@ fn broken(text: &str, at: usize) -> ReadError {
     ReadError::Line { number: at + 1, line }
 }
 
-/// Returns the family that a sample belongs to, by the name that queries use, and its part in it.
+/// Returns the family of a sample, by the name that queries use, and the part of the family that the sample represents.
 fn place<'s>(
     sample: &Sample<'s>,
     declared: &'s Declarations<'s>,
@@ -84,7 +84,7 @@ fn place<'s>(
     const UNKNOWN: Declared<'static> = Declared { family_type: "unknown", unit: "" };
 
     let name = &*sample.name;
-    // Clients write start times in the text format, too: as gauges of their own.
+    // Some clients write start times in the text format, too, as separate gauges.
     if let Some(base) = name.strip_suffix("_created") {
         let total = format!("{base}_total");
         let is_counter = |of: &Declared<'_>| of.family_type == "counter";
@@ -126,7 +126,7 @@ fn place<'s>(
 }
 
 impl Family {
-    /// Takes in what a sample has. Returns `None` if its bound is not a number.
+    /// Adds the labels and the bound of a sample. Returns `None` if the bound is not a number.
     fn add(&mut self, sample: Sample<'_>, part: Part) -> Option<()> {
         if part == Part::StartTime {
             self.has_start_times = true;
@@ -144,7 +144,7 @@ impl Family {
                     self.bounds.push(bound);
                 }
             } else if !value.is_empty() {
-                // Prometheus stores no labels without a value.
+                // Prometheus does not store labels with an empty value.
                 let known = self.labels.entry(key.into_owned()).or_default();
                 if !known.values.contains(&*value) {
                     known.values.insert(value.into_owned());
