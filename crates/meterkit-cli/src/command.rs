@@ -83,7 +83,8 @@ pub(crate) const COMMANDS: &[Command] = &[
 
 /// Runs the command with these arguments, which exclude the name of the program.
 ///
-/// Results go to `out`, and error messages to `err`. A failure to write either does not change the outcome.
+/// Results go to `out`, and error messages to `err`. Returns [`Exit::Failed`] if `out` cannot be written, except when its
+/// reader has closed the pipe.
 pub fn run(
     arguments: impl IntoIterator<Item = OsString>,
     out: &mut dyn Write,
