@@ -1,5 +1,5 @@
-//! What operators may ask a process for. Nothing here is for a probe: that metrics are not delivered is no reason to restart
-//! a service that serves well, or to take requests away from it.
+//! Routes for operators. They are unsuitable for probes: failing delivery of metrics is no reason to restart a service
+//! that works well, or to take requests away from it.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use axum::{Router, routing::get};
 use http::header::CONTENT_TYPE;
 use meterkit::Telemetry;
 
-/// Returns the route `GET /admin/telemetry`, which answers with the state of metrics' delivery as JSON, and with 200 also
-/// while it fails.
+/// Returns the route `GET /admin/telemetry`, which answers with the delivery state of metrics as JSON. The status is
+/// 200 even while delivery fails.
 pub fn routes(telemetry: Arc<Telemetry>) -> Router {
     let health =
         move || async move { ([(CONTENT_TYPE, "application/json")], telemetry.health().to_json()) };

@@ -1,4 +1,4 @@
-//! The plugin `catalog`: entities can be created, listed, read, updated and deleted.
+//! The plugin `catalog`: creates, lists, reads, updates and deletes entities.
 
 mod metrics;
 
@@ -23,12 +23,12 @@ use crate::{
     http::ErrorAnswer,
 };
 
-/// Route of all entities.
+/// The route of all entities.
 pub const ENTITIES: &str = "/catalog/entities";
-/// Route of one entity.
+/// The route of a single entity.
 pub const ENTITY: &str = "/catalog/entities/{name}";
 
-/// A list holds at most this many entities, so that its cost does not grow with the catalog.
+/// The maximum number of entities in a list, so that the cost of a list does not grow with the catalog.
 pub const LIST_LIMIT: u32 = 100;
 
 /// The plugin.
@@ -39,17 +39,17 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// A catalog that keeps its entities in `database` and its metrics in `registry`.
+    /// Creates a catalog that keeps its entities in `database` and its metrics in `registry`.
     pub fn new(database: Database, registry: &Registry) -> Result<Self, InstrumentError> {
         Ok(Self { database, metrics: CatalogMetrics::register_in(registry)? })
     }
 
-    /// Makes the metrics of the plugin, for a list of them.
+    /// Creates the metrics of the plugin, so that they can be listed.
     pub(crate) fn declare(registry: &Registry) -> Result<(), InstrumentError> {
         CatalogMetrics::register_in(registry).map(drop)
     }
 
-    /// The routes of the plugin.
+    /// Returns the routes of the plugin.
     pub fn routes(self) -> Router {
         Router::new()
             .route(ENTITIES, get(list).post(create))
@@ -57,9 +57,9 @@ impl Catalog {
             .with_state(Arc::new(self))
     }
 
-    /// The one place that hears of every attempt to change an entity, before the client has the answer.
+    /// Records every attempt to change an entity, before the client receives the response.
     ///
-    /// Requests that cannot be understood (a bad name, an unknown kind) are no attempts: they end before it.
+    /// Requests that cannot be understood (a bad name, an unknown kind) are rejected earlier and are not attempts.
     fn finished<T>(&self, action: Action, result: &Result<T, database::Error>) {
         let success = result.is_ok();
         self.metrics.operations.with(Attempt { action, success }).increment();
@@ -67,7 +67,7 @@ impl Catalog {
     }
 }
 
-/// What a request does to an entity.
+/// The change that a request makes to an entity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, LabelValue)]
 #[expect(missing_docs, reason = "the names say it")]
 pub enum Action {
@@ -77,7 +77,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// The action as a word.
+    /// Returns the action as a word.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Create => "create",

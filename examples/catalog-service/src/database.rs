@@ -1,4 +1,4 @@
-//! The core scope `database`: one SQLite file, and one place through which every statement passes.
+//! The core scope `database`: one SQLite file, and one function that runs every statement.
 
 mod metrics;
 mod statement;
@@ -21,21 +21,21 @@ use self::metrics::{ByKind, ByOperation};
 pub use self::statement::{Operation, Outcome, Statement};
 use crate::entity::{Change, Entity, Kind, Name};
 
-/// Counted rows are served for this long before they are counted again: a scrape must not cost a statement, however
-/// many servers scrape and however large the table is.
+/// How long a row count is reused before the rows are counted again. A scrape must not cost a statement, however many
+/// servers scrape and however large the table is.
 pub const ROWS_TTL: Duration = Duration::from_secs(5);
 
 /// A handle on the database, cheap to clone.
 ///
-/// SQLite blocks, so the async methods run on tokio's blocking threads and leave the threads that serve requests alone.
-/// There is one connection: SQLite has one writer at a time anyway, and one connection keeps the example short.
+/// SQLite blocks, so the async methods run on tokio's blocking threads and keep the threads that serve requests free.
+/// There is a single connection: SQLite allows only one writer at a time anyway, and it keeps the example short.
 #[derive(Debug, Clone)]
 pub struct Database {
     shared: Arc<Shared>,
 }
 
 impl Database {
-    /// Opens the file, creates it when it is missing, and makes sure that the schema is there.
+    /// Opens the file, creates the file if it is missing, and ensures that the schema exists.
     pub async fn open(file: &Path, metrics: DatabaseMetrics) -> Result<Self, Error> {
         let file = file.to_owned();
         let connection = tokio::task::spawn_blocking(move || connect(&file)).await??;
@@ -44,7 +44,7 @@ impl Database {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// Adds an entity; its name must be new.
+    /// Adds an entity, whose name must be new.
     pub async fn insert(&self, entity: Entity) -> Result<(), Error> {
         self.run(Operation::Insert, move |connection| {
             let inserted = connection
@@ -60,7 +60,7 @@ impl Database {
         .await
     }
 
-    /// Changes an entity and returns it as it is afterwards.
+    /// Changes an entity and returns its new state.
     pub async fn update(&self, name: String, change: Change) -> Result<Entity, Error> {
         self.run(Operation::Update, move |connection| {
             connection
@@ -80,7 +80,7 @@ impl Database {
         .await
     }
 
-    /// Removes an entity and returns the kind that it had.
+    /// Removes an entity and returns its kind.
     pub async fn delete(&self, name: String) -> Result<Kind, Error> {
         self.run(Operation::Delete, move |connection| {
             connection
@@ -92,7 +92,7 @@ impl Database {
         .await
     }
 
-    /// One entity.
+    /// Returns the entity with this name.
     pub async fn get(&self, name: String) -> Result<Entity, Error> {
         self.run(Operation::Get, move |connection| {
             connection
@@ -104,7 +104,7 @@ impl Database {
         .await
     }
 
-    /// The first `limit` entities by name, of one kind or of all.
+    /// Returns the first `limit` entities by name, of one kind or of all kinds.
     pub async fn list(&self, kind: Option<Kind>, limit: u32) -> Result<Vec<Entity>, Error> {
         self.run(Operation::List, move |connection| {
             let mut statement = connection.prepare_cached(
@@ -118,25 +118,26 @@ impl Database {
         .await
     }
 
-    /// How many entities there are of each kind; every kind is there, also with none.
+    /// Returns the number of entities of each kind, including kinds without entities.
     pub async fn count_by_kind(&self) -> Result<BTreeMap<Kind, u64>, Error> {
         self.run(Operation::Count, count).await
     }
 
-    /// The same for a caller that is not async and may block, such as the callback of an observable gauge.
+    /// Like [`count_by_kind`](Self::count_by_kind), for callers that are not async and may block, such as the callback
+    /// of an observable gauge.
     pub fn count_by_kind_blocking(&self) -> Result<BTreeMap<Kind, u64>, Error> {
         self.shared.run(Operation::Count, count)
     }
 
-    /// Makes the metrics of the database, for a list of them.
+    /// Creates the metrics of the database, so that they can be listed.
     pub(crate) fn declare(registry: &Registry) -> Result<(), InstrumentError> {
         DatabaseMetrics::register_in(registry).map(drop)
     }
 
-    /// Has the rows counted for collections, until the guard is dropped: with one statement, [`ROWS_TTL`] apart at
-    /// least.
+    /// Reports the row counts at each collection until the guard is dropped. One statement counts all rows, at most
+    /// once per [`ROWS_TTL`].
     pub fn observe(&self) -> CallbackGuard {
-        // Weak: a callback must not keep the file open.
+        // A weak handle: the callback must not keep the file open.
         let database = self.downgrade();
         self.shared.metrics.rows.callback().cached(ROWS_TTL).observe_with(move |observer| {
             let Some(database) = database.upgrade() else { return Ok(()) };
@@ -147,12 +148,12 @@ impl Database {
         })
     }
 
-    /// How many statements ran so far, by operation and outcome.
+    /// Returns the number of statements so far, by operation and outcome.
     pub fn statements(&self) -> BTreeMap<Statement, u64> {
         lock(&self.shared.statements).clone()
     }
 
-    /// A handle that does not keep the file open, for whoever may outlive the service.
+    /// Returns a handle that does not keep the file open, for callers that may outlive the service.
     pub fn downgrade(&self) -> WeakDatabase {
         WeakDatabase { shared: Arc::downgrade(&self.shared) }
     }
@@ -168,26 +169,26 @@ impl Database {
     }
 }
 
-/// A [`Database`] that may be closed already.
+/// A handle on a [`Database`] that may already be closed.
 #[derive(Debug, Clone)]
 pub struct WeakDatabase {
     shared: Weak<Shared>,
 }
 
 impl WeakDatabase {
-    /// The database, unless its last handle is gone.
+    /// Returns the database, unless its last handle was dropped.
     pub fn upgrade(&self) -> Option<Database> {
         self.shared.upgrade().map(|shared| Database { shared })
     }
 }
 
-/// Why a statement gave nothing.
+/// The reason why a statement returned nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// There is no entity of that name.
+    /// No entity has this name.
     #[error("there is no entity of that name")]
     NotFound,
-    /// There is an entity of that name already.
+    /// An entity with this name already exists.
     #[error("there is an entity of that name already")]
     Duplicate,
     /// SQLite failed.
@@ -206,21 +207,21 @@ struct Shared {
 }
 
 impl Shared {
-    /// The one place through which every statement passes.
+    /// Runs and records a statement. Every statement passes through this function.
     fn run<T>(
         &self,
         operation: Operation,
         statement: impl FnOnce(&Connection) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let connection = lock(&self.connection);
-        // The clock starts when the connection is ours: the wait for it says nothing about the statement.
+        // The clock starts once the connection is available: waiting for it is not part of the statement.
         let started = Instant::now();
         let result = statement(&connection);
         self.finished(Statement { operation, outcome: Outcome::of(&result) }, started.elapsed());
         result
     }
 
-    /// Counts a statement before its caller hears of it, so that whoever has an answer finds it counted.
+    /// Counts a statement before its caller receives the result, so that every answered request is already counted.
     fn finished(&self, statement: Statement, elapsed: Duration) {
         tracing::debug!(%statement, ?elapsed, "statement");
         self.metrics.statements.with(statement).increment();
@@ -232,7 +233,7 @@ impl Shared {
     }
 }
 
-/// A panic elsewhere leaves neither the connection nor the counts half changed, so the lock stays usable.
+/// Locks the mutex, even after a panic: a panic never leaves the connection or the counts half changed.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -240,7 +241,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn connect(file: &Path) -> Result<Connection, Error> {
     let connection = Connection::open(file)?;
     connection.busy_timeout(Duration::from_secs(5))?;
-    // With a write-ahead log a commit is one append; `NORMAL` may lose the last commits in a power cut, never the file.
+    // With a write-ahead log, a commit is one append. With `NORMAL`, a power cut may lose the last commits, but never
+    // the file.
     connection.execute_batch(
         "PRAGMA journal_mode = WAL;
          PRAGMA synchronous = NORMAL;

@@ -1,4 +1,4 @@
-//! What the catalog holds: entities, each with a name, a kind and a description.
+//! The entries of the catalog: entities, each with a name, a kind and a description.
 
 use std::{fmt, str::FromStr};
 
@@ -8,16 +8,16 @@ use serde::{Deserialize, Serialize};
 /// An entry of the catalog.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entity {
-    /// Unique in the catalog.
+    /// The name, which is unique in the catalog.
     pub name: Name,
-    /// What sort of thing it is.
+    /// The kind of entity.
     pub kind: Kind,
-    /// Free text, empty when nobody wrote any.
+    /// Free text; empty by default.
     #[serde(default)]
     pub description: String,
 }
 
-/// What an update changes; what is absent stays as it is.
+/// An update of an entity. Absent fields stay unchanged.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// The new kind.
@@ -41,10 +41,10 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Every kind.
+    /// All kinds.
     pub const ALL: [Self; 3] = [Self::Component, Self::Api, Self::Resource];
 
-    /// The kind as it is written in JSON, in a query and in the database.
+    /// Returns the kind as it is written in JSON, in a query and in the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Component => "component",
@@ -62,13 +62,13 @@ impl fmt::Display for Kind {
 
 /// The name of an entity: 1 to 63 lower-case ASCII letters, digits and hyphens, with a letter first.
 ///
-/// A value of this type is always valid, so a bad name is refused where the request is read.
+/// A value of this type is always valid, so bad names are rejected when a request is parsed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Name(String);
 
 impl Name {
-    /// The name as text.
+    /// Returns the name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -109,7 +109,7 @@ impl From<Name> for String {
     }
 }
 
-/// The name broke the rule.
+/// The error for a name that violates the rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a name is 1 to 63 lower-case letters, digits and hyphens, with a letter first")]
 pub struct BadName;

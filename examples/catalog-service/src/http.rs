@@ -1,5 +1,5 @@
-//! What the plugins share in HTTP: the log line of each request, and the form of an error. The layer of `meterkit::tower`
-//! measures requests.
+//! HTTP code that the plugins share: the log line of each request, and the format of errors. The layer of
+//! `meterkit::tower` measures requests.
 
 use std::{fmt, time::Instant};
 
@@ -17,11 +17,11 @@ use serde_json::json;
 
 use crate::database;
 
-/// The route of a request that no route matched.
+/// The route label of a request that matches no route.
 pub const UNMATCHED: &str = "unmatched";
 
-/// Layer around every route that logs each request, in terms that a client cannot make up: there are as many paths as
-/// clients care to send, but only as many routes as the service has.
+/// Logs each request by its route, as a layer around every route. A client cannot make up values: it can send any
+/// number of different paths, but there are only as many routes as the service defines.
 pub async fn log(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = Method::of(request.method());
@@ -33,7 +33,7 @@ pub async fn log(request: Request, next: Next) -> Response {
     response
 }
 
-/// The methods that HTTP itself defines, as metrics name them; whatever else a client sends is [`Method::Other`].
+/// The methods that HTTP defines, as metrics name them. Every other method is [`Method::Other`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "the methods of HTTP")]
 pub enum Method {
@@ -89,7 +89,7 @@ impl fmt::Display for Method {
     }
 }
 
-/// An answer that says no: a status, and the reason as `{"error": "..."}`.
+/// An error response: a status, and the reason as `{"error": "..."}`.
 #[derive(Debug)]
 pub struct ErrorAnswer {
     status: StatusCode,
@@ -97,7 +97,7 @@ pub struct ErrorAnswer {
 }
 
 impl ErrorAnswer {
-    /// An answer with this status and reason.
+    /// Creates a response with this status and reason.
     pub fn new(status: StatusCode, reason: impl Into<String>) -> Self {
         Self { status, reason: reason.into() }
     }
@@ -127,7 +127,7 @@ impl From<database::Error> for ErrorAnswer {
             database::Error::NotFound => Self::new(StatusCode::NOT_FOUND, error.to_string()),
             database::Error::Duplicate => Self::new(StatusCode::CONFLICT, error.to_string()),
             database::Error::Sqlite(_) | database::Error::Aborted(_) => {
-                // The client cannot help it and need not know the details; the log has them.
+                // The client cannot fix this and does not need the details, which are in the log.
                 tracing::error!(%error, "statement failed");
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "the database failed")
             }

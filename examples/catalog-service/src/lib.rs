@@ -1,10 +1,10 @@
 //! A small catalog of software: an HTTP service with two plugins and a database, and a load generator for it.
 //!
-//! - plugin [`catalog`](mod@catalog): entities that can be created, listed, read, updated and deleted
+//! - plugin [`catalog`](mod@catalog): creates, lists, reads, updates and deletes entities
 //! - plugin [`scaffolder`]: background tasks that render a template into an entity
-//! - core scope [`database`]: the SQLite file under both
+//! - core scope [`database`]: the SQLite file that both plugins use
 //!
-//! [`Service::start`] runs all of it, [`load`] sends it requests, [`catalog()`] lists its metrics.
+//! [`Service::start`] runs the whole service, [`load`] sends requests to it, [`catalog()`] lists its metrics.
 
 pub mod admin;
 pub mod catalog;
@@ -33,24 +33,24 @@ use self::{
     scaffolder::Scaffolder,
 };
 
-/// A request body may have this many bytes.
+/// The maximum size of a request body in bytes.
 const BODY_LIMIT: usize = 16 * 1024;
 
-/// A stop waits this long for requests and tasks in progress.
+/// How long a stop waits for requests and tasks in progress.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 
-/// Where the service listens and where it keeps its data.
+/// The addresses and storage of the service.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The address to listen on; 127.0.0.1 by default, which other machines do not reach.
+    /// The address to listen on. The default, 127.0.0.1, cannot be reached from other machines.
     pub host: IpAddr,
-    /// The port; 0, the default, takes a free one, which [`Running::address`] tells.
+    /// The port. The default, 0, picks a free port, which [`Running::address`] returns.
     pub port: u16,
-    /// The database file; without one, a temporary file that goes when the service stops.
+    /// The database file. By default, a temporary file that is removed when the service stops.
     pub database: Option<PathBuf>,
-    /// Where the metrics of all parts are kept; one of its own by default.
+    /// The registry for the metrics of all parts. By default, a new registry.
     pub registry: Registry,
-    /// Routes for operators, which are not measured; none by default.
+    /// Routes for operators, which are not measured. None by default.
     pub admin: Router,
 }
 
@@ -66,7 +66,7 @@ impl Default for Config {
     }
 }
 
-/// The service; see [`Service::start`].
+/// The service. Start it with [`Service::start`].
 #[derive(Debug)]
 pub struct Service;
 
@@ -104,8 +104,7 @@ impl Service {
             .layer(DefaultBodyLimit::max(BODY_LIMIT))
             .layer(middleware::from_fn(http::log))
             .layer(measured);
-        // In this order: of two routers, the one that is merged into the other answers, and here measures, what no route
-        // matches.
+        // `merge` keeps the fallback of its argument, so that `app` answers, and measures, unmatched requests.
         let app = config.admin.merge(app);
         let (stop, stopped) = oneshot::channel();
         let server = tokio::spawn(serve(listener, app, stopped));
@@ -123,11 +122,11 @@ impl Service {
     }
 }
 
-/// What the service counts and measures, by the default names; nothing is started for it.
+/// Returns the metrics of the service by their default names, without starting the service.
 ///
 /// # Errors
 ///
-/// A metric could not be made.
+/// Returns an error if a metric could not be created.
 pub fn catalog() -> Result<meterkit::catalog::Catalog, InstrumentError> {
     let registry = Registry::new();
     HttpMetrics::new_in(&registry)?;
@@ -137,7 +136,7 @@ pub fn catalog() -> Result<meterkit::catalog::Catalog, InstrumentError> {
     Ok(registry.catalog())
 }
 
-/// A service that runs; it stops when this is dropped, and gracefully with [`Running::stop`].
+/// A running service. It stops when it is dropped; [`Running::stop`] also waits for the work in progress.
 #[derive(Debug)]
 pub struct Running {
     address: SocketAddr,
@@ -147,17 +146,17 @@ pub struct Running {
     stop: oneshot::Sender<()>,
     server: JoinHandle<io::Result<()>>,
     _callbacks: [CallbackGuard; 2],
-    // The last field, so that the directory goes after the handles on the file in it.
+    // The last field: the directory must outlive the handles on the file in it.
     _temporary: Option<TempDir>,
 }
 
 impl Running {
-    /// The address that the service listens on.
+    /// Returns the address that the service listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The URL of the service for clients on this machine, without a slash at the end.
+    /// Returns the URL of the service for clients on this machine, without a trailing slash.
     pub fn url(&self) -> String {
         let ip = match self.address.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -167,29 +166,29 @@ impl Running {
         format!("http://{}", SocketAddr::new(ip, self.address.port()))
     }
 
-    /// The database under the plugins.
+    /// Returns the database that the plugins use.
     pub fn database(&self) -> &Database {
         &self.database
     }
 
-    /// The file of the database.
+    /// Returns the path of the database file.
     pub fn database_file(&self) -> &Path {
         &self.file
     }
 
-    /// How many tasks are queued or running now.
+    /// Returns the number of tasks that are queued or running.
     pub fn tasks_in_flight(&self) -> usize {
         self.scaffolder.in_flight()
     }
 
-    /// Takes no new requests, and waits a bounded time for the requests and tasks in progress.
+    /// Stops accepting requests, and waits up to 10 s for the requests and tasks in progress.
     pub async fn stop(self) -> Result<(), Error> {
-        // The server may have ended already; then nobody listens and its result says why.
+        // Sending fails if the server has already ended; its result then says why.
         let _ = self.stop.send(());
         let abort = self.server.abort_handle();
         let rest = async {
             let served = self.server.await;
-            // Only now: until the last request is answered, a new task can start.
+            // Only now: until the last request is answered, it may start a new task.
             self.scaffolder.idle().await;
             served
         };
@@ -204,27 +203,27 @@ impl Running {
     }
 }
 
-/// Why the service could not start or not stop well.
+/// The reason why the service could not start or stop cleanly.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The port is in use or not allowed.
+    /// The port is in use or not permitted.
     #[error("cannot listen on {address}: {source}")]
     #[expect(missing_docs, reason = "the message names the fields")]
     Bind { address: SocketAddr, source: io::Error },
-    /// The database did not open.
+    /// The database could not be opened.
     #[error("cannot open the database {}: {source}", file.display())]
     #[expect(missing_docs, reason = "the message names the fields")]
     Database { file: PathBuf, source: database::Error },
-    /// A metric could not be made.
+    /// A metric could not be created.
     #[error(transparent)]
     Metrics(#[from] InstrumentError),
-    /// There is no place for the temporary database.
+    /// The temporary database directory could not be created.
     #[error("cannot make a temporary directory: {0}")]
     TemporaryDirectory(#[source] io::Error),
     /// The HTTP server failed.
     #[error("the HTTP server failed: {0}")]
     Serve(#[source] io::Error),
-    /// Requests or tasks were still in progress when the time for a stop was over.
+    /// Requests or tasks were still in progress when the time limit for stopping expired.
     #[error("requests or tasks were still in progress {} s after the stop", STOP_LIMIT.as_secs())]
     StillBusy,
 }
@@ -234,13 +233,13 @@ async fn serve(
     app: Router,
     stopped: oneshot::Receiver<()>,
 ) -> io::Result<()> {
-    // Answers are small and each is awaited: waiting to fill a packet would only delay them.
+    // Responses are small and the client awaits each one: delaying to fill a packet would only add latency.
     let listener = listener.tap_io(|stream| {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "cannot set TCP_NODELAY");
         }
     });
-    // An error means that `Running` was dropped, which is a stop as well.
+    // An error means that `Running` was dropped, which stops the service, too.
     let stopped = async { drop(stopped.await) };
     axum::serve(listener, app).with_graceful_shutdown(stopped).await
 }

@@ -1,7 +1,7 @@
-//! The load generator: real HTTP requests, and an exact account of what they did.
+//! The load generator: sends real HTTP requests, and keeps an exact tally of their effects.
 //!
-//! Which request comes when is fixed: each worker goes through the same list again and again (see `load/mix.rs`).
-//! What is counted comes from the answers, never from what the request was meant to do.
+//! The order of requests is fixed: each worker repeats the same list (see `load/mix.rs`). The tally is derived from the
+//! responses, never from the intention of a request.
 
 mod client;
 mod mix;
@@ -26,11 +26,11 @@ pub use self::{
     tally::{Counts, EndedTasks, Request, Tally},
 };
 
-/// Sends `requests` requests from `workers` concurrent tasks as fast as they are answered, then waits for the tasks
-/// that were started.
+/// Sends `requests` requests from `workers` concurrent tasks as fast as the service answers, then waits for the
+/// scaffolder tasks that the requests started.
 ///
-/// `base` is the URL of the service, such as `http://127.0.0.1:8080`. The requests that wait for tasks come on top of
-/// `requests`; the tally has them all.
+/// `base` is the URL of the service, such as `http://127.0.0.1:8080`. Requests that wait for tasks are sent in addition
+/// to `requests`; the tally includes them.
 pub async fn run(base: &str, requests: u64, workers: usize) -> Result<Tally, Error> {
     let workers = workers.max(1) as u64;
     let prefix = prefix();
@@ -48,13 +48,13 @@ pub async fn run(base: &str, requests: u64, workers: usize) -> Result<Tally, Err
     collect(running).await
 }
 
-/// Sends `per_second` requests a second until `stop` ends, then waits for the tasks that were started.
+/// Sends `per_second` requests a second until `stop` ends, then waits for the scaffolder tasks that they started.
 pub async fn run_paced(
     base: &str,
     per_second: NonZeroU32,
     stop: impl Future<Output = ()>,
 ) -> Result<Tally, Error> {
-    // More connections for a higher rate, so that one slow answer does not hold up the rest.
+    // A higher rate uses more connections, so that one slow response does not delay the others.
     let workers = (per_second.get() / 25).clamp(1, 8);
     let period = Duration::from_secs(workers.into()) / per_second.get();
     let prefix = prefix();
@@ -63,7 +63,7 @@ pub async fn run_paced(
     let mut running = JoinSet::new();
     for number in 0..workers {
         let worker = Worker::new(Client::new(base), format!("{prefix}-{number}"));
-        // Evenly spread: the workers take turns.
+        // The workers take turns, so that requests are evenly spread.
         let ticks = interval_at(start + period * number / workers, period);
         running.spawn(pace(worker, ticks, stopped.subscribe()));
     }
@@ -83,7 +83,7 @@ async fn pace(
     mut ticks: Interval,
     mut stopped: watch::Receiver<()>,
 ) -> Result<Tally, Error> {
-    // A worker that is late catches up: that keeps the rate also where a period is shorter than the timer's millisecond.
+    // A late worker catches up. This keeps the rate even if a period is shorter than the timer's resolution of 1 ms.
     loop {
         tokio::select! {
             biased;
@@ -96,13 +96,14 @@ async fn pace(
 async fn collect(mut running: JoinSet<Result<Tally, Error>>) -> Result<Tally, Error> {
     let mut all = Tally::default();
     while let Some(ended) = running.join_next().await {
-        // The first failure ends the others too, as the set is dropped: without all answers there is no exact tally.
+        // The first failure drops the set and so ends the other workers: without all responses, no exact tally is
+        // possible.
         all.merge(ended.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?);
     }
     Ok(all)
 }
 
-/// A prefix for names that no other run has, so that runs never meet on an entity, not even in a database that stays.
+/// Returns a name prefix that no other run uses, so that runs never share an entity, even in a database that is kept.
 fn prefix() -> String {
     static RUNS: AtomicU64 = AtomicU64::new(0);
     let run = RUNS.fetch_add(1, Ordering::Relaxed);

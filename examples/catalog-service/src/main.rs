@@ -1,4 +1,4 @@
-//! Runs the catalog service, on request with a load on it.
+//! Runs the catalog service, optionally under load.
 
 use std::{
     error::Error,
@@ -22,11 +22,11 @@ use tracing::Level;
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
-    /// Address to listen on; 0.0.0.0 lets other machines in
+    /// Address to listen on; 0.0.0.0 allows access from other machines
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
     host: IpAddr,
 
-    /// Port; 0 takes a free one
+    /// Port; 0 picks a free one
     #[arg(long, default_value_t = 8080)]
     port: u16,
 
@@ -42,11 +42,11 @@ struct Arguments {
     #[arg(long, value_name = "FILE")]
     database: Option<PathBuf>,
 
-    /// Print the metrics of the service, and do not start it
+    /// Print the metrics of the service without starting it
     #[arg(long, value_name = "FORMAT", num_args = 0..=1, default_missing_value = "markdown")]
     catalog: Option<CatalogFormat>,
 
-    /// Print a Grafana dashboard of the service's metrics, and do not start it
+    /// Print a Grafana dashboard of the service's metrics without starting it
     #[arg(long, conflicts_with = "catalog")]
     dashboard: bool,
 
@@ -102,13 +102,13 @@ async fn run(arguments: Arguments) -> Result<(), Box<dyn Error>> {
         None => stop.await,
     }
 
-    // The load ends first: it still asks the service for the tasks that it started.
+    // The load must end first: it still asks the service for the tasks that it started.
     let tally = match load {
         Some(load) => Some(load.stop().await),
         None => None,
     };
-    // Before the service goes: its callbacks are still there for the last export. That a receiver is away is no failure of
-    // the service, and the log has a line that says what was not delivered.
+    // Shut down before the service stops: its callbacks still run for the last export. An unreachable receiver is not a
+    // failure of the service, and the log says which values were not delivered.
     let _ = telemetry.shutdown().await;
     let stopped = running.stop().await;
     if let Some(tally) = tally {
@@ -158,7 +158,7 @@ impl Load {
             let stopped = async { drop(stopped.await) };
             let result = load::run_paced(&url, per_second, stopped).await;
             if let Err(error) = &result {
-                // Said now: the service goes on, and its result may be asked for hours later.
+                // Log the error now: the service goes on, and the result may be read hours later.
                 tracing::error!(%error, "the load ended");
             }
             result
@@ -167,13 +167,13 @@ impl Load {
     }
 
     async fn stop(self) -> Result<load::Tally, Box<dyn Error>> {
-        // A load that failed no longer listens; its result says why.
+        // Sending fails if the load has already failed; its result says why.
         let _ = self.stop.send(());
         Ok(self.task.await??)
     }
 }
 
-/// Catches Ctrl-C and SIGTERM from now on; the future ends with the first of them.
+/// Catches Ctrl-C and SIGTERM from now on. The returned future ends with the first signal.
 #[cfg(unix)]
 fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -188,7 +188,7 @@ fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
-/// Ends with Ctrl-C.
+/// Returns a future that ends with Ctrl-C.
 #[cfg(not(unix))]
 fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     Ok(async {

@@ -1,4 +1,4 @@
-//! The plugin `scaffolder`: tasks that run in the background, render a template and put the entity into the catalog.
+//! The plugin `scaffolder`: background tasks, each of which renders a template and adds the entity to the catalog.
 
 mod metrics;
 mod template;
@@ -29,16 +29,16 @@ use crate::{
     http::ErrorAnswer,
 };
 
-/// Route of all tasks.
+/// The route of all tasks.
 pub const TASKS: &str = "/scaffolder/tasks";
-/// Route of one task.
+/// The route of a single task.
 pub const TASK: &str = "/scaffolder/tasks/{id}";
 
-/// This many tasks run at the same time; the others are queued.
+/// The maximum number of tasks that run at the same time. Further tasks are queued.
 const RUN_LIMIT: usize = 8;
-/// This many tasks may be queued or running; past it the service says 503 instead of filling its memory.
+/// The maximum number of queued and running tasks. At the limit, the service answers 503, to bound its memory.
 const IN_FLIGHT_LIMIT: usize = 1000;
-/// The states of this many finished tasks are kept for whoever asks; older ones are forgotten.
+/// The number of finished tasks whose state can still be read. Older tasks are forgotten.
 const FINISHED_LIMIT: usize = 10_000;
 
 /// The plugin.
@@ -52,7 +52,7 @@ pub struct Scaffolder {
 }
 
 impl Scaffolder {
-    /// A scaffolder that puts its entities into `database` and its metrics into `registry`.
+    /// Creates a scaffolder that puts its entities into `database` and its metrics into `registry`.
     pub fn new(database: Database, registry: &Registry) -> Result<Self, InstrumentError> {
         Ok(Self {
             database,
@@ -63,37 +63,37 @@ impl Scaffolder {
         })
     }
 
-    /// Makes the metrics of the plugin, for a list of them.
+    /// Creates the metrics of the plugin, so that they can be listed.
     pub(crate) fn declare(registry: &Registry) -> Result<(), InstrumentError> {
         ScaffolderMetrics::register_in(registry).map(drop)
     }
 
-    /// Has the tasks in flight counted at each collection, until the guard is dropped.
+    /// Reports the tasks in flight at each collection until the guard is dropped.
     pub fn observe(self: &Arc<Self>) -> CallbackGuard {
-        // Weak: a callback must not keep the plugin alive.
+        // A weak handle: the callback must not keep the plugin alive.
         let scaffolder = Arc::downgrade(self);
         self.metrics.in_flight.observe(move || {
             scaffolder.upgrade().map_or(0, |scaffolder| scaffolder.in_flight() as i64)
         })
     }
 
-    /// The routes of the plugin.
+    /// Returns the routes of the plugin.
     pub fn routes(self: &Arc<Self>) -> Router {
         Router::new().route(TASKS, post(start)).route(TASK, get(read)).with_state(Arc::clone(self))
     }
 
-    /// How many tasks are queued or running now.
+    /// Returns the number of tasks that are queued or running.
     pub fn in_flight(&self) -> usize {
         *self.in_flight.borrow()
     }
 
     /// Waits until no task is queued or running.
     pub async fn idle(&self) {
-        // It fails only when the sender is gone, and the sender is ours.
+        // Waiting fails only if the sender is dropped, and `self` owns the sender.
         let _ = self.in_flight.subscribe().wait_for(|count| *count == 0).await;
     }
 
-    /// Queues a task and returns it, or nothing when too many are in flight.
+    /// Queues a task and returns it, or returns `None` if too many tasks are in flight.
     fn start(self: &Arc<Self>, order: Order) -> Option<Task> {
         let in_flight = InFlight::enter(Arc::clone(self))?;
         let task = self.tasks().add(order);
@@ -101,7 +101,7 @@ impl Scaffolder {
         Some(task)
     }
 
-    /// The work of a task: it renders, takes the time that such work takes, and stores the result.
+    /// Performs a task: renders the template, waits as long as such work takes, and stores the result.
     async fn perform(&self, order: &Order) -> Result<(), TaskError> {
         let description = order.template.render(&order.name)?;
         tokio::time::sleep(effort(&order.name)).await;
@@ -110,7 +110,7 @@ impl Scaffolder {
         Ok(())
     }
 
-    /// The one place that hears of every task that ended, before anyone can see that it ended.
+    /// Records every task that ended, before its new state becomes visible.
     fn finished(&self, template: Template, outcome: Outcome, elapsed: Duration) {
         self.metrics.tasks.with(Ended { template, outcome }).increment();
         self.metrics.duration.with(ByTemplate { template }).record(elapsed.as_secs_f64());
@@ -122,7 +122,7 @@ impl Scaffolder {
     }
 }
 
-/// What a client orders: a template, and the name of the entity to make of it.
+/// An order from a client: a template, and the name of the entity to create from it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Order {
     /// The template to render.
@@ -131,46 +131,46 @@ pub struct Order {
     pub name: Name,
 }
 
-/// A task as a client sees it.
+/// A task as clients see it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Task {
-    /// Its number.
+    /// The number of the task.
     pub id: u64,
-    /// What was ordered.
+    /// The order.
     #[serde(flatten)]
     pub order: Order,
-    /// How far it is.
+    /// The progress of the task.
     pub state: TaskState,
-    /// Why it failed, if it did.
+    /// The reason of a failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
-/// How far a task is.
+/// The progress of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TaskState {
-    /// It waits for others to end.
+    /// The task waits for a free slot.
     Queued,
-    /// It is being worked on.
+    /// The task is running.
     Running,
-    /// It ended, and its entity is in the catalog.
+    /// The task ended, and its entity is in the catalog.
     Done,
-    /// It ended without an entity.
+    /// The task ended without an entity.
     Failed,
 }
 
-/// How a task ended.
+/// The outcome of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, LabelValue)]
 pub enum Outcome {
-    /// Its entity is in the catalog.
+    /// The entity is in the catalog.
     Done,
-    /// There is no entity.
+    /// The task created no entity.
     Failed,
 }
 
 impl Outcome {
-    /// The outcome as a word.
+    /// Returns the outcome as a word.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -193,7 +193,7 @@ enum TaskError {
     Database(#[from] database::Error),
 }
 
-/// Counts a task as in flight for as long as it lives, so that the count is right whichever way the task ends.
+/// Counts a task as in flight until it is dropped, so that the count is right however the task ends.
 struct InFlight(Arc<Scaffolder>);
 
 impl InFlight {
@@ -227,7 +227,7 @@ async fn run(in_flight: InFlight, mut task: Task) {
     let outcome = if result.is_ok() { Outcome::Done } else { Outcome::Failed };
     scaffolder.finished(task.order.template, outcome, started.elapsed());
 
-    // Who sees that the task ended must find it counted and no longer in flight: the new state comes last.
+    // The new state comes last: a client that sees it must find the task counted and no longer in flight.
     drop(in_flight);
     task.state = match outcome {
         Outcome::Done => TaskState::Done,
@@ -237,7 +237,7 @@ async fn run(in_flight: InFlight, mut task: Task) {
     scaffolder.tasks().put(task);
 }
 
-/// 1 to 20 ms, always the same for the same name.
+/// Returns 1 to 20 ms, always the same duration for the same name.
 fn effort(name: &Name) -> Duration {
     let sum = name
         .as_str()
@@ -246,7 +246,7 @@ fn effort(name: &Name) -> Duration {
     Duration::from_millis(1 + sum % 20)
 }
 
-/// The tasks in flight and the newest of those that ended.
+/// The tasks in flight, and the most recently finished ones.
 #[derive(Debug, Default)]
 struct Tasks {
     known: BTreeMap<u64, Task>,

@@ -1,5 +1,5 @@
-//! The metrics of the service are those in `metrics.md`: whoever renames one changes that file too, and a reviewer sees
-//! it.
+//! The metrics of the service are listed in `metrics.md`: a change of a metric must change that file, too, which makes
+//! it visible in review.
 
 use std::process::Command;
 

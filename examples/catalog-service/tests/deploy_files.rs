@@ -1,7 +1,7 @@
-//! The dashboard, the rules and the provisioning in `examples/deploy` are what this service's catalog makes of them, and
-//! the operator's `PrometheusRule`s have the same rules as the files of Prometheus.
+//! The dashboards, rules and provisioning files in `examples/deploy` are generated from the catalog of this service,
+//! and the operator's `PrometheusRule`s contain the same rules as Prometheus' files.
 //!
-//! `METERKIT_UPDATE_DEPLOY=1 cargo test -p catalog-service --test main deploy_files` writes them anew.
+//! `METERKIT_UPDATE_DEPLOY=1 cargo test -p catalog-service --test main deploy_files` regenerates them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,18 +12,18 @@ use meterkit::dashboard::{Dashboard, Provisioning, Rules};
 
 const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy");
 
-/// The folders that have generated files, and nothing else.
+/// The folders that contain generated files only.
 const FOLDERS: [&str; 3] = ["grafana/mimir", "grafana/provisioning", "prometheus/rules"];
 
-/// All files, by their paths within `examples/deploy`.
+/// Returns all generated files by their paths within `examples/deploy`.
 fn generated() -> BTreeMap<PathBuf, String> {
     let catalog = catalog_service::catalog().expect("its metrics can be made");
     let dashboard = Dashboard::new("catalog-service").of(&catalog).with_self_metrics();
     let prometheus = Provisioning::new("http://prometheus:9090").dashboard(&dashboard).files();
-    // Dashboards are those of Prometheus: only the data source differs.
+    // Mimir uses Prometheus' dashboards: only the data source differs.
     let mut mimir = Provisioning::new("http://mimir:9009/prometheus").files();
     mimir.retain(|(path, _)| path.starts_with("datasources/"));
-    // The same rules serve each step of the page: they allow for scrapes and pushes. The gateway has rules of its own.
+    // The same rules serve each step of the page: they support scrapes and pushes. The gateway has its own rules.
     let rules = Rules::of(&catalog).job("catalog-service");
     let rules = rules.availability(0.999).expect("a share");
     let rules = rules.latency(Duration::from_millis(250), 0.99).expect("a share").files();
@@ -43,7 +43,7 @@ fn generated() -> BTreeMap<PathBuf, String> {
         .collect()
 }
 
-/// An object of the Prometheus operator that has the groups of some rule files.
+/// Returns an object of the Prometheus operator with the groups of these rule files.
 fn prometheus_rule<'a>(name: &str, files: impl IntoIterator<Item = &'a str>) -> String {
     let mut object = format!(
         "# Made from the rule files in examples/deploy/prometheus by a test of catalog-service; do not edit.\n\
@@ -58,7 +58,7 @@ fn prometheus_rule<'a>(name: &str, files: impl IntoIterator<Item = &'a str>) -> 
     object
 }
 
-/// The files below a folder, by their paths within `examples/deploy`.
+/// Returns the files below a folder, by their paths within `examples/deploy`.
 fn present(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(Path::new(DEPLOY).join(folder)).into_iter().flatten();
     entries
@@ -95,7 +95,7 @@ fn the_generated_files_are_up_to_date() {
     );
 }
 
-/// The slim image has none, and every target with https fails to start then.
+/// The slim image lacks them, and then every target that uses https fails to start.
 #[test]
 fn the_image_has_certificate_authorities() {
     let dockerfile = Path::new(DEPLOY).join("Dockerfile");

@@ -1,4 +1,4 @@
-//! The load generator's account against what the service itself knows.
+//! The load generator's tally equals what the service itself recorded.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -51,7 +51,7 @@ async fn the_tally_is_exact_with_many_workers_and_with_loads_side_by_side() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_load_has_every_kind_of_request_and_answer() {
     let service = service().await;
-    // Three whole rounds of one worker.
+    // Three complete rounds of one worker.
     let tally = load::run(&service.url(), 3 * 28, 1).await.unwrap();
     service.stop().await.unwrap();
 
@@ -105,7 +105,7 @@ async fn a_paced_load_keeps_its_rate_and_is_as_exact() {
     let stop = tokio::time::sleep(Duration::from_secs(2));
     let tally = load::run_paced(&service.url(), 100.try_into().unwrap(), stop).await.unwrap();
 
-    // 200 and those that wait for the last tasks; wide bounds, as the machine may be busy.
+    // 200 requests, plus those that wait for the last tasks. The bounds are wide, because the machine may be busy.
     let sent = tally.requests.total();
     assert!((100..=1000).contains(&sent), "{sent} requests");
     assert_eq!(service.database().statements(), tally.statements().into_map());

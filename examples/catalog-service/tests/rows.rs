@@ -1,4 +1,4 @@
-//! How many rows there are is counted for those who collect metrics, and hardly costs the database anything.
+//! Row counts are reported to metrics, at hardly any cost for the database.
 
 use catalog_service::{
     database::{Database, DatabaseMetrics, Operation, Outcome, ROWS_TTL, Statement},
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 const ROWS: &str = "backstage.core.database.rows";
 
-/// A database in a directory of its own.
+/// Creates a database in a directory of its own.
 async fn database(kit: &TestKit) -> (Database, TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let metrics = DatabaseMetrics::register_in(kit.registry()).unwrap();
@@ -22,7 +22,7 @@ async fn insert(database: &Database, name: &str, kind: Kind) {
     database.insert(entity).await.unwrap();
 }
 
-/// How many COUNT statements ended like this.
+/// Returns the number of COUNT statements with this outcome.
 fn counted(database: &Database, outcome: Outcome) -> u64 {
     let count = Statement { operation: Operation::Count, outcome };
     database.statements().get(&count).copied().unwrap_or_default()
@@ -51,7 +51,7 @@ async fn any_number_of_collections_within_the_ttl_costs_one_statement() {
     let kit = TestKit::new();
     let (database, _directory) = database(&kit).await;
     let _guard = database.observe();
-    // At once, which shares runs in any case, and one after the other, which does not.
+    // Concurrent collections share a run in any case; successive collections do so only because of the cache.
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| (0..25).for_each(|_| drop(kit.collect())));
@@ -100,7 +100,7 @@ async fn the_gauge_does_not_keep_the_database_open() {
     assert_no_metric!(kit, "backstage.core.database.rows");
 }
 
-/// Takes the table away behind the service's back.
+/// Drops the table without the service's knowledge.
 fn break_table(directory: &TempDir) {
     let file = directory.path().join("catalog.sqlite");
     rusqlite::Connection::open(file).unwrap().execute_batch("DROP TABLE entity").unwrap();

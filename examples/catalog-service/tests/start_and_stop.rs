@@ -1,4 +1,4 @@
-//! How the service starts and stops, and what it says to requests that it cannot serve.
+//! How the service starts and stops, and how it answers requests that it cannot serve.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -8,7 +8,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// Sends a request and returns the whole answer as text.
+/// Sends a request and returns the complete response as text.
 async fn send(address: SocketAddr, method: &str, path: &str, body: &str) -> String {
     let mut connection = TcpStream::connect(address).await.unwrap();
     let request = format!(
@@ -96,7 +96,7 @@ async fn a_stop_waits_for_the_tasks_in_flight() {
     let database = service.database().clone();
 
     service.stop().await.unwrap();
-    // The file has no name any more, but this handle still has it open.
+    // The file has been unlinked, but this handle still has it open.
     assert_eq!(database.count_by_kind().await.unwrap()[&Kind::Component], 20);
 }
 
@@ -131,14 +131,14 @@ async fn a_request_that_cannot_be_served_gets_the_reason_as_json_and_changes_not
     service.stop().await.unwrap();
 }
 
-/// Returns an address at which nobody listens.
+/// Returns an address that nothing listens on.
 #[cfg(unix)]
 async fn nobody() -> SocketAddr {
     let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     listener.local_addr().unwrap()
 }
 
-/// As orchestrators end a program.
+/// Ends the program as orchestrators do.
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_whose_receiver_is_away_serves_says_so_to_operators_and_exits_with_0_and_one_line()
@@ -148,7 +148,7 @@ async fn a_program_whose_receiver_is_away_serves_says_so_to_operators_and_exits_
 
     let mut program = Command::new(env!("CARGO_BIN_EXE_catalog-service"))
         .args(["--port", "0"])
-        // Variables of the tests, which the program would warn about.
+        // The program would warn about this variable of the tests.
         .env_remove("METERKIT_PEERS")
         .env_remove("METERKIT_PEERS_DIR")
         .env("OTEL_METRICS_EXPORTER", "otlp")

@@ -1,7 +1,7 @@
 //! A function that is frozen between its invocations: `seq 3 | OTEL_METRICS_EXPORTER=console cargo run -p function`.
 //!
-//! Each line of standard input is an invocation, as each event is in AWS Lambda. What stays here stays with
-//! `lambda_runtime`: install before the first invocation, flush at the end of each, shut down when the runtime ends.
+//! Each line of standard input is an invocation, like each event in AWS Lambda. With `lambda_runtime`, the steps are
+//! the same: install before the first invocation, flush at the end of each one, shut down when the runtime ends.
 
 use meterkit::{Meter, Telemetry};
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
@@ -18,8 +18,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         invocations.increment();
         println!("handled {event}");
         drop(timer);
-        // The process may be frozen now, for minutes or for ever, and no export by interval would run. A receiver that
-        // is down must not fail the invocation: what was counted is in the next flush.
+        // The process may be frozen now, for minutes or forever, so no periodic export would run. A receiver that is
+        // down must not fail the invocation: the next flush sends these values, too.
         if let Err(error) = telemetry.flush().await {
             eprintln!("{error}");
         }

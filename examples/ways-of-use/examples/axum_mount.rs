@@ -1,4 +1,4 @@
-//! A service that serves `/metrics` itself, with all of its HTTP requests measured and a label of its own:
+//! A service that serves `/metrics` itself, and measures all of its HTTP requests with an additional label:
 //!
 //! ```console
 //! $ cargo run -p ways-of-use --example axum_mount &
@@ -17,7 +17,7 @@ use meterkit::tower::{HttpMetrics, RequestLabels};
 use meterkit::{LabelValue, Labels, Telemetry};
 use tokio::net::TcpListener;
 
-/// Who asks, as far as it makes a difference: closed, so that no client can add series.
+/// The kind of client. The set of values is closed, so that clients cannot add series.
 #[derive(Labels)]
 struct Asking {
     client: Client,
@@ -38,7 +38,7 @@ impl RequestLabels for Asking {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    // Without a target, nothing listens or sends: this service has a server already.
+    // Without a target, meterkit neither listens nor sends: this service already has a server.
     let telemetry = Telemetry::builder().service_name("users").install()?;
 
     let app = Router::new()

@@ -1,4 +1,4 @@
-//! A job that ends before anything scrapes it: its metrics stay at a Pushgateway.
+//! A job that ends before Prometheus can scrape it: it pushes its metrics to a Pushgateway.
 //! `cargo run -p ways-of-use --example batch_job -- http://localhost:9091`.
 
 use std::error::Error;
@@ -20,10 +20,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let start = SystemTime::now();
     files.add(42); // the work
     duration.set(start.elapsed()?.as_secs_f64());
-    // For an alert on jobs that have not succeeded for a day.
+    // For an alert on jobs without a success for a day.
     succeeded.set(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs_f64());
 
-    // The push. A job does want to fail if nobody will know that it ran.
+    // Push the metrics. Unlike a service, this job should fail if nobody will learn that it ran.
     telemetry.shutdown_blocking()?;
     println!("pushed to {url}");
     Ok(())

@@ -1,4 +1,4 @@
-//! A program whose targets and views are in a file, in OpenTelemetry's declarative configuration:
+//! A program whose targets and views are defined in a file, in OpenTelemetry's declarative configuration:
 //!
 //! ```console
 //! $ cd examples/ways-of-use/examples
@@ -19,12 +19,12 @@ enum Table {
 }
 
 fn main() -> Result<(), meterkit::Error> {
-    // The file alone decides; problems are listed with their lines.
+    // The file alone decides where metrics go. Errors in it are listed with their lines.
     let telemetry = Telemetry::from_env()?.install()?;
 
     let reads = Meter::scoped("core", "database").counter_group::<Read, u64>("reads").build()?;
     reads.with(Read { table: Table::Users, cached: true }).add(30);
-    reads.with(Read { table: Table::Users, cached: false }).add(12); // a view of the file adds both
+    reads.with(Read { table: Table::Users, cached: false }).add(12); // a view in the file adds up both
 
     match telemetry.shutdown_blocking() {
         Ok(()) => println!("delivered"),

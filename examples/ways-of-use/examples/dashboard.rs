@@ -1,4 +1,4 @@
-//! A program that writes a Grafana dashboard and Prometheus rules of all its metrics into a folder, and then runs for a
+//! A program that writes a Grafana dashboard and Prometheus rules for all its metrics to a folder, and then runs for a
 //! minute: `cargo run -p ways-of-use --example dashboard -- target/dashboard`.
 
 use std::error::Error;

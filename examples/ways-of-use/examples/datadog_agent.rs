@@ -1,5 +1,5 @@
-//! A program that sends to a Datadog agent over DogStatsD. The agent listens on port 8125 of this machine unless an
-//! address is given: `cargo run -p ways-of-use --example datadog_agent -- udp://10.0.0.1:8125`.
+//! A program that sends to a Datadog agent over DogStatsD. By default, it sends to port 8125 of this machine; pass
+//! another address as an argument: `cargo run -p ways-of-use --example datadog_agent -- udp://10.0.0.1:8125`.
 
 use std::error::Error;
 
@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     logins.with(Login { outcome: Outcome::Accepted }).add(3);
     logins.with(Login { outcome: Outcome::Refused }).increment();
 
-    // Counters arrive as what was counted since the last export: an agent adds them up.
+    // Each export sends the increase of counters since the last one: the agent adds them up.
     telemetry.shutdown_blocking()?;
     println!("sent to {address}");
     Ok(())

@@ -1,4 +1,4 @@
-//! The exporter of `opentelemetry-otlp` beside ours, for a program that has it set up already. Both send to the same
+//! The exporter of `opentelemetry-otlp` beside meterkit's, for a program that already uses it. Both send to the same
 //! Collector: `cargo run -p ways-of-use --example official_otlp -- http://localhost:4318/v1/metrics`.
 
 use std::error::Error;

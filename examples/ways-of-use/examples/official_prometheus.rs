@@ -1,5 +1,6 @@
-//! The exporter of `opentelemetry-prometheus` beside our own scrape, for a program that serves a `prometheus::Registry`
-//! already. Compare `/official` with `/metrics`: `cargo run -p ways-of-use --example official_prometheus`.
+//! The exporter of `opentelemetry-prometheus` beside meterkit's endpoint, for a program that already serves a
+//! `prometheus::Registry`. Compare `/official` with `/metrics`:
+//! `cargo run -p ways-of-use --example official_prometheus`.
 
 use std::error::Error;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! A program whose operator sends its metrics to a Collector; the code names no target:
+//! A program whose operator decides to send its metrics to a Collector, without a target in the code:
 //! `OTEL_METRICS_EXPORTER=otlp cargo run -p ways-of-use --example otlp`.
 
 use meterkit::{Meter, Telemetry};
@@ -15,8 +15,8 @@ async fn main() -> Result<(), meterkit::Error> {
         sizes.record(order);
     }
 
-    // Sends what was recorded, and returns what could not be delivered. That a receiver is down is no reason to exit
-    // with an error.
+    // The last export. It returns an error if values could not be delivered, but a receiver that is down is no reason
+    // to exit with an error.
     match telemetry.shutdown().await {
         Ok(()) => println!("delivered"),
         Err(error) => eprintln!("{error}"),

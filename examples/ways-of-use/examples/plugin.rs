@@ -1,11 +1,11 @@
-//! A plugin that is loaded, unloaded and loaded again. Its metrics go with it, and others stay:
-//! `cargo run -p ways-of-use --example plugin`. A line of input is the next step.
+//! A plugin that is loaded, unloaded and loaded again. Its metrics disappear with it, and others stay:
+//! `cargo run -p ways-of-use --example plugin`. Press Enter for the next step.
 
 use std::io::stdin;
 
 use meterkit::{Counter, Meter, Telemetry};
 
-/// What is loaded: it keeps its handles, and no static does.
+/// A loaded plugin. It owns its metric handles: a static would keep them alive after `unload`.
 struct Plugin {
     meter: Meter,
     searches: Counter,
@@ -18,7 +18,7 @@ impl Plugin {
         Ok(Self { meter, searches })
     }
 
-    /// Its series end here: a scrape no longer has them, and push targets get their last values.
+    /// Ends the plugin's series: the next scrape does not contain them, and push targets receive their last values.
     fn unload(self) {
         self.meter.unload();
     }
@@ -41,7 +41,7 @@ fn main() -> Result<(), meterkit::Error> {
     Ok(())
 }
 
-/// Prints what has happened, and waits for Enter.
+/// Prints the step that was done, and waits for Enter.
 fn next_step(done: &str) {
     println!("{done}");
     let _ = stdin().read_line(&mut String::new());

@@ -1,5 +1,5 @@
-//! A program that writes to Prometheus, Mimir or Grafana Cloud, and keeps on disk what they do not take. Run it while
-//! the receiver is down, start the receiver, and run it again: both runs arrive.
+//! A program that writes to Prometheus, Mimir or Grafana Cloud, and keeps undelivered values on disk. Run it while the
+//! receiver is down, start the receiver, and run it again: the values of both runs arrive.
 //!
 //! ```console
 //! $ cargo run -p ways-of-use --example remote_write_with_spool -- http://localhost:9090/api/v1/write
@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let url = arguments.next().unwrap_or_else(|| "http://localhost:9090/api/v1/write".to_owned());
     let folder = arguments.next().map_or_else(|| std::env::temp_dir().join("spool"), Into::into);
 
-    // A spool belongs to one process at a time; what an earlier one left there is sent first.
+    // A spool belongs to one process at a time. Values that an earlier process left in it are sent first.
     let remote_write = RemoteWriteConfig::new(RemoteWrite::new(&url)?).with_spool(folder);
     let telemetry = Telemetry::builder()
         .service_name("import")

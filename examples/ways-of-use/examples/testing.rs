@@ -1,4 +1,4 @@
-//! Code that records, and its tests, which need no server and see nothing of each other:
+//! Code that records metrics, and its tests, which need no server and are isolated from each other:
 //! `cargo test -p ways-of-use --example testing`.
 
 use std::time::Duration;
@@ -16,7 +16,7 @@ struct MailMetrics {
     waited: Histogram,
 }
 
-/// The code under test: it is given its meter.
+/// The code under test, which receives its metrics as an argument.
 fn send(metrics: &MailMetrics, waited: Duration) {
     metrics.sent.increment();
     metrics.waited.record(waited);

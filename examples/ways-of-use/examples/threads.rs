@@ -1,4 +1,4 @@
-//! A program of plain threads, without an async runtime. It prints where its metrics are and runs for a minute:
+//! A program with plain threads and no async runtime. It prints the URL of its metrics and runs for a minute:
 //! `cargo run -p ways-of-use --example threads`.
 
 use std::thread;
@@ -18,7 +18,7 @@ enum Size {
 }
 
 fn main() -> Result<(), meterkit::Error> {
-    let telemetry = Telemetry::from_env()?.install()?; // nothing set: http://localhost:9464/metrics
+    let telemetry = Telemetry::from_env()?.install()?; // by default: http://localhost:9464/metrics
     println!("metrics: {}", telemetry.prometheus_url().unwrap_or("not scraped"));
 
     let meter = Meter::scoped("plugin", "images");

@@ -1,4 +1,4 @@
-//! What the plugin `catalog` counts.
+//! The metrics of the plugin `catalog`.
 
 use meterkit::{CounterGroup, Labels, Metrics};
 

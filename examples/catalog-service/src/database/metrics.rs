@@ -1,4 +1,4 @@
-//! What the core scope `database` counts and measures.
+//! The metrics of the core scope `database`.
 
 use meterkit::{CounterGroup, HistogramGroup, Labels, Metrics, ObservableGaugeGroup};
 
@@ -24,7 +24,7 @@ pub struct DatabaseMetrics {
     pub(super) rows: ObservableGaugeGroup<ByKind, u64>,
 }
 
-/// Statements that do the same.
+/// Statements with the same operation.
 #[derive(Labels)]
 pub(super) struct ByOperation {
     pub(super) operation: Operation,

@@ -1,4 +1,4 @@
-//! How statements are told apart when they are counted.
+//! The labels by which statements are counted.
 
 use std::fmt;
 
@@ -6,12 +6,12 @@ use meterkit::{LabelValue, Labels};
 
 use super::Error;
 
-/// What a statement was and how it ended.
+/// A statement's operation and its outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Labels)]
 pub struct Statement {
-    /// What it did.
+    /// The operation.
     pub operation: Operation,
-    /// How it ended.
+    /// The outcome.
     pub outcome: Outcome,
 }
 
@@ -21,7 +21,7 @@ impl fmt::Display for Statement {
     }
 }
 
-/// What a statement does.
+/// The operation of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, LabelValue)]
 #[expect(missing_docs, reason = "each is named after the method of `Database` that runs it")]
 pub enum Operation {
@@ -34,7 +34,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    /// The operation as a word.
+    /// Returns the operation as a word.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Insert => "insert",
@@ -47,21 +47,21 @@ impl Operation {
     }
 }
 
-/// How a statement ended.
+/// The outcome of a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, LabelValue)]
 pub enum Outcome {
-    /// It did what it was asked for.
+    /// The statement succeeded.
     Ok,
-    /// There was no such row.
+    /// The row does not exist.
     NotFound,
-    /// The row was there already.
+    /// The row already exists.
     Duplicate,
     /// SQLite failed.
     Error,
 }
 
 impl Outcome {
-    /// The outcome as a word.
+    /// Returns the outcome as a word.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",

@@ -1,4 +1,4 @@
-//! An HTTP client that keeps its connection.
+//! An HTTP client that keeps its connection open.
 
 use std::error;
 
@@ -12,7 +12,7 @@ use hyper_util::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// A request without an answer that can be counted: nobody knows what it did, so there is no exact tally any more.
+/// The error for a request without a usable response. Its effect is unknown, so an exact tally is no longer possible.
 #[derive(Debug, thiserror::Error)]
 #[error("{request}: {problem}")]
 pub struct Error {
@@ -21,7 +21,7 @@ pub struct Error {
     problem: Box<dyn error::Error + Send + Sync>,
 }
 
-/// The answer to a request.
+/// The response to a request.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: StatusCode,
@@ -30,12 +30,12 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// The JSON in the answer.
+    /// Parses the JSON in the response.
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, Error> {
         serde_json::from_slice(&self.body).map_err(|problem| self.unexpected(problem))
     }
 
-    /// This answer is not one that a sound service gives.
+    /// Returns the error for a response that a correct service never sends.
     pub(super) fn unexpected(
         &self,
         problem: impl Into<Box<dyn error::Error + Send + Sync>>,
@@ -44,7 +44,7 @@ impl Answer {
     }
 }
 
-/// A client of one service; it serves one request at a time, so it needs one connection.
+/// A client of one service, which sends one request at a time over a single connection.
 #[derive(Debug)]
 pub(super) struct Client {
     base: String,
@@ -88,7 +88,7 @@ impl Client {
         let body = body.map(Value::to_string).unwrap_or_default();
         let response = self.http.request(request.body(Full::from(body))?).await?;
         let status = response.status();
-        // The connection can be used again only when the body was read to its end.
+        // The connection can be reused only after the whole body has been read.
         Ok((status, response.into_body().collect().await?.to_bytes()))
     }
 }

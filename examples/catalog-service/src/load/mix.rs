@@ -1,37 +1,37 @@
-//! The list of requests that each worker goes through again and again.
+//! The list of requests that each worker repeats.
 
 use crate::{entity::Kind, scaffolder::Template};
 
 /// One request of the list.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Step {
-    /// Creates the entity of that slot.
+    /// Creates the entity of the slot.
     Create(Slot),
-    /// Reads it.
+    /// Reads the entity of the slot.
     Get(Slot),
-    /// Gives it a description.
+    /// Sets the description of the entity.
     Describe(Slot),
-    /// Gives it the next kind.
+    /// Changes the entity to the next kind.
     ChangeKind(Slot),
-    /// Deletes it.
+    /// Deletes the entity.
     Delete(Slot),
     /// Lists all entities.
     List,
-    /// Lists those of one kind.
+    /// Lists the entities of one kind.
     ListKind(Kind),
-    /// Lists those of a kind that does not exist.
+    /// Lists the entities of a kind that does not exist.
     ListBadKind,
     /// Creates an entity whose name breaks the rule.
     CreateBadName,
     /// Creates an entity of a kind that does not exist.
     CreateBadKind,
-    /// Starts a task that makes a new entity.
+    /// Starts a task that creates a new entity.
     Start(Template),
-    /// Starts a task that makes an entity of a name that is taken.
+    /// Starts a task that creates an entity whose name is taken.
     StartTaken(Slot),
     /// Starts a task with a template that does not exist.
     StartBadTemplate,
-    /// Reads the oldest task that is not known to have ended.
+    /// Reads the oldest task that is not yet known to have ended.
     Look,
     /// Reads a task that does not exist.
     LookMissing,
@@ -43,21 +43,21 @@ pub(super) enum Step {
     UnknownMethod,
 }
 
-/// The entities of one round through the list; their kinds change from round to round.
+/// The entities of one round through the list. Their kinds change from round to round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Slot {
-    /// Stays in the catalog.
+    /// The entity stays in the catalog.
     Kept,
-    /// Changes its kind and is deleted later.
+    /// The entity changes its kind and is deleted later.
     Changed,
-    /// Is deleted as it was.
+    /// The entity is deleted unchanged.
     Dropped,
-    /// Is never created.
+    /// The entity is never created.
     Missing,
 }
 
 impl Slot {
-    /// What the names of its entities end with.
+    /// Returns the suffix of the entity's name.
     pub(super) fn suffix(self) -> &'static str {
         match self {
             Self::Kept => "kept",
@@ -67,14 +67,14 @@ impl Slot {
         }
     }
 
-    /// The kind of its entity when it is created: over three rounds each slot has each kind once.
+    /// Returns the kind with which the entity is created. Over three rounds, each slot has each kind once.
     pub(super) fn kind(self, round: u64) -> Kind {
         Kind::ALL[((round + self as u64) % 3) as usize]
     }
 }
 
-/// The list: what it creates it deletes, except for one entity and two tasks' entities a round.
-/// The comment at each request says the status that a sound service answers.
+/// The list deletes everything it creates, except for one entity and the entities of two tasks per round. The comment
+/// at each request is the status that a correct service returns.
 pub(super) const MIX: [Step; 28] = [
     Step::Create(Slot::Kept),        // 201
     Step::Create(Slot::Changed),     // 201

@@ -1,4 +1,4 @@
-//! The account of what a load did.
+//! The tally of a load's effects.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -12,27 +12,27 @@ use crate::{
     scaffolder::{self, Template},
 };
 
-/// What a load did, as its answers say.
+/// The effects of a load, according to the responses.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
-    /// Requests by method, route and status; all of them, also those that waited for tasks.
+    /// Requests by method, route and status, including the requests that waited for tasks.
     pub requests: Counts<Request>,
-    /// Entities created through the catalog; those that tasks created are in [`Tally::tasks`].
+    /// Entities created through the catalog. Entities created by tasks are in [`Tally::tasks`].
     pub created: Counts<Kind>,
-    /// Entities updated, by the kind that they had afterwards.
+    /// Updated entities, by their new kind.
     pub updated: Counts<Kind>,
-    /// Entities deleted, by the kind that they had.
+    /// Deleted entities, by their last kind.
     pub deleted: Counts<Kind>,
-    /// Tasks that ended; every task that was started has ended.
+    /// Tasks that ended. Every started task has ended.
     pub tasks: Counts<EndedTasks>,
     /// The rows that the load left in the database.
     pub rows: Counts<Kind>,
 }
 
 impl Tally {
-    /// The statements that the database must have run for these requests and tasks.
+    /// Returns the statements that the database must have run for these requests and tasks.
     ///
-    /// Whoever else asks the database, such as a gauge that counts rows, is not part of it.
+    /// Statements of other callers, such as a gauge that counts rows, are not included.
     pub fn statements(&self) -> Counts<Statement> {
         let mut statements = Counts::default();
         for (request, count) in self.requests.iter() {
@@ -49,17 +49,17 @@ impl Tally {
                 404 => Outcome::NotFound,
                 409 => Outcome::Duplicate,
                 500 => Outcome::Error,
-                // Refused before the database was asked.
+                // The request was rejected before it reached the database.
                 _ => continue,
             };
             statements.add(Statement { operation, outcome }, count);
         }
         for (tasks, count) in self.tasks.iter() {
             let outcome = match (tasks.template, tasks.outcome) {
-                // It fails while it is rendered.
+                // The task fails while it renders the template.
                 (Template::Broken, _) => continue,
                 (_, scaffolder::Outcome::Done) => Outcome::Ok,
-                // The only other way in which a task can fail on a sound database.
+                // The only other reason for a task to fail if the database works.
                 (_, scaffolder::Outcome::Failed) => Outcome::Duplicate,
             };
             statements.add(Statement { operation: Operation::Insert, outcome }, count);
@@ -67,7 +67,7 @@ impl Tally {
         statements
     }
 
-    /// Adds another account to this one.
+    /// Adds another tally to this one.
     pub fn merge(&mut self, other: Self) {
         self.requests.merge(other.requests);
         self.created.merge(other.created);
@@ -89,14 +89,14 @@ impl fmt::Display for Tally {
     }
 }
 
-/// What requests have in common that are counted together.
+/// The properties by which requests are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Request {
     /// The method.
     pub method: Method,
     /// The template of the route, or `unmatched`.
     pub route: &'static str,
-    /// The status of the answer.
+    /// The status of the response.
     pub status: u16,
 }
 
@@ -106,12 +106,12 @@ impl fmt::Display for Request {
     }
 }
 
-/// What tasks have in common that are counted together.
+/// The properties by which tasks are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct EndedTasks {
-    /// Their template.
+    /// The template of the tasks.
     pub template: Template,
-    /// How they ended.
+    /// The outcome of the tasks.
     pub outcome: scaffolder::Outcome,
 }
 
@@ -121,27 +121,27 @@ impl fmt::Display for EndedTasks {
     }
 }
 
-/// How often each `K` was seen. In JSON it is an object whose keys are the `K`s as text.
+/// A count per `K`. Its JSON form is an object with the `K`s as textual keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Counts<K>(BTreeMap<K, u64>);
 
 impl<K: Ord> Counts<K> {
-    /// How often `key` was seen.
+    /// Returns the count of `key`.
     pub fn get(&self, key: &K) -> u64 {
         self.0.get(key).copied().unwrap_or_default()
     }
 
-    /// All that was seen at least once, in order.
+    /// Iterates over all entries with a count of at least 1, in key order.
     pub fn iter(&self) -> impl Iterator<Item = (&K, u64)> {
         self.0.iter().map(|(key, count)| (key, *count))
     }
 
-    /// The sum of all counts.
+    /// Returns the sum of all counts.
     pub fn total(&self) -> u64 {
         self.0.values().sum()
     }
 
-    /// The counts as a map.
+    /// Returns the counts as a map.
     pub fn into_map(self) -> BTreeMap<K, u64> {
         self.0
     }

@@ -1,4 +1,4 @@
-//! One worker of the load: sends its requests one after the other, and counts from the answers.
+//! One worker of the load: sends its requests one after the other, and counts from the responses.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -20,20 +20,20 @@ use crate::{
     scaffolder::{Outcome, TASK, TASKS, Task, TaskState, Template},
 };
 
-/// At most this many tasks of a worker are open before it waits for them, so that it cannot flood the service.
+/// The maximum number of open tasks per worker. At the limit, the worker waits, so that it cannot flood the service.
 const OPEN_LIMIT: usize = 8;
-/// The pause between two looks at a task that a worker waits for.
+/// The pause between two reads of a task that a worker waits for.
 const LOOK_PAUSE: Duration = Duration::from_millis(2);
 
-/// A worker with a connection and a name space of its own, so that no other worker touches its entities.
+/// A worker with its own connection and name prefix, so that no other worker touches its entities.
 #[derive(Debug)]
 pub(super) struct Worker {
     client: Client,
     prefix: String,
     steps: u64,
-    /// The kinds of this round's entities that exist now.
+    /// The existing entities of this round, with their kinds.
     alive: BTreeMap<Slot, Kind>,
-    /// The tasks that are not known to have ended.
+    /// The tasks that are not yet known to have ended.
     open: VecDeque<u64>,
     tally: Tally,
 }
@@ -84,7 +84,7 @@ impl Worker {
             Step::StartBadTemplate => {
                 self.post(TASKS, json!({ "template": "castle", "name": self.name("odd") })).await?;
             }
-            // Without an open task the request is sent all the same: the mix stays what it is.
+            // Without an open task, the request is still sent, so that the mix stays the same.
             Step::Look => self.look(self.open.front().copied().unwrap_or_default()).await?,
             Step::LookMissing => self.look(0).await?,
             Step::Unmatched => {
@@ -101,7 +101,7 @@ impl Worker {
         Ok(())
     }
 
-    /// Waits for the open tasks and hands over the account.
+    /// Waits for the open tasks and returns the tally.
     pub(super) async fn finish(mut self) -> Result<Tally, Error> {
         self.close_tasks(0).await?;
         self.close_round();
@@ -160,11 +160,11 @@ impl Worker {
         Ok(())
     }
 
-    /// Reads a task; when it has ended, it is counted and no longer open.
+    /// Reads a task. A task that has ended is counted and no longer open.
     async fn look(&mut self, id: u64) -> Result<(), Error> {
         let answer = self.send(Method::GET, TASK, &format!("{TASKS}/{id}"), None).await?;
         if answer.status != StatusCode::OK {
-            // To wait for a task that the service does not know would never end.
+            // A task that the service does not know never ends, so waiting for it would take forever.
             let lost = self.open.contains(&id);
             return if lost {
                 Err(answer.unexpected("the task was started, but cannot be read"))
@@ -199,7 +199,7 @@ impl Worker {
         Ok(())
     }
 
-    /// The entities of a round that is over are never touched again: they become rows that stay.
+    /// Ends the round. Its remaining entities are never touched again: they become permanent rows.
     fn close_round(&mut self) {
         for kind in std::mem::take(&mut self.alive).into_values() {
             self.tally.rows.add(kind, 1);

@@ -1,4 +1,4 @@
-//! What the plugin `scaffolder` counts and measures.
+//! The metrics of the plugin `scaffolder`.
 
 use meterkit::{CounterGroup, Gauge, HistogramGroup, Labels, Metrics, ObservableUpDownCounter};
 
@@ -19,7 +19,7 @@ pub(super) struct ScaffolderMetrics {
     )]
     pub(super) duration: HistogramGroup<ByTemplate>,
     /// Tasks that are queued or running.
-    // A total: those of several instances add up, which values of gauges do not.
+    // An up-down counter: totals of several instances can be added up, unlike values of gauges.
     #[metric(name = "tasks.in_flight", unit = "{task}")]
     pub(super) in_flight: ObservableUpDownCounter,
     /// The most tasks that were queued or running at the same time.

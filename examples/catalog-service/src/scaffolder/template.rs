@@ -1,4 +1,4 @@
-//! The templates, and how one is rendered.
+//! The templates and their rendering.
 
 use std::fmt;
 
@@ -13,16 +13,16 @@ use crate::entity::{Kind, Name};
 )]
 #[serde(rename_all = "lowercase")]
 pub enum Template {
-    /// Makes a component that serves requests.
+    /// Creates a component that serves requests.
     Service,
-    /// Makes a component that people look at.
+    /// Creates a component that people look at.
     Website,
-    /// Asks for a value that nobody gives, so every task with it fails.
+    /// Needs a value that is never provided, so every task with this template fails.
     Broken,
 }
 
 impl Template {
-    /// The template as it is written in JSON.
+    /// Returns the template's name in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Service => "service",
@@ -31,12 +31,12 @@ impl Template {
         }
     }
 
-    /// The kind of the entities that it makes.
+    /// Returns the kind of the entities that the template creates.
     pub fn kind(self) -> Kind {
         Kind::Component
     }
 
-    /// The description of the entity that gets this name.
+    /// Returns the description of the entity with this name.
     pub(super) fn render(self, name: &Name) -> Result<String, NoValue> {
         let mut description = String::new();
         let mut rest = self.text();
@@ -70,7 +70,7 @@ impl fmt::Display for Template {
     }
 }
 
-/// A template asks for a value that it does not get.
+/// The error for a template that needs a value that was not provided.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the template asks for `{0}`, which has no value")]
 pub(super) struct NoValue(&'static str);
