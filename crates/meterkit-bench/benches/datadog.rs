@@ -1,4 +1,4 @@
-//! What payloads for Datadog cost: `cargo bench -p meterkit-bench --bench datadog`.
+//! The cost of payloads for Datadog: `cargo bench -p meterkit-bench --bench datadog`.
 
 use std::alloc::System;
 use std::hint::black_box;
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
     suite.finish()
 }
 
-/// Bytes, allocations, and megabytes that come out of one second before compression.
+/// Prints the number of bytes and allocations, and the throughput in megabytes per second before compression.
 fn figure(what: &str, plain: impl Fn() -> usize, packed: impl Fn() -> usize) {
     let region = Region::new(ALLOCATOR);
     let bytes = plain();

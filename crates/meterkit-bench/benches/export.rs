@@ -1,4 +1,4 @@
-//! What an export over OTLP costs: `cargo bench -p meterkit-bench --bench export`.
+//! The cost of an export over OTLP: `cargo bench -p meterkit-bench --bench export`.
 
 use std::process::ExitCode;
 

@@ -1,6 +1,6 @@
-//! Allocations of a call, and bytes of a series: `cargo bench -p meterkit-bench --bench memory`.
+//! Allocations per call, and bytes per series: `cargo bench -p meterkit-bench --bench memory`.
 //!
-//! Unlike times these are the same on every run, so this fails when a call of ours allocates.
+//! Unlike times, these figures are the same on every run, so the benchmark fails if a call of meterkit allocates.
 
 use std::alloc::System;
 use std::any::Any;
@@ -19,20 +19,20 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, Stats, StatsAlloc};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-/// Calls that allocations are counted over.
+/// The number of calls over which allocations are counted.
 const CALLS: usize = 10_000;
 
-/// How often they are counted. Other threads may allocate as well, so the lowest count is the calls' own.
+/// The number of counts. Other threads may allocate as well, so the lowest count belongs to the calls alone.
 const COUNTS: usize = 5;
 
-/// What a counter series of ours may take, in bytes; `--check` fails beyond.
+/// The maximum bytes of a counter series in meterkit; `--check` fails above it.
 const COUNTER_BYTES: f64 = 120.0;
 
-/// What an instrument of ours may take without labels, in bytes, with its part of the first snapshot; `--check` fails
-/// beyond.
+/// The maximum bytes of an instrument without labels in meterkit, including its part of the first snapshot; `--check`
+/// fails above it.
 const INSTRUMENT_BYTES: f64 = 480.0;
 
-/// What is measured of a library.
+/// The measured functions of a library.
 struct Library {
     name: &'static str,
     closed_set: fn() -> Box<dyn Fn()>,
@@ -107,7 +107,7 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// Prints what so many counters without labels take after the first scrape, and returns it for ours.
+/// Prints the size of counters without labels after the first scrape, and returns meterkit's.
 fn instruments_table(arguments: &Arguments, instruments: usize) -> Option<f64> {
     let title = format!("live bytes per instrument, with {instruments} of them");
     println!("\n| {title:<46} | {:>22} |", "scraped once");
@@ -141,7 +141,7 @@ fn instruments_table(arguments: &Arguments, instruments: usize) -> Option<f64> {
     ours
 }
 
-/// Prints a row for each library, and returns what ours takes unless the arguments left it out.
+/// Prints a row for each library, and returns meterkit's value unless the arguments exclude it.
 fn table(
     arguments: &Arguments,
     title: &str,
@@ -169,7 +169,7 @@ fn table(
     ours
 }
 
-/// How often so many calls ask the allocator for something, once their series exists.
+/// Returns the number of allocations of [`CALLS`] calls, once their series exists.
 fn allocations(call: Box<dyn Fn()>) -> usize {
     call();
     let count = |_| {
@@ -181,9 +181,9 @@ fn allocations(call: Box<dyn Fn()>) -> usize {
     (0..COUNTS).map(count).min().unwrap_or(0)
 }
 
-/// What `fill` has allocated and not freed.
+/// Returns the bytes that `fill` allocated and did not free.
 ///
-/// What it gives is never dropped: some of it would be freed late, by other threads, and count for whoever comes next.
+/// The result of `fill` is leaked: some of it would be freed late, by other threads, and distort later measurements.
 fn live_bytes(fill: impl FnOnce() -> Box<dyn Any>) -> usize {
     let region = Region::new(ALLOCATOR);
     mem::forget(fill());

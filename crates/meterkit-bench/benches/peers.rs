@@ -1,4 +1,4 @@
-//! What a call costs, next to other libraries: `cargo bench -p meterkit-bench --bench peers`.
+//! The cost of a call, compared with other libraries: `cargo bench -p meterkit-bench --bench peers`.
 
 use std::process::ExitCode;
 
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     suite.finish()
 }
 
-/// A row for each library: the same function of its module against that of ours.
+/// Adds a row for each library, which compares the same function of its module with meterkit's.
 macro_rules! rows {
     ($row:ident, $suite:expr, $work:literal, $bound:expr, $function:ident) => {
         rows!(
@@ -58,7 +58,7 @@ fn two_threads(suite: &mut Suite) {
 
 const CLOSED_AND_FLOOR: &str = "closed set of 3 / AtomicU64::fetch_add";
 
-/// Ours against ours: programs that have run out of series must not slow down.
+/// Compares meterkit with itself: programs that have reached the cardinality limit must not slow down.
 const LIMIT: &str = "past the cardinality limit / below it";
 
 fn alone(

@@ -1,4 +1,4 @@
-//! What recording costs: `cargo bench -p meterkit-bench --bench recording`.
+//! The cost of recording: `cargo bench -p meterkit-bench --bench recording`.
 
 use std::process::ExitCode;
 
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     suite.finish()
 }
 
-/// Takes the time of the threads that record: what else runs on the machine then matters less.
+/// Measures the time of the recording threads only, which makes other load on the machine matter less.
 fn comparing<'a>(name: impl Into<String>, bound: impl Into<Option<f64>>) -> Comparison<'a> {
     Comparison::new(name, bound).clock(Clock::Thread)
 }
@@ -102,8 +102,8 @@ fn two_threads(suite: &mut Suite) {
     );
 }
 
-/// Both sides are ours: what a call costs must not depend on how many threads make it. Both are scraped meanwhile, as in a
-/// service, because collections are what makes counters look for contention.
+/// Compares meterkit with itself: the cost of a call must not depend on the number of threads. Both sides are scraped
+/// meanwhile, as in a service, because counters look for contention during collections.
 fn several_threads(suite: &mut Suite) {
     let collected = Collected::by_one();
     let _scraper = Scraper::of(&[&collected]);
@@ -147,7 +147,7 @@ fn targets(suite: &mut Suite) {
     };
     suite.run(comparing("counter, 3 texts", 1.05).ours(group(&three)).theirs(group(&one)));
 
-    // Several series: now and then a single one is slow for the whole life of a process.
+    // Several series, because now and then a single series is slow for the whole life of a process.
     let histogram = |collected: &Collected| {
         let group = ours::histogram_group(&collected.meter());
         let histograms = requests().map(|labels| group.with(labels).clone());

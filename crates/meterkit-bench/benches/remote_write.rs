@@ -1,4 +1,4 @@
-//! What requests of Prometheus remote write 2.0 cost: `cargo bench -p meterkit-bench --bench remote_write`.
+//! The cost of requests of Prometheus remote write 2.0: `cargo bench -p meterkit-bench --bench remote_write`.
 
 use std::alloc::System;
 use std::hint::black_box;
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     suite.finish()
 }
 
-/// Sizes, allocations, time for each series, and megabytes that go into snappy in one second.
+/// Prints sizes, allocations, time per series, and the megabytes per second that are passed to snappy.
 fn figure(what: &str, plain: &[u8], request: impl Fn() -> Vec<u8>) {
     let region = Region::new(ALLOCATOR);
     let compressed = request().len();

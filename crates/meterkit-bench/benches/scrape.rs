@@ -1,4 +1,4 @@
-//! What a scrape costs: `cargo bench -p meterkit-bench --bench scrape`.
+//! The cost of a scrape: `cargo bench -p meterkit-bench --bench scrape`.
 
 use std::fs;
 use std::hint::black_box;
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
     page(&mut suite, "10,000 counters", Holding::Counters, 10_000, Bound::PerByte(1.0));
     page(&mut suite, "10,000 histograms", Holding::Histograms, 10_000, Bound::PerByte(1.0));
     page(&mut suite, "10,000 instruments", Holding::Instruments, 10_000, Bound::Time(1.5));
-    // Takes gigabytes and minutes: only when it is asked for.
+    // Takes gigabytes and minutes, so this case must be requested by name.
     let mut is_lean = true;
     if Arguments::from_env().filter.as_deref() == Some("1,000,000") {
         is_lean = million();
@@ -39,11 +39,11 @@ fn main() -> ExitCode {
     outcome
 }
 
-/// What scrapes of a million counters may take at most beside the store, in megabytes.
+/// The maximum memory that scrapes of a million counters may use in addition to the store, in megabytes.
 const MOST_BESIDE_STORE: f64 = 32.0;
 
-/// Prints how much memory scrapes of a million counters take at most beside those. Returns whether ours keep to the
-/// limit. Measured first: what other cases have freed would be used again.
+/// Prints the peak memory that scrapes of a million counters use in addition to the counters. Returns whether meterkit
+/// stays within the limit. Must run first: otherwise, scrapes would reuse memory that other cases have freed.
 fn million() -> bool {
     let ours = Ours::new(Holding::Counters, 1_000_000);
     let peak = peak_of(|| (0..3).for_each(|_| _ = black_box(ours.scrape())));
@@ -58,7 +58,7 @@ fn million() -> bool {
     peak <= MOST_BESIDE_STORE
 }
 
-/// Returns by how many megabytes this process grows at most while `work` runs; 0 where the system does not say.
+/// Returns by how many megabytes this process grows while `work` runs, or 0 if the system does not report this.
 fn peak_of(work: impl FnOnce()) -> f64 {
     let megabytes = |key: &str| {
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -66,16 +66,16 @@ fn peak_of(work: impl FnOnce()) -> f64 {
         let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
         kib.unwrap_or_default() * 1024.0 / 1e6
     };
-    // Forgets the peak so far.
+    // Resets the recorded peak.
     let _ = fs::write("/proc/self/clear_refs", "5");
     let before = megabytes("VmRSS:");
     work();
     megabytes("VmHWM:") - before
 }
 
-/// What a scrape of ours may take at most, against the same of another library.
+/// The maximum cost of a scrape by meterkit, compared with another library.
 enum Bound {
-    /// Ours has the names of scopes as labels, so its pages are longer.
+    /// A ratio per byte: meterkit's pages are longer, because they have scope names as labels.
     PerByte(f64),
     Time(f64),
 }

@@ -1,4 +1,4 @@
-//! Recording through OpenTelemetry's API, with our store or the SDK behind it.
+//! Recording through OpenTelemetry's API, backed by meterkit's store or the SDK.
 
 use std::hint::black_box;
 
@@ -7,19 +7,19 @@ use opentelemetry::metrics::Meter;
 
 use crate::labels::{REQUEST, Request, requests};
 
-/// Returns a counter with three attributes, made at each call.
+/// Returns calls of a counter with three attributes, created for each call.
 pub(crate) fn record_made(meter: &Meter) -> impl Fn() + Send + Sync + use<> {
     let counter = meter.u64_counter("requests").build();
     move || counter.add(1, &static_attributes(*black_box(&REQUEST)))
 }
 
-/// Returns the same with attributes that the caller keeps.
+/// Returns the same calls with attributes that the caller keeps.
 pub(crate) fn record_kept(meter: &Meter) -> impl Fn() + Send + Sync + use<> {
     let (counter, kept) = (meter.u64_counter("requests").build(), static_attributes(REQUEST));
     move || counter.add(1, black_box(&kept))
 }
 
-/// Returns the same with sixteen attribute sets in turns.
+/// Returns the same calls with sixteen attribute sets in turns.
 pub(crate) fn record_in_turns(meter: &Meter) -> impl FnMut() + use<> {
     let (counter, kept) =
         (meter.u64_counter("requests").build(), requests().map(static_attributes));

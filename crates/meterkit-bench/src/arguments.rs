@@ -1,4 +1,4 @@
-//! What a run was asked for, and where it takes place.
+//! The arguments of a benchmark run, and the machine that it runs on.
 
 use std::env;
 use std::fs;
@@ -7,22 +7,22 @@ use std::thread;
 
 /// The arguments of a benchmark.
 ///
-/// `--quick` does little, only to see that everything runs; `--check` fails when a bound is missed, which a quick run
-/// never does; anything else is a part of the names of what to run. Without `--bench`, which `cargo bench` passes and
-/// `cargo test` does not, a run is quick.
+/// `--quick` only checks that everything runs. `--check` fails the run if a bound is missed, except in a quick run. Any
+/// other argument selects the cases whose names contain it. A run without `--bench`, which `cargo bench` passes and
+/// `cargo test` does not, is quick.
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "three arguments")]
 pub struct Arguments {
-    /// Whether the figures mean nothing.
+    /// Whether the run is quick, so that its figures mean nothing.
     pub is_quick: bool,
     /// Whether missed bounds fail the run.
     pub must_check: bool,
-    /// A part of the names of what to run.
+    /// Text that the names of selected cases contain.
     pub filter: Option<String>,
 }
 
 impl Arguments {
-    /// Those of the program.
+    /// Parses the arguments of this program.
     pub fn from_env() -> Self {
         Self::new(&env::args().skip(1).collect::<Vec<_>>())
     }
@@ -37,12 +37,12 @@ impl Arguments {
         }
     }
 
-    /// Whether something of this name is to run.
+    /// Returns whether the case with this name is selected.
     pub fn select(&self, name: &str) -> bool {
         self.filter.as_ref().is_none_or(|part| name.contains(part))
     }
 
-    /// Where and how figures are taken.
+    /// Returns a description of the machine and the method of measurement.
     pub fn header(&self) -> String {
         let cpu = fs::read_to_string("/proc/cpuinfo").ok().and_then(|info| {
             let model = info.lines().find(|line| line.starts_with("model name"))?;

@@ -1,43 +1,43 @@
-//! Two sides of one question, measured in turns.
+//! Two sides of a comparison, measured in turns.
 //!
-//! Times on a shared machine drift by far more than the differences that matter here. So both sides run in short
-//! batches, A B A B, and what counts is the ratio of neighbors.
+//! Times on a shared machine drift by far more than the differences that matter here. Therefore both sides run in short
+//! batches, A B A B, and the ratio of neighboring batches is the result.
 
 use std::fmt;
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long and how often batches run.
+/// The length and number of batches.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "two settings")]
 pub struct Pace {
-    /// Batches of each side.
+    /// The number of batches for each side.
     pub rounds: usize,
-    /// How long one batch takes, about. A call that takes longer is a batch of its own.
+    /// The approximate duration of a batch. A call that takes longer is a batch of its own.
     pub batch: Duration,
 }
 
 impl Pace {
-    /// For figures.
+    /// Produces meaningful figures.
     pub const FULL: Self = Self { rounds: 41, batch: Duration::from_millis(10) };
 
-    /// To see that everything runs.
+    /// Only checks that everything runs.
     pub const QUICK: Self = Self { rounds: 3, batch: Duration::from_micros(200) };
 }
 
-/// What time is taken of a call.
+/// The kind of time that is measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "there is no third one")]
 pub enum Clock {
-    /// How long it takes.
+    /// Elapsed time.
     #[default]
     Wall,
-    /// How long all threads of this process keep a processor busy meanwhile, in the kernel too. On Unix only; elsewhere
-    /// it is how long the call takes.
+    /// Processor time of all threads of this process, including time in the kernel. On systems other than Unix, elapsed
+    /// time.
     Processors,
-    /// How long the calling thread keeps a processor busy: what a call costs, whatever else runs on the machine. On
-    /// Unix only, as above.
+    /// Processor time of the calling thread: the cost of a call, independent of other load on the machine. On systems
+    /// other than Unix, elapsed time.
     Thread,
 }
 
@@ -66,7 +66,7 @@ impl Clock {
     }
 }
 
-/// When something began.
+/// The start of a measurement.
 enum Reading {
     Wall(Instant),
     Busy(Clock, Duration),
@@ -81,7 +81,7 @@ impl Reading {
     }
 }
 
-/// Ours against theirs.
+/// A comparison of meterkit with another side.
 #[must_use = "nothing is measured until `run`"]
 pub struct Comparison<'a> {
     name: String,
@@ -91,47 +91,48 @@ pub struct Comparison<'a> {
     theirs: Option<Batch<'a>>,
 }
 
-/// Runs so many calls and tells how long they took.
+/// Makes this number of calls and returns the time they took.
 type Batch<'a> = Box<dyn FnMut(u64) -> Duration + 'a>;
 
 impl<'a> Comparison<'a> {
-    /// A comparison in which ours may cost at most `bound` times theirs; `None` asks for information only.
+    /// Creates a comparison in which meterkit's cost may be at most `bound` times the other side's; `None` sets no
+    /// bound.
     pub fn new(name: impl Into<String>, bound: impl Into<Option<f64>>) -> Self {
         let clock = Clock::default();
         Self { name: name.into(), bound: bound.into(), clock, ours: None, theirs: None }
     }
 
-    /// What time is taken of the calls that are named after this.
+    /// Sets the kind of time to measure for the calls that are added after this.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// One call of ours.
+    /// Sets the call of meterkit.
     pub fn ours(mut self, call: impl FnMut() + 'a) -> Self {
         self.ours = Some(alone(self.clock, call));
         self
     }
 
-    /// One call of theirs.
+    /// Sets the call of the other side.
     pub fn theirs(mut self, call: impl FnMut() + 'a) -> Self {
         self.theirs = Some(alone(self.clock, call));
         self
     }
 
-    /// One call of ours, made by `threads` threads at once.
+    /// Sets the call of meterkit, made by `threads` threads at once.
     pub fn ours_on(mut self, threads: usize, call: impl Fn() + Sync + 'a) -> Self {
         self.ours = Some(together(self.clock, threads, call));
         self
     }
 
-    /// One call of theirs, made by `threads` threads at once.
+    /// Sets the call of the other side, made by `threads` threads at once.
     pub fn theirs_on(mut self, threads: usize, call: impl Fn() + Sync + 'a) -> Self {
         self.theirs = Some(together(self.clock, threads, call));
         self
     }
 
-    /// What is compared.
+    /// Returns the name of the comparison.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -140,7 +141,7 @@ impl<'a> Comparison<'a> {
     ///
     /// # Panics
     ///
-    /// A side is missing.
+    /// Panics if a side is missing.
     pub fn run(self, pace: Pace) -> Outcome {
         let mut ours = self.ours.expect("a comparison has `ours`");
         let mut theirs = self.theirs.expect("a comparison has `theirs`");
@@ -162,19 +163,19 @@ impl fmt::Debug for Comparison<'_> {
     }
 }
 
-/// What came out: nanoseconds per call, and ratios of ours to theirs.
+/// The result of a comparison: nanoseconds per call, and ratios of meterkit to the other side.
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "figures")]
 pub struct Outcome {
-    /// What was compared.
+    /// The name of the comparison.
     pub name: String,
-    /// What the ratio may be at most.
+    /// The maximum ratio.
     pub bound: Option<f64>,
-    /// Median of ours.
+    /// The median of meterkit.
     pub ours: f64,
-    /// Median of theirs.
+    /// The median of the other side.
     pub theirs: f64,
-    /// First quartile, median and third quartile of the ratios of neighboring batches.
+    /// The first quartile, median and third quartile of the ratios of neighboring batches.
     pub pairs: [f64; 3],
 }
 
@@ -191,17 +192,18 @@ impl Outcome {
         }
     }
 
-    /// Ratio of the medians.
+    /// Returns the ratio of the medians.
     pub fn ratio(&self) -> f64 {
         self.ours / self.theirs
     }
 
-    /// Median of the ratios of neighbors: the one that drift spoils least, and that is held against the bound.
+    /// Returns the median of the ratios of neighboring batches, which is least affected by drift, and is checked
+    /// against the bound.
     pub fn paired(&self) -> f64 {
         self.pairs[1]
     }
 
-    /// Whether the bound is missed by more than `margin`, a share of the bound.
+    /// Returns whether the bound is missed by more than `margin`, as a fraction of the bound.
     pub fn misses(&self, margin: f64) -> bool {
         self.bound.is_some_and(|bound| self.paired() > bound * (1.0 + margin))
     }
@@ -217,7 +219,7 @@ fn alone<'a>(clock: Clock, mut call: impl FnMut() + 'a) -> Batch<'a> {
     })
 }
 
-/// Each thread makes all `calls`; the time is the mean of the threads'.
+/// Returns a batch in which each thread makes all `calls`. Its time is the mean of the threads' times.
 fn together<'a>(clock: Clock, threads: usize, call: impl Fn() + Sync + 'a) -> Batch<'a> {
     Box::new(move |calls| {
         let start = Barrier::new(threads);
@@ -237,7 +239,7 @@ fn together<'a>(clock: Clock, threads: usize, call: impl Fn() + Sync + 'a) -> Ba
     })
 }
 
-/// How many calls fill a batch.
+/// Returns the number of calls that fill a batch.
 fn calibrate(batch: &mut Batch<'_>, length: Duration) -> u64 {
     let mut calls = 1;
     loop {

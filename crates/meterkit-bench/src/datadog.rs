@@ -1,7 +1,7 @@
-//! Payloads for Datadog: ours, and JSON of a model as Datadog's API reference has it.
+//! Payloads for Datadog: meterkit's, and JSON from a model of Datadog's API reference.
 //!
-//! The model stands for the official client, whose types it has: a struct per object, text for text, a list for a list.
-//! The client itself is 1.5 million lines that nothing can be left out of, too much to build for one figure.
+//! The model replaces the official client and has the same types: a struct per object, a string per text, a `Vec` per
+//! list. The client itself has 1.5 million lines that cannot be left out, too much to build for a single figure.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -17,13 +17,13 @@ use serde::Serialize;
 
 use crate::labels::durations;
 
-/// Counts of one export.
+/// The number of counts in an export.
 pub const COUNTS: usize = 10_000;
 
-/// Distributions of one export.
+/// The number of distributions in an export.
 pub const SKETCHES: usize = 1_000;
 
-/// Returns a snapshot of differences, with so many counts and so many distributions.
+/// Returns a delta snapshot with this number of counts and distributions.
 pub fn snapshot(counts: usize, sketches: usize) -> Snapshot {
     let (start, temporality) = (SystemTime::UNIX_EPOCH, Temporality::Delta);
     let value = |n: usize| Value::U64(n as u64 * 7 % 1000 + 1);
@@ -56,13 +56,13 @@ pub fn snapshot(counts: usize, sketches: usize) -> Snapshot {
     )
 }
 
-/// Ours, in protobuf: the bytes of all payloads.
+/// Returns the total bytes of meterkit's payloads in protobuf.
 pub fn ours(snapshot: &Snapshot, compression: Compression) -> usize {
     let payloads = written(snapshot, &common_tags(), Format::Protobuf, compression);
     payloads.expect("it is all in memory").iter().map(|payload| payload.len()).sum()
 }
 
-/// JSON of the model, for counts alone: the API takes no distributions in JSON.
+/// Returns the bytes of the model as JSON, for counts only: the API accepts no distributions in JSON.
 pub fn theirs(snapshot: &Snapshot, compression: Compression) -> usize {
     let metrics = snapshot.scopes.iter().flat_map(|scope| &scope.metrics);
     let series = metrics.flat_map(|metric| {
@@ -97,7 +97,7 @@ pub(crate) fn descriptor(name: &str, unit: &str, kind: Kind) -> Arc<Descriptor> 
     Arc::new(Descriptor { name, unit, description: String::new(), kind })
 }
 
-/// Returns a thousand durations.
+/// Returns a distribution of a thousand durations.
 fn distribution() -> ExponentialHistogramPoint {
     let registry = Registry::new();
     let meter = registry.scoped("core", "bench");

@@ -1,7 +1,7 @@
-//! Exports of many series over OTLP: ours, and those of `opentelemetry-otlp`.
+//! Exports of many series over OTLP: by meterkit, and by `opentelemetry-otlp`.
 //!
-//! Both sides hold the same series with the same values, record the same between two exports, and post protobuf without
-//! compression to a [`Sink`] of their own.
+//! Both sides hold the same series with the same values, record the same values between two exports, and post
+//! uncompressed protobuf to a [`Sink`] of their own.
 
 #[cfg(feature = "others")]
 mod theirs;
@@ -17,27 +17,27 @@ pub use self::theirs::Theirs;
 use crate::labels::{Request, durations, for_each_series, request, tenants};
 use crate::sink::Sink;
 
-/// Counter series of one instrument, with three labels.
+/// The number of series of the counter, with three labels.
 pub const COUNTERS: usize = 10_000;
 
-/// Histogram series of another one, with the same labels.
+/// The number of series of the histogram, with the same labels.
 pub const HISTOGRAMS: usize = 1_000;
 
-/// Points of one export, those about the export itself left out.
+/// The number of points in an export, without those about the export itself.
 pub const POINTS: usize = COUNTERS + HISTOGRAMS;
 
-/// Fifteen buckets.
+/// The bounds of fifteen buckets.
 const BOUNDS: [f64; 14] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
-/// Series of either kind that are recorded into between two exports: enough that no two exports are the same, and
-/// few enough that recording does not show.
+/// The number of series per instrument that change between two exports: enough to make every export different, and few
+/// enough that the cost of recording is negligible.
 const TOUCHED: usize = 16;
 
-/// Longer than a benchmark: nothing is exported but what is asked for.
+/// Longer than any benchmark, so that only requested exports happen.
 const NEVER: Duration = Duration::from_secs(24 * 3600);
 
-/// What an export may take before it is a failure.
+/// The time limit of an export.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A registry with a pipeline and an OTLP target.
@@ -57,7 +57,7 @@ impl Default for Ours {
 }
 
 impl Ours {
-    /// With all series filled, and the connection made.
+    /// Creates the registry with all series filled, and an open connection.
     pub fn new() -> Self {
         let (registry, sink) = (Registry::new(), Sink::start());
         let config = OtlpConfig::new(Protocol::HttpProtobuf, &sink.url()).expect("a URL");
@@ -88,7 +88,7 @@ impl Ours {
         ours
     }
 
-    /// Records a little, collects, and sends everything.
+    /// Records a few values, collects, and sends everything.
     pub fn export(&self) {
         for (n, tenant) in self.tenants.iter().enumerate() {
             self.counters.with(request(n, tenant)).increment();
@@ -97,17 +97,17 @@ impl Ours {
         self.pipeline.flush_blocking(PATIENCE).expect("the sink takes everything");
     }
 
-    /// Where it goes.
+    /// Returns the sink that receives the exports.
     pub fn sink(&self) -> &Sink {
         &self.sink
     }
 }
 
-/// Bytes that one export puts into the body of its one request.
+/// Returns the bytes in the body of the single request of an export.
 ///
 /// # Panics
 ///
-/// It took another number of requests.
+/// Panics if the export took another number of requests.
 pub fn bytes_per_export(sink: &Sink, export: impl FnOnce()) -> u64 {
     let (requests, bytes) = (sink.requests(), sink.bytes());
     export();
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn both_sides_send_about_as_many_bytes_each_time() {
         let (ours, theirs) = (Ours::new(), Theirs::new());
-        // The second export is the first that tells of an export.
+        // The second export is the first one to contain metrics about an export.
         ours.export();
         for _ in 0..2 {
             let of_ours = bytes_per_export(ours.sink(), || ours.export()) as f64;

@@ -1,36 +1,36 @@
-//! What benchmarks measured, as lines of a file: `figures.txt` holds the latest.
+//! Measured figures as lines of a file: `figures.txt` contains the latest ones.
 
 use std::env;
 use std::fs::OpenOptions;
 use std::io::Write;
 
-/// Names the file that a run appends its figures to.
+/// The environment variable with the path of the file to which a run appends its figures.
 const VARIABLE: &str = "METERKIT_FIGURES";
 
-/// One row of a run, in whatever unit its table has.
+/// One row of a run, in the unit of its table.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::exhaustive_structs, reason = "figures")]
 pub struct Figure {
-    /// The table that it stands in.
+    /// The table that contains the row.
     pub table: String,
-    /// The work, or `work / whose` where there are several others.
+    /// The work, or `work / library` where there are several other libraries.
     pub name: String,
-    /// Ours.
+    /// The value of meterkit.
     pub ours: f64,
-    /// Theirs.
+    /// The value of the other side.
     pub theirs: f64,
-    /// Ours to theirs: in one run the median of the ratios of neighboring batches.
+    /// The ratio of meterkit to the other side: within a run, the median of the ratios of neighboring batches.
     pub ratio: f64,
-    /// What the ratio may be at most.
+    /// The maximum ratio.
     pub bound: Option<f64>,
 }
 
 impl Figure {
-    /// Appends this to the file that the environment names, if it names one.
+    /// Appends the figure to the file named by the environment variable, if it is set.
     ///
     /// # Panics
     ///
-    /// The file cannot be written.
+    /// Panics if the file cannot be written.
     pub fn append(&self) {
         if let Some(path) = env::var_os(VARIABLE) {
             let file = OpenOptions::new().append(true).create(true).open(path);
@@ -39,14 +39,14 @@ impl Figure {
         }
     }
 
-    /// Returns this as a line: fields between tabs.
+    /// Returns the figure as a line of tab-separated fields.
     pub fn to_line(&self) -> String {
         let Self { table, name, ours, theirs, ratio, bound } = self;
         let bound = bound.map_or_else(String::new, |bound| bound.to_string());
         format!("{table}\t{name}\t{ours:.3}\t{theirs:.3}\t{ratio:.3}\t{bound}")
     }
 
-    /// Reads a line; `None` if it is not one of a figure.
+    /// Parses a line; returns `None` if it is not a figure.
     pub fn from_line(line: &str) -> Option<Self> {
         let mut fields = line.split('\t');
         let mut next = || fields.next();
@@ -60,13 +60,13 @@ impl Figure {
         })
     }
 
-    /// Returns the work, and whose work it is compared with.
+    /// Returns the work, and the name of the other side.
     pub fn sides(&self) -> (&str, &str) {
         self.name.split_once(" / ").unwrap_or((&self.name, ""))
     }
 }
 
-/// Returns a figure for each row that occurs in `runs`, in the order of the first occurrences: medians of all of them.
+/// Returns a figure for each row in `runs`, in order of first occurrence: the medians of all its values.
 pub fn medians(runs: &[Figure]) -> Vec<Figure> {
     let mut rows: Vec<Figure> = Vec::new();
     for run in runs {

@@ -1,4 +1,4 @@
-//! The label sets that are measured, written by hand, and the values that fill them.
+//! The measured label sets, written by hand, and the values that fill them.
 
 use std::hint::black_box;
 
@@ -7,7 +7,7 @@ use meterkit_core::{LabelKey, LabelRef, LabelValue, LabelVisitor, Labels};
 /// The keys of [`Request`].
 pub const REQUEST_KEYS: [&str; 3] = ["method", "route", "tenant"];
 
-/// Three text labels, one of which may come from anywhere.
+/// Three text labels, one of which is known at run time only.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "labels are written as literals")]
 pub struct Request<'a> {
@@ -15,7 +15,7 @@ pub struct Request<'a> {
     pub method: &'static str,
     /// One of [`ROUTES`].
     pub route: &'static str,
-    /// A name that is known at run time only.
+    /// A text that is known at run time only.
     pub tenant: &'a str,
 }
 
@@ -39,9 +39,9 @@ impl Labels for Request<'_> {
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "labels are written as literals")]
 pub struct StaticRequest {
-    /// As [`Request::method`].
+    /// Like [`Request::method`].
     pub method: &'static str,
-    /// As [`Request::route`].
+    /// Like [`Request::route`].
     pub route: &'static str,
     /// One of [`STATIC_TENANTS`].
     pub tenant: &'static str,
@@ -63,11 +63,11 @@ impl Labels for StaticRequest {
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "labels are written as literals")]
 pub struct Strings<'a> {
-    /// As [`Request::method`].
+    /// Like [`Request::method`].
     pub method: &'a str,
-    /// As [`Request::route`].
+    /// Like [`Request::route`].
     pub route: &'a str,
-    /// As [`Request::tenant`].
+    /// Like [`Request::tenant`].
     pub tenant: &'a str,
 }
 
@@ -90,12 +90,12 @@ impl Labels for Strings<'_> {
     }
 }
 
-/// Returns the texts of [`REQUEST`] as strings that are made at run time.
+/// Returns the texts of [`REQUEST`] as strings created at run time.
 pub fn strings() -> [String; 3] {
     [REQUEST.method, REQUEST.route, REQUEST.tenant].map(str::to_owned)
 }
 
-/// Calls `record` with strings that are allocated for the call. Those of earlier calls stay for a while, so the
+/// Calls `record` with strings that are allocated for the call. Strings of earlier calls are kept for a while, so that
 /// addresses change from call to call.
 pub fn with_fresh_strings(mut record: impl FnMut(&[String; 3])) -> impl FnMut() {
     let mut recent: [[String; 3]; 256] = std::array::from_fn(|_| strings());
@@ -107,10 +107,10 @@ pub fn with_fresh_strings(mut record: impl FnMut(&[String; 3])) -> impl FnMut() 
     }
 }
 
-/// Every [`Request::method`] there is, for libraries that want to know them at the start.
+/// All values of [`Request::method`], for libraries that need to know them at startup.
 pub const METHODS: [&str; 4] = ["GET", "POST", "PUT", "DELETE"];
 
-/// Every [`Request::route`] there is.
+/// All values of [`Request::route`].
 pub const ROUTES: [&str; 8] = [
     "/catalog/entities",
     "/catalog/entities/by-name",
@@ -122,23 +122,23 @@ pub const ROUTES: [&str; 8] = [
     "/techdocs/static/docs",
 ];
 
-/// The values that most comparisons record with.
+/// The label values in most comparisons.
 pub const REQUEST: Request<'static> =
     Request { method: METHODS[1], route: ROUTES[0], tenant: "north-europe" };
 
-/// Hands out so many label sets, no two with the same tenant. Each tenant is gone after its turn.
+/// Calls `record` with `series` label sets, each with a different tenant, which is dropped after the call.
 pub fn for_each_series(series: usize, mut record: impl FnMut(Request<'_>)) {
     for n in 0..series {
         record(request(n, &tenant(n)));
     }
 }
 
-/// The tenants of so many label sets, kept: what a callback has that reads them from somewhere.
+/// Returns the tenants of `series` label sets, for callbacks that read them from memory.
 pub fn tenants(series: usize) -> Vec<String> {
     (0..series).map(tenant).collect()
 }
 
-/// The label set with this number.
+/// Returns the label set with this number.
 pub fn request(n: usize, tenant: &str) -> Request<'_> {
     let (method, route) = (METHODS[n % METHODS.len()], ROUTES[n / METHODS.len() % ROUTES.len()]);
     Request { method, route, tenant }
@@ -148,7 +148,7 @@ fn tenant(n: usize) -> String {
     format!("tenant-{n}")
 }
 
-/// Sixteen label sets, for comparisons that take them in turns.
+/// Returns sixteen label sets, for comparisons that use them in turns.
 pub fn requests() -> [Request<'static>; 16] {
     const TENANTS: [&str; 4] = ["north-europe", "west-us", "asia", "internal"];
     std::array::from_fn(|n| Request { method: METHODS[n % 4], tenant: TENANTS[n / 4], ..REQUEST })
@@ -157,7 +157,7 @@ pub fn requests() -> [Request<'static>; 16] {
 /// The tenants of [`static_requests`].
 pub const STATIC_TENANTS: [&str; 2] = ["north-europe", "west-us"];
 
-/// Hands out 64 label sets of `&'static str`, in an order that is hard to predict.
+/// Returns a source of 64 label sets of `&'static str`, in an order that is hard to predict.
 pub fn static_requests() -> impl FnMut() -> Request<'static> {
     let set = |n: usize| Request { tenant: STATIC_TENANTS[n / 32], ..request(n, "") };
     let sets: [_; 64] = std::array::from_fn(set);
@@ -168,7 +168,7 @@ pub fn static_requests() -> impl FnMut() -> Request<'static> {
     }
 }
 
-/// Values for histograms, spread over their buckets so that no branch is always the same.
+/// Returns a source of histogram values that are spread over the buckets, so that no branch is always the same.
 pub fn durations() -> impl FnMut() -> f64 {
     let mut state = 0x9E37_79B9_u32;
     let values: [f64; 64] = std::array::from_fn(|_| {

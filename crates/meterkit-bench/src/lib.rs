@@ -1,11 +1,11 @@
 //! Benchmarks of `meterkit` against other libraries.
 //!
-//! Each figure compares two sides in one run, round by round: [`comparison`]. What is measured lives in [`floor`]
-//! (plain Rust), [`ours`], [`theirs`], [`pages`], [`targets`], [`scrape`], [`export`], [`datadog`] and [`remote_write`],
-//! so that the benchmarks, which measure time, and the program `instructions`, which counts instructions, run the same
-//! code.
+//! Each figure compares two sides in one run, round by round: see [`comparison`]. The measured code is in [`floor`]
+//! (plain Rust), [`ours`], [`theirs`], [`pages`], [`targets`], [`scrape`], [`export`], [`datadog`] and
+//! [`remote_write`]. Both the benchmarks, which measure time, and the program `instructions`, which counts
+//! instructions, run this code.
 //!
-//! How to run them, and what their figures were: `README.md`.
+//! `README.md` explains how to run the benchmarks, and lists their figures.
 
 mod api;
 pub mod arguments;

@@ -1,6 +1,7 @@
 //! A closed label set: every value of every label is known at compile time.
 //!
-//! The enums derive what other libraries want of a label's value, so that all of them record the same types.
+//! The enums derive the traits that other libraries require of label values, so that all libraries record the same
+//! types.
 
 #[cfg(feature = "others")]
 use fastmetrics::derive::EncodeLabelValue as FastmetricsValue;
@@ -13,19 +14,19 @@ use prometheus_client::encoding::EncodeLabelValue;
 /// The keys of [`Operation`].
 pub const OPERATION_KEYS: [&str; 3] = ["kind", "outcome", "cached"];
 
-/// Three labels that have few values each: 18 sets in all.
+/// Three labels with few values each: 18 sets in total.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "labels are written as literals")]
 pub struct Operation {
-    /// What was done.
+    /// The kind of operation.
     pub kind: Kind,
-    /// How it went.
+    /// The outcome of the operation.
     pub outcome: Outcome,
-    /// Whether it was answered from a cache.
+    /// Whether the result came from a cache.
     pub cached: bool,
 }
 
-/// The values that the comparisons record with.
+/// The label values in the comparisons.
 pub const OPERATION: Operation =
     Operation { kind: Kind::Update, outcome: Outcome::Rejected, cached: true };
 
@@ -51,7 +52,7 @@ impl Labels for Operation {
     }
 }
 
-/// What an operation does.
+/// The kind of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "others", derive(FixedCardinalityLabel, EncodeLabelValue, FastmetricsValue))]
 #[expect(clippy::exhaustive_enums, reason = "a closed label")]
@@ -64,7 +65,7 @@ pub enum Kind {
     Delete,
 }
 
-/// How an operation went.
+/// The outcome of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "others", derive(FixedCardinalityLabel, EncodeLabelValue, FastmetricsValue))]
 #[expect(clippy::exhaustive_enums, reason = "a closed label")]
@@ -80,7 +81,7 @@ pub enum Outcome {
 impl Kind {
     const NAMES: [&str; 3] = ["create", "update", "delete"];
 
-    /// The label's value.
+    /// Returns the label's value.
     #[inline]
     pub const fn as_str(self) -> &'static str {
         Self::NAMES[self as usize]
@@ -90,7 +91,7 @@ impl Kind {
 impl Outcome {
     const NAMES: [&str; 3] = ["done", "rejected", "failed"];
 
-    /// The label's value.
+    /// Returns the label's value.
     #[inline]
     pub const fn as_str(self) -> &'static str {
         Self::NAMES[self as usize]
@@ -133,7 +134,7 @@ impl LabelValue for Outcome {
     }
 }
 
-/// A truth value as a label's text.
+/// Returns a `bool` as a label's text.
 #[inline]
 pub const fn text(value: bool) -> &'static str {
     if value { "true" } else { "false" }

@@ -1,4 +1,4 @@
-//! What is measured of `meterkit`: each function gives one call.
+//! The measured calls of `meterkit`: each function returns one.
 
 use std::any::Any;
 use std::hint::black_box;
@@ -16,7 +16,7 @@ use crate::labels::{
 };
 use crate::operation::{OPERATION, Operation};
 
-/// A registry with a running pipeline that has no target.
+/// A registry with a running pipeline and no target.
 static RUNNING: LazyLock<(Registry, Pipeline)> = LazyLock::new(running);
 
 fn running() -> (Registry, Pipeline) {
@@ -29,7 +29,7 @@ fn meter() -> Meter {
     RUNNING.0.scoped("core", "bench")
 }
 
-/// Calls `work` while the macros of the crate `metrics` record here, on this thread.
+/// Runs `work` while the macros of the crate `metrics` record into this registry, on this thread.
 #[cfg(feature = "others")]
 pub fn behind_metrics<R>(work: impl FnOnce() -> R) -> R {
     metrics::with_local_recorder(&meterkit_metrics::MetricsRecorder::new(&RUNNING.0), work)
@@ -41,8 +41,8 @@ pub fn counter() -> impl Fn() + Send + Sync + 'static {
     move || black_box(&counter).increment()
 }
 
-/// Returns a counter and a histogram without labels, in a registry of their own with this filter of exemplars, outside of
-/// spans.
+/// Returns a counter and a histogram without labels, in a registry of their own with this exemplar filter, outside of
+/// any span.
 #[cfg(feature = "exemplars")]
 pub fn sampled(
     filter: meterkit_core::ExemplarFilter,
@@ -55,14 +55,14 @@ pub fn sampled(
     (counter, meter.histogram("durations").duration().build().expect("a histogram"))
 }
 
-/// Returns a counter with this filter of exemplars, outside of spans.
+/// Returns a counter with this exemplar filter, outside of any span.
 #[cfg(feature = "exemplars")]
 pub fn sampled_counter(filter: meterkit_core::ExemplarFilter) -> impl Fn() + 'static {
     let (counter, _) = sampled(filter);
     move || black_box(&counter).increment()
 }
 
-/// Returns a histogram with this filter of exemplars, outside of spans.
+/// Returns a histogram with this exemplar filter, outside of any span.
 #[cfg(feature = "exemplars")]
 pub fn sampled_histogram(filter: meterkit_core::ExemplarFilter) -> impl FnMut() + 'static {
     let (_, histogram) = sampled(filter);
@@ -70,7 +70,7 @@ pub fn sampled_histogram(filter: meterkit_core::ExemplarFilter) -> impl FnMut() 
     move || black_box(&histogram).record(next())
 }
 
-/// Returns a counter with three text labels, found at each call.
+/// Returns a counter with three text labels, looked up at each call.
 pub fn counter_of_three() -> impl Fn() + Send + Sync + 'static {
     let group = counter_group(&meter());
     move || {
@@ -79,17 +79,17 @@ pub fn counter_of_three() -> impl Fn() + Send + Sync + 'static {
     }
 }
 
-/// Returns a counter of OpenTelemetry's API over our store, with three attributes that the caller keeps.
+/// Returns a counter of OpenTelemetry's API on meterkit's store, with three attributes that the caller keeps.
 pub fn counter_of_kept_attributes() -> impl Fn() + Send + Sync + 'static {
     record_kept(&api_meter())
 }
 
-/// Returns the same with attributes that are made at each call.
+/// Returns the same counter with attributes that are created for each call.
 pub fn counter_of_attributes() -> impl Fn() + Send + Sync + 'static {
     record_made(&api_meter())
 }
 
-/// Returns the same with sixteen attribute sets in turns.
+/// Returns the same counter with sixteen attribute sets in turns.
 pub fn counter_of_sixteen_attribute_sets() -> impl FnMut() + 'static {
     record_in_turns(&api_meter())
 }
@@ -98,7 +98,7 @@ fn api_meter() -> opentelemetry::metrics::Meter {
     MeterProvider::new(RUNNING.0.clone()).meter("bench")
 }
 
-/// Returns the same with a value that is a string of the caller's.
+/// Returns the same counter with a string that the caller keeps.
 pub fn counter_of_run_time_string() -> impl Fn() + Send + Sync + 'static {
     let group = counter_group(&meter());
     let tenant = REQUEST.tenant.to_owned();
@@ -108,7 +108,7 @@ pub fn counter_of_run_time_string() -> impl Fn() + Send + Sync + 'static {
     }
 }
 
-/// Returns the same with sixteen label sets in turns.
+/// Returns the same counter with sixteen label sets in turns.
 pub fn counter_of_sixteen_sets() -> impl FnMut() + 'static {
     let group = counter_group(&meter());
     let sets = requests();
@@ -130,13 +130,13 @@ pub fn counter_of_static_sets() -> impl FnMut() + 'static {
     }
 }
 
-/// Returns a counter whose three labels are strings of the caller's, the same at each call.
+/// Returns a counter whose three labels are strings that the caller keeps.
 pub fn counter_of_strings() -> impl Fn() + Send + Sync + 'static {
     let (group, strings) = (string_group(), strings());
     move || group.with(Strings::of(black_box(&strings))).increment()
 }
 
-/// Returns the same with strings that are allocated for each call.
+/// Returns the same counter with strings that are allocated for each call.
 pub fn counter_of_fresh_strings() -> impl FnMut() + 'static {
     let group = string_group();
     with_fresh_strings(move |strings| group.with(Strings::of(strings)).increment())
@@ -170,7 +170,7 @@ pub fn counter_at_call_site_of_closed_set() -> impl Fn() + Send + Sync + 'static
     }
 }
 
-/// Returns a counter with label keys of the call, found by three texts.
+/// Returns a counter whose label keys are given at each call, looked up by three texts.
 pub fn counter_of_dynamic_labels() -> impl Fn() + Send + Sync + 'static {
     let group: CounterGroup<DynamicLabels> =
         meter().counter_group("dynamic").build().expect("a counter group");
@@ -180,25 +180,25 @@ pub fn counter_of_dynamic_labels() -> impl Fn() + Send + Sync + 'static {
     }
 }
 
-/// Returns a counter that has as many series as it may have, found by a label set that is one of them.
+/// Returns a counter that has reached its cardinality limit, called with one of its existing label sets.
 pub fn counter_within_limit() -> impl Fn() + Send + Sync + 'static {
     let group = full_group(&meter());
     move || group.with(*black_box(&REQUEST)).increment()
 }
 
-/// Returns the same, with a label set that is not among the four.
+/// Returns the same counter, called with a label set beyond the limit.
 pub fn counter_past_limit() -> impl Fn() + Send + Sync + 'static {
     let group = full_group(&meter());
     move || group.with(*black_box(&BEYOND)).increment()
 }
 
-/// Returns a counter without labels in a scope that is disabled.
+/// Returns a counter without labels in a disabled scope.
 pub fn disabled_counter() -> impl Fn() + Send + Sync + 'static {
     let counter = disabled().counter::<u64>("plain").build().expect("a counter");
     move || black_box(&counter).increment()
 }
 
-/// Returns a counter with three text labels, found at each call, in a scope that is disabled.
+/// Returns a counter with three text labels, looked up at each call, in a disabled scope.
 pub fn disabled_counter_of_three() -> impl Fn() + Send + Sync + 'static {
     let group = counter_group(&disabled());
     move || group.with(*black_box(&REQUEST)).increment()
@@ -230,13 +230,13 @@ pub fn histogram() -> impl FnMut() + 'static {
     move || black_box(&histogram).record(next())
 }
 
-/// Returns the same, always with one value, for several threads.
+/// Returns the same histogram for several threads, which all record one value.
 pub fn histogram_of_one_value() -> impl Fn() + Send + Sync + 'static {
     let histogram = plain_histogram();
     move || black_box(&histogram).record(black_box(0.07))
 }
 
-/// Returns a histogram with three text labels, found at each call.
+/// Returns a histogram with three text labels, looked up at each call.
 pub fn histogram_of_three() -> impl FnMut() + 'static {
     let group = histogram_group(&meter());
     let mut next = durations();
@@ -246,7 +246,7 @@ pub fn histogram_of_three() -> impl FnMut() + 'static {
     }
 }
 
-/// Returns a counter of so many series.
+/// Returns a counter with this number of series.
 pub fn counter_series(series: usize) -> Box<dyn Any> {
     let (registry, pipeline) = running();
     let group = registry.scoped("core", "bench").counter_group::<Request<'static>, u64>("requests");
@@ -255,7 +255,7 @@ pub fn counter_series(series: usize) -> Box<dyn Any> {
     Box::new((registry, pipeline, group))
 }
 
-/// Returns a histogram of so many series.
+/// Returns a histogram with this number of series.
 pub fn histogram_series(series: usize) -> Box<dyn Any> {
     let (registry, pipeline) = running();
     let group = registry.scoped("core", "bench").histogram_group::<Request<'static>, f64>("took");
@@ -265,13 +265,13 @@ pub fn histogram_series(series: usize) -> Box<dyn Any> {
     Box::new((registry, pipeline, group))
 }
 
-/// Room for more series than any program here makes.
+/// More series than any program here creates.
 const LIMIT: usize = 200_000;
 
-/// A label set for which [`full_group`] has no room.
+/// A label set beyond the cardinality limit of [`full_group`].
 const BEYOND: Request<'static> = Request { tenant: "south-europe", ..REQUEST };
 
-/// Returns a group of four series, [`REQUEST`] among them, that may have no more.
+/// Returns a group that has reached its limit of four series, [`REQUEST`] among them.
 fn full_group(meter: &Meter) -> CounterGroup<Request<'static>> {
     let group = meter.counter_group("limited").cardinality_limit(4);
     let group = group.build().expect("a counter group");

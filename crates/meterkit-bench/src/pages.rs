@@ -1,4 +1,4 @@
-//! Measures scrapes of other libraries and of ours, with the same series and names.
+//! Scrapes by other libraries and by meterkit, with the same series and names.
 
 use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, Opts};
 use prometheus_client::encoding::EncodeLabelSet;
@@ -9,17 +9,17 @@ use crate::scrape::Holding;
 /// Writes a page, and returns its length in bytes.
 pub type Page = Box<dyn Fn() -> usize>;
 
-/// Makes the page of so many counters, histograms or instruments.
+/// A function that returns the page with this number of counters, histograms or instruments.
 pub type MakePage = fn(Holding, usize) -> Page;
 
-/// The other libraries, each with what makes its page.
+/// The other libraries, each with its function to create a page.
 pub const ALL: [(&str, MakePage); 3] = [
     ("prometheus-client", prometheus_client),
     ("fastmetrics", fastmetrics),
     ("prometheus", prometheus),
 ];
 
-/// Returns the pages of the other libraries, each with so many counters, histograms or instruments.
+/// Returns the pages of the other libraries, each with this number of counters, histograms or instruments.
 pub fn all(holding: Holding, series: usize) -> [(&'static str, Page); 3] {
     ALL.map(|(name, page)| (name, page(holding, series)))
 }

@@ -1,4 +1,4 @@
-//! Requests of Prometheus remote write 2.0: ours, the same through messages of `prost`, and snappy alone.
+//! Requests of Prometheus remote write 2.0: by meterkit, by messages of `prost`, and snappy alone.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use prost::Message;
 use crate::datadog::{descriptor, labels};
 use crate::labels::BOUNDS;
 
-/// Counters of one request.
+/// The number of counters in a request.
 pub const COUNTERS: usize = 10_000;
 
-/// Histograms of one request.
+/// The number of histograms in a request.
 pub const HISTOGRAMS: usize = 1_000;
 
-/// Returns a snapshot of totals with so many counters.
+/// Returns a cumulative snapshot with this number of counters.
 pub fn counters(counters: usize) -> Arc<Snapshot> {
     let value = |n: usize| Value::U64(n as u64 * 7 % 1000 + 1);
     let point = |n| NumberPoint {
@@ -37,7 +37,7 @@ pub fn counters(counters: usize) -> Arc<Snapshot> {
     snapshot(descriptor("http.server.requests", "{request}", Kind::Counter), data)
 }
 
-/// Returns a snapshot of totals with so many histograms of eleven bounds: fourteen series for each.
+/// Returns a cumulative snapshot with this number of histograms of eleven bounds. Each histogram has fourteen series.
 pub fn histograms(histograms: usize) -> Arc<Snapshot> {
     let point = |n: usize| {
         let buckets: Vec<u64> = (0..=BOUNDS.len() as u64).map(|at| at * 7 + n as u64 % 5).collect();
@@ -60,9 +60,9 @@ pub fn histograms(histograms: usize) -> Arc<Snapshot> {
     )
 }
 
-/// Returns a snapshot of totals with so many exponential histograms: one native histogram for each.
+/// Returns a cumulative snapshot with this number of exponential histograms. Each becomes a native histogram.
 pub fn native_histograms(histograms: usize) -> Arc<Snapshot> {
-    // A hundred buckets without a gap, so that both sides write the same bytes.
+    // A hundred buckets without gaps, so that both sides write the same bytes.
     let counts: Vec<u64> = (0..100).map(|at| at * 7 % 30 + 1).collect();
     let count = counts.iter().sum();
     let point = |n: usize| ExponentialHistogramPoint {
@@ -84,7 +84,7 @@ pub fn native_histograms(histograms: usize) -> Arc<Snapshot> {
     snapshot(descriptor("http.server.duration", "s", Kind::Histogram), data)
 }
 
-/// Ours: the request as it is sent.
+/// Returns the request as meterkit sends it.
 pub fn ours(snapshot: &Arc<Snapshot>) -> Vec<u8> {
     let mut requests = written(snapshot).expect("it is all in memory");
     let request = requests.pop().expect("there are series");
@@ -92,12 +92,12 @@ pub fn ours(snapshot: &Arc<Snapshot>) -> Vec<u8> {
     request.into()
 }
 
-/// Returns the same request, built as messages first.
+/// Returns the same request, built from `prost` messages.
 pub fn theirs(snapshot: &Arc<Snapshot>) -> Vec<u8> {
     compressed(&Request::of(snapshot).encode_to_vec())
 }
 
-/// Snappy alone: what no encoder can take less than.
+/// Compresses with snappy alone: the minimum cost of any encoder.
 pub fn compressed(plain: &[u8]) -> Vec<u8> {
     snap::raw::Encoder::new().compress_vec(plain).expect("it is all in memory")
 }
@@ -107,7 +107,7 @@ pub fn plain(request: &[u8]) -> Vec<u8> {
     snap::raw::Decoder::new().decompress_vec(request).expect("it was compressed")
 }
 
-/// Returns how many series a request has, before compression.
+/// Returns the number of series in a request before compression.
 pub fn series(plain: &[u8]) -> usize {
     Request::decode(plain).expect("it was encoded").timeseries.len()
 }
@@ -169,10 +169,10 @@ struct Sample {
     start_timestamp: i64,
 }
 
-/// `io.prometheus.write.v2.Histogram`, without what no side writes.
+/// `io.prometheus.write.v2.Histogram`, without the fields that neither side writes.
 #[derive(Clone, PartialEq, Message)]
 struct Histogram {
-    // One of two fields, as is the count of zeros: there, whatever its value.
+    // A member of a `oneof`, like the zero count: written whatever its value.
     #[prost(uint64, optional, tag = "1")]
     count: Option<u64>,
     #[prost(double, tag = "3")]
@@ -223,7 +223,7 @@ impl Request {
     }
 }
 
-/// A request that has some of the series.
+/// A request under construction.
 struct Building {
     time: i64,
     symbols: Symbols,
@@ -312,7 +312,7 @@ impl Building {
 }
 
 impl Histogram {
-    /// With the buckets in one run: those of the benchmark have no gap, and no values below zero.
+    /// Converts a point, with a single span of buckets: the benchmark's points have no gaps and no negative values.
     fn of(point: &ExponentialHistogramPoint, timestamp: i64) -> Self {
         let counts = &point.positive.counts;
         let before = std::iter::once(&0).chain(counts);
@@ -322,7 +322,7 @@ impl Histogram {
             count: Some(point.count),
             sum: point.sum,
             schema: point.scale,
-            // By the recommendation of the specification, where the point has none.
+            // The specification recommends this value if the point has none.
             zero_threshold: if point.zero_threshold == 0.0 { 1e-128 } else { point.zero_threshold },
             zero_count: Some(point.zero_count),
             positive_spans: vec![BucketSpan {
@@ -336,7 +336,7 @@ impl Histogram {
     }
 }
 
-/// The texts of a request, each once; the first one is empty.
+/// The symbol table of a request. Each text occurs once; the first text is empty.
 struct Symbols {
     all: Vec<String>,
     known: HashMap<String, u32>,

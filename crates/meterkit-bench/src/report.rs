@@ -1,7 +1,7 @@
-//! Writes the figures of `figures.txt` into the documents, and holds the documents to them.
+//! Writes the figures of `figures.txt` into the documents, and tests that the documents are up to date.
 //!
-//! `METERKIT_UPDATE_FIGURES=FILE cargo test -p meterkit-bench --lib report` takes what benchmarks appended to that file
-//! into `figures.txt` first; the script `figures` does it all.
+//! `METERKIT_UPDATE_FIGURES=FILE cargo test -p meterkit-bench --lib report` first copies the figures that benchmarks
+//! appended to that file into `figures.txt`. The script `figures` does all of this.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -30,10 +30,10 @@ const BYTES: &str = "live bytes per series";
 const ALLOCATIONS: &str = "allocations per call";
 const INSTRUCTIONS: &str = "instructions per call";
 
-/// How many stripes a counter has at most: `meterkit-core/src/store/stripes.rs`.
+/// The maximum number of stripes of a counter: see `meterkit-core/src/store/stripes.rs`.
 const STRIPES: f64 = 16.0;
 
-/// A row of the summary: what the reader calls it, the table and the work that it comes from, and the benchmark.
+/// A row of the summary: its title, the table and the work that it comes from, and the benchmark.
 type Line = (&'static str, &'static str, &'static str, &'static str);
 
 const SUMMARY: &[Line] = &[
@@ -68,7 +68,7 @@ const SUMMARY: &[Line] = &[
     ("remote write of 10,000 counters", REMOTE_WRITE, "10,000 counters", "remote_write"),
 ];
 
-/// A row of README's comparison: what the reader calls it, the table and the work that it comes from.
+/// The rows of the README's comparison: the title, and the table and the work that it comes from.
 const COMPARED: &[(&str, &str, &str)] = &[
     ("counter, on a handle", ALONE, "counter"),
     ("counter, three labels of enums and `bool`", ALONE, "closed set of 3"),
@@ -80,10 +80,10 @@ const COMPARED: &[(&str, &str, &str)] = &[
     ("memory of a histogram series", BYTES, "histogram series"),
 ];
 
-/// The columns of README's comparison.
+/// The columns of the README's comparison.
 const COMPARED_WITH: [&str; 4] = ["metrics", "prometheus-client", "opentelemetry", "prometheus"];
 
-/// The figures, and the lines before them that tell where they were taken.
+/// The figures, and the lines before them that describe the machine.
 struct Report {
     figures: Vec<Figure>,
     notes: Vec<String>,
@@ -95,7 +95,7 @@ impl Report {
         self.figures.iter().filter(is_row).collect::<Vec<_>>().into_iter()
     }
 
-    /// Returns the row in which the other side does best; libraries come before plain Rust.
+    /// Returns the row in which the other side is best. Libraries come before plain Rust.
     fn best(&self, table: &str, work: &str) -> Option<&Figure> {
         let is_other = |row: &Figure| !LIBRARIES.contains(&row.sides().1);
         self.rows(table, work).min_by(|one, other| {
@@ -104,7 +104,7 @@ impl Report {
         })
     }
 
-    /// Returns the works of a table, in its order.
+    /// Returns the works of a table, in order.
     fn works(&self, table: &str) -> Vec<&str> {
         let mut works = Vec::new();
         for row in self.figures.iter().filter(|row| row.table == table) {
@@ -140,7 +140,7 @@ impl Report {
         let mut text = head(&["work", "meterkit", "best other", "ratio", "at most", "bench"]);
         let mut last = "";
         for (what, table, work, bench) in SUMMARY {
-            // Where a work stands twice, the second is for figures that lack the first.
+            // If a work occurs twice, the second entry is for figures that the first one lacks.
             if *what == last {
                 continue;
             }
@@ -182,7 +182,7 @@ impl Report {
         text
     }
 
-    /// Returns the rows of README's comparison that have figures.
+    /// Returns the rows of the README's comparison that have figures.
     fn compared(&self) -> Vec<String> {
         let row_of = |(what, table, work): &(&str, &str, &str)| {
             let rows: Vec<&Figure> = self.rows(table, work).collect();
@@ -200,7 +200,7 @@ impl Report {
         COMPARED.iter().map(row_of).collect()
     }
 
-    /// Returns the rows of some tables that have one other side each.
+    /// Returns the rows of tables that have a single other side.
     fn pairs(&self, tables: &[&str]) -> String {
         let mut text = String::new();
         for table in tables {
@@ -215,7 +215,7 @@ impl Report {
         text.trim_end().to_owned() + "\n"
     }
 
-    /// Returns what ten recordings add to a request.
+    /// Returns the cost that ten recordings add to a request.
     fn request(&self) -> String {
         let mut text =
             head(&["", "time per request", "share of a core at 10,000 requests a second"]);
@@ -241,7 +241,7 @@ impl Report {
         text
     }
 
-    /// Returns what a million counter series take.
+    /// Returns the cost of a million counter series.
     fn million(&self) -> String {
         let mut text = head(&["1,000,000 counter series", "meterkit", "best other"]);
         if let Some(series) = self.best(BYTES, "counter series") {
@@ -268,7 +268,7 @@ impl Report {
         text
     }
 
-    /// Returns the model of many threads: what one thread costs, times what two and four cost more.
+    /// Returns the model of many threads: the cost on one thread, times the ratios measured with two and four threads.
     fn threads(&self) -> String {
         let mut text = head(&["threads on one counter", "meterkit", "one shared atomic"]);
         let (Some(two), Some(four), Some(shared)) = (
@@ -294,14 +294,14 @@ impl Report {
     }
 }
 
-/// Returns the work of a row, without what its name says of the length of pages.
+/// Returns the work of a row, without the relative length of pages in its name.
 fn work_of(row: &Figure) -> &str {
     let (work, _) = row.sides();
     let of_pages = work.strip_suffix(" times the bytes").and_then(|it| it.rsplit_once(", "));
     of_pages.map_or(work, |(work, _)| work)
 }
 
-/// Returns who the other side of a table is whose rows do not name it.
+/// Returns the other side of a table whose rows do not name it.
 fn theirs_of(table: &str) -> &str {
     let (_, theirs) = table.split_once(" against ").unwrap_or_default();
     theirs
@@ -356,13 +356,13 @@ fn read(path: &Path) -> Report {
     Report { figures: text.lines().filter_map(Figure::from_line).collect(), notes: notes.collect() }
 }
 
-/// Takes new figures in: they replace all rows of their tables.
+/// Merges new figures, which replace all rows of their tables.
 fn merged(old: Vec<Figure>, new: &[Figure]) -> Vec<Figure> {
     let is_kept = |row: &Figure| !new.iter().any(|it| it.table == row.table);
     old.into_iter().filter(is_kept).chain(medians(new)).collect()
 }
 
-/// Replaces what stands between `<!-- figures: NAME -->` and `<!-- end -->`.
+/// Replaces the text between `<!-- figures: NAME -->` and `<!-- end -->`.
 fn with_blocks(text: &str, block: impl Fn(&str) -> String) -> String {
     const END: &str = "<!-- end -->";
     let mut parts = text.split("<!-- figures: ");

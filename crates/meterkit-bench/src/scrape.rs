@@ -1,4 +1,4 @@
-//! Scrapes of many series: ours, and those of `opentelemetry-prometheus`.
+//! Scrapes of many series: by meterkit, and by `opentelemetry-prometheus`.
 
 #[cfg(feature = "others")]
 mod theirs;
@@ -16,32 +16,32 @@ use meterkit_prometheus::{Exposition, Format, Names};
 pub use self::theirs::Theirs;
 use crate::labels::{BOUNDS, Request, durations, for_each_series, request, tenants};
 
-/// What the series hold.
+/// The content of the series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "chosen by the benchmarks alone")]
 pub enum Holding {
-    /// One number each.
+    /// One number per series.
     Counters,
-    /// Twelve buckets each.
+    /// Twelve buckets per series.
     Histograms,
-    /// One number each, which is set.
+    /// One number per series, which is set.
     Gauges,
-    /// One number each, all of which one callback reports.
+    /// One number per series, all reported by one callback.
     Observed,
-    /// The same, by a callback that reports them in the other order each time.
+    /// The same, by a callback that reverses its order each time.
     ObservedToAndFro,
-    /// One number each, without labels: each series has an instrument to itself.
+    /// One number per series, without labels: each series has its own instrument.
     Instruments,
 }
 
-/// A registry of ours with many series in one instrument.
+/// A registry of meterkit with many series in one instrument.
 #[derive(Debug)]
 pub struct Ours {
     pipeline: Pipeline,
 }
 
 impl Ours {
-    /// With `series` series.
+    /// Creates the registry with `series` series.
     pub fn new(holding: Holding, series: usize) -> Self {
         let registry = Registry::new();
         let builder = Pipeline::builder(registry.clone()).expect("the registry is new");
@@ -58,19 +58,19 @@ impl Ours {
         Self { pipeline }
     }
 
-    /// Collects: runs callbacks, reads the SDK and the store.
+    /// Collects: runs callbacks, and reads the SDK and the store.
     pub fn read(&self) -> Arc<Snapshot> {
         self.pipeline.source().snapshot_blocking()
     }
 
-    /// Writes what was collected, as the scrape endpoint does: in pieces, each dropped before the next one.
-    /// Returns how many bytes they have.
+    /// Writes a snapshot as the scrape endpoint does: in pieces, each dropped before the next one is written. Returns
+    /// the number of bytes.
     pub fn write(&self, snapshot: &Arc<Snapshot>, format: Format) -> usize {
         let pieces = Exposition::new(snapshot.clone(), format, Names::default());
         pieces.map(|piece| piece.len()).sum()
     }
 
-    /// A whole scrape as text.
+    /// Performs a whole scrape as text.
     pub fn scrape(&self) -> usize {
         self.write(&self.read(), Format::Text)
     }

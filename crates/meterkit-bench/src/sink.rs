@@ -1,4 +1,4 @@
-//! A receiver on this machine that takes every request and keeps nothing.
+//! A receiver on this machine that accepts every request and stores nothing.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 
-/// An HTTP server on the loopback interface. It lives as long as the process.
+/// An HTTP server on the loopback interface, which lives as long as the process.
 ///
-/// It answers each request with 200 and an empty message, as an OTLP receiver does that took everything, and keeps the
-/// connection. It reads bodies whose length stands in their head, which both sides of the comparison send.
+/// The server answers each request with 200 and an empty message, like an OTLP receiver that accepted everything, and
+/// keeps the connection open. It reads bodies with a `Content-Length`, which both sides of the comparison send.
 #[derive(Debug)]
 pub struct Sink {
     address: SocketAddr,
@@ -22,16 +22,16 @@ struct Counts {
     bytes: AtomicU64,
 }
 
-/// What a server says of a success; a body without bytes is an OTLP answer without fields.
+/// The response to every request. A body without bytes is an OTLP response without fields.
 const ANSWER: &[u8] =
     b"HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n";
 
 impl Sink {
-    /// Begins to listen.
+    /// Starts to listen.
     ///
     /// # Panics
     ///
-    /// This machine has no port left.
+    /// Panics if this machine has no free port.
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("it is bound");
@@ -40,24 +40,24 @@ impl Sink {
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
                 let counts = counting.clone();
-                // A client that goes away ends its connection, and nothing else.
+                // When a client disconnects, only its connection ends.
                 thread::spawn(move || serve(stream, &counts));
             }
         });
         Self { address, counts }
     }
 
-    /// Where metrics are posted to.
+    /// Returns the URL to post metrics to.
     pub fn url(&self) -> String {
         format!("http://{}/v1/metrics", self.address)
     }
 
-    /// How many requests were answered so far.
+    /// Returns the number of requests answered so far.
     pub fn requests(&self) -> u64 {
         self.counts.requests.load(Relaxed)
     }
 
-    /// How many bytes of bodies came so far.
+    /// Returns the number of body bytes received so far.
     pub fn bytes(&self) -> u64 {
         self.counts.bytes.load(Relaxed)
     }
@@ -76,7 +76,7 @@ fn serve(stream: TcpStream, counts: &Counts) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads a request up to its body; gives how long that is, or `None` at the end of the connection.
+/// Reads a request up to its body. Returns the length of the body, or `None` at the end of the connection.
 fn head(requests: &mut impl BufRead) -> io::Result<Option<u64>> {
     let mut length = None;
     let mut line = String::new();

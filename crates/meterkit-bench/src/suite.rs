@@ -1,4 +1,4 @@
-//! One run: its header, and a row for each comparison.
+//! A run: its header, and a row for each comparison.
 
 use std::process::ExitCode;
 
@@ -6,10 +6,10 @@ use crate::arguments::Arguments;
 use crate::comparison::{Comparison, Outcome, Pace};
 use crate::figures::Figure;
 
-/// By how much a bound must be missed before `--check` fails: shared machines are noisy.
+/// The fraction by which a bound must be missed before `--check` fails, because shared machines are noisy.
 const MARGIN: f64 = 0.1;
 
-/// A run of comparisons. With `--check` it fails when a bound is missed by more than a tenth.
+/// A run of comparisons. With `--check`, the run fails if a bound is missed by more than a tenth.
 #[derive(Debug)]
 #[must_use = "`finish` gives the exit code"]
 pub struct Suite {
@@ -19,14 +19,14 @@ pub struct Suite {
 }
 
 impl Suite {
-    /// A run with the arguments of the program. Prints the header.
+    /// Creates a run with the arguments of the program, and prints the header.
     pub fn from_args() -> Self {
         let arguments = Arguments::from_env();
         println!("{}", arguments.header());
         Self { arguments, table: String::new(), missed: Vec::new() }
     }
 
-    /// Begins a table.
+    /// Starts a table.
     pub fn section(&mut self, title: &str) {
         title.clone_into(&mut self.table);
         let head = [title, "ours", "theirs", "ratio", "paired", "middle half", "bound"];
@@ -34,7 +34,7 @@ impl Suite {
         println!("|{}|{}", "-".repeat(63), "---|".repeat(6));
     }
 
-    /// Runs a comparison, unless the arguments left it out, and prints its row.
+    /// Runs a comparison, unless the arguments exclude it, and prints its row.
     pub fn run(&mut self, comparison: Comparison<'_>) {
         if !self.arguments.select(comparison.name()) {
             return;
@@ -54,7 +54,7 @@ impl Suite {
         Figure { table, name, ours, theirs, ratio, bound }
     }
 
-    /// Success, but with `--check` when a bound was missed.
+    /// Returns success, or failure if a bound was missed in a run with `--check`.
     pub fn finish(self) -> ExitCode {
         if !self.arguments.must_check || self.missed.is_empty() {
             return ExitCode::SUCCESS;

@@ -1,4 +1,4 @@
-//! A registry with its targets, at work while others record.
+//! A registry whose targets are at work while others record.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -11,11 +11,11 @@ use meterkit_core::{Meter, Registry, Temporality};
 use meterkit_pipeline::{ExportFuture, Pipeline, Schedule, Snapshot, Target};
 use meterkit_prometheus::PrometheusServer;
 
-/// Time between two exports, and between two scrapes: hundreds of times as often as in production, so that nearly every
-/// batch that is measured meets some.
+/// The time between two exports, and between two scrapes: hundreds of times shorter than in production, so that nearly
+/// every measured batch coincides with some.
 const INTERVAL: Duration = Duration::from_millis(20);
 
-/// A registry that is collected from.
+/// A registry that targets collect from.
 #[derive(Debug)]
 pub struct Collected {
     registry: Registry,
@@ -24,12 +24,12 @@ pub struct Collected {
 }
 
 impl Collected {
-    /// With a Prometheus endpoint.
+    /// Creates a registry with a Prometheus endpoint.
     pub fn by_one() -> Self {
         Self::start(|_| None)
     }
 
-    /// With a Prometheus endpoint and two push targets, one of which wants deltas.
+    /// Creates a registry with a Prometheus endpoint and two push targets, one of which uses delta temporality.
     pub fn by_three() -> Self {
         Self::start(|temporality| Some(Swallowing(temporality)))
     }
@@ -50,13 +50,13 @@ impl Collected {
         Self { registry, address, _pipeline: builder.start().expect("a thread") }
     }
 
-    /// Makes the instruments that are recorded with.
+    /// Returns the meter of the measured instruments.
     pub fn meter(&self) -> Meter {
         self.registry.scoped("core", "bench")
     }
 }
 
-/// A push target that takes whatever comes.
+/// A push target that accepts everything.
 #[derive(Debug)]
 struct Swallowing(Temporality);
 
@@ -87,7 +87,7 @@ pub struct Scraper {
 }
 
 impl Scraper {
-    /// Begins to scrape all of `collected`.
+    /// Starts to scrape all of `collected`.
     pub fn of(collected: &[&Collected]) -> Self {
         let addresses: Vec<_> = collected.iter().map(|it| it.address).collect();
         let is_done = Arc::new(AtomicBool::new(false));
@@ -109,7 +109,7 @@ impl Drop for Scraper {
     fn drop(&mut self) {
         self.is_done.store(true, Relaxed);
         if let Some(thread) = self.thread.take() {
-            // A panic in there has been printed.
+            // A panic of the thread has already been printed.
             let _ = thread.join();
         }
     }

@@ -1,7 +1,7 @@
-//! Makes a number of calls of one case, for the script `instructions` to count what they take.
+//! Makes a number of calls of one case, whose instructions the script `instructions` counts.
 //!
-//! `instructions <case> <calls>` makes that many calls between [`counted_calls`] and [`end_of_calls`], after some that are
-//! not counted. Without arguments it lists the cases, each with the units of work that one call does.
+//! `instructions <case> <calls>` makes this number of calls between [`counted_calls`] and [`end_of_calls`], after some
+//! uncounted calls. Without arguments, the program lists the cases, each with the units of work per call.
 
 use std::env;
 use std::hint::black_box;
@@ -13,16 +13,16 @@ use meterkit_bench::{floor, ours};
 #[cfg(feature = "exemplars")]
 use meterkit_core::ExemplarFilter;
 
-/// Series that each scrape collects.
+/// The number of series that each scrape collects.
 const SERIES: usize = 10_000;
 
-/// Calls before the first one that is counted: enough for anything that adapts to its use.
+/// The number of calls before the first counted one: enough for everything that adapts to its use.
 const WARM_UP: usize = 3000;
 
 /// The same for scrapes and exports, whose first calls sort the series.
 const SLOW_WARM_UP: usize = 2;
 
-/// A name, the units of work that one call does, and what makes a number of calls.
+/// A name, the units of work per call, and a function that makes a number of calls.
 type Case = (&'static str, usize, fn(u64));
 
 const OURS: &[Case] = &[
@@ -108,7 +108,7 @@ fn repeat_slow(calls: u64, mut call: impl FnMut()) {
     end_of_calls();
 }
 
-/// Callgrind counts from here on: the script passes this name to it.
+/// Marks the start of the counted calls: the script passes this name to callgrind.
 #[inline(never)]
 fn counted_calls(calls: u64, call: &mut impl FnMut()) {
     for _ in 0..calls {
@@ -116,7 +116,7 @@ fn counted_calls(calls: u64, call: &mut impl FnMut()) {
     }
 }
 
-/// Callgrind writes here what it counted, in all threads.
+/// Marks the end of the counted calls: callgrind then writes its counts for all threads.
 #[inline(never)]
 fn end_of_calls() {
     black_box(());
@@ -139,7 +139,7 @@ fn our_export() -> impl FnMut() {
     move || ours.export()
 }
 
-/// The same work by other libraries: the part of a name after the last hyphen, or two, is the library.
+/// The same work by other libraries. The last part of a name, after one or two hyphens, is the library.
 #[cfg(feature = "others")]
 mod others {
     use meterkit_bench::scrape::Theirs;
@@ -219,7 +219,7 @@ mod others {
         ("export-point-otel", POINTS, |n| repeat_slow(n, their_export())),
     ];
 
-    /// Makes calls of the crate `metrics` that record in our store.
+    /// Makes calls of the crate `metrics` that record into meterkit's store.
     fn behind_metrics<C: FnMut()>(calls: u64, make: fn() -> C) {
         ours::behind_metrics(|| repeat(calls, make()));
     }

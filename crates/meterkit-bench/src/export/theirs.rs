@@ -1,4 +1,4 @@
-//! Exports of `opentelemetry-otlp`.
+//! Exports by `opentelemetry-otlp`.
 
 use std::fmt;
 
@@ -27,7 +27,7 @@ impl Default for Theirs {
 }
 
 impl Theirs {
-    /// With all series filled, and the connection made.
+    /// Creates the provider with all series filled, and an open connection.
     pub fn new() -> Self {
         let sink = Sink::start();
         let exporter = MetricExporter::builder().with_http().with_endpoint(sink.url());
@@ -58,7 +58,7 @@ impl Theirs {
         theirs
     }
 
-    /// Records a little, collects, and sends everything.
+    /// Records a few values, collects, and sends everything.
     pub fn export(&self) {
         for (n, tenant) in self.tenants.iter().enumerate() {
             let attributes = attributes(request(n, tenant));
@@ -68,7 +68,7 @@ impl Theirs {
         self.provider.force_flush().expect("the sink takes everything");
     }
 
-    /// Where it goes.
+    /// Returns the sink that receives the exports.
     pub fn sink(&self) -> &Sink {
         &self.sink
     }

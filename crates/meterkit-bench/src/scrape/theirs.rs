@@ -1,4 +1,4 @@
-//! Scrapes of `opentelemetry-prometheus`.
+//! Scrapes by `opentelemetry-prometheus`.
 
 use std::fmt;
 use std::sync::atomic::AtomicU64;
@@ -20,7 +20,7 @@ pub struct Theirs {
 }
 
 impl Theirs {
-    /// With `series` series.
+    /// Creates the provider with `series` series.
     pub fn new(holding: Holding, series: usize) -> Self {
         let registry = prometheus::Registry::new();
         let exporter = opentelemetry_prometheus::exporter().with_registry(registry.clone());
@@ -42,19 +42,19 @@ impl Theirs {
         Self { _provider: provider, registry }
     }
 
-    /// Collects from the SDK and makes metric families.
+    /// Collects from the SDK and returns metric families.
     pub fn read(&self) -> Vec<MetricFamily> {
         self.registry.gather()
     }
 
-    /// Writes what was collected.
+    /// Writes the collected families.
     pub fn write(&self, families: &[MetricFamily]) -> Vec<u8> {
         let mut text = Vec::new();
         TextEncoder::new().encode(families, &mut text).expect("text");
         text
     }
 
-    /// A whole scrape.
+    /// Performs a whole scrape.
     pub fn scrape(&self) -> Vec<u8> {
         self.write(&self.read())
     }

@@ -1,4 +1,4 @@
-//! `fastmetrics`: families of typed label sets. A family is looked up by a label set that owns its texts.
+//! `fastmetrics`: families of typed label sets. Looking up a series requires a label set that owns its texts.
 
 use std::any::Any;
 use std::hint::black_box;
@@ -41,19 +41,19 @@ struct Strings {
     tenant: String,
 }
 
-/// A counter without labels.
+/// Returns a counter without labels.
 pub fn counter() -> impl Fn() + Send + Sync + 'static {
     let counter = <Counter>::default();
     move || black_box(&counter).inc()
 }
 
-/// A counter with a closed label set.
+/// Returns a counter with a closed label set.
 pub fn counter_of_closed_set() -> impl Fn() + Send + Sync + 'static {
     let counters = Family::default();
     move || count_operation(&counters, *black_box(&OPERATION))
 }
 
-/// A counter with three text labels.
+/// Returns a counter with three text labels.
 pub fn counter_of_run_time_string() -> impl Fn() + Send + Sync + 'static {
     let counters = Family::default();
     let tenant = REQUEST.tenant.to_owned();
@@ -63,39 +63,39 @@ pub fn counter_of_run_time_string() -> impl Fn() + Send + Sync + 'static {
     }
 }
 
-/// A counter with three `&'static str` labels, with 64 label sets at random.
+/// Returns a counter with three `&'static str` labels, with 64 label sets at random.
 pub fn counter_of_static_sets() -> impl FnMut() + 'static {
     let (counters, mut next) = (Family::default(), static_requests());
     move || count_static(&counters, next())
 }
 
-/// A counter whose three labels are strings of the caller's, the same at each call.
+/// Returns a counter whose three labels are strings that the caller keeps.
 pub fn counter_of_strings() -> impl Fn() + Send + Sync + 'static {
     let (counters, strings) = (Family::default(), labels::strings());
     move || count_strings(&counters, black_box(&strings))
 }
 
-/// The same with strings that are allocated for each call.
+/// Returns the same counter with strings that are allocated for each call.
 pub fn counter_of_fresh_strings() -> impl FnMut() + 'static {
     let counters = Family::default();
     with_fresh_strings(move |strings| count_strings(&counters, strings))
 }
 
-/// A histogram without labels.
+/// Returns a histogram without labels.
 pub fn histogram() -> impl FnMut() + 'static {
     let histogram = Histogram::new(BOUNDS);
     let mut next = durations();
     move || black_box(&histogram).observe(next())
 }
 
-/// A counter of so many series.
+/// Returns a counter with this number of series.
 pub fn counter_series(series: usize) -> Box<dyn Any> {
     let counters = Family::default();
     for_each_series(series, |request| count_request(&counters, request));
     Box::new(counters)
 }
 
-/// A histogram of so many series.
+/// Returns a histogram with this number of series.
 pub fn histogram_series(series: usize) -> Box<dyn Any> {
     let histograms = histograms();
     for_each_series(series, |request| observe(&histograms, request));
@@ -142,7 +142,7 @@ mod tests {
 
     use super::*;
 
-    /// The type of what is registered has many bounds: a macro needs to name none.
+    // A macro, because the type of a registered metric has many bounds, which a function would have to name.
     macro_rules! page {
         ($of:expr) => {{
             let mut registry = Registry::default();

@@ -1,5 +1,5 @@
-//! `measured`: label groups are numbers. Enums count their variants, texts that are known at the start stand in a
-//! table, and other texts are interned, all with the same fast hash as ours.
+//! `measured`: label groups are numbers. Enums count their variants, texts known at startup are in a table, and other
+//! texts are interned, all with the same fast hash as meterkit's.
 
 use std::any::Any;
 use std::hint::black_box;
@@ -23,7 +23,7 @@ struct Operation {
     cached: Cached,
 }
 
-/// The library has no labels of type `bool`.
+/// A `bool` label, because the library has no labels of type `bool`.
 #[derive(Clone, Copy, FixedCardinalityLabel)]
 enum Cached {
     False,
@@ -41,7 +41,7 @@ struct Request<'a> {
     tenant: &'a str,
 }
 
-/// Three texts that are known at the start.
+/// Three texts that are known at startup.
 #[derive(LabelGroup)]
 #[label(set = StaticSet)]
 struct StaticRequest<'a> {
@@ -64,19 +64,19 @@ struct Strings<'a> {
     tenant: &'a str,
 }
 
-/// A counter without labels.
+/// Returns a counter without labels.
 pub fn counter() -> impl Fn() + Send + Sync + 'static {
     let counter = Counter::new();
     move || black_box(&counter).inc()
 }
 
-/// A counter with a closed label set.
+/// Returns a counter with a closed label set.
 pub fn counter_of_closed_set() -> impl Fn() + Send + Sync + 'static {
     let counters = CounterVec::new();
     move || count_operation(&counters, *black_box(&OPERATION))
 }
 
-/// A counter with three text labels.
+/// Returns a counter with three text labels.
 pub fn counter_of_run_time_string() -> impl Fn() + Send + Sync + 'static {
     let counters = counters();
     let tenant = REQUEST.tenant.to_owned();
@@ -86,7 +86,7 @@ pub fn counter_of_run_time_string() -> impl Fn() + Send + Sync + 'static {
     }
 }
 
-/// A counter with three `&'static str` labels, with 64 label sets at random.
+/// Returns a counter with three `&'static str` labels, with 64 label sets at random.
 pub fn counter_of_static_sets() -> impl FnMut() + 'static {
     let set = StaticSet {
         method: table(&METHODS),
@@ -100,33 +100,33 @@ pub fn counter_of_static_sets() -> impl FnMut() + 'static {
     }
 }
 
-/// A counter whose three labels are strings of the caller's, the same at each call.
+/// Returns a counter whose three labels are strings that the caller keeps.
 pub fn counter_of_strings() -> impl Fn() + Send + Sync + 'static {
     let (counters, strings) = (string_counters(), strings());
     move || count_strings(&counters, black_box(&strings))
 }
 
-/// The same with strings that are allocated for each call.
+/// Returns the same counter with strings that are allocated for each call.
 pub fn counter_of_fresh_strings() -> impl FnMut() + 'static {
     let counters = string_counters();
     with_fresh_strings(move |strings| count_strings(&counters, strings))
 }
 
-/// A histogram without labels.
+/// Returns a histogram without labels.
 pub fn histogram() -> impl FnMut() + 'static {
     let histogram = Histogram::with_metadata(Thresholds::with_buckets(BOUNDS));
     let mut next = durations();
     move || black_box(&histogram).observe(next())
 }
 
-/// A counter of so many series.
+/// Returns a counter with this number of series.
 pub fn counter_series(series: usize) -> Box<dyn Any> {
     let counters = counters();
     for_each_series(series, |request| count_request(&counters, request));
     Box::new(counters)
 }
 
-/// A histogram of so many series.
+/// Returns a histogram with this number of series.
 pub fn histogram_series(series: usize) -> Box<dyn Any> {
     let histograms = histograms();
     for_each_series(series, |request| observe(&histograms, request));

@@ -1,5 +1,5 @@
-//! `metrics` with the recorder of `metrics-exporter-prometheus`: macros look a series up in the recorder of the
-//! program.
+//! `metrics` with the recorder of `metrics-exporter-prometheus`: its macros look up a series in the program's global
+//! recorder.
 
 use std::any::Any;
 use std::hint::black_box;
@@ -14,71 +14,71 @@ use crate::labels::{
 };
 use crate::operation::{OPERATION, Operation, text};
 
-/// The recorder of the program, as most users install one.
+/// The global recorder of the program, installed as most users do.
 static INSTALLED: LazyLock<PrometheusHandle> =
     LazyLock::new(|| PrometheusBuilder::new().install_recorder().expect("the only recorder"));
 
-/// A counter without labels, bound to a handle.
+/// Returns a counter without labels, bound to a handle.
 pub fn counter() -> impl Fn() + Send + Sync + 'static {
     LazyLock::force(&INSTALLED);
     let counter = metrics::counter!("plain");
     move || black_box(&counter).increment(1)
 }
 
-/// A counter without labels, looked up at each call.
+/// Returns a counter without labels, looked up at each call.
 pub fn counter_looked_up() -> impl Fn() + Send + Sync + 'static {
     LazyLock::force(&INSTALLED);
     || metrics::counter!("looked_up").increment(1)
 }
 
-/// A gauge without labels, bound to a handle.
+/// Returns a gauge without labels, bound to a handle.
 pub fn gauge() -> impl Fn() + Send + Sync + 'static {
     LazyLock::force(&INSTALLED);
     let gauge = metrics::gauge!("level");
     move || black_box(&gauge).set(0.5)
 }
 
-/// A histogram of another recorder than that of the exporter, bound to a handle.
+/// Returns a histogram of another recorder than that of the exporter, bound to a handle.
 pub fn histogram_elsewhere() -> impl FnMut() + 'static {
     let (histogram, mut next) = (metrics::histogram!("took_seconds"), durations());
     move || black_box(&histogram).record(next())
 }
 
-/// A counter with a closed label set.
+/// Returns a counter with a closed label set.
 pub fn counter_of_closed_set() -> impl Fn() + Send + Sync + 'static {
     LazyLock::force(&INSTALLED);
     || count_operation(*black_box(&OPERATION))
 }
 
-/// A counter with three text labels.
+/// Returns a counter with three text labels.
 pub fn counter_of_run_time_string() -> impl Fn() + Send + Sync + 'static {
     LazyLock::force(&INSTALLED);
     let tenant = REQUEST.tenant.to_owned();
     move || count_request(Request { tenant: black_box(&tenant), ..*black_box(&REQUEST) })
 }
 
-/// A counter with three `&'static str` labels, with 64 label sets at random.
+/// Returns a counter with three `&'static str` labels, with 64 label sets at random.
 pub fn counter_of_static_sets() -> impl FnMut() + 'static {
     LazyLock::force(&INSTALLED);
     let mut next = static_requests();
     move || count_static(next())
 }
 
-/// A counter whose three labels are strings of the caller's, the same at each call.
+/// Returns a counter whose three labels are strings that the caller keeps.
 pub fn counter_of_strings() -> impl Fn() + Send + Sync + 'static {
     LazyLock::force(&INSTALLED);
     let strings = strings();
     move || count_strings(black_box(&strings))
 }
 
-/// The same with strings that are allocated for each call.
+/// Returns the same counter with strings that are allocated for each call.
 pub fn counter_of_fresh_strings() -> impl FnMut() + 'static {
     LazyLock::force(&INSTALLED);
     with_fresh_strings(count_strings)
 }
 
-/// A histogram without labels, bound to a handle. The upkeep that sorts its values into buckets runs every 65,536 calls:
-/// without it, every value would stay in memory.
+/// Returns a histogram without labels, bound to a handle. The upkeep that sorts its values into buckets runs every
+/// 65,536 calls: without it, every value would stay in memory.
 pub fn histogram() -> impl FnMut() + 'static {
     let recorder = recorder();
     let (histogram, upkeep) =
@@ -93,14 +93,14 @@ pub fn histogram() -> impl FnMut() + 'static {
     }
 }
 
-/// A counter of so many series.
+/// Returns a counter with this number of series.
 pub fn counter_series(series: usize) -> Box<dyn Any> {
     let recorder = recorder();
     with_local_recorder(&recorder, || for_each_series(series, count_request));
     Box::new(recorder)
 }
 
-/// A histogram of so many series, after the upkeep that sorts its values into buckets.
+/// Returns a histogram with this number of series, after the upkeep that sorts its values into buckets.
 pub fn histogram_series(series: usize) -> Box<dyn Any> {
     let recorder = recorder();
     with_local_recorder(&recorder, || for_each_series(series, observe));
@@ -118,7 +118,7 @@ fn count_operation(Operation { kind, outcome, cached }: Operation) {
         .increment(1);
 }
 
-/// The library wants to own a text that does not live as long as the program.
+/// Counts a request. The library requires an owned text for labels that do not live as long as the program.
 fn count_request(Request { method, route, tenant }: Request<'_>) {
     let tenant = tenant.to_owned();
     metrics::counter!("requests", "method" => method, "route" => route, "tenant" => tenant)

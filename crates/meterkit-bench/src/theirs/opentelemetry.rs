@@ -1,4 +1,4 @@
-//! OpenTelemetry's own API and SDK, with one cumulative reader: attributes are made at each call.
+//! OpenTelemetry's own API and SDK, with one cumulative reader. Attributes are created for each call.
 
 use std::any::Any;
 use std::hint::black_box;
@@ -32,22 +32,22 @@ pub fn counter() -> impl Fn() + Send + Sync + 'static {
     move || black_box(&counter).add(1, &[])
 }
 
-/// Returns a counter with three attributes, made at each call.
+/// Returns a counter with three attributes, created for each call.
 pub fn counter_of_three() -> impl Fn() + Send + Sync + 'static {
     record_made(&meter())
 }
 
-/// Returns the same with attributes that the caller keeps.
+/// Returns the same counter with attributes that the caller keeps.
 pub fn counter_of_kept_attributes() -> impl Fn() + Send + Sync + 'static {
     record_kept(&meter())
 }
 
-/// Returns the same with sixteen attribute sets in turns.
+/// Returns the same counter with sixteen attribute sets in turns.
 pub fn counter_of_sixteen_attribute_sets() -> impl FnMut() + 'static {
     record_in_turns(&meter())
 }
 
-/// Returns the same with a value that is a string of the caller's, which OpenTelemetry wants to own.
+/// Returns the same counter with a string that the caller keeps, which OpenTelemetry must copy.
 pub fn counter_of_run_time_string() -> impl Fn() + Send + Sync + 'static {
     let counter = meter().u64_counter("requests").build();
     let tenant = REQUEST.tenant.to_owned();
@@ -60,19 +60,19 @@ pub fn counter_of_static_sets() -> impl FnMut() + 'static {
     move || counter.add(1, &static_attributes(next()))
 }
 
-/// Returns a counter whose three attributes are strings of the caller's, the same at each call.
+/// Returns a counter whose three attributes are strings that the caller keeps.
 pub fn counter_of_strings() -> impl Fn() + Send + Sync + 'static {
     let (counter, strings) = (meter().u64_counter("requests").build(), strings());
     move || count_strings(&counter, black_box(&strings))
 }
 
-/// Returns the same with strings that are allocated for each call.
+/// Returns the same counter with strings that are allocated for each call.
 pub fn counter_of_fresh_strings() -> impl FnMut() + 'static {
     let counter = meter().u64_counter("requests").build();
     with_fresh_strings(move |strings| count_strings(&counter, strings))
 }
 
-/// Returns the same with sixteen attribute sets in turns.
+/// Returns the same counter with sixteen attribute sets in turns.
 pub fn counter_of_sixteen_sets() -> impl FnMut() + 'static {
     let counter = meter().u64_counter("requests").build();
     let sets = requests();
@@ -108,20 +108,20 @@ pub fn histogram() -> impl FnMut() + 'static {
     move || black_box(&histogram).record(next(), &[])
 }
 
-/// Returns the same, always with one value, for several threads.
+/// Returns the same histogram for several threads, which all record one value.
 pub fn histogram_of_one_value() -> impl Fn() + Send + Sync + 'static {
     let histogram = histogram_named("plain_duration");
     move || black_box(&histogram).record(black_box(0.07), &[])
 }
 
-/// Returns a histogram with three attributes, made at each call.
+/// Returns a histogram with three attributes, created for each call.
 pub fn histogram_of_three() -> impl FnMut() + 'static {
     let histogram = histogram_named("requests.duration");
     let mut next = durations();
     move || histogram.record(next(), &static_attributes(*black_box(&REQUEST)))
 }
 
-/// Returns a counter of so many series.
+/// Returns a counter with this number of series.
 pub fn counter_series(series: usize) -> Box<dyn Any> {
     let provider = provider_of(series, ManualReader::builder().build());
     let counter = provider.meter("bench").u64_counter("requests").build();
@@ -129,7 +129,7 @@ pub fn counter_series(series: usize) -> Box<dyn Any> {
     Box::new((provider, counter))
 }
 
-/// Returns a histogram of so many series.
+/// Returns a histogram with this number of series.
 pub fn histogram_series(series: usize) -> Box<dyn Any> {
     let provider = provider_of(series, ManualReader::builder().build());
     let meter = provider.meter("bench");
@@ -138,7 +138,7 @@ pub fn histogram_series(series: usize) -> Box<dyn Any> {
     Box::new((provider, histogram))
 }
 
-/// Returns a provider whose instruments may have so many series.
+/// Returns a provider whose instruments may have this number of series.
 fn provider_of(series: usize, reader: impl MetricReader) -> SdkMeterProvider {
     let limit = series + 1;
     SdkMeterProvider::builder()
@@ -186,7 +186,7 @@ mod tests {
 
     use super::*;
 
-    /// Returns the page of a provider with room for a hundred series, after `record` had its meter.
+    /// Returns the page of a provider with room for a hundred series, after `record` has used its meter.
     fn page(record: impl FnOnce(Meter)) -> String {
         let registry = Registry::new();
         let exporter = opentelemetry_prometheus::exporter().with_registry(registry.clone());

@@ -11,44 +11,44 @@ use crate::labels::{
 };
 use crate::operation::{OPERATION, OPERATION_KEYS, Operation, text};
 
-/// A counter without labels.
+/// Returns a counter without labels.
 pub fn counter() -> impl Fn() + Send + Sync + 'static {
     let counter = IntCounter::new("plain", "Plain.").expect("a counter");
     move || black_box(&counter).inc()
 }
 
-/// A counter with a closed label set.
+/// Returns a counter with a closed label set.
 pub fn counter_of_closed_set() -> impl Fn() + Send + Sync + 'static {
     let counters = counters(&OPERATION_KEYS);
     move || count_operation(&counters, *black_box(&OPERATION))
 }
 
-/// A counter with three text labels.
+/// Returns a counter with three text labels.
 pub fn counter_of_run_time_string() -> impl Fn() + Send + Sync + 'static {
     let counters = counters(&REQUEST_KEYS);
     let tenant = REQUEST.tenant.to_owned();
     move || count_request(&counters, Request { tenant: black_box(&tenant), ..*black_box(&REQUEST) })
 }
 
-/// A counter with three `&'static str` labels, with 64 label sets at random.
+/// Returns a counter with three `&'static str` labels, with 64 label sets at random.
 pub fn counter_of_static_sets() -> impl FnMut() + 'static {
     let (counters, mut next) = (counters(&REQUEST_KEYS), static_requests());
     move || count_request(&counters, next())
 }
 
-/// A counter whose three labels are strings of the caller's, the same at each call.
+/// Returns a counter whose three labels are strings that the caller keeps.
 pub fn counter_of_strings() -> impl Fn() + Send + Sync + 'static {
     let (counters, strings) = (counters(&REQUEST_KEYS), strings());
     move || count_strings(&counters, black_box(&strings))
 }
 
-/// The same with strings that are allocated for each call.
+/// Returns the same counter with strings that are allocated for each call.
 pub fn counter_of_fresh_strings() -> impl FnMut() + 'static {
     let counters = counters(&REQUEST_KEYS);
     with_fresh_strings(move |strings| count_strings(&counters, strings))
 }
 
-/// A histogram without labels.
+/// Returns a histogram without labels.
 pub fn histogram() -> impl FnMut() + 'static {
     let options = HistogramOpts::new("took", "Took.").buckets(BOUNDS.to_vec());
     let histogram = Histogram::with_opts(options).expect("a histogram");
@@ -56,14 +56,14 @@ pub fn histogram() -> impl FnMut() + 'static {
     move || black_box(&histogram).observe(next())
 }
 
-/// A counter of so many series.
+/// Returns a counter with this number of series.
 pub fn counter_series(series: usize) -> Box<dyn Any> {
     let counters = counters(&REQUEST_KEYS);
     for_each_series(series, |request| count_request(&counters, request));
     Box::new(counters)
 }
 
-/// A histogram of so many series.
+/// Returns a histogram with this number of series.
 pub fn histogram_series(series: usize) -> Box<dyn Any> {
     let histograms = histograms();
     for_each_series(series, |request| observe(&histograms, request));
