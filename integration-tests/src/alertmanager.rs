@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 use crate::client;
 use crate::process::Process;
 
-/// How long to wait for what a healthy server does at once.
+/// How long to wait for an immediate action of a healthy server.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// An Alertmanager server.
@@ -21,7 +21,7 @@ pub struct Alertmanager {
 }
 
 impl Alertmanager {
-    /// Starts the server with these settings.
+    /// Starts the server with this configuration.
     pub async fn start(executable: &Path, settings: &str) -> Self {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let file = directory.path().join("alertmanager.yaml");
@@ -41,7 +41,7 @@ impl Alertmanager {
         server
     }
 
-    /// Its host and port.
+    /// Returns the host and port of the server.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
     }

@@ -1,4 +1,4 @@
-//! A real browser without a window, driven over HTTP by the W3C's WebDriver protocol.
+//! A real browser without a window, driven over HTTP with the W3C's WebDriver protocol.
 
 use std::path::Path;
 use std::time::Duration;
@@ -15,19 +15,19 @@ use tokio::time::{Instant, sleep};
 
 use crate::process::Process;
 
-/// How long to wait for what a page does within a few seconds.
+/// How long to wait for changes that a page makes within a few seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A Chromium with one page. It ends when this is dropped.
+/// A Chromium with one page, which ends when this is dropped.
 #[derive(Debug)]
 pub struct Browser {
     session: String,
-    /// When it ends, so does the browser, which hears of it through a pipe.
+    /// The driver process. When the driver ends, the browser notices it through a pipe and ends, too.
     _driver: Process,
 }
 
 impl Browser {
-    /// Starts the browser with its driver, the program `chromedriver`.
+    /// Starts the browser through its driver, the program `chromedriver`.
     pub async fn start(driver: &Path) -> Self {
         let mut process = Process::start(driver, &["--port=0"], &[]);
         let port = process.line("ChromeDriver was started successfully on port ").await;
@@ -56,12 +56,12 @@ impl Browser {
         Self { session: format!("{driver}/session/{id}"), _driver: process }
     }
 
-    /// Opens this address and waits until it is loaded.
+    /// Opens this URL and waits until the page is loaded.
     pub async fn open(&self, url: &str) {
         self.post("url", json!({"url": url})).await;
     }
 
-    /// Runs the body of a function in the page, and returns what it returns.
+    /// Runs a function body in the page, and returns its result.
     pub async fn run(&self, script: &str) -> Value {
         self.post("execute/sync", json!({"script": script, "args": []})).await
     }
@@ -70,7 +70,7 @@ impl Browser {
     ///
     /// # Panics
     ///
-    /// It is not within a minute.
+    /// Panics if the expression is not true within a minute.
     pub async fn until(&self, expression: &str) {
         let deadline = Instant::now() + PATIENCE;
         while self.run(&format!("return Boolean({expression})")).await != true {
@@ -82,7 +82,7 @@ impl Browser {
         }
     }
 
-    /// Types text into the first element that a CSS selector finds, as a keyboard does.
+    /// Types text into the first element that matches a CSS selector, as a keyboard does.
     pub async fn type_into(&self, selector: &str, text: &str) {
         let query = json!({"using": "css selector", "value": selector});
         let element = self.post("element", query).await;
@@ -96,14 +96,14 @@ impl Browser {
         self.post("goog/cdp/execute", json!({"cmd": command, "params": parameters})).await;
     }
 
-    /// The picture of the page as a PNG.
+    /// Returns a screenshot of the page as a PNG.
     pub async fn screenshot(&self) -> Vec<u8> {
         let picture = send(Method::GET, &format!("{}/screenshot", self.session), Value::Null).await;
         let picture = picture.as_str().expect("a picture is text");
         BASE64_STANDARD.decode(picture).expect("the text is in base64")
     }
 
-    /// What the page complained about since this was last asked: errors of scripts, and what its policy refused.
+    /// Returns the page's log since the last call: script errors, and violations of the content security policy.
     pub async fn complaints(&self) -> Vec<String> {
         let log = self.post("se/log", json!({"type": "browser"})).await;
         let lines = log.as_array().expect("a list of lines").iter();

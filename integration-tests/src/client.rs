@@ -1,4 +1,4 @@
-//! Questions over HTTP, to this machine only.
+//! HTTP requests to this machine.
 
 use std::net::Ipv4Addr;
 
@@ -8,7 +8,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 
-/// Status and body of `GET url`, or why there is no answer.
+/// Sends `GET url`, and returns the status and the body, or the reason why there is no response.
 pub async fn get(url: &str) -> Result<(StatusCode, String), String> {
     let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
     let url = url.parse().map_err(|error| format!("{url}: {error}"))?;
@@ -18,7 +18,7 @@ pub async fn get(url: &str) -> Result<(StatusCode, String), String> {
     Ok((status, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
 }
 
-/// A port that is free now.
+/// Returns a port that is currently free.
 pub fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
     listener.local_addr().expect("a bound listener has an address").port()

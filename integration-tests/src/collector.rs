@@ -1,4 +1,4 @@
-//! A real OpenTelemetry Collector, and what it received.
+//! A real OpenTelemetry Collector, and the requests that it received.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use crate::client;
 use crate::process::Process;
 
-/// How long to wait for what a healthy server does at once, and how often.
+/// How long, and how many times, to wait for an immediate action of a healthy server.
 const PATIENCE: Duration = Duration::from_secs(10);
 const ATTEMPTS: usize = 4;
 
@@ -25,7 +25,7 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// Starts it.
+    /// Starts the Collector.
     pub async fn start(executable: &Path) -> Self {
         let mut collector = Self {
             executable: executable.to_owned(),
@@ -38,30 +38,30 @@ impl Collector {
             if collector.is_run().await {
                 return collector;
             }
-            // Someone else took them in the meantime.
+            // Another process took the ports in the meantime.
             (collector.grpc, collector.http) = (client::free_port(), client::free_port());
         }
         panic!("the collector is not ready in time");
     }
 
-    /// Where it takes gRPC.
+    /// Returns the URL for gRPC.
     pub fn grpc_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.grpc)
     }
 
-    /// Where it takes HTTP.
+    /// Returns the URL for HTTP.
     pub fn http_url(&self) -> String {
         format!("http://127.0.0.1:{}/v1/metrics", self.http)
     }
 
-    /// Ends it, as an operator does.
+    /// Stops the Collector, as an operator does.
     pub async fn stop(&mut self) {
         if let Some(process) = self.process.take() {
             assert!(process.terminate().await.success(), "it ends well");
         }
     }
 
-    /// Starts it again after [`stop`](Self::stop), where it was.
+    /// Starts the Collector again after [`stop`](Self::stop), on the same ports.
     pub async fn run(&mut self) {
         for _ in 0..ATTEMPTS {
             if self.is_run().await {
@@ -71,7 +71,7 @@ impl Collector {
         panic!("the collector is not ready in time");
     }
 
-    /// Starts it. Without success when something else has one of its ports: a connection may have, for a while.
+    /// Starts the Collector. Returns `false` if one of its ports is in use, such as by an old connection.
     async fn is_run(&mut self) -> bool {
         let config = format!(
             "receivers: {{otlp: {{protocols: {{\
@@ -87,7 +87,7 @@ impl Collector {
         self.process = Some(Process::start(&self.executable, &[&argument], &[]));
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
-            // It answers that this is no way to ask. gRPC listens before HTTP does.
+            // The Collector rejects a GET, but it answers. gRPC listens before HTTP does.
             if client::get(&self.http_url()).await.is_ok() {
                 return true;
             }
@@ -97,7 +97,7 @@ impl Collector {
         false
     }
 
-    /// The requests that it received, in the JSON of OTLP.
+    /// Returns the received requests, in OTLP's JSON.
     pub fn received(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.output()).unwrap_or_default();
         text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()

@@ -1,4 +1,4 @@
-//! The files of `examples/deploy`, and what their checks share.
+//! The files of `examples/deploy`, and helpers for their checks.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,16 +10,16 @@ use tempfile::TempDir;
 
 use crate::yaml;
 
-/// A file or folder of `examples/deploy`; of no name, all of it.
+/// Returns the path of a file or folder of `examples/deploy`. An empty name stands for the folder itself.
 pub fn path(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/deploy").join(path)
 }
 
-/// A copy of `examples/deploy` in which one file says `wrong` wherever it says `right`.
+/// Copies `examples/deploy`, and replaces `right` by `wrong` in one file.
 ///
 /// # Panics
 ///
-/// The file does not say `right`, or cannot be copied.
+/// Panics if the file does not contain `right`, or cannot be copied.
 pub fn altered(file: &str, right: &str, wrong: &str) -> TempDir {
     let copy = tempfile::tempdir().expect("a temporary directory");
     copy_folder(&path(""), copy.path());
@@ -43,11 +43,11 @@ fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
-/// A file of `examples/deploy` with other texts in place of some.
+/// Returns a file of `examples/deploy` after these replacements.
 ///
 /// # Panics
 ///
-/// The file does not have one of the texts.
+/// Panics if the file does not contain one of the texts.
 pub fn with(file: &str, changes: &[(&str, &str)]) -> String {
     let text = fs::read_to_string(path(file)).expect("the file is there");
     changes.iter().fold(text, |text, (from, to)| {
@@ -56,11 +56,11 @@ pub fn with(file: &str, changes: &[(&str, &str)]) -> String {
     })
 }
 
-/// The alerts in a file of rules: their names, and their labels as they are written.
+/// Returns the alerts in a rule file: their names, and their labels as they are written.
 ///
 /// # Panics
 ///
-/// The file cannot be read.
+/// Panics if the file cannot be read.
 pub fn alerts(file: &Path) -> Vec<(String, BTreeMap<String, String>)> {
     let files = yaml::read(file);
     let groups = files.iter().flat_map(|it| list(&it["groups"]));
@@ -73,11 +73,11 @@ pub fn alerts(file: &Path) -> Vec<(String, BTreeMap<String, String>)> {
     alerts.collect()
 }
 
-/// The files of rules that Prometheus has: those that are generated, and those about what carries the metrics.
+/// Returns Prometheus' rule files: the generated ones, and those about the delivery of metrics.
 ///
 /// # Panics
 ///
-/// The folders cannot be read.
+/// Panics if the folders cannot be read.
 pub fn rule_files() -> Vec<PathBuf> {
     let folders = ["prometheus/rules", "prometheus/platform-rules"].map(path);
     let entries = folders.iter().flat_map(|it| fs::read_dir(it).expect("the folder is there"));
@@ -88,54 +88,54 @@ pub fn rule_files() -> Vec<PathBuf> {
     files
 }
 
-/// Whether a program says that it has nothing to complain about, and all that it says.
+/// Runs a program. Returns whether it succeeded, and everything that it printed.
 ///
 /// # Panics
 ///
-/// The program cannot be started.
+/// Panics if the program cannot be started.
 pub fn run(command: &mut Command) -> (bool, String) {
     let output = command.output().expect("the program runs");
     let said = [output.stdout, output.stderr].concat();
     (output.status.success(), String::from_utf8_lossy(&said).into_owned())
 }
 
-/// The items of a list; none when there is no list.
+/// Returns the items of a list, or nothing if the value is not a list.
 pub fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 
-/// What a text says.
+/// Returns the text of a value.
 ///
 /// # Panics
 ///
-/// It is no text.
+/// Panics if the value is not text.
 pub fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("not text: {value}"))
 }
 
-/// Checks that an image has a tag that does not mean another image tomorrow.
+/// Checks that an image has a tag that always means the same image.
 ///
 /// # Panics
 ///
-/// It has not.
+/// Panics if the image has no such tag.
 pub fn check_image(image: &str) {
     let tag = image.rsplit_once(':').map(|(_, tag)| tag);
     assert!(tag.is_some_and(|it| it.contains('.') && it != "latest"), "not pinned: {image}");
 }
 
-/// The host and the port of a URL, as they are written.
+/// Returns the host and the port of a URL, as they are written.
 ///
 /// # Panics
 ///
-/// It is not `http://HOST:PORT`, with or without a path.
+/// Panics if the URL is not `http://HOST:PORT`, with or without a path.
 pub fn authority(url: &Value) -> (&str, &str) {
     let authority = text(url).strip_prefix("http://").and_then(|it| it.split('/').next());
     let parts = authority.and_then(|it| it.split_once(':'));
     parts.unwrap_or_else(|| panic!("not of this network: {url}"))
 }
 
-/// The path that a command is told to read its settings from: `--config=PATH` or `--config.file=PATH`, with one dash or
-/// two.
+/// Returns the path of the settings file in a command's arguments: `--config=PATH` or `--config.file=PATH`, with one or
+/// two dashes.
 pub fn settings(arguments: &Value) -> Option<&str> {
     list(arguments).filter_map(Value::as_str).find_map(|argument| {
         let (option, path) = argument.trim_start_matches('-').split_once('=')?;

@@ -1,6 +1,7 @@
-//! What the whole-system tests share: real servers and programs as child processes, and questions to them over HTTP.
+//! Shared code of the whole-system tests: real servers and programs as child processes, and HTTP requests to them.
 //!
-//! A server that is not installed makes its tests say so and pass, unless `METERKIT_PEERS=require`: then they fail.
+//! If a server is not installed, its tests print that they are skipped. With `METERKIT_PEERS=require`, they fail
+//! instead.
 //! `integration-tests/peers` installs the servers.
 
 pub mod alertmanager;

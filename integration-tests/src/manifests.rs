@@ -1,4 +1,4 @@
-//! Manifests of Kubernetes, as they are written and as they are rendered, and whether they fit together.
+//! Kubernetes manifests, as written and as rendered, and checks that they fit together.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,36 +9,36 @@ use serde_json::Value;
 use crate::deploy::{check_image, list, text};
 use crate::yaml;
 
-/// Made by hand, as the page says.
+/// Secrets that are created by hand, as the README explains.
 const SECRETS: [&str; 1] = ["grafana-admin"];
 
-/// What an overlay of Kubernetes consists of.
+/// The objects of a Kubernetes overlay.
 #[derive(Debug, Default)]
 pub struct Manifests {
-    /// All but the config maps that are made from files, unless those are rendered.
+    /// All objects. Config maps that are made from files are included only if they were rendered.
     pub objects: Vec<Value>,
     patches: Vec<Value>,
-    /// Texts of config maps by name and key.
+    /// The contents of config maps, by name and key.
     config_maps: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Manifests {
-    /// The kustomization in `folder`, and those that it names.
+    /// Reads the kustomization in `folder`, and those that it refers to.
     ///
     /// # Panics
     ///
-    /// Something that it names is not there, or is not what it should be.
+    /// Panics if a file that the kustomization refers to is missing or invalid.
     pub fn written(folder: &Path) -> Self {
         let mut manifests = Self::default();
         manifests.add(folder);
         manifests
     }
 
-    /// What a kustomization was rendered to.
+    /// Reads the result of rendering a kustomization.
     ///
     /// # Panics
     ///
-    /// The file is not one of manifests.
+    /// Panics if the file does not contain manifests.
     pub fn rendered(file: &Path) -> Self {
         let objects = yaml::read(file);
         let maps = objects.iter().filter(|object| object["kind"] == "ConfigMap");
@@ -83,16 +83,16 @@ impl Manifests {
         }
     }
 
-    /// All that run pods.
+    /// Returns all objects that run pods.
     pub fn workloads(&self) -> impl Iterator<Item = &Value> {
         self.objects.iter().filter(|object| object["spec"]["template"].is_object())
     }
 
-    /// The container of the workload `name`, of which there is one, and its pod.
+    /// Returns the only container of the workload `name`, and its pod.
     ///
     /// # Panics
     ///
-    /// There is no such workload, or it has several containers.
+    /// Panics if there is no such workload, or if it has several containers.
     pub fn container(&self, name: &str) -> (&Value, &Value) {
         let workload = self.workloads().find(|it| it["metadata"]["name"] == name);
         let pod = &workload.unwrap_or_else(|| panic!("no {name}"))["spec"]["template"]["spec"];
@@ -102,11 +102,11 @@ impl Manifests {
         (container, pod)
     }
 
-    /// What the workload `name` reads at a path, from a config map that is mounted there.
+    /// Returns the file at a path in the workload `name`, from a config map that is mounted there.
     ///
     /// # Panics
     ///
-    /// There is no such workload, or nothing at this path.
+    /// Panics if there is no such workload, or no file at this path.
     pub fn mounted(&self, name: &str, path: &str) -> &str {
         let (container, pod) = self.container(name);
         let found = list(&container["volumeMounts"]).find_map(|mount| {
@@ -124,11 +124,11 @@ impl Manifests {
         found.unwrap_or_else(|| panic!("{name} has nothing at {path}"))
     }
 
-    /// Checks that all names lead to something.
+    /// Checks that every reference leads to an existing object.
     ///
     /// # Panics
     ///
-    /// One does not.
+    /// Panics if a reference leads nowhere.
     pub fn check(&self) {
         for object in &self.objects {
             self.check_object(object);
@@ -168,7 +168,7 @@ impl Manifests {
         }
     }
 
-    /// The service leads to ports of pods.
+    /// Checks that the service leads to ports of pods.
     fn check_service(&self, service: &Value) {
         let name = text(&service["metadata"]["name"]);
         let selector = service["spec"]["selector"].as_object().expect("a selector");
@@ -228,7 +228,7 @@ impl Manifests {
         assert!(account.is_null() || self.objects.iter().any(is_account), "{name}: {account}");
     }
 
-    /// Config maps that volumes name exist, with these keys.
+    /// Checks that the config maps of volumes exist, with the keys that the volumes use.
     fn check_volumes(&self, name: &str, pod: &Value) {
         for volume in list(&pod["volumes"]) {
             for map in config_maps(volume) {
@@ -244,13 +244,13 @@ impl Manifests {
     }
 }
 
-/// The config maps that a volume shows.
+/// Returns the config maps that a volume contains.
 fn config_maps(volume: &Value) -> impl Iterator<Item = &Value> {
     let projected = list(&volume["projected"]["sources"]).map(|it| &it["configMap"]);
     projected.chain([&volume["configMap"]]).filter(|it| it.is_object())
 }
 
-/// Checks that `$(NAME)` names a variable that stands before it: others stay as they are written.
+/// Checks that `$(NAME)` refers to an earlier variable: Kubernetes does not expand other references.
 fn check_references(name: &str, variables: &Value) {
     let mut known = BTreeSet::new();
     for variable in list(variables) {

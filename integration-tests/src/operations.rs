@@ -1,11 +1,11 @@
-//! What the load generator made of catalog-service, as the service counts it.
+//! Expected counts of catalog-service, from the tally of the load generator.
 
 use std::collections::BTreeMap;
 
 use catalog_service::http::Method;
 use catalog_service::load::Tally;
 
-/// How often the catalog was changed, by action: attempts that reached it, refused ones too.
+/// Returns the number of attempts to change the catalog, by action, including failed attempts.
 pub fn by_action(tally: &Tally) -> BTreeMap<String, u64> {
     let mut operations = BTreeMap::new();
     for (request, count) in tally.requests.iter() {
@@ -22,7 +22,7 @@ pub fn by_action(tally: &Tally) -> BTreeMap<String, u64> {
     operations
 }
 
-/// How many requests were answered.
+/// Returns the number of answered requests.
 pub fn requests(tally: &Tally) -> u64 {
     tally.requests.iter().map(|(_, count)| count).sum()
 }

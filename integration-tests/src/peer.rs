@@ -1,15 +1,15 @@
-//! Servers of others, where they are installed.
+//! Servers by other projects, if they are installed.
 
 use std::env;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::Command;
 
-/// The executable of the server `name`, or `None` when the test is to be skipped because it is missing.
+/// Returns the executable of the server `name`, or `None` if it is missing and the test should be skipped.
 ///
 /// # Panics
 ///
-/// The server is missing and `METERKIT_PEERS=require`.
+/// Panics if the server is missing and `METERKIT_PEERS=require` is set.
 pub fn find(name: &str) -> Option<PathBuf> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/peers");
     let output = Command::new(script).args(["path", name]).output();
@@ -23,7 +23,7 @@ pub fn find(name: &str) -> Option<PathBuf> {
     };
     let is_required = env::var("METERKIT_PEERS").is_ok_and(|value| value == "require");
     assert!(!is_required, "METERKIT_PEERS=require, but {name} is missing: {reason}");
-    // Not `eprintln!`, which the test runner swallows when the test passes.
+    // Not `eprintln!`, whose output the test runner hides when the test passes.
     let _ = writeln!(
         io::stderr(),
         "skipped: {name} is not installed; `integration-tests/peers {name}` installs it"

@@ -8,10 +8,10 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
-/// How long a process may take for what is asked of it.
+/// How long to wait for a process.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A running process. It is killed when this is dropped.
+/// A running process, which is killed when this is dropped.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
@@ -20,7 +20,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `program`; its standard error goes where the test's goes.
+    /// Starts `program`. Its standard error is that of the test.
     pub fn start(program: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut child = Command::new(program)
             .args(arguments)
@@ -40,7 +40,7 @@ impl Process {
         self.input.write_all(b"\n").await.expect("the process reads its input");
     }
 
-    /// The rest of the next line of output that begins with `prefix`.
+    /// Returns the rest of the next line of output that begins with `prefix`.
     pub async fn line(&mut self, prefix: &str) -> String {
         let search = async {
             while let Ok(Some(line)) = self.lines.next_line().await {
@@ -58,12 +58,12 @@ impl Process {
         self.child.kill().await.expect("the process can be killed");
     }
 
-    /// Asks the process to end, as an operator does, and waits for it.
+    /// Asks the process to end, as an operator does, and waits for its end.
     pub async fn terminate(mut self) -> ExitStatus {
         let id = self.child.id().expect("the process runs").to_string();
         let asked = Command::new("kill").args(["-TERM", &id]).status().await;
         assert!(asked.is_ok_and(|status| status.success()), "process {id} cannot be signaled");
-        // Read to the end: a full pipe would keep the process from ending.
+        // Read the output to its end: a full pipe would keep the process from ending.
         let end = async {
             while let Ok(Some(_)) = self.lines.next_line().await {}
             self.child.wait().await.expect("the process can be waited for")

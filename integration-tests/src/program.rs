@@ -1,15 +1,15 @@
-//! Programs of this workspace, built when they are needed.
+//! Programs of this workspace, built on demand.
 
 use std::env;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// The executable of the example `package`, built now if it is out of date.
+/// Returns the executable of the example `package`, and builds it first if it is out of date.
 pub fn build(package: &str) -> PathBuf {
     executable(package, &["--package", package])
 }
 
-/// The executable of a program of `examples/ways-of-use`, built now if it is out of date.
+/// Returns the executable of a program of `examples/ways-of-use`, and builds it first if it is out of date.
 pub fn small(name: &str) -> PathBuf {
     executable(name, &["--package", "ways-of-use", "--example", name])
 }

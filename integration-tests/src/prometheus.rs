@@ -1,4 +1,4 @@
-//! A real Prometheus server, and what its query API says.
+//! A real Prometheus server, and the answers of its query API.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,10 +13,10 @@ use crate::client;
 use crate::process::Process;
 use crate::prometheus_receiver::{Stored, by_name_and_labels};
 
-/// How long to wait for what a healthy server does within a few scrapes.
+/// How long to wait for results that a healthy server has within a few scrapes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A Prometheus server that scrapes.
+/// A Prometheus server that scrapes targets.
 #[derive(Debug)]
 pub struct Prometheus {
     url: String,
@@ -24,55 +24,55 @@ pub struct Prometheus {
     _directory: TempDir,
 }
 
-/// A job that scrapes one or more targets.
+/// A scrape job with one or more targets.
 #[derive(Clone, Debug, Default)]
 pub struct Job {
     /// The label `job` of all its series.
     pub name: String,
-    /// Hosts and ports.
+    /// The hosts and ports of the targets.
     pub targets: Vec<String>,
-    /// Further settings, a line each: `scheme: https`.
+    /// Further settings, one per line: `scheme: https`.
     pub settings: Vec<String>,
 }
 
-/// What the server knows of a family that a target exposes.
+/// The server's metadata about a family that a target exposes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metadata {
-    /// `counter`, `gauge`, `histogram`, ...
+    /// The type: `counter`, `gauge`, `histogram`, ...
     pub family_type: String,
     /// The description.
     pub help: String,
-    /// The unit, if the format has units.
+    /// The unit, or empty if the format has no units.
     pub unit: String,
 }
 
-/// A rule that the server has.
+/// A rule of the server.
 #[derive(Clone, Debug)]
 pub struct Rule {
-    /// The name of what is recorded, or of the alert.
+    /// The name of the recorded series or of the alert.
     pub name: String,
     /// The expression, as the server writes it.
     pub expression: String,
     /// `ok`, `err`, or `unknown` before its first evaluation.
     pub health: String,
-    /// Why the last evaluation failed; empty when it did not.
+    /// The reason why the last evaluation failed; empty if it succeeded.
     pub error: String,
 }
 
-/// An exemplar that the server has stored.
+/// An exemplar stored by the server.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StoredExemplar {
-    /// The labels of its series, with the name.
+    /// The labels of its series, including the name.
     pub series: BTreeMap<String, String>,
-    /// Its own labels.
+    /// The exemplar's own labels.
     pub labels: BTreeMap<String, String>,
-    /// The value that was recorded.
+    /// The recorded value.
     pub value: f64,
-    /// When it was recorded, in milliseconds since 1970.
+    /// The time of the recording, in milliseconds since 1970.
     pub time: i64,
 }
 
-/// One series of a query's result: its labels without the name, and its value or, of a native histogram, its count.
+/// One series of a query result: its labels without the name, and its value, or its count for a native histogram.
 pub type Sample = (BTreeMap<String, String>, f64);
 
 impl Prometheus {
@@ -81,7 +81,7 @@ impl Prometheus {
         Self::start_with_rules(executable, &[target], &[]).await
     }
 
-    /// Starts the server, which scrapes `target` twice a second by these settings of a job, a line each:
+    /// Starts the server, which scrapes `target` twice a second with these settings of the job, one per line:
     /// `scheme: https`.
     pub async fn start_with_job(executable: &Path, target: &str, settings: &[String]) -> Self {
         let targets = vec![target.to_owned()];
@@ -89,8 +89,7 @@ impl Prometheus {
         Self::start_with_jobs(executable, &[job], &[], &[]).await
     }
 
-    /// Starts the server, which scrapes `targets` and evaluates rules (names of files, and what is in them) twice a
-    /// second.
+    /// Starts the server, which scrapes `targets` and evaluates rules (file names with their contents) twice a second.
     pub async fn start_with_rules(
         executable: &Path,
         targets: &[&str],
@@ -101,7 +100,7 @@ impl Prometheus {
         Self::start_with_jobs(executable, &[job], rules, &[]).await
     }
 
-    /// Starts the server with these jobs, rules and further arguments.
+    /// Starts the server with these jobs, rules and additional arguments.
     pub async fn start_with_jobs(
         executable: &Path,
         jobs: &[Job],
@@ -129,7 +128,7 @@ impl Prometheus {
         Self::start_in(executable, directory, client::free_port(), arguments, &[]).await
     }
 
-    /// Starts the server on this port with the `prometheus.yml` of a folder, where it also stores its data, and with
+    /// Starts the server on this port with the `prometheus.yml` of a folder, in which it also stores its data, and with
     /// these arguments and variables.
     pub async fn start_in(
         executable: &Path,
@@ -164,7 +163,7 @@ impl Prometheus {
         panic!("the target was not scraped in time: {:?}", self.failures().await);
     }
 
-    /// Waits until `expression` gives a number, and not only "not a number"; `false` if it does not in time.
+    /// Waits until `expression` returns a number other than NaN. Returns `false` if it does not in time.
     pub async fn has_data(&self, expression: &str) -> bool {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
@@ -176,7 +175,7 @@ impl Prometheus {
         false
     }
 
-    /// The rules that it has: name, expression, and what is wrong with it, if anything.
+    /// Returns the rules of the server.
     pub async fn rules(&self) -> Vec<Rule> {
         let body = self.get("rules").await;
         let groups = body["data"]["groups"].as_array().expect("a list of groups");
@@ -191,25 +190,25 @@ impl Prometheus {
         rules.map(rule).collect()
     }
 
-    /// The series that `expression` gives now.
+    /// Returns the series that `expression` currently returns.
     pub async fn query(&self, expression: &str) -> Vec<Sample> {
         let body = self.get(&format!("query?query={}", encoded(expression))).await;
         let series = body["data"]["result"].as_array().expect("a list of series");
         series.iter().map(sample).collect()
     }
 
-    /// The series that `selector` matches, ordered by name and labels, with all that they have of the last hour.
+    /// Returns the series that match `selector`, sorted by name and labels, with all their samples of the last hour.
     pub async fn series(&self, selector: &str) -> Vec<Stored> {
         let body = self.get(&format!("query?query={}", encoded(&format!("{selector}[1h]")))).await;
         by_name_and_labels(&body["data"]["result"])
     }
 
-    /// Where it is asked, without a path.
+    /// Returns the base URL of the server, without a path.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The exemplars of the last hour of the series that `selector` matches.
+    /// Returns the exemplars of the last hour for the series that match `selector`.
     pub async fn exemplars(&self, selector: &str) -> Vec<StoredExemplar> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
         let (start, end) = (now.as_secs() - 3600, now.as_secs() + 60);
@@ -232,7 +231,7 @@ impl Prometheus {
         all
     }
 
-    /// What it knows of the families that the targets of a job expose, by name.
+    /// Returns the server's metadata about the families that the targets of a job expose, by name.
     pub async fn metadata(&self, job: &str) -> BTreeMap<String, Metadata> {
         let selector = encoded(&format!("{{job=\"{job}\"}}"));
         let body = self.get(&format!("targets/metadata?match_target={selector}")).await;
@@ -248,7 +247,7 @@ impl Prometheus {
         body["data"].as_array().expect("a list of families").iter().map(metadata).collect()
     }
 
-    /// Why the last scrape of each target that is not up failed.
+    /// Returns the reasons why the last scrapes of targets that are down failed.
     pub async fn failures(&self) -> Vec<String> {
         let body = self.get("targets").await;
         let targets = body["data"]["activeTargets"].as_array().expect("a list of targets").iter();

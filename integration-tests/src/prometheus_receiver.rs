@@ -1,4 +1,4 @@
-//! A real Prometheus server that takes remote write, and what it has stored.
+//! A real Prometheus server that receives remote write, and the data that it stored.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use crate::client;
 use crate::process::Process;
 
-/// How long to wait for what a healthy server does at once.
+/// How long to wait for an immediate action of a healthy server.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A Prometheus server that scrapes nothing.
@@ -25,27 +25,27 @@ pub struct PrometheusReceiver {
     directory: TempDir,
 }
 
-/// One stored series: its labels, and what it has in the order of time.
+/// A stored series: its labels, and its samples in order of time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stored {
     /// The name.
     pub name: String,
     /// Labels without the name.
     pub labels: BTreeMap<String, String>,
-    /// Milliseconds since 1970, and the value.
+    /// Timestamps in milliseconds since 1970, and values.
     pub samples: Vec<(i64, f64)>,
-    /// Milliseconds since 1970, and the native histogram.
+    /// Timestamps in milliseconds since 1970, and native histograms.
     pub histograms: Vec<(i64, Native)>,
 }
 
 /// A native histogram.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Native {
-    /// How many values it has.
+    /// The number of values.
     pub count: f64,
-    /// Their sum.
+    /// The sum of the values.
     pub sum: f64,
-    /// The bounds of each bucket that has values, lower and upper, and how many it has.
+    /// The lower and upper bounds of each non-empty bucket, and its number of values.
     pub buckets: Vec<(f64, f64, f64)>,
 }
 
@@ -55,7 +55,7 @@ impl PrometheusReceiver {
         Self::start_with(executable, true).await
     }
 
-    /// Starts the server as it is by default, without native histograms: it answers 500 to requests that hold one.
+    /// Starts the server with default settings, without native histograms: it answers 500 to requests that contain one.
     pub async fn start_by_default(executable: &Path) -> Self {
         Self::start_with(executable, false).await
     }
@@ -74,19 +74,19 @@ impl PrometheusReceiver {
         server
     }
 
-    /// Where it takes remote write.
+    /// Returns the URL for remote write.
     pub fn remote_write_url(&self) -> String {
         format!("{}/api/v1/write", self.url())
     }
 
-    /// Ends it, as an operator does.
+    /// Stops the server, as an operator does.
     pub async fn stop(&mut self) {
         if let Some(process) = self.process.take() {
             assert!(process.terminate().await.success(), "it ends well");
         }
     }
 
-    /// Starts it again after [`stop`](Self::stop), with the data that it had, where it was.
+    /// Starts the server again after [`stop`](Self::stop), with the same data and port.
     pub async fn run(&mut self) {
         let directory = self.directory.path();
         let config = format!("--config.file={}", directory.join("prometheus.yml").display());
@@ -114,13 +114,13 @@ impl PrometheusReceiver {
         panic!("prometheus is not ready in time");
     }
 
-    /// The series that `selector` matches, ordered by name and labels, with all that they have of the last hour.
+    /// Returns the series that match `selector`, sorted by name and labels, with all their samples of the last hour.
     pub async fn series(&self, selector: &str) -> Vec<Stored> {
         let body = self.query(&format!("{selector}[1h]")).await;
         by_name_and_labels(&body["data"]["result"])
     }
 
-    /// How many series an instant query finds now.
+    /// Returns the number of series that an instant query currently finds.
     pub async fn count_now(&self, selector: &str) -> usize {
         self.query(selector).await["data"]["result"].as_array().expect("a list").len()
     }
@@ -138,7 +138,7 @@ impl PrometheusReceiver {
     }
 }
 
-/// The series in a result of the query API, ordered.
+/// Returns the series in a result of the query API, sorted.
 pub(crate) fn by_name_and_labels(result: &Value) -> Vec<Stored> {
     let series = result.as_array().expect("a list of series");
     let mut series: Vec<Stored> = series.iter().map(stored).collect();
@@ -164,7 +164,7 @@ fn native(value: &Value) -> Native {
     Native {
         count: number(&value["count"]),
         sum: number(&value["sum"]),
-        // The first of four says which bounds belong to it.
+        // The first of the four values says which bounds belong to the bucket.
         buckets: buckets
             .iter()
             .map(|it| (number(&it[1]), number(&it[2]), number(&it[3])))

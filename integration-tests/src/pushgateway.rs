@@ -1,4 +1,4 @@
-//! A real Pushgateway, and the metrics that it has.
+//! A real Pushgateway, and the metrics that it stores.
 
 use std::path::Path;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use tokio::time::{Instant, sleep};
 use crate::client;
 use crate::process::Process;
 
-/// How long to wait for what a healthy server does at once.
+/// How long to wait for an immediate action of a healthy server.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A push gateway that keeps nothing on disk.
+/// A Pushgateway that stores nothing on disk.
 #[derive(Debug)]
 pub struct Pushgateway {
     url: String,
@@ -36,7 +36,7 @@ impl Pushgateway {
         panic!("the push gateway is not ready in time");
     }
 
-    /// Returns its address.
+    /// Returns the gateway's URL.
     pub fn url(&self) -> &str {
         &self.url
     }

@@ -1,4 +1,4 @@
-//! A real VictoriaMetrics server, and what it has stored.
+//! A real VictoriaMetrics server, and the data that it stored.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use crate::client;
 use crate::process::Process;
 
-/// How long to wait for what a healthy server does at once.
+/// How long to wait for an immediate action of a healthy server.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A VictoriaMetrics server.
@@ -24,14 +24,14 @@ pub struct VictoriaMetrics {
     directory: TempDir,
 }
 
-/// One stored series: its name, its labels, and its values in the order of time.
+/// A stored series: its name, its labels, and its values in order of time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
     /// The name.
     pub name: String,
     /// Labels without the name.
     pub labels: BTreeMap<String, String>,
-    /// All values. The mark of a series that has ended is not a number.
+    /// All values. The staleness marker of a series that has ended is NaN.
     pub values: Vec<f64>,
 }
 
@@ -48,29 +48,29 @@ impl VictoriaMetrics {
         server
     }
 
-    /// Where it takes OTLP over HTTP, in protobuf.
+    /// Returns the URL for OTLP over HTTP, in protobuf.
     pub fn otlp_url(&self) -> String {
         format!("{}/opentelemetry/v1/metrics", self.url())
     }
 
-    /// Where it speaks as Datadog's intake does.
+    /// Returns the URL of the API that is compatible with Datadog's intake.
     pub fn datadog_url(&self) -> String {
         format!("{}/datadog", self.url())
     }
 
-    /// Where it takes remote write.
+    /// Returns the URL for remote write.
     pub fn remote_write_url(&self) -> String {
         format!("{}/api/v1/write", self.url())
     }
 
-    /// Ends it, as an operator does.
+    /// Stops the server, as an operator does.
     pub async fn stop(&mut self) {
         if let Some(process) = self.process.take() {
             assert!(process.terminate().await.success(), "it ends well");
         }
     }
 
-    /// Starts it again after [`stop`](Self::stop), with the data that it had, where it was.
+    /// Starts the server again after [`stop`](Self::stop), with the same data and port.
     pub async fn run(&mut self) {
         self.process = Some(Process::start(
             &self.executable,
@@ -93,12 +93,12 @@ impl VictoriaMetrics {
         panic!("victoria-metrics is not ready in time");
     }
 
-    /// The stored series that `selector` matches, ordered by name and labels.
+    /// Returns the stored series that match `selector`, sorted by name and labels.
     pub async fn series(&self, selector: &str) -> Vec<Series> {
-        // What was just taken cannot be read before.
+        // Recent data cannot be read before it is flushed.
         let flushed = client::get(&format!("{}/internal/force_flush", self.url())).await;
         assert!(flushed.is_ok_and(|(status, _)| status.is_success()), "it flushes");
-        // By default only until now, which may be the second in which it was taken.
+        // The default end of the range is now, which may be the second in which the data arrived.
         let encoded = utf8_percent_encode(selector, NON_ALPHANUMERIC);
         let url = format!("{}/api/v1/export?end=4102444800&match[]={encoded}", self.url());
         let (status, body) = client::get(&url).await.expect("it answers");

@@ -1,4 +1,4 @@
-//! YAML as values of JSON, which are easier to ask.
+//! YAML as JSON values, which are easier to query.
 
 use std::fs;
 use std::path::Path;
@@ -6,11 +6,11 @@ use std::path::Path;
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value};
 
-/// The documents of a file.
+/// Reads the documents of a file.
 ///
 /// # Panics
 ///
-/// The file cannot be read, or has something that JSON does not.
+/// Panics if the file cannot be read, or contains something that JSON lacks.
 pub fn read(path: &Path) -> Vec<Value> {
     let shown = path.display();
     let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{shown}: {error}"));
@@ -26,7 +26,7 @@ fn value(node: &Yaml<'_>) -> Value {
         Yaml::Value(Scalar::FloatingPoint(it)) => Value::from(it.into_inner()),
         Yaml::Value(Scalar::String(it)) => Value::from(it.as_ref()),
         Yaml::Sequence(items) => Value::from_iter(items.iter().map(value)),
-        // Such as `!reset []` in a file of Docker Compose.
+        // A tag such as `!reset []` in a file of Docker Compose.
         Yaml::Tagged(_, it) => value(it),
         Yaml::Mapping(pairs) => pairs
             .iter()

@@ -1,7 +1,7 @@
-//! Alerts fire when they should and never else, by `promtool test rules` with series that were recorded from pipelines in
-//! each kind of trouble.
+//! Alerts fire when they should, and only then. `promtool test rules` evaluates them on series that were recorded from
+//! pipelines in each kind of trouble.
 //!
-//! Recorded are all metrics of the library and of a Collector. `up` is written by the test, as only Prometheus makes it.
+//! The recordings contain all metrics of the library and of a Collector. The test adds `up`, which Prometheus creates.
 
 mod collector;
 mod delivery;

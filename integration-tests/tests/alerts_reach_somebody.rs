@@ -1,4 +1,4 @@
-//! Alertmanager's file in `examples/deploy`: it is valid, and every alert of the rules reaches somebody.
+//! Alertmanager's file in `examples/deploy` is valid, and every alert of the rules reaches a receiver.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::notified::start_alertmanager;
 
 const FILE: &str = "alertmanager/alertmanager.yaml";
 
-/// The receiver of an alert with these labels.
+/// Returns the receiver of an alert with these labels.
 fn receiver(amtool: &Path, labels: &BTreeMap<String, String>) -> String {
     let mut command = Command::new(amtool);
     command.args(["config", "routes", "test"]);
@@ -62,7 +62,7 @@ fn every_alert_reaches_a_receiver_by_its_severity() {
         }
     }
     assert_eq!(reached, ["heartbeat", "pager", "tickets"].into());
-    // Nobody would notice an alert that went nowhere.
+    // Nobody would notice an alert without a receiver.
     let labels = BTreeMap::from([("alertname".to_owned(), "Another".to_owned())]);
     assert_eq!(receiver(&amtool, &labels), "tickets");
 }
@@ -82,7 +82,7 @@ fn alertmanager_knows_alerts_by_the_names_that_the_rules_have() {
     assert_eq!(count, 4);
 }
 
-/// Those of the generated rules are in the runbook of `meterkit-dashboard`.
+/// The runbook of `meterkit-dashboard` covers the alerts of the generated rules.
 #[test]
 fn the_page_says_what_to_do_about_every_alert_on_the_platform() {
     let page = std::fs::read_to_string(deploy::path("README.md")).expect("the page is there");

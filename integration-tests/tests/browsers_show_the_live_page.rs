@@ -14,7 +14,7 @@ use serde_json::json;
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// Text that markup would take for an element and for a change of the direction of writing.
+/// Text that markup would interpret as an element and as a change of writing direction.
 const HOSTILE: &str =
     "<img src=x onerror=\"window.hacked = 1\">\u{202e}</script><script>window.hacked = 1</script>";
 
@@ -29,7 +29,7 @@ impl Labels for Status<'_> {
     }
 }
 
-/// The endpoint of a registry, shown in a browser; `None` when that is not installed.
+/// Shows the endpoint of a registry in a browser. Returns `None` if the browser is not installed.
 async fn show(registry: &Registry) -> Option<(Pipeline, Browser)> {
     let driver = peer::find("chromedriver")?;
     let bound = PrometheusServer::new().host("127.0.0.1").port(0).bind().expect("a port is free");
@@ -51,7 +51,7 @@ fn quiet_registry() -> Registry {
     registry
 }
 
-/// An expression for the names of the instruments that are listed.
+/// A JavaScript expression for the names of the listed instruments.
 const LISTED: &str =
     "[...document.querySelectorAll('.metric .name')].map((it) => it.textContent).join()";
 
@@ -83,7 +83,7 @@ async fn values_are_shown_kept_up_to_date_and_found() {
     browser.until("/[1-9].*\\/s1,001,235 in total/.test(document.body.textContent)").await;
     browser.until("document.querySelector('.spark .line').getAttribute('d').includes('L')").await;
 
-    // With the keyboard alone.
+    // Uses the keyboard only.
     browser.type_into(".scope:nth-child(2) .metric:last-child summary", "\u{E007}").await;
     browser.until("document.querySelectorAll('.detail tbody tr').length === 2").await;
     let cells = "[...document.querySelectorAll('.detail tbody tr')].map((it) => it.cells[0].textContent).join()";
@@ -116,7 +116,7 @@ async fn values_are_shown_kept_up_to_date_and_found() {
     }
     assert_eq!(browser.complaints().await, [""; 0]);
     pipeline.shutdown(LONG).await.unwrap();
-    // What was shown stays, and is said to be old.
+    // The last values stay visible, and are marked as old.
     browser.until("/No answer|reached/.test(document.querySelector('#warnings').innerText)").await;
     browser.until(&format!("{LISTED} === 'length,duration,orders'")).await;
 }
@@ -138,7 +138,7 @@ async fn what_others_named_stays_text() {
     let found =
         browser.run("return [window.hacked ?? 0, document.images.length, document.scripts.length]");
     assert_eq!(found.await, json!([0, 0, 1]));
-    // The policy refuses what a mistake of the page would let in.
+    // The content security policy blocks what a bug in the page would let through.
     browser
         .run("const it = document.createElement('script'); it.textContent = 'window.hacked = 1'; document.body.append(it)")
         .await;
@@ -176,7 +176,7 @@ async fn ten_thousand_series_are_listed_piece_by_piece() {
     browser.until("document.querySelectorAll('.detail tbody tr').length === 200").await;
     browser.type_into(".detail .more", "\u{E007}").await;
     browser.until("document.querySelectorAll('.detail tbody tr').length === 400").await;
-    // The largest of all, not of those that were shown.
+    // The largest of all series, not only of those that were visible.
     browser.type_into(".detail th:nth-child(2) button", "\u{E007}").await;
     browser.until("document.querySelector('.detail td').textContent === 'no 09999'").await;
     browser.type_into("#search", " status=04321").await;
@@ -186,7 +186,7 @@ async fn ten_thousand_series_are_listed_piece_by_piece() {
     pipeline.shutdown(LONG).await.unwrap();
 }
 
-/// With `METERKIT_UPDATE_PICTURES=1`, it writes the pictures of README.
+/// With `METERKIT_UPDATE_PICTURES=1`, this test writes the pictures of the README.
 #[tokio::test(flavor = "multi_thread")]
 async fn catalog_service_is_shown_by_day_and_by_night() {
     let Some(driver) = peer::find("chromedriver") else { return };
@@ -207,7 +207,7 @@ async fn catalog_service_is_shown_by_day_and_by_night() {
     browser.open(page).await;
     browser.until("document.querySelector('#service').textContent === 'catalog-service'").await;
     browser.until("document.body.innerText.includes('backstage.plugin.scaffolder')").await;
-    // A shot of a page that has seen some traffic, with a histogram open.
+    // A screenshot of a page after some traffic, with an open histogram.
     let seen = if is_update { 24 } else { 2 };
     let points = "document.querySelector('.spark .line').getAttribute('d').split('L').length";
     browser.until(&format!("{points} >= {seen}")).await;

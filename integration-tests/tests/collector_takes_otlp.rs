@@ -1,4 +1,4 @@
-//! OTLP to a real OpenTelemetry Collector: what was recorded is what it receives.
+//! OTLP to a real OpenTelemetry Collector: it receives exactly what was recorded.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -11,7 +11,7 @@ use meterkit_otlp::{
 use meterkit_pipeline::{Pipeline, Schedule};
 use serde_json::{Value, json};
 
-/// The interval never comes: only a flush exports.
+/// An interval that never elapses: only a flush exports.
 const WHEN_ASKED: Schedule =
     Schedule { interval: Duration::from_secs(24 * 3600), timeout: Duration::from_secs(30) };
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -39,7 +39,7 @@ fn scope(request: &Value) -> &Value {
     ours.expect("our scope")
 }
 
-/// The metric of our scope with this name.
+/// Returns the metric of this program's scope with this name.
 fn metric(request: &Value, name: &str) -> Value {
     let mut metrics = scope(request)["metrics"].as_array().expect("metrics").iter();
     let name = format!("backstage.plugin.catalog.{name}");

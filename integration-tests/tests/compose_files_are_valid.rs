@@ -1,4 +1,4 @@
-//! The compose files of `examples/deploy`: that they name what exists, and what Docker Compose makes of them.
+//! The compose files of `examples/deploy` refer to existing things, and Docker Compose resolves them as intended.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,8 +9,8 @@ use integration_tests::deploy::{self, altered, authority, check_image, list, run
 use integration_tests::{peer, yaml};
 use serde_json::Value;
 
-/// What Docker Compose makes of `compose.yaml` and files over it in a copy of `examples/deploy`, or what it says
-/// against them. It asks no daemon.
+/// Returns the configuration that Docker Compose derives from `compose.yaml` and overlays in a copy of
+/// `examples/deploy`, or its error message. Docker Compose contacts no daemon.
 fn merged<'a>(
     program: &Path,
     folder: &Path,
@@ -28,14 +28,14 @@ fn with_variables<'a>(
     let directory = tempfile::tempdir().expect("a temporary directory");
     let output = directory.path().join("merged.json");
     let mut command = Command::new(program);
-    // Nothing of this machine's user: neither settings of Docker nor of Compose.
+    // An empty environment: neither Docker's nor Compose's settings of this machine's user apply.
     command.env_clear().envs(variables.iter().copied());
     for file in ["compose.yaml"].into_iter().chain(overlays) {
         command.arg("--file").arg(folder.join("compose").join(file));
     }
     command.args(["config", "--format", "json", "--output"]).arg(&output);
     let (is_valid, said) = run(&mut command);
-    // A warning counts too.
+    // A warning is an error, too.
     if !is_valid || !said.is_empty() {
         return Err(said);
     }
@@ -43,7 +43,7 @@ fn with_variables<'a>(
     Ok(serde_json::from_slice(&json).expect("it is JSON"))
 }
 
-/// The file or folder that a service finds at `place`: there is one, and nothing can write to it.
+/// Returns the file or folder that is mounted into a service at `place`. It must exist and be mounted read-only.
 fn mounted(name: &str, service: &Value, place: &str) -> PathBuf {
     let mounts: Vec<_> = list(&service["volumes"]).filter(|it| it["target"] == place).collect();
     let [mount] = mounts[..] else {
@@ -57,18 +57,18 @@ fn canonical(path: &Path) -> PathBuf {
     path.canonicalize().unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The settings that a service is told to read.
+/// Returns the settings file in the arguments of a service.
 fn settings_of(name: &str, service: &Value) -> PathBuf {
     let path = settings(&service["command"]).unwrap_or_else(|| panic!("{name}: {service}"));
     mounted(name, service, path)
 }
 
-/// What all steps have in common.
+/// Checks what all steps have in common.
 fn check_merged(services: &serde_json::Map<String, Value>) {
     let mut open = BTreeMap::new();
     for (name, service) in services {
         check_image(text(&service["image"]));
-        // After a crash, and after a reboot of the machine.
+        // Services must restart after a crash, and after a reboot of the machine.
         assert_eq!(service["restart"], "unless-stopped", "{name}");
         for mount in list(&service["volumes"]).filter(|it| it["type"] == "bind") {
             mounted(name, service, text(&mount["target"]));
@@ -88,7 +88,7 @@ fn check_merged(services: &serde_json::Map<String, Value>) {
         expected.remove("catalog-service");
     }
     assert_eq!(open, expected);
-    // Longer than the 10 s for the last export, and the 10 s for what is in progress.
+    // Longer than 10 s for the last export plus 10 s for requests in progress.
     assert_eq!(services["catalog-service"]["stop_grace_period"], "30s");
     assert_eq!(
         mounted("prometheus", &services["prometheus"], "/etc/prometheus/rules"),
@@ -161,7 +161,7 @@ fn three_replicas_fit_into_each_step_and_each_has_a_target_of_its_own() {
         if overlay == Some("compose.gateway.yaml") {
             assert_eq!(job, None);
         } else {
-            // A static target would be another replica with each scrape.
+            // A static target would reach another replica with each scrape.
             let discovery = &job.expect("a job")["dns_sd_configs"][0];
             assert_eq!(discovery["names"], serde_json::json!(["catalog-service"]));
             assert_eq!((&discovery["type"], &discovery["port"]), (&"A".into(), &9464.into()));
@@ -192,7 +192,7 @@ fn what_is_over_the_first_step_reads_its_own_settings() {
     let port = &yaml::read(&path)[0]["server"]["http_listen_port"];
     let sends = &yaml::read(&settings_of("prometheus", &services["prometheus"]))[0]["remote_write"];
     assert_eq!(sends[0]["url"], format!("http://mimir:{port}/api/v1/push"));
-    // Mimir recognizes servers that scrape the same targets by these labels.
+    // Mimir identifies redundant servers by these labels.
     let prometheus = &yaml::read(&settings_of("prometheus", &services["prometheus"]))[0];
     let labels = &prometheus["global"]["external_labels"];
     assert!(labels["cluster"].is_string());
@@ -227,7 +227,7 @@ fn docker_compose_refuses_what_is_wrong() {
     assert!(said.contains("set GRAFANA_ADMIN_PASSWORD"), "{said}");
 }
 
-/// One service of a compose file: what it names is there, and it is open to this machine only.
+/// Checks a service of a compose file: its references exist, and its ports are open to this machine only.
 fn check_service(name: &str, service: &Value, services: &BTreeSet<&str>, volumes: &BTreeSet<&str>) {
     if let Some(image) = service["image"].as_str() {
         check_image(image);

@@ -1,5 +1,5 @@
-//! Dashboards and rules that are made from the catalog of catalog-service, asked of a real Prometheus that scrapes
-//! it.
+//! Dashboards and rules that are generated from the catalog of catalog-service, evaluated by a real Prometheus that
+//! scrapes the service.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -16,8 +16,8 @@ use serde_json::Value;
 use crate::panels::{self, Panel, filled_in};
 use crate::troubled::Troubled;
 
-/// Alerts that the service in trouble causes. The others need hours, other servers or the end of a process:
-/// `alerts` has tests for all of them.
+/// Alerts that the service in trouble causes. The others need hours, other servers or the end of a process; the module
+/// `alerts` tests all of them.
 const CAUSED: [&str; 5] = [
     "MeterkitQueueDropping",
     "MeterkitCardinalityOverflow",
@@ -26,11 +26,11 @@ const CAUSED: [&str; 5] = [
     "MeterkitValuesDropped",
 ];
 
-/// An alert that waits for longer than a test can: a target must have taken nothing for 5 minutes. Both of its conditions
-/// are looked at one by one, the second one without that time.
+/// An alert whose condition lasts longer than a test can: a target must have accepted nothing for 5 minutes. Its two
+/// conditions are checked separately, the second one without that time.
 const TOO_SLOW: &str = "MeterkitDeliveryFailing";
 
-/// The expressions of a dashboard, with the panel that asks for each.
+/// Returns the expressions of a dashboard, each with its panel.
 fn expressions(dashboard: &Dashboard) -> Vec<(String, String)> {
     let panels = panels::of(&dashboard.to_classic_json()).into_iter();
     let queries = panels.flat_map(|Panel { title, queries, .. }| {
@@ -60,7 +60,7 @@ async fn every_panel_and_every_rule_has_data_after_a_load() {
     let targets = [target, &troubled.address.to_string()];
     let prometheus = Prometheus::start_with_rules(&executable, &targets, &rules.files()).await;
 
-    // Twice, with scrapes between: what appears with a value has not risen yet.
+    // Twice, with scrapes in between: a series that has just appeared has no rate yet.
     for _ in 0..2 {
         load::run(&url, 600, 8).await.expect("every request is answered");
         prometheus.scraped_after(SystemTime::now() + Duration::from_secs(1) + ROWS_TTL).await;
@@ -83,7 +83,7 @@ async fn every_panel_and_every_rule_has_data_after_a_load() {
     }
     assert!(flaws.is_empty(), "wrong units or legends:\n{}", flaws.join("\n"));
 
-    // A scrape of the text format has no native histograms, so these are understood and give nothing.
+    // A scrape of the text format has no native histograms, so these queries are valid but return nothing.
     let native = Dashboard::new("Catalog").of(&catalog).histograms(Histograms::Native);
     for (_, expression) in expressions(&native) {
         prometheus.query(&filled_in(&expression, &[])).await;
@@ -124,7 +124,7 @@ async fn every_panel_of_a_program_without_trouble_has_data_or_says_why_not() {
     let rules = rules.map(|file| (file.to_owned(), read(file)));
     let targets = vec![target.to_owned()];
     let job = Job { name: "test".to_owned(), targets, settings: Vec::new() };
-    // For its exponential histogram.
+    // Needed by its exponential histogram.
     let native = ["--enable-feature=native-histograms"];
     let prometheus = Prometheus::start_with_jobs(&executable, &[job], &rules, &native).await;
 
@@ -145,7 +145,7 @@ async fn every_panel_of_a_program_without_trouble_has_data_or_says_why_not() {
     }
 }
 
-/// The first row has a line per instance, and values that a service can have.
+/// Checks that the first row has a line per instance, with plausible values.
 async fn check_first_row(prometheus: &Prometheus, asked: &[(String, String)], target: &str) {
     let titles = ["Instances: up", "HTTP server requests: rate", "HTTP server requests: errors"];
     let durations = ["HTTP server requests: duration"; 2];
@@ -186,7 +186,7 @@ async fn a_service_that_pushes_is_in_the_first_row_and_not_absent() {
     let asked = expressions(&Dashboard::new("Catalog").of(&catalog));
     for (title, expression) in asked.iter().take(5) {
         let of_service = filled_in(expression, &[("service", "catalog")]);
-        // A rate needs two exports with requests between them.
+        // A rate needs two exports with requests in between.
         let deadline = Instant::now() + Duration::from_secs(60);
         while prometheus.count_now(&of_service).await == 0 {
             assert!(Instant::now() < deadline, "{title} has no data: {of_service}");
@@ -202,13 +202,13 @@ async fn a_service_that_pushes_is_in_the_first_row_and_not_absent() {
     assert!(service.terminate().await.success(), "the service ends well when it is asked to");
 }
 
-/// All rules that there are.
+/// Returns all rules.
 fn rules(catalog: &Catalog) -> Rules {
     let rules = Rules::of(catalog).availability(0.999).expect("a share");
     rules.latency(Duration::from_millis(250), 0.99).expect("a share")
 }
 
-/// Each rule is evaluated without an error. Recorded series have data; alerts fire for the service in trouble.
+/// Checks that each rule is evaluated without an error, that recorded series have data, and that the alerts fire.
 async fn check_rules(prometheus: &Prometheus, troubled: Troubled) {
     let rules = prometheus.rules().await;
     assert_eq!(
@@ -244,7 +244,7 @@ async fn check_rules(prometheus: &Prometheus, troubled: Troubled) {
     assert!(prometheus.has_data(&down).await, "{down}");
 }
 
-/// The queries of variables give values.
+/// Checks that the queries of variables return values.
 async fn check_variables(prometheus: &Prometheus, dashboard: &Dashboard, target: &str) {
     let json: Value = serde_json::from_str(&dashboard.to_classic_json()).expect("it is JSON");
     let mut found = Vec::new();
@@ -315,7 +315,7 @@ fn dashboards_fit_the_schema_that_grafana_publishes() {
         };
         let (fits, said) = check(&text);
         assert!(fits, "{format}: {said}");
-        // A checker that let everything pass would be of no use.
+        // A checker that accepts everything would be useless.
         let (fits, said) = check(&text.replace("\"fieldConfig\"", "\"fieldConfiguration\""));
         assert!(!fits && said.contains("fieldConfiguration"), "{format}: {said}");
     }

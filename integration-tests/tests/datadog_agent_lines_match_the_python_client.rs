@@ -1,7 +1,7 @@
-//! What our target writes to an agent, beside what Datadog's own client for Python writes for the same data.
+//! The lines that meterkit writes to an agent match those of Datadog's own Python client for the same data.
 //!
-//! The lines are equal byte for byte, but for these differences: we put a series' own tags in order, write `2` for
-//! `2.0`, and have lines share packets, with newlines between them. The client ends each packet with one.
+//! The lines are equal byte for byte, with these exceptions: meterkit sorts a series' own tags, writes `2` for `2.0`,
+//! and packs several lines into a packet, separated by newlines. The client ends each packet with a newline.
 #![cfg(unix)]
 
 use std::net::UdpSocket;
@@ -20,10 +20,10 @@ use meterkit_datadog::{AgentAddress, AgentConfig, AgentTarget};
 use meterkit_pipeline::{Snapshot, Target};
 use opentelemetry::InstrumentationScope;
 
-/// These sockets deliver at once.
+/// Local sockets deliver at once, so a short silence means that nothing more will arrive.
 const SILENCE: Duration = Duration::from_millis(100);
 
-/// Arguments: how to connect, and the time.
+/// The client's script. Its arguments: how to connect, and the time.
 const SCRIPT: &str = r#"
 import sys
 from datadog.dogstatsd import base
@@ -107,14 +107,14 @@ fn snapshot(time: SystemTime) -> Snapshot {
     Snapshot::new(Attributes::empty(), time, vec![scope])
 }
 
-/// Both kinds of socket that the client knows.
+/// The two kinds of socket that the client supports.
 enum Receiver {
     Udp(UdpSocket),
     Unix(UnixDatagram),
 }
 
 impl Receiver {
-    /// What comes until nothing does any more and `is_over` says so, as lines in order.
+    /// Reads until nothing arrives and `is_over` returns true. Returns the lines, sorted.
     fn lines(&self, mut is_over: impl FnMut() -> bool) -> Vec<String> {
         let mut buffer = vec![0; 1 << 16];
         let mut lines = Vec::new();
@@ -138,7 +138,7 @@ impl Receiver {
     }
 }
 
-/// Lines of the client. Read while it runs: it drops what a full socket does not take.
+/// Returns the client's lines, read while it runs, because the client drops lines if the socket is full.
 fn theirs(client: &Path, receiver: &Receiver, place: &str, time: u64) -> Vec<String> {
     let mut child = Command::new(client)
         .args(["-c", SCRIPT, place, &time.to_string()])
@@ -171,7 +171,7 @@ async fn compare(client: &Path, receiver: &Receiver, place: &str, address: Agent
         format!("catalog.whole:{value}|g|{tags}|T{time}")
     };
     replace(&mut theirs, &whole("2.0"), whole("2"));
-    // The older calls, which tell the same without the time.
+    // The older calls, which write the same lines without the time.
     let end = format!("|T{time}");
     for name in ["catalog.operations:5|c|", "catalog.queue:-3|g|"] {
         let timed = ours.iter().find(|line| line.starts_with(name)).expect(name);

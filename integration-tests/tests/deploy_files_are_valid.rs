@@ -1,5 +1,5 @@
-//! The files of `examples/deploy`: those of Prometheus, the Collector and Alloy, by the programs that read them if there
-//! are any.
+//! The files of `examples/deploy` for Prometheus, the Collector and Alloy, checked by the programs that read them,
+//! where these are available.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,7 +13,7 @@ fn promtool_finds_nothing_wrong_with_what_prometheus_reads() {
     let Some(promtool) = peer::find("promtool") else {
         return;
     };
-    // Behind the gateway, its rules are read as well.
+    // With the gateway, its rules are loaded as well.
     let rules = deploy::rule_files().len();
     for (file, rules) in [
         ("gateway.yaml", rules),
@@ -24,10 +24,10 @@ fn promtool_finds_nothing_wrong_with_what_prometheus_reads() {
         let path = deploy::path("prometheus").join(file);
         let check = |path: &Path| run(Command::new(&promtool).args(["check", "config"]).arg(path));
         let (is_valid, said) = check(&path);
-        // It checks the rules that the file names as well.
+        // promtool also checks the rule files that the configuration names.
         let found = format!("{rules} rule files found");
         assert!(is_valid && said.contains(&found), "{file}: {said}");
-        // A program that accepts everything would be of no use.
+        // A program that accepts everything would be useless.
         let wrong = altered(&format!("prometheus/{file}"), "scrape_interval", "scrape_intervals");
         let (is_valid, said) = check(&wrong.path().join("prometheus").join(file));
         assert!(!is_valid && said.contains("scrape_intervals"), "{file}: {said}");
@@ -90,11 +90,11 @@ fn alerts_on_the_platform_fire_when_they_should_and_only_then() {
     }
 }
 
-/// The components of a file of Grafana Alloy, as `discovery.relabel.pods`.
+/// Returns the components of a Grafana Alloy file, such as `discovery.relabel.pods`.
 ///
 /// # Panics
 ///
-/// The file has brackets that nothing closes.
+/// Panics if brackets in the file are unbalanced.
 fn components(text: &str) -> BTreeSet<String> {
     let mut components = BTreeSet::new();
     let mut open = Vec::new();
@@ -103,7 +103,7 @@ fn components(text: &str) -> BTreeSet<String> {
             let label = label.strip_suffix("\" {").expect("a label and the start of a block");
             assert!(components.insert(format!("{component}.{label}")), "a second {line}");
         }
-        // Texts hold no brackets here.
+        // Strings contain no brackets here.
         for character in line.chars() {
             match character {
                 '{' => open.push('}'),
@@ -118,7 +118,7 @@ fn components(text: &str) -> BTreeSet<String> {
     components
 }
 
-/// No registry has Alloy, so this is only about names: a component that does not exist or that has another name.
+/// No package registry has Alloy, so this checks names only: it finds missing and misspelled components.
 #[test]
 fn components_of_alloy_lead_to_each_other() {
     for (file, count) in [("scrape.alloy", 4), ("gateway.alloy", 3)] {
@@ -138,7 +138,7 @@ fn components_of_alloy_lead_to_each_other() {
                 references.insert(component.to_owned());
             }
         }
-        // All but the first one are used by another.
+        // Every component except the first one is used by another.
         assert_eq!(references.len(), count - 1, "{file}: {references:?}");
     }
 }
@@ -165,7 +165,7 @@ fn the_collector_finds_nothing_wrong_with_what_it_reads() {
     }
 }
 
-/// What the file for Azure has of the extension `azureauth`, which no package of Debian has.
+/// The settings of the extension `azureauth` in the file for Azure. No Debian package has this extension.
 const AZURE_AUTH: [&str; 3] = [
     "extensions:\n  azureauth:\n    managed_identity:\n      client_id: ${env:AZURE_CLIENT_ID}\n    scopes: \
      [https://monitor.azure.com/.default]\n",
@@ -201,7 +201,7 @@ fn the_collector_finds_nothing_wrong_with_what_it_reads_for_azure_but_for_its_ex
     assert!(!is_valid && said.contains("size"), "{said}");
 }
 
-/// How many files of YAML are in a folder; each is one, or this panics.
+/// Returns the number of YAML files in a folder. Panics if a file is not valid YAML.
 fn yaml_files(folder: &Path) -> usize {
     let entries = std::fs::read_dir(folder).expect("the folder is there");
     let paths = entries.map(|entry| entry.expect("the folder can be read").path());

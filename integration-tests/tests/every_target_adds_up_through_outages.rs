@@ -1,4 +1,4 @@
-//! Several targets of one process, whose receivers fail in all ways for a while: at the end, each receiver has exactly
+//! Several targets of one process, whose receivers fail in all ways for a while. In the end, each receiver has exactly
 //! what was recorded.
 
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const THREADS: u64 = 8;
 const COUNTERS: [&str; 4] = ["a", "b", "c", "d"];
 
-/// What one counter, or the sum of the histogram, came to.
+/// The final value of a counter, or the sum of the histogram.
 type Totals = BTreeMap<String, f64>;
 
 struct Instruments {
@@ -38,7 +38,7 @@ impl Instruments {
         }
     }
 
-    /// Records from eight threads, with pauses in which exports happen. Returns what was recorded. All values are
+    /// Records from eight threads, with pauses in which exports happen. Returns the recorded totals. All values are
     /// multiples of a quarter, so that sums are exact in any order.
     fn record(&self, seed: u64, rounds: u64) -> Totals {
         let record = |thread: u64| {
@@ -79,7 +79,7 @@ fn own_name(name: &str) -> Option<String> {
     Some(name.to_owned())
 }
 
-/// What a receiver of OTLP has in the end: the last total, or the sum of all differences.
+/// Returns the final values at an OTLP receiver: the last cumulative total, or the sum of all deltas.
 fn of_otlp(receiver: &otlp::Receiver) -> Totals {
     let mut totals = Totals::new();
     for arrival in receiver.taken() {
@@ -108,7 +108,7 @@ fn of_otlp(receiver: &otlp::Receiver) -> Totals {
     totals
 }
 
-/// What a receiver of remote write has in the end.
+/// Returns the final values at a remote-write receiver.
 fn of_remote_write(receiver: &remote_write::Receiver) -> Totals {
     let names = COUNTERS.map(|name| (format!("{name}_total"), name));
     let names = names
@@ -119,7 +119,7 @@ fn of_remote_write(receiver: &remote_write::Receiver) -> Totals {
     for row in receiver.taken().into_iter().flat_map(|arrival| arrival.content) {
         let name = row.name().strip_prefix("backstage_plugin_catalog_");
         if let Some(name) = name.and_then(|name| names.get(name)).filter(|_| !row.is_stale()) {
-            // Requests may overtake each other: the time of a value orders them.
+            // Requests may overtake each other, so values are ordered by their timestamps.
             let last = totals.entry((*name).to_owned()).or_insert((0, 0.0));
             *last = if row.time >= last.0 { (row.time, row.value) } else { *last };
         }
@@ -132,12 +132,12 @@ fn of_datadog(intake: &datadog::Intake) -> Totals {
     totals.filter_map(|(key, (value, _))| Some((own_name(&key.metric)?, value))).collect()
 }
 
-/// Answers of a bad day. None of them is about what a request says, so nothing may be lost.
+/// Returns the responses of a bad day. All are temporary failures, so nothing may be lost.
 fn bad_day<A>(seed: u64, mut answer: impl FnMut(u64) -> A) -> Vec<A> {
     let mut dice = Dice(seed);
     let mut answers = vec![answer(4)];
     while answers.len() < 400 {
-        // Outages last for some requests.
+        // Outages last for several requests.
         let (kind, length) = (dice.below(8), 1 + dice.below(6));
         answers.extend((0..length).map(|_| answer(kind)));
     }
@@ -231,7 +231,7 @@ async fn through_outages(seed: u64) {
     let recorded = tokio::task::spawn_blocking(move || instruments.record(seed, rounds(300, 2000)));
     let recorded = recorded.await.expect("it records");
 
-    // Everything is well again.
+    // All receivers work again.
     otlp.iter().for_each(otlp::Receiver::forget_answers);
     remote_writes.iter().for_each(remote_write::Receiver::forget_answers);
     intake.forget_answers();

@@ -1,4 +1,5 @@
-//! A first export to the wrong port, path or protocol of a real OpenTelemetry Collector says what to change.
+//! A first export to the wrong port, path or protocol of a real OpenTelemetry Collector fails with a message that says
+//! what to change.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +16,7 @@ use meterkit_pushgateway::{PushgatewayConfig, PushgatewayTarget};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Returns what `health()` and a check say of a target for `url`.
+/// Returns the messages of `health()` and of a check for a target with this `url`.
 async fn first(protocol: Protocol, url: &str) -> [String; 2] {
     let target = || {
         let config = OtlpConfig::new(protocol, url).expect("a URL");

@@ -1,5 +1,4 @@
-//! What Prometheus' lint says of the metrics of neighbors: it objects to names that the semantic conventions fix, and to
-//! nothing else.
+//! Prometheus' lint objects to metrics of integrations only where the semantic conventions fix the names.
 
 use std::fs::File;
 use std::process::Command;

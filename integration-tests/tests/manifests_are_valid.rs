@@ -1,5 +1,5 @@
-//! The Kubernetes manifests of `examples/deploy`: that they fit together, what they are rendered to, and that
-//! Kubernetes' schemas know it.
+//! The Kubernetes manifests of `examples/deploy`: they fit together, are rendered as intended, and match Kubernetes'
+//! schemas.
 
 use std::fs;
 use std::path::Path;
@@ -11,20 +11,20 @@ use integration_tests::manifests::Manifests;
 use integration_tests::{peer, yaml};
 use serde_json::Value;
 
-/// Each with the number of its workloads.
+/// The overlays, each with its number of workloads.
 const OVERLAYS: [(&str, usize); 5] =
     [("scrape", 4), ("gateway", 5), ("agent", 2), ("operator", 1), ("operator/gateway", 0)];
 
 /// The oldest and the newest version of Kubernetes whose schemas are installed.
 const VERSIONS: [&str; 2] = ["1.25", "1.37"];
 
-/// Compares every object in a file with the schemas, which then may have no field that these do not know; or tells what
-/// is said against one.
+/// Compares every object in a file with the schemas, and rejects fields that the schemas lack. Returns the number of
+/// objects, or an error message.
 fn validate(program: &Path, file: &Path) -> Result<usize, String> {
     let mut command = Command::new(program);
     command.arg("--strict").args(VERSIONS.iter().flat_map(|it| ["-k", it])).arg(file);
     let (is_valid, said) = run(&mut command);
-    // Of a kind that it does not know, it only warns.
+    // For an unknown kind, the program only warns.
     let objects = yaml::read(file).len();
     let passed = |version: &&str| {
         let end = format!(" against version {version}");
@@ -73,7 +73,7 @@ fn a_manifest_that_is_wrong_is_refused() {
         (service, "containerPort: 8080", "containrPort: 8080", "containerPort"),
         (service, "readinessProbe:", "readynessProbe:", "readynessProbe"),
         (service, "apps/v1", "apps/v2", "apps/v2"),
-        // In a patch, once it is applied.
+        // An error in a patch shows once the patch is applied.
         ("gateway/push.yaml", "value: http://", "valeu: http://", "valeu"),
         ("gateway/receive.yaml", "- --web.enable-otlp-receiver", "- {web: otlp}", "args"),
     ] {
@@ -111,7 +111,7 @@ fn what_is_rendered_fits_together() {
         let manifests = Manifests::rendered(&rendered.file);
         manifests.check();
         assert_eq!(manifests.workloads().count(), workloads, "{overlay}");
-        // Every replica of the service says where it runs, and which one it is.
+        // Every replica of the service reports where it runs, and which replica it is.
         if overlay != "operator/gateway" {
             let (container, pod) = manifests.container("catalog-service");
             assert_eq!(pod["terminationGracePeriodSeconds"], 30, "{overlay}");
@@ -123,7 +123,7 @@ fn what_is_rendered_fits_together() {
             let namespace = &object["metadata"]["namespace"];
             let is_namespace = object["kind"] == "Namespace";
             assert!(is_namespace || namespace == "catalog", "{overlay}: {}", object["metadata"]);
-            // More than a MiB is refused.
+            // Kubernetes rejects config maps of more than a MiB.
             assert!(object.to_string().len() < 1 << 20, "{overlay}: {}", object["metadata"]);
         }
     }
@@ -189,7 +189,7 @@ fn agents_have_no_rules_and_each_has_a_label_of_its_own() {
     assert_eq!(name["valueFrom"]["fieldRef"]["fieldPath"], "metadata.name");
 }
 
-/// What says where a replica runs is the same in every way.
+/// The labels for the location of a replica are the same for every method of collection.
 #[test]
 fn series_say_where_their_replica_runs_whichever_way_they_take() {
     let promoted = &yaml::read(&deploy::path("prometheus/gateway.yaml"))[0]["otlp"];
@@ -217,7 +217,7 @@ fn read(folder: &str, file: &str) -> String {
     fs::read_to_string(deploy::path(folder).join(file)).expect("the file is there")
 }
 
-/// The port of a service that a URL leads to.
+/// Returns the port of a service that a URL leads to.
 fn service_port<'a>(manifests: &'a Manifests, url: &Value) -> &'a Value {
     let (name, port) = authority(url);
     let port: Value = port.parse().expect("a number");
@@ -249,14 +249,14 @@ fn behind_the_gateway_replicas_push_and_nobody_scrapes_them() {
     let value = |name: &str| variable(name).map_or(&Value::Null, |it| &it["value"]);
     assert_eq!(variable("OTEL_EXPORTER_PROMETHEUS_HOST"), None);
     assert_eq!(value("OTEL_METRICS_EXPORTER"), "otlp");
-    // What the first overlay says of the pod stays.
+    // The patch must keep what the first overlay says about the pod.
     let (before, _) = scrape.container("catalog-service");
     for kept in list(&before["env"]).filter(|it| text(&it["name"]).starts_with("K8S_")) {
         assert_eq!(variable(text(&kept["name"])), Some(kept));
     }
     assert_eq!(value("OTEL_RESOURCE_ATTRIBUTES"), "service.instance.id=$(K8S_POD_NAME)");
 
-    // The port of the Collector's service that leads to where it takes OTLP over HTTP.
+    // The port of the Collector's service that leads to its OTLP receiver over HTTP.
     let endpoint = value("OTEL_EXPORTER_OTLP_ENDPOINT");
     assert_eq!(authority(endpoint).0, "collector");
     assert_eq!(service_port(&gateway, endpoint)["targetPort"], "otlp-http");
@@ -292,7 +292,7 @@ fn pods_tell_meterkit_where_they_run() {
         ("K8S_NODE_NAME", "spec.nodeName"),
     ];
     assert_eq!(told, expected);
-    // Prometheus keeps the port of this name, and finds pods by this label.
+    // Prometheus keeps only the port with this name, and finds pods by this label.
     let ports: Vec<_> = list(&container["ports"]).map(|port| text(&port["name"])).collect();
     assert_eq!(ports, ["http", "metrics"]);
     let prometheus = &yaml::read(&deploy::path("prometheus/kubernetes.yaml"))[0];

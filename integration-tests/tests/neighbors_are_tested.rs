@@ -1,4 +1,4 @@
-//! The guide's table of neighbors: its versions are those that tests are built with, and it names tests that exist.
+//! The guide's table of integrations lists the versions that tests are built with, and names existing tests.
 
 use std::fs;
 use std::path::Path;

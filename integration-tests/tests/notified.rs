@@ -1,4 +1,4 @@
-//! Whom the Alertmanager of `examples/deploy` notifies, of what.
+//! The notifications that the Alertmanager of `examples/deploy` sends, and their receivers.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,12 +12,12 @@ use integration_tests::deploy;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-/// How long to wait for what a healthy server does within a second.
+/// How long to wait for actions that a healthy server takes within a second.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 type Labels = BTreeMap<String, String>;
 
-/// What the receivers of Alertmanager have been sent: the receiver, and the labels of an alert that fires.
+/// The notifications sent so far: the receiver, and the labels of a firing alert.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Notified(Arc<Mutex<Vec<(String, Labels)>>>);
 
@@ -44,7 +44,7 @@ impl Notified {
         (notified, address)
     }
 
-    /// Waits for a notification to `receiver` of an alert that has this value of a label: its name, or an instance.
+    /// Waits for a notification to `receiver` about an alert with this label value: its name, or an instance.
     pub(crate) async fn arrived(&self, receiver: &str, value: &str) {
         let is_it = |(to, labels): &(String, Labels)| {
             to == receiver && labels.values().any(|it| it == value)
@@ -59,13 +59,13 @@ impl Notified {
         panic!("{receiver} hears nothing of {value}: {:?}", self.all());
     }
 
-    /// Everything that has arrived.
+    /// Returns all notifications so far.
     pub(crate) fn all(&self) -> Vec<(String, Labels)> {
         self.0.lock().expect("no test has panicked").clone()
     }
 }
 
-/// Starts Alertmanager with the file of `examples/deploy`, but with receivers that exist and without waiting for more
+/// Starts Alertmanager with the file of `examples/deploy`, but with existing receivers, and without waiting to group
 /// alerts.
 pub(crate) async fn start_alertmanager(executable: &Path) -> (Alertmanager, Notified) {
     let (notified, address) = Notified::start().await;

@@ -1,5 +1,5 @@
-//! What `examples/deploy` has for the Prometheus operator: that the operator knows it, and that it fits the manifests and
-//! the rules.
+//! The objects of `examples/deploy` for the Prometheus operator: they match its definitions, the manifests and the
+//! rules.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use integration_tests::manifests::Manifests;
 use integration_tests::{peer, yaml};
 use serde_json::Value;
 
-/// Objects of the Prometheus operator, as they are rendered.
+/// Returns the objects of the Prometheus operator, as rendered.
 fn objects(kubectl: &Path, folder: &Path, overlay: &str) -> Vec<Value> {
     let rendered = render(kubectl, folder, overlay).unwrap_or_else(|said| panic!("{said}"));
     let mut objects = yaml::read(&rendered.file);
@@ -19,7 +19,7 @@ fn objects(kubectl: &Path, folder: &Path, overlay: &str) -> Vec<Value> {
     objects
 }
 
-/// Compares objects with the operator's own definitions.
+/// Checks objects against the operator's own definitions.
 fn validate(program: &Path, objects: &[Value]) -> (bool, String) {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let mut command = Command::new(program);

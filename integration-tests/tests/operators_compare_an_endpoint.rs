@@ -6,7 +6,7 @@ use meterkit::prometheus::{ExpositionOptions, PrometheusServer};
 use meterkit::{Registry, Telemetry};
 use meterkit_cli::Exit;
 
-/// Returns how the command ended and what it printed.
+/// Returns the exit code of the command and its output.
 fn compared(old: &str, new: &str) -> (Exit, String) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let arguments = ["compare", old, new].map(Into::into);

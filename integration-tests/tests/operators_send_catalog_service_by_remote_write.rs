@@ -1,4 +1,4 @@
-//! The whole way by remote write: a URL sends a service to a real Prometheus, outages included.
+//! Remote write from end to end: a URL makes a service write to a real Prometheus, through an outage.
 
 use std::collections::BTreeMap;
 
@@ -29,13 +29,13 @@ async fn a_url_is_all_it_takes_and_an_outage_costs_nothing() {
     prometheus.stop().await;
     let during = load::run(&url, 500, 4).await.expect("every request is answered");
     prometheus.run().await;
-    // What waits goes out with the last flush at the latest.
+    // Queued values are sent with the last flush at the latest.
     assert!(service.terminate().await.success());
 
     let selector = "backstage_plugin_catalog_entities_operations_total{job='catalog'}";
     let mut counted: BTreeMap<String, u64> = BTreeMap::new();
     for stored in prometheus.series(selector).await {
-        // The last value is the mark of a series that has ended.
+        // The last value is the staleness marker of a series that has ended.
         let last = stored.samples.iter().rev().find(|(_, value)| !value.is_nan());
         let (_, value) = last.expect("it has values");
         *counted.entry(stored.labels["action"].clone()).or_default() += *value as u64;

@@ -1,4 +1,5 @@
-//! The whole way by OTLP: an operator tells a service where its metrics go, and a real Collector has all of them.
+//! OTLP from end to end: an operator configures where a service sends its metrics, and a real Collector receives all of
+//! them.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +12,7 @@ use serde_json::Value;
 const OPERATIONS: &str = "backstage.plugin.catalog.entities.operations";
 const DURATION: &str = "http.server.request.duration";
 
-/// All metrics that have arrived under a name, in the order in which they did.
+/// Returns all metrics received under a name, in the order of their arrival.
 pub(crate) fn arrived<'a>(received: &'a [Value], name: &str) -> Vec<&'a Value> {
     let list = |value: &'a Value, key: &str| value[key].as_array().into_iter().flatten();
     let resources = received.iter().flat_map(|request| list(request, "resourceMetrics"));
@@ -20,13 +21,13 @@ pub(crate) fn arrived<'a>(received: &'a [Value], name: &str) -> Vec<&'a Value> {
     metrics.filter(|metric| metric["name"] == name).collect()
 }
 
-/// JSON of OTLP has numbers of 64 bits as text, and leaves zero out.
+/// Parses a number: OTLP's JSON has 64-bit numbers as strings, and omits zero.
 fn number(value: &Value) -> u64 {
     let zero = value.is_null().then_some(0);
     zero.or_else(|| value.as_str()?.parse().ok()).unwrap_or_else(|| panic!("number: {value}"))
 }
 
-/// The sum of all points of a counter in one export.
+/// Returns the sum of all points of a counter in one export.
 pub(crate) fn total(metric: &Value) -> u64 {
     let points = metric["sum"]["dataPoints"].as_array().expect("points of a sum");
     points.iter().map(|point| number(&point["asInt"])).sum()
@@ -61,7 +62,7 @@ async fn variables_alone_send_deltas_that_add_up_even_when_the_service_is_ended(
     ])
     .await;
     let tally = load::run(&url, 1000, 4).await.expect("every request is answered");
-    // What was counted since the last interval goes out with the last flush.
+    // The last flush sends what was counted since the last interval.
     assert!(service.terminate().await.success());
 
     let received = collector.received();

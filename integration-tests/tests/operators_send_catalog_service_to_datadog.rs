@@ -1,5 +1,5 @@
-//! The whole way to Datadog's intake, for which VictoriaMetrics stands in: variables send a service there, with nothing
-//! lost.
+//! Datadog's intake from end to end, with VictoriaMetrics in its place: variables make a service send there, and
+//! nothing is lost.
 
 use std::collections::BTreeMap;
 
@@ -37,7 +37,7 @@ async fn a_key_and_an_endpoint_are_all_it_takes() {
     );
     let url = service.line("catalog-service listens on ").await;
     let tally = load::run(&url, 1000, 4).await.expect("every request is answered");
-    // What was counted since the last interval goes out with the last flush.
+    // The last flush sends what was counted since the last interval.
     assert!(service.terminate().await.success());
 
     let stored = server.series(&format!("{{__name__='{OPERATIONS}'}}")).await;
@@ -53,7 +53,7 @@ async fn a_key_and_an_endpoint_are_all_it_takes() {
     let expected = operations::by_action(&tally).into_iter();
     assert_eq!(counted, expected.map(|(action, count)| (action, count as f64)).collect());
 
-    // VictoriaMetrics makes quantiles, a count and a sum of a distribution.
+    // VictoriaMetrics converts a distribution to quantiles, a count and a sum.
     let durations = server.series("{__name__='http.server.request.duration.count'}").await;
     let requests = operations::requests(&tally);
     assert_eq!(durations.iter().map(total).sum::<f64>(), requests as f64, "{durations:?}");

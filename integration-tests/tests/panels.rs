@@ -1,11 +1,11 @@
-//! The panels of a dashboard, and what a viewer would see of each: values, their unit, and a legend per line.
+//! The panels of a dashboard, and what each shows to a viewer: values, their unit, and a legend per line.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use integration_tests::prometheus::{Prometheus, Sample};
 use serde_json::Value;
 
-/// Units of rates, as Grafana names them.
+/// Units of rates, by Grafana's names.
 const RATES: [&str; 10] =
     ["cps", "eps", "mps", "ops", "pps", "recps", "reqps", "rowsps", "rps", "wps"];
 
@@ -15,15 +15,15 @@ pub(crate) struct Panel {
     pub(crate) title: String,
     pub(crate) description: String,
     unit: String,
-    /// Expressions and the legends of their lines.
+    /// The expressions, with the legends of their lines.
     pub(crate) queries: Vec<(String, String)>,
 }
 
-/// The panels of a dashboard that ask for something, in the order in which they are shown.
+/// Returns the panels of a dashboard that have queries, in the order of display.
 pub(crate) fn of(dashboard: &str) -> Vec<Panel> {
     let json: Value = serde_json::from_str(dashboard).expect("it is JSON");
     let panels = json["panels"].as_array().expect("panels").iter();
-    // A collapsed row has its panels within it.
+    // The panels of a collapsed row are nested in it.
     let panels = panels
         .flat_map(|it| std::iter::once(it).chain(it["panels"].as_array().into_iter().flatten()));
     let panel = |panel: &Value| {
@@ -42,7 +42,7 @@ pub(crate) fn of(dashboard: &str) -> Vec<Panel> {
     panels.map(panel).filter(|panel| !panel.queries.is_empty()).collect()
 }
 
-/// An expression as Grafana asks for it, with these values of variables and all values of the others.
+/// Returns an expression as Grafana sends it, with these values of variables, and all values of other variables.
 pub(crate) fn filled_in(expression: &str, chosen: &[(&str, &str)]) -> String {
     let mut expression = expression.replace("$__rate_interval", "5m");
     for (variable, value) in chosen {
@@ -59,12 +59,12 @@ pub(crate) fn filled_in(expression: &str, chosen: &[(&str, &str)]) -> String {
 }
 
 impl Panel {
-    /// Whether its description says what it means that there is nothing to see.
+    /// Returns whether the description explains what an empty panel means.
     pub(crate) fn explains_no_data(&self) -> bool {
         self.description.contains(" No data: ")
     }
 
-    /// Whether each of its expressions gives numbers, after a while.
+    /// Waits until each of its expressions returns numbers. Returns `false` if one does not in time.
     pub(crate) async fn has_data(&self, prometheus: &Prometheus) -> bool {
         for (expression, _) in &self.queries {
             if !prometheus.has_data(&filled_in(expression, &[])).await {
@@ -74,7 +74,7 @@ impl Panel {
         true
     }
 
-    /// What is wrong with the unit and the legends of what there is to see now.
+    /// Returns the problems with the unit and the legends of the current data.
     pub(crate) async fn flaws(&self, prometheus: &Prometheus) -> Vec<String> {
         let mut flaws = Vec::new();
         let mut lines = BTreeSet::new();
@@ -88,7 +88,7 @@ impl Panel {
             }
             for (labels, _) in &series {
                 let line = rendered(legend, labels);
-                // The cells of a native histogram come in one series, which needs no legend.
+                // The buckets of a native histogram come as one series, which needs no legend.
                 if legend.is_empty() && expression.contains("increase(") && series.len() == 1 {
                     continue;
                 }
@@ -107,7 +107,7 @@ fn is_share((_, value): &Sample) -> bool {
     value.is_nan() || (0.0..=1.0).contains(value)
 }
 
-/// A legend with the values of labels in place of their names; a label that a series does not have is empty.
+/// Returns a legend with label values in place of label names. A label that the series lacks is empty.
 fn rendered(legend: &str, labels: &BTreeMap<String, String>) -> String {
     let mut parts = legend.split("{{");
     let mut line = parts.next().unwrap_or_default().to_owned();
@@ -119,7 +119,7 @@ fn rendered(legend: &str, labels: &BTreeMap<String, String>) -> String {
     line
 }
 
-/// The units in which an expression can be shown, as the suffixes of names in Prometheus tell them.
+/// Returns the units that suit an expression, according to the suffixes of Prometheus names.
 fn units(expression: &str) -> &'static [&'static str] {
     let is_of = |suffixes: &[&str]| suffixes.iter().any(|it| expression.contains(it));
     let is_rate = expression.contains("rate(");
@@ -130,7 +130,7 @@ fn units(expression: &str) -> &'static [&'static str] {
         return &["percentunit"];
     }
     if is_rate && !is_distribution {
-        // Seconds per second are a share of a processor.
+        // Seconds per second are a fraction of a processor.
         return match () {
             () if is_of(&["_seconds_total{"]) => &["percentunit"],
             () if is_of(&["_bytes_total{"]) => &["Bps"],

@@ -1,13 +1,13 @@
-//! Programs that move in from another library keep the exposition that their dashboards read.
+//! Programs that migrate from another library keep the exposition that their dashboards use.
 //!
-//! Each port has metrics of the names and shapes of a program in the field, recorded once with the library that the
-//! program uses and once with this one. Whatever differs fails the test, except:
+//! Each port has metrics with the names and shapes of a real program, recorded once with the library that the program
+//! uses and once with meterkit. Every difference fails the test, except:
 //!
 //! - the order of lines, and of the labels in a line;
 //! - `# HELP`, `# EOF` and empty lines;
-//! - summaries, which become histograms: sums and counts are the same, buckets take the place of quantiles;
-//! - in OpenMetrics, how a number is written, such as `7` and `7.0`. It is the same number to the last bit. Bounds of
-//!   buckets are numbers there too, since Prometheus 3 stores them in one notation.
+//! - summaries, which become histograms: sums and counts stay the same, and buckets replace quantiles;
+//! - in OpenMetrics, the notation of numbers, such as `7` and `7.0`. The numbers are the same to the last bit. Bucket
+//!   bounds are numbers, too, because Prometheus 3 stores them in a single notation.
 
 mod metrics;
 mod opentelemetry;
@@ -25,7 +25,7 @@ use meterkit::view::Views;
 use meterkit_cli::{Cause, Comparison, Inventory};
 use meterkit_pipeline::Pipeline;
 
-/// Returns options for a scrape without anything that the library adds.
+/// Returns options for a scrape without any additions of the library.
 fn nothing_added() -> ExpositionOptions {
     ExpositionOptions::new()
         .scope_info(false)
@@ -34,7 +34,7 @@ fn nothing_added() -> ExpositionOptions {
         .start_times(false)
 }
 
-/// Starts a pipeline whose next collection has self-metrics.
+/// Starts a pipeline whose next collection includes self-metrics.
 fn start(registry: &Registry, resource: Attributes, views: Views) -> Pipeline {
     let pipeline = Pipeline::builder(registry.clone()).expect("the only pipeline");
     let pipeline = pipeline.resource(resource).views(views).snapshot_max_age(Duration::ZERO);
@@ -43,13 +43,13 @@ fn start(registry: &Registry, resource: Attributes, views: Views) -> Pipeline {
     pipeline
 }
 
-/// Returns what a scrape has.
+/// Returns the text of a scrape.
 fn scraped(pipeline: &Pipeline, format: Format, options: ExpositionOptions) -> String {
     let body = render_in(&pipeline.source().snapshot_blocking(), format, options);
     String::from_utf8(body.to_vec()).expect("text")
 }
 
-/// Returns what a scrape of `registry` has, without any additions.
+/// Returns the text of a scrape of `registry` without any additions.
 fn bare(registry: &Registry, format: Format) -> String {
     let pipeline = start(registry, Attributes::empty(), Views::default());
     scraped(&pipeline, format, nothing_added())
@@ -94,25 +94,25 @@ fn assert_same(theirs: &str, ours: &str) {
         difference.push_str(&format!("- a histogram in place of the summary {name}\n"));
     }
     assert!(difference.is_empty(), "the expositions differ, - theirs, + ours:\n{difference}");
-    // The command finds no difference either.
+    // The command must not find a difference either.
     let comparison = compared(theirs_text, ours_text);
     let expected = if summaries.is_empty() { &[][..] } else { &[Cause::SummaryAgainstHistogram] };
     let causes: Vec<_> = comparison.groups().iter().map(|group| group.cause).collect();
     assert_eq!(causes, expected, "{comparison}");
 }
 
-/// Returns what `meterkit compare` finds.
+/// Returns the result of `meterkit compare`.
 fn compared(theirs: &str, ours: &str) -> Comparison {
     let [theirs, ours] = [theirs, ours].map(|text| Inventory::read(text).expect("an exposition"));
     Comparison::new(&theirs, &ours).expect("two expositions")
 }
 
-/// Returns the name of the family, if the line declares that it has this type.
+/// Returns the name of the family if the line declares it with this type.
 fn type_of<'l>(line: &'l str, family_type: &str) -> Option<&'l str> {
     line.strip_prefix("# TYPE ")?.strip_suffix(family_type)?.strip_suffix(' ')
 }
 
-/// Returns whether a summary has this line, or a histogram in its place, and not both.
+/// Returns whether the line belongs to a summary, or to the histogram that replaces it, but not to both.
 fn is_of_summary(line: &str, summaries: &BTreeSet<&str>) -> bool {
     if let Some(family) = type_of(line, "summary").or_else(|| type_of(line, "histogram")) {
         return summaries.contains(family);
@@ -122,7 +122,7 @@ fn is_of_summary(line: &str, summaries: &BTreeSet<&str>) -> bool {
         || name.strip_suffix("_bucket").is_some_and(|name| summaries.contains(name))
 }
 
-/// Returns the line with labels in order, and numbers in one notation where the format has several.
+/// Returns the line with sorted labels, and with numbers in one notation if the format allows several.
 fn canonical(line: &str, has_notations: bool) -> String {
     if line.starts_with('#') {
         return line.to_owned();

@@ -1,5 +1,5 @@
-//! A real Prometheus scrapes each format that it knows, and then has each value, type, unit and description, each start
-//! and each native histogram, equal bit by bit.
+//! A real Prometheus scrapes each format that it supports, and then has each value, type, unit, description, start time
+//! and native histogram, equal bit by bit.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,7 +12,7 @@ use meterkit_prometheus::{PrometheusServer, Translation};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The protocols as Prometheus names them. The first knows native histograms.
+/// The protocols by Prometheus' names. The first one supports native histograms.
 const PROTOCOLS: [&str; 5] = [
     "PrometheusProto",
     "OpenMetricsText1.0.0",
@@ -21,7 +21,7 @@ const PROTOCOLS: [&str; 5] = [
     "PrometheusText0.0.4",
 ];
 
-/// Native histograms, and starts of counters as samples of value 0.
+/// Feature flags for native histograms, and for start times of counters as samples with the value 0.
 const FEATURES: &str = "--enable-feature=native-histograms,created-timestamp-zero-ingestion";
 
 fn recorded() -> Registry {
@@ -73,7 +73,7 @@ fn point(scopes: &[ScopeMetrics]) -> &ExponentialHistogramPoint {
     points.next().expect("an exponential histogram")
 }
 
-/// When the counter of requests began, in milliseconds.
+/// Returns the start time of the counter of requests, in milliseconds.
 fn start(scopes: &[ScopeMetrics]) -> i64 {
     let metrics = scopes.iter().flat_map(|scope| &scope.metrics);
     let mut starts = metrics.filter_map(|metric| match &metric.data {
@@ -85,7 +85,7 @@ fn start(scopes: &[ScopeMetrics]) -> i64 {
     starts.next().expect("a counter").as_millis() as i64
 }
 
-/// The last native histogram of a series.
+/// Returns the last native histogram of a series.
 fn last(stored: &Stored) -> &Native {
     &stored.histograms.last().expect("a native histogram").1
 }
@@ -188,7 +188,7 @@ async fn all_that_was_recorded_arrives_in_each_format() {
     pipeline.shutdown(PATIENCE).await.expect("it ends well");
 }
 
-/// The buckets as Prometheus shows them: by their bounds, negative ones first, empty ones left out.
+/// Returns the buckets as Prometheus shows them: by their bounds, negative buckets first, without empty buckets.
 fn buckets(point: &ExponentialHistogramPoint) -> Vec<(f64, f64, f64)> {
     let point = point.clone().downscaled(8);
     let bounded = |buckets: &ExponentialBuckets| {
@@ -239,10 +239,10 @@ async fn names_arrive_by_each_escaping_scheme() {
     for job in jobs {
         let (protocol, scheme) = job.name.split_once('-').expect("both");
         let (_, name) = schemes.iter().find(|(known, _)| *known == scheme).expect("a scheme");
-        // Prometheus asks for a scheme in these formats only.
+        // Prometheus requests an escaping scheme only for these formats.
         let asks = protocol.ends_with("1.0.0");
         let name = if asks { name } else { schemes[1].1 };
-        // A name in OpenMetrics ends with `_total`, whatever the translation.
+        // In OpenMetrics, a counter's name ends with `_total`, whatever the translation.
         let suffix = if protocol.starts_with("Open") { "(_total)?" } else { "" };
         let selector =
             format!("{{__name__=~'{}{suffix}',job='{}'}}", name.replace('.', "\\\\."), job.name);

@@ -1,4 +1,4 @@
-//! A real Prometheus, which asks for names in all characters, has them by each translation strategy.
+//! A real Prometheus that accepts UTF-8 names receives the names of each translation strategy.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -22,7 +22,7 @@ impl Labels for Route {
     }
 }
 
-/// A service whose names are by `translation`.
+/// Starts a service that translates names by `translation`.
 fn serve(translation: Translation) -> (Pipeline, SocketAddr) {
     let registry = Registry::new();
     let meter = registry.scoped("plugin", "catalog").attribute("db.system", "sqlite");
@@ -40,7 +40,7 @@ fn serve(translation: Translation) -> (Pipeline, SocketAddr) {
     (pipeline.start().expect("the pipeline starts"), address)
 }
 
-/// Selectors without the target, and the one value that each gives.
+/// Returns selectors without the target, each with the single value that it selects.
 fn expected(translation: Translation) -> [(&'static str, f64); 4] {
     match translation {
         Translation::UnderscoreEscapingWithSuffixes => [
@@ -88,7 +88,7 @@ async fn names_arrive_as_each_strategy_leaves_them() {
             let values: Vec<_> = found.iter().map(|(_, value)| *value).collect();
             assert_eq!(values, [value], "{translation}: {selector}");
         }
-        // Nothing has arrived under two names. Beside a counter, OpenMetrics has the time when it was created.
+        // No metric has arrived under two names. Next to a counter, OpenMetrics has its creation time.
         let names = "__name__=~'.*catalog.sent.*',__name__!~'.*_created'";
         let all = format!("count({{{names},instance='{target}'}})");
         let count: Vec<_> = prometheus.query(&all).await.iter().map(|(_, value)| *value).collect();
@@ -116,7 +116,8 @@ async fn promtool_reads_what_those_get_who_do_not_ask_for_other_names() {
             .output()
             .expect("promtool runs");
         let said = String::from_utf8_lossy(&checked.stderr).into_owned();
-        // 1: not readable. 3: readable, and not as Prometheus likes names to be: without `_total`, or help.
+        // Exit code 1: not readable. 3: readable, but names violate Prometheus' conventions, such as a missing `_total`
+        // or help.
         assert!(matches!(checked.status.code(), Some(0 | 3)), "{translation}: {said}\n{text}");
         pipeline.shutdown(PATIENCE).await.expect("it ends well");
     }

@@ -1,4 +1,4 @@
-//! A real Prometheus scrapes an endpoint that asks for credentials, is served as HTTPS, and wants a certificate of it.
+//! A real Prometheus scrapes an endpoint that requires credentials, uses HTTPS, and requires a client certificate.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +15,7 @@ fn issue() -> CertifiedKey<KeyPair> {
     rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).expect("a certificate")
 }
 
-/// The endpoint, and where it listens.
+/// Starts the endpoint, and returns its address.
 fn serve(server: PrometheusServer) -> (Pipeline, String) {
     let registry = Registry::new();
     registry.semconv("shop").counter::<u64>("orders").build().expect("a good name").add(7);
@@ -26,7 +26,7 @@ fn serve(server: PrometheusServer) -> (Pipeline, String) {
     (pipeline.start().expect("a thread"), target)
 }
 
-/// What a job says of the TLS of its targets, with files in `directory`.
+/// Returns the TLS settings of a job, with files in `directory`.
 fn tls_config(
     directory: &Path,
     server: &CertifiedKey<KeyPair>,

@@ -1,4 +1,4 @@
-//! The whole way: HTTP requests at a service, a real Prometheus that scrapes it, and equal counts on both sides.
+//! From end to end: HTTP requests to a service, a real Prometheus that scrapes it, and equal counts on both sides.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -11,7 +11,7 @@ use integration_tests::process::Process;
 use integration_tests::prometheus::{Prometheus, Sample};
 use integration_tests::{client, peer, program};
 
-/// Counts by the values of some labels, in the order of their names.
+/// Counts by the values of some labels, in the order of the label names.
 type Counts = BTreeMap<Vec<String>, u64>;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -34,9 +34,9 @@ async fn prometheus_has_counted_exactly_what_the_load_generator_has() {
     let target = metrics.trim_start_matches("http://").trim_end_matches("/metrics");
     let prometheus = Prometheus::start(&executable, target).await;
 
-    // Scrapes go on meanwhile: they must neither lose nor repeat a count.
+    // Scrapes continue meanwhile: they must neither lose nor repeat a count.
     let tally = load::run(&url, 3000, 8).await.expect("every request is answered");
-    // A snapshot may be a second old when it is scraped, and what it says of rows older than that.
+    // A scraped snapshot may be a second old, and the row counts in it are even older.
     prometheus.scraped_after(SystemTime::now() + Duration::from_secs(1) + ROWS_TTL).await;
 
     assert_eq!(
@@ -60,7 +60,7 @@ async fn prometheus_has_counted_exactly_what_the_load_generator_has() {
         ),
         operations(&tally)
     );
-    // Their labels are closed and start from zero: what never happened is there too.
+    // Their labels are closed and start at zero, so combinations that never occurred are exported, too.
     let mut ended = counts(
         prometheus.query("backstage_plugin_scaffolder_tasks_total").await,
         &["template", "outcome"],
@@ -124,7 +124,7 @@ async fn promtool_finds_nothing_wrong_with_a_scrape() {
     assert!(service.terminate().await.success());
 }
 
-/// The series as counts by these labels; series that differ in other labels only would be counted twice, so they fail.
+/// Returns series as counts by these labels. Panics if two series differ only in other labels.
 fn counts(series: Vec<Sample>, labels: &[&str]) -> Counts {
     let mut counts = Counts::new();
     for (of, value) in series {
@@ -148,14 +148,14 @@ fn whole(value: f64) -> u64 {
 fn requests(tally: &Tally) -> Counts {
     let requests = tally.requests.iter().map(|(request, count)| {
         let method = request.method.as_str().to_owned();
-        // A request that no route matched has no such label.
+        // A request that matched no route lacks this label.
         let route = Some(request.route).filter(|route| *route != UNMATCHED).unwrap_or_default();
         (vec![method, route.to_owned(), request.status.to_string()], count)
     });
     requests.collect()
 }
 
-/// What the catalog counts: attempts that reached it. Requests that were refused before are none.
+/// Returns the operations that the catalog counts: attempts that reached it, without requests rejected earlier.
 fn operations(tally: &Tally) -> Counts {
     let mut operations = Counts::new();
     for (request, count) in tally.requests.iter() {
@@ -182,7 +182,7 @@ fn tasks(tally: &Tally) -> Counts {
     tasks.collect()
 }
 
-/// The rows of every kind, also of one that there is none of.
+/// Returns the rows of every kind, including kinds without rows.
 fn rows(tally: &Tally) -> Counts {
     Kind::ALL.map(|kind| (vec![kind.as_str().to_owned()], tally.rows.get(&kind))).into()
 }

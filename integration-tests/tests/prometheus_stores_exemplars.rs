@@ -1,4 +1,4 @@
-//! A real Prometheus has the exemplars of what was recorded in a span, whichever way they reach it.
+//! A real Prometheus stores the exemplars of values recorded in a span, by each way that they can reach it.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -13,14 +13,14 @@ use tokio::time::{Instant, sleep};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The formats that carry exemplars, as Prometheus names them.
+/// The formats that support exemplars, by Prometheus' names.
 const PROTOCOLS: [&str; 3] = ["PrometheusProto", "OpenMetricsText1.0.0", "OpenMetricsText0.0.1"];
 
-// Debian builds the server without its receiver for OTLP.
+// Debian builds the server without its OTLP receiver.
 const ARGUMENTS: [&str; 2] =
     ["--enable-feature=exemplar-storage,native-histograms", "--web.enable-remote-write-receiver"];
 
-/// Returns the snapshot as one of a service with this name.
+/// Returns the snapshot with this service name.
 fn of_service(snapshot: &Snapshot, name: &'static str) -> Snapshot {
     let resource = [("service.name", name), ("service.instance.id", "7")];
     let resource = resource.map(|(key, value)| (key.into(), value.into()));
@@ -55,7 +55,7 @@ async fn scrapes_and_remote_write_bring_exemplars() {
     let pipeline = Pipeline::builder(registry).expect("a registry of its own");
     let pipeline = pipeline.service(|source, stop| server.serve(source, stop));
     let pipeline = pipeline.start().expect("the pipeline starts");
-    // The endpoint takes exemplars once it runs.
+    // The endpoint collects exemplars once it runs.
     let deadline = Instant::now() + PATIENCE;
     let snapshot = loop {
         assert!(Instant::now() < deadline, "the endpoint does not start");

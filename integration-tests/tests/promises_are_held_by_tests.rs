@@ -1,21 +1,21 @@
-//! ARCHITECTURE names for each promise of the guide the tests that hold it: that they exist, run, and leave no promise out.
+//! ARCHITECTURE names tests for each promise of the guide. They must exist and run, and every promise must have one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The section of ARCHITECTURE with the table.
+/// The section of ARCHITECTURE that contains the table.
 const HELD_BY: &str = "What holds each promise";
 
-/// The page of the guide with the promises.
+/// The page of the guide that lists the promises.
 const PAGE: &str = "crates/meterkit/guide/delivery.md";
 
-/// Its section with a promise per bullet.
+/// The section of that page, with one promise per bullet.
 const PROMISES: &str = "What you can count on";
 
 /// A row of the table.
 struct Row<'a> {
     promise: &'a str,
-    /// As in `crate/file.rs::test`.
+    /// The tests, in the form `crate/file.rs::test`.
     tests: Vec<&'a str>,
 }
 
@@ -51,7 +51,7 @@ fn quoted(text: &str) -> Vec<&str> {
     text.split('`').skip(1).step_by(2).collect()
 }
 
-/// Adds the Rust sources below a directory, except what cargo has built.
+/// Adds the Rust sources below a directory, except cargo's build output.
 fn add_sources(directory: &Path, sources: &mut Vec<PathBuf>) {
     let entries = fs::read_dir(directory).unwrap_or_else(|error| panic!("{error}"));
     for path in entries.map(|entry| entry.expect("an entry").path()) {
@@ -63,7 +63,7 @@ fn add_sources(directory: &Path, sources: &mut Vec<PathBuf>) {
     }
 }
 
-/// Returns what is wrong with a test that the table names.
+/// Returns the problem with a test in the table, if there is one.
 fn problem(test: &str, sources: &[PathBuf]) -> Option<String> {
     let Some((file, name)) = test.split_once("::") else {
         return Some("is not of the form `crate/file.rs::test`".to_owned());
@@ -76,12 +76,12 @@ fn problem(test: &str, sources: &[PathBuf]) -> Option<String> {
     in_source(&read(path), name)
 }
 
-/// Returns what is wrong with the test of that name in a source.
+/// Returns the problem with the test of this name in a source, if there is one.
 fn in_source(source: &str, name: &str) -> Option<String> {
     let Some((above, _)) = source.split_once(&format!("fn {name}(")) else {
         return Some("is not in that file".to_owned());
     };
-    // Its attributes: what is between the end of the item above and the name.
+    // The attributes are between the end of the previous item and the name.
     let attributes = above.rsplit("\n\n").next().unwrap_or_default();
     if !(attributes.contains("#[test]") || attributes.contains("#[tokio::test")) {
         return Some("is not a test".to_owned());

@@ -1,4 +1,4 @@
-//! Pushes to a real Pushgateway: what was recorded is what Prometheus would scrape there, until it is deleted.
+//! Pushes to a real Pushgateway: Prometheus would scrape there what was recorded, until it is deleted.
 
 use std::time::SystemTime;
 
@@ -25,7 +25,7 @@ fn taken(registry: &Registry) -> Snapshot {
     Snapshot::new(Attributes::from_pairs(resource), SystemTime::now(), registry.read())
 }
 
-/// Returns the series without times of pushes.
+/// Returns the series without the times of pushes.
 async fn series(gateway: &Pushgateway) -> Vec<String> {
     let series = gateway.series().await;
     series.into_iter().filter(|line| !line.starts_with("push_")).collect()
@@ -79,7 +79,7 @@ async fn all_kinds_of_metrics_arrive_with_the_labels_of_their_group() {
             assert!(has.contains(line), "no {line} in {has:#?}");
         }
 
-        // Buckets of native histograms show in protobuf only.
+        // Buckets of native histograms appear only in protobuf.
         let buckets = has.iter().filter(|line| line.contains("sizes_bytes_bucket")).count();
         assert_eq!(buckets > 1, format == PushFormat::Text, "{has:#?}");
 

@@ -1,4 +1,4 @@
-//! What an application records with the crates `prometheus` and `prometheus-client` reaches the receivers of all
+//! Metrics that an application records with the crates `prometheus` and `prometheus-client` reach the receivers of all
 //! targets, with exact values.
 
 use std::collections::{BTreeMap, HashMap};
@@ -24,12 +24,12 @@ use prometheus::proto::{Metric, MetricFamily, MetricType, Quantile, Summary};
 use prometheus::{Histogram, HistogramOpts, IntCounter, IntGauge, Opts};
 use prometheus_client::metrics::counter::Counter;
 
-/// The interval never comes: only a flush exports.
+/// An interval that never elapses: only a flush exports.
 const WHEN_ASKED: Schedule =
     Schedule { interval: Duration::from_secs(24 * 3600), timeout: Duration::from_secs(60) };
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A summary with the quantile 0.5, whose count, sum and quantile a test sets.
+/// A summary with the quantile 0.5. The test sets its count, sum and quantile.
 #[derive(Clone)]
 struct Latency(Arc<Mutex<(u64, f64, f64)>>, Arc<Desc>);
 
@@ -58,7 +58,7 @@ impl Collector for Latency {
     }
 }
 
-/// What an application records.
+/// The application's metrics.
 struct Application {
     jobs: IntCounter,
     open: IntGauge,
@@ -102,7 +102,7 @@ impl Application {
     }
 }
 
-/// Where the console target writes.
+/// The output of the console target.
 #[derive(Clone, Default)]
 struct Page(Arc<Mutex<Vec<u8>>>);
 
@@ -116,7 +116,7 @@ impl Write for Page {
     }
 }
 
-/// Returns what each request has of each metric of the application.
+/// Returns the values of each of the application's metrics in each request.
 fn of_otlp(receiver: &otlp::Receiver) -> Vec<BTreeMap<String, Data>> {
     let metrics = receiver.accepted().into_iter().map(|request| {
         let scopes = request.resource_metrics.into_iter().flat_map(|it| it.scope_metrics);
@@ -141,7 +141,7 @@ fn summary(points: &[SummaryDataPoint]) -> (u64, f64, Vec<(f64, f64)>) {
     (points[0].count, points[0].sum, quantiles.collect())
 }
 
-/// Checks what a receiver of OTLP got when this was recorded so many times in all, and so many since the last time.
+/// Checks the data of an OTLP receiver: this many recordings in total, and this many since the last export.
 fn check_otlp(metrics: &BTreeMap<String, Data>, in_all: u64, counted: u64) {
     let names: Vec<_> = metrics.keys().map(String::as_str).collect();
     assert_eq!(names, ["calls_total", "jobs_done", "latency_seconds", "open_total", "sizes_bytes"]);
@@ -157,7 +157,7 @@ fn check_otlp(metrics: &BTreeMap<String, Data>, in_all: u64, counted: u64) {
     assert_eq!(point.explicit_bounds, [8.0, 64.0]);
     assert_eq!(point.bucket_counts, [2 * counted, 0, counted]);
     assert_eq!((point.count, point.sum), (3 * counted, Some(112.0 * counted as f64)));
-    // A summary has no delta.
+    // A summary has no delta form.
     let Data::Summary(latency) = &metrics["latency_seconds"] else { panic!("{metrics:?}") };
     let expected = (4 * in_all, 0.5 * in_all as f64, vec![(0.5, 0.125)]);
     assert_eq!(summary(&latency.data_points), expected);
@@ -210,7 +210,7 @@ async fn exact_values_reach_every_target() {
         for row in rows {
             let own = row.label("le").or_else(|| row.label("quantile")).unwrap_or_default();
             last.insert(format!("{}{own}", row.name()), (row.value, row.metadata.0));
-            // The scope is no label of theirs.
+            // The imported metrics have no scope label.
             assert_eq!(
                 row.label("otel_scope_name").is_some(),
                 row.name().starts_with("otel_sdk") || row.name().starts_with("meterkit"),

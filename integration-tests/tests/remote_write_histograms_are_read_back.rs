@@ -1,4 +1,4 @@
-//! Histograms in each form of remote write, as a real Prometheus has stored them.
+//! Histograms in each form of remote write, as a real Prometheus stores them.
 
 use std::cmp::Ordering;
 use std::time::{Duration, SystemTime};
@@ -11,12 +11,13 @@ use meterkit_grafana::{
 };
 use meterkit_pipeline::{Snapshot, Target};
 
-/// What is recorded in both histograms. Sums of these are exact, and none below zero is a boundary of classic buckets.
+/// The values of both histograms. Their sums are exact, and no negative value is a boundary of classic buckets.
 const RECORDED: [f64; 10] = [0.0, -0.375, -0.375, 0.001953125, 0.25, 0.25, 1.0, 3.5, 3.5, 1000.0];
 
 const BOUNDS: [f64; 4] = [-1.0, 0.25, 1.0, 10.0];
 
-/// Returns what Prometheus has of both histograms when they are sent so: the exponential one, and the other.
+/// Returns the series that Prometheus stores of the exponential and the other histogram when they are sent in this
+/// form.
 async fn stored(
     server: &PrometheusReceiver,
     settings: impl FnOnce(RemoteWriteConfig) -> RemoteWriteConfig,
@@ -48,7 +49,7 @@ async fn stored(
     [of("backstage_plugin_catalog_waited_seconds"), of("backstage_plugin_catalog_took_seconds")]
 }
 
-/// Checks the series of a classic histogram. Returns its boundaries.
+/// Checks the series of a classic histogram, and returns its boundaries.
 fn check_classic(series: &[Stored]) -> Vec<f64> {
     let value = |series: &Stored| series.samples[0].1;
     let mut bounds = Vec::new();
@@ -71,7 +72,7 @@ fn check_classic(series: &[Stored]) -> Vec<f64> {
     bounds
 }
 
-/// Checks a native histogram. Returns its buckets.
+/// Checks a native histogram, and returns its buckets.
 fn check_native(series: &[Stored]) -> Vec<(f64, f64, f64)> {
     let [series] = series else { panic!("{series:?}") };
     let [(_, native)] = &*series.histograms else { panic!("{series:?}") };
@@ -108,7 +109,7 @@ async fn in_1_all_histograms_are_classic_with_buckets() {
     let Some(executable) = peer::find("prometheus") else {
         return;
     };
-    // Without native histograms, which it would refuse.
+    // Without native histograms, which this server would reject.
     let server = PrometheusReceiver::start_by_default(&executable).await;
     let [exponential, fixed] =
         stored(&server, |config| config.with_version(RemoteWriteVersion::V1)).await;
@@ -140,7 +141,7 @@ async fn fixed_buckets_can_be_custom_buckets_of_native_histograms() {
     let native = |config: RemoteWriteConfig| config.with_histograms(RemoteWriteHistograms::Native);
     let [exponential, fixed] = stored(&server, native).await;
     assert!(!check_native(&exponential).is_empty());
-    // Those without values are left out.
+    // Empty buckets are omitted.
     let expected =
         [(-1.0, 0.25, 6.0), (0.25, 1.0, 1.0), (1.0, 10.0, 2.0), (10.0, f64::INFINITY, 1.0)];
     assert_eq!(check_native(&fixed), expected);

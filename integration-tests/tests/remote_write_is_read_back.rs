@@ -1,4 +1,4 @@
-//! Remote write to a real Prometheus and a real VictoriaMetrics: what was recorded is what is stored, outages included.
+//! Remote write to a real Prometheus and a real VictoriaMetrics: they store what was recorded, even through outages.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -19,7 +19,7 @@ fn target(url: &str) -> RemoteWriteTarget {
     RemoteWriteTarget::new(RemoteWriteConfig::new(destination)).expect("a target")
 }
 
-/// What is recorded in `registry`, so long ago.
+/// Records in `registry`, with timestamps this far in the past.
 fn taken(registry: &Registry, seconds_ago: u64) -> Snapshot {
     let resource = [("service.name", "catalog"), ("service.instance.id", "7"), ("host.name", "h")];
     let resource = resource.map(|(key, value)| (key.into(), value.into()));
@@ -34,10 +34,10 @@ fn milliseconds(snapshot: &Snapshot) -> i64 {
     snapshot.time.duration_since(UNIX_EPOCH).expect("after 1970").as_millis() as i64
 }
 
-/// The values of the exponential histogram. None below zero is a boundary of classic buckets.
+/// The values of the exponential histogram. No negative value is a boundary of classic buckets.
 const TOOK: [f64; 11] = [0.0, -0.375, -0.375, 0.001, 0.003, 0.2, 0.2, 0.2, 1.0, 3.5, 1000.0];
 
-/// A metric of each kind, with values. The exponential histogram has its default size.
+/// Records a metric of each kind. The exponential histogram has its default size.
 fn recorded() -> Registry {
     let registry = Registry::new();
     let meter = registry.scoped("plugin", "catalog");
@@ -60,7 +60,7 @@ fn recorded() -> Registry {
     registry
 }
 
-/// Name, bound and value of what [`recorded`] makes, but for the exponential histogram.
+/// Returns the name, bound and value of each sample of [`recorded`], except for the exponential histogram.
 const RECORDED: [(&str, Option<&str>, f64); 8] = [
     ("backstage_plugin_catalog_load", None, 0.25),
     ("backstage_plugin_catalog_requests_total", None, 4_294_967_300.0),
@@ -81,7 +81,7 @@ fn exponential(scopes: &[ScopeMetrics]) -> &ExponentialHistogramPoint {
     points.next().expect("an exponential histogram")
 }
 
-/// Its buckets as Prometheus tells of them: by their bounds, negative ones first, empty ones left out.
+/// Returns its buckets as Prometheus shows them: by their bounds, negative buckets first, without empty buckets.
 fn buckets(point: &ExponentialHistogramPoint) -> Vec<(f64, f64, f64)> {
     let point = point.clone().downscaled(8);
     let bounded = |buckets: &ExponentialBuckets| {
@@ -91,7 +91,7 @@ fn buckets(point: &ExponentialHistogramPoint) -> Vec<(f64, f64, f64)> {
     let mut buckets: Vec<_> =
         bounded(&point.negative).into_iter().rev().map(|(a, b, count)| (-b, -a, count)).collect();
     if point.zero_count > 0 {
-        // What the specification recommends for a histogram that has none.
+        // The threshold that the specification recommends for a histogram without one.
         let around = if point.zero_threshold > 0.0 { point.zero_threshold } else { 1e-128 };
         buckets.push((-around, around, point.zero_count as f64));
     }
@@ -117,7 +117,7 @@ async fn prometheus_has_all_but_the_histograms_that_it_does_not_know() {
         RemoteWriteTarget::new(config).expect("a target")
     };
     let mut first = target();
-    // One process ends before it can know.
+    // One process ends before it can learn what the receiver supports.
     for seconds_ago in [40, 35] {
         let outcome = first.export(&taken(&registry, seconds_ago)).await;
         assert!(matches!(outcome, Err(ExportError::Retryable { .. })), "{outcome:?}");
@@ -136,7 +136,7 @@ async fn prometheus_has_all_but_the_histograms_that_it_does_not_know() {
     });
     let expected = RECORDED.map(|(name, bound, value)| (name, bound, vec![value; 8]));
     assert_eq!(read.collect::<Vec<_>>(), expected);
-    // With what it knows only, all is well.
+    // With only supported forms, everything arrives.
     let known = Registry::new();
     let counter = known.scoped("plugin", "catalog").counter::<u64>("requests").build();
     counter.expect("a good name").add(7);
@@ -273,7 +273,7 @@ async fn what_prometheus_has_already_or_refuses_is_not_sent_on_and_on() {
 
     let mut again = target(&server.remote_write_url());
     assert_eq!(again.export(&newer).await, Ok(()), "the same values are no news");
-    // One target never sends times that go back.
+    // A target never sends timestamps that go back.
     let mut late = target(&server.remote_write_url());
     let outcome = late.export(&older).await;
     assert!(matches!(outcome, Err(ExportError::Permanent { .. })), "out of order: {outcome:?}");
@@ -305,7 +305,7 @@ async fn what_prometheus_refuses_for_its_time_is_explained() {
         (ahead, "too far in the future", "the clock of this machine is ahead of the receiver's"),
         (taken(&registry, 100_000), "out of bounds", "the clock of this machine is behind"),
     ] {
-        // Another process: one target never sends times that go back.
+        // Another process, because a target never sends timestamps that go back.
         let outcome = target(&server.remote_write_url()).export(&snapshot).await;
         let error = outcome.expect_err(said);
         assert_eq!(error.cause(), Cause::Http(400));
@@ -336,7 +336,7 @@ async fn victoria_metrics_has_what_was_recorded() {
         .collect();
     assert_eq!(read, RECORDED.map(|(name, bound, value)| (name, bound, vec![value])));
 
-    // It knows 1.0 only, in which the exponential histogram is a classic one.
+    // The server supports version 1.0 only, in which the exponential histogram becomes a classic one.
     let point = self::exponential(&snapshot.scopes);
     let mut bounds = 0;
     for series in &exponential {

@@ -1,5 +1,5 @@
-//! Every way of `examples/deploy` that can run here, with its own files: three replicas of catalog-service, one of them
-//! killed and started again, and sums that are those of the load generators.
+//! Every method of `examples/deploy` that can run here, with its own files: three replicas of catalog-service, one of
+//! which is killed and started again. The final sums equal those of the load generators.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -18,16 +18,16 @@ use tokio::time::{Instant, sleep};
 
 use crate::notified::start_alertmanager;
 
-/// How long what happens every half second may take.
+/// How long to wait for events that happen every half second.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const OPERATIONS: &str =
     "backstage_plugin_catalog_entities_operations_total{job='catalog-service'}";
 
-/// Prometheus writes what it has after half a second instead of five.
+/// Makes Prometheus send after half a second instead of five seconds.
 const SOON: (&str, &str) = ("max_shards: 10", "max_shards: 10\n      batch_send_deadline: 500ms");
 
-/// Operations of the catalog by action.
+/// Operations of the catalog, by action.
 type Counts = BTreeMap<String, u64>;
 
 /// A replica of catalog-service.
@@ -37,7 +37,7 @@ struct Replica {
 }
 
 impl Replica {
-    /// Starts a replica that sends its metrics to where the variables say.
+    /// Starts a replica that sends its metrics to the targets in these variables.
     async fn start(variables: &[(&str, &str)]) -> Self {
         static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
         let variables = [&[("OTEL_SERVICE_NAME", "catalog-service")], variables].concat();
@@ -47,7 +47,7 @@ impl Replica {
         Self { process, url }
     }
 
-    /// Starts a replica that is scraped at a port.
+    /// Starts a replica that is scraped on a port.
     async fn start_scraped(port: u16) -> Self {
         let port = port.to_string();
         Self::start(&[
@@ -58,12 +58,12 @@ impl Replica {
     }
 }
 
-/// How many requests a replica gets at first, and after one was killed. Fewer then: Prometheus knows a restart by a counter
-/// that is lower than before, and does not notice one that has caught up between two scrapes.
+/// The number of requests to a replica at first, and after one was killed. The second number is smaller: Prometheus
+/// detects a restart because a counter is lower than before, and would miss one that has caught up between two scrapes.
 const MANY: u64 = 200;
 const FEW: u64 = 50;
 
-/// Sends requests to replicas, and adds what they did to `counted`.
+/// Sends requests to replicas, and adds their effects to `counted`.
 async fn load(replicas: &[Replica], requests: u64, counted: &mut Counts) {
     for replica in replicas {
         let tally = load::run(&replica.url, requests, 4).await.expect("every request is answered");
@@ -73,12 +73,12 @@ async fn load(replicas: &[Replica], requests: u64, counted: &mut Counts) {
     }
 }
 
-/// Adds up the increases within each series: a counter that falls has begun anew.
+/// Adds up the increases within each series. A counter that falls has restarted.
 fn totals(series: impl IntoIterator<Item = (String, Vec<f64>)>) -> Counts {
     let mut totals = Counts::new();
     for (action, values) in series {
         let mut before = 0.0;
-        // The mark of a series that has ended is not a number.
+        // The staleness marker of a series that has ended is NaN.
         for value in values.into_iter().filter(|it| !it.is_nan()) {
             let increase = if value < before { value } else { value - before };
             *totals.entry(action.clone()).or_default() += increase as u64;
@@ -93,7 +93,7 @@ fn totals_of_stored(series: Vec<Stored>) -> Counts {
     totals(series.iter().map(|it| (it.labels["action"].clone(), values(it))))
 }
 
-/// Waits until the totals that `ask` returns are those that were counted.
+/// Waits until the totals that `ask` returns equal the counted ones.
 async fn reach<F: Future<Output = Counts>>(counted: &Counts, mut ask: impl FnMut() -> F) {
     let deadline = Instant::now() + PATIENCE;
     let mut totals = ask().await;
@@ -104,7 +104,7 @@ async fn reach<F: Future<Output = Counts>>(counted: &Counts, mut ask: impl FnMut
     assert_eq!(totals, *counted);
 }
 
-/// Each instance that has one of these series, with the number of its series.
+/// Returns each instance that has one of these series, with its number of series.
 fn instances<'a>(
     labels: impl IntoIterator<Item = &'a BTreeMap<String, String>>,
     key: &str,
@@ -112,7 +112,7 @@ fn instances<'a>(
     labels.into_iter().map(|labels| labels[key].clone()).collect()
 }
 
-/// A folder as Prometheus has it: its settings, and all rules, with one second for five minutes.
+/// Creates a folder for Prometheus: its settings, and all rules, with one second in place of five minutes.
 fn prometheus_folder(settings: &str) -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary directory");
     std::fs::write(folder.path().join("prometheus.yml"), settings).expect("room for it");
@@ -121,21 +121,21 @@ fn prometheus_folder(settings: &str) -> TempDir {
         let target = folder.path().join(name);
         std::fs::create_dir_all(target.parent().expect("a folder")).expect("it can be made");
         let text = std::fs::read_to_string(&file).expect("the file is there");
-        // More than one scrape, which may fail on a busy machine.
+        // Longer than a single scrape, which may fail on a busy machine.
         let text = text.replace("for: '5m'", "for: '1s'").replace("for: 5m", "for: 1s");
         std::fs::write(target, text).expect("room for it");
     }
     folder
 }
 
-/// What a block of a file says, from its first line to the last one before `end`.
+/// Returns a block of a file, from its first line to the last one before `end`.
 fn block<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
     let from = text.find(start).unwrap_or_else(|| panic!("no {start}"));
     let length = text[from..].find(end).unwrap_or_else(|| panic!("no {end}"));
     &text[from..from + length]
 }
 
-/// Starts three replicas that are scraped at these ports.
+/// Starts three replicas that are scraped on these ports.
 async fn start_scraped_replicas() -> ([u16; 3], Vec<Replica>) {
     let ports = [(); 3].map(|()| client::free_port());
     let mut replicas = Vec::new();
@@ -145,13 +145,13 @@ async fn start_scraped_replicas() -> ([u16; 3], Vec<Replica>) {
     (ports, replicas)
 }
 
-/// What a job says instead of a discovery that cannot work here.
+/// The replacement for a discovery that cannot work here.
 fn targets(ports: [u16; 3]) -> String {
     let targets = ports.map(|port| format!("'127.0.0.1:{port}'")).join(", ");
     format!("    static_configs: [{{targets: [{targets}]}}]\n")
 }
 
-/// Starts Prometheus with a file of `examples/deploy` for Compose, in which addresses and intervals are changed.
+/// Starts Prometheus with a file of `examples/deploy` for Compose, with other addresses and intervals.
 async fn start_prometheus(
     executable: &Path,
     file: &str,
@@ -204,7 +204,7 @@ async fn scraped_replicas_add_up_after_one_is_killed_which_somebody_is_paged_abo
     let stored = prometheus.series(OPERATIONS).await;
     let expected = ports.map(|port| format!("127.0.0.1:{port}"));
     assert_eq!(instances(stored.iter().map(|it| &it.labels), "instance"), expected.clone().into());
-    // Nobody is paged about those that live.
+    // No page is sent about the living replicas.
     let others = notified.all();
     let is_alive = |it: &String| expected.contains(it) && *it != killed;
     let mut others = others
@@ -242,7 +242,7 @@ async fn what_prometheus_writes_to_a_store_adds_up_under_the_label_of_its_server
     replicas.push(Replica::start_scraped(ports[1]).await);
     load(&replicas, FEW, &mut counted).await;
     reach(&counted, &ask).await;
-    // The rules on alerting ask for metrics that these servers have.
+    // The rules about alerting query metrics that these servers have.
     let rules = deploy::with("prometheus/platform-rules/alerting.rules.yml", &[]);
     let words = rules.split(|it: char| !(it.is_ascii_alphanumeric() || it == '_'));
     let own = |it: &&str| it.starts_with("prometheus_") || it.starts_with("alertmanager_");
@@ -302,7 +302,7 @@ async fn pushing_replicas_add_up_behind_the_gateway_after_one_is_killed() {
         &[
             ("interval: 15s", "interval: 500ms"),
             ("collector:8888", &format!("127.0.0.1:{telemetry}")),
-            // Nobody: what is asked here are the rules.
+            // No receiver is needed: only the rules are checked here.
             ("alertmanager:9093", &format!("127.0.0.1:{}", client::free_port())),
             ("localhost:9090", &format!("127.0.0.1:{port}")),
         ],
@@ -312,7 +312,7 @@ async fn pushing_replicas_add_up_behind_the_gateway_after_one_is_killed() {
 
     let endpoint = format!("http://127.0.0.1:{http}");
     let start = async || {
-        // As in compose.gateway.yaml, but for the interval.
+        // As in compose.gateway.yaml, except for the interval.
         Replica::start(&[
             ("OTEL_METRICS_EXPORTER", "otlp"),
             ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint),
@@ -334,15 +334,15 @@ async fn pushing_replicas_add_up_behind_the_gateway_after_one_is_killed() {
     load(&replicas, FEW, &mut counted).await;
     reach(&counted, &ask).await;
 
-    // The replica that was started again has another generated identity.
+    // The restarted replica has a new generated instance id.
     let stored = store.series(name).await;
     assert_eq!(instances(stored.iter().map(|it| &it.labels), "service.instance.id").len(), 4);
-    // Without the store, the gateway gives up in the end, and says so.
+    // Without the store, the gateway finally drops points, and reports it.
     store.stop().await;
     load(&replicas, FEW, &mut counted).await;
     let losing = "ALERTS{alertname='MeterkitGatewayLosing',alertstate='firing'}";
     assert!(watch.has_data(losing).await);
-    // The metrics of the gateway that the rules ask for are those that it has.
+    // The gateway exports the metrics that the rules query.
     let files = deploy::rule_files().into_iter();
     let rules: String =
         files.map(|file| std::fs::read_to_string(file).expect("the file is there")).collect();
@@ -402,7 +402,7 @@ async fn two_agents_send_the_same_under_labels_that_tell_them_apart() {
         "prometheus/agent.yaml",
         &[
             ("interval: 15s", "interval: 500ms"),
-            // Without Kubernetes, nobody tells a pod by its name.
+            // Without Kubernetes, the instance is not the name of a pod.
             (block(&file, "    kubernetes_sd_configs:", "  # Each agent"), &targets),
             (block(&file, "  # Each agent", "remote_write:"), ""),
             ("http://mimir:9009/api/v1/push", &store.remote_write_url()),
@@ -432,7 +432,7 @@ async fn two_agents_send_the_same_under_labels_that_tell_them_apart() {
     for replica in ["prometheus-0", "prometheus-1"] {
         reach(&counted, || ask(replica)).await;
     }
-    // What one agent does not see, because it is away, the other does.
+    // While one agent is down, the other one still scrapes.
     let (agent, _) = agents.remove(0);
     agent.kill().await;
     replicas.remove(1).process.kill().await;

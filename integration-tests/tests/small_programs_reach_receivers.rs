@@ -1,4 +1,4 @@
-//! The programs of `examples/ways-of-use`, each run as its page says, and what the real receiver has afterwards.
+//! The programs of `examples/ways-of-use`, run as the README says, and the data that real receivers have afterwards.
 
 use std::net::UdpSocket;
 use std::path::Path;
@@ -12,11 +12,11 @@ use integration_tests::{client, peer, program};
 
 use crate::operators_send_catalog_service_to_a_collector::{arrived, total};
 
-/// Any free port, for whoever has a scrape endpoint.
+/// Picks a free port for programs with a scrape endpoint.
 const ANY_PORT: (&str, &str) = ("OTEL_EXPORTER_PROMETHEUS_PORT", "0");
 const ANY_ADDRESS: &str = "127.0.0.1:0";
 
-/// Starts a program, and waits until it says where its metrics are: host and port.
+/// Starts a program, and waits until it prints the host and port of its metrics.
 async fn scraped(name: &str, arguments: &[&str]) -> (Process, String) {
     let mut process = Process::start(&program::small(name), arguments, &[ANY_PORT]);
     let url = process.line("metrics: ").await;

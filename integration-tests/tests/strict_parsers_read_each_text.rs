@@ -1,5 +1,5 @@
-//! What a scrape has in each text format, as Prometheus' own parsers for Python read it. Their parser of OpenMetrics is
-//! the strictest that there is.
+//! Scrapes in each text format, as read by Prometheus' own Python parsers. Their OpenMetrics parser is the strictest
+//! one available.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -13,7 +13,8 @@ use meterkit_pipeline::Snapshot;
 use meterkit_prometheus::{Escaping, Exposition, Format, Translation};
 use serde_json::Value;
 
-/// Arguments: the format, and the file. Prints families as JSON: name, type, unit, help, and samples.
+/// The parser script. Its arguments: the format, and the file. Prints families as JSON: name, type, unit, help, and
+/// samples.
 const SCRIPT: &str = r#"
 import json, sys
 if sys.argv[1] == "openmetrics":
@@ -30,7 +31,7 @@ print(json.dumps([
 ]))
 "#;
 
-/// A family as a parser has read it.
+/// A family, as parsed.
 #[derive(Debug)]
 struct Read {
     name: String,
@@ -95,7 +96,7 @@ impl Labels for Route {
     }
 }
 
-/// Metrics of each kind, with names, units, texts and values that a format could stumble over.
+/// Records metrics of each kind, with names, units, texts and values that are hard to encode in a format.
 fn nasty() -> Snapshot {
     let registry = Registry::new();
     let meter = registry.scoped("plugin", "catalog").attribute("db.system", "ü\"\\\n");
@@ -131,7 +132,7 @@ fn nasty() -> Snapshot {
     let waits = waits.expect("a good name");
     [0.0, 0.001, 0.2, 0.2, 3.5, 1000.0].into_iter().for_each(|value| waits.record(value));
 
-    // Names that meet in one format or another, each in two scopes.
+    // Names that clash in one format or another, each in two scopes.
     let (one, two) = (registry.semconv("one"), registry.semconv("two"));
     let count = |meter: &Meter, name: &'static str| {
         meter.counter::<u64>(name).build().expect("a good name").add(5);
@@ -188,11 +189,11 @@ fn each_text_has_the_same_samples() {
             });
             assert!(found.len() + 10 < all_found, "start times are there");
             let mut expected = expected.clone();
-            // The parser of Prometheus' own text adds the suffix to counters that lack it.
+            // The parser of Prometheus' text format appends the suffix to counters that lack it.
             let lacks_suffix =
                 |(name, labels): Sample| (name.replace("total_total", "total"), labels);
             expected = expected.into_iter().map(|(it, value)| (lacks_suffix(it), value)).collect();
-            // OpenMetrics has no sums of histograms with negative bounds: they may fall.
+            // OpenMetrics omits the sums of histograms with negative bounds, because they may fall.
             expected.retain(|(name, _), _| {
                 !(name.contains("drift") && (name.ends_with("_sum") || name.ends_with("_count")))
             });

@@ -1,4 +1,4 @@
-//! A service in which everything goes wrong that `meterkit` tells of.
+//! A service with every kind of trouble that `meterkit` reports.
 
 use std::net::SocketAddr;
 use std::thread;
@@ -12,11 +12,11 @@ use meterkit_pipeline::{
 };
 use meterkit_prometheus::PrometheusServer;
 
-/// What callbacks may take here, and what the slow one takes.
+/// The budget of callbacks here, and the duration of the slow callback.
 const BUDGET: Duration = Duration::from_millis(10);
 const TOO_LONG: Duration = Duration::from_millis(300);
 
-/// The service, until it is dropped.
+/// The service, which stops when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Troubled {
     pub(crate) address: SocketAddr,
@@ -29,7 +29,7 @@ impl Troubled {
         let registry = Registry::new();
         registry.set_callback_budget(BUDGET);
         let meter = registry.scoped("plugin", "troubled");
-        // A counter cannot fall: the value is dropped.
+        // A counter cannot decrease, so the value is dropped.
         meter.counter::<f64>("balance").build()?.add(-1.0);
         let group = meter.counter_group::<User, u64>("logins").cardinality_limit(2).build()?;
         for user in ["anna", "bert", "carl", "dora"] {
@@ -52,14 +52,14 @@ impl Troubled {
         Ok(Self { address, pipeline, _callbacks: [slow, failing] })
     }
 
-    /// Ends it: nothing answers scrapes any more.
+    /// Stops the service: nothing answers scrapes any more.
     pub(crate) fn stop(self) {
-        // Its target takes nothing, which the last export fails for.
+        // The target accepts nothing, so the last export fails.
         let _ = self.pipeline.shutdown_blocking(Duration::from_secs(10));
     }
 }
 
-/// A target that takes metrics once and never again, and cannot keep more than those of one export.
+/// A target that accepts metrics once and never again, and can queue only a single export.
 #[derive(Debug, Default)]
 struct Refusing {
     has_some: bool,

@@ -1,4 +1,4 @@
-//! Datadog's formats to a real VictoriaMetrics: what was recorded is what is stored.
+//! Datadog's formats to a real VictoriaMetrics: it stores what was recorded.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use meterkit_datadog::{Compression, DatadogConfig, DatadogTarget, Format, Transp
 use meterkit_fakes::label_sets::Route;
 use meterkit_pipeline::{Pipeline, Schedule};
 
-/// The interval never comes: only a flush exports.
+/// An interval that never elapses: only a flush exports.
 const WHEN_ASKED: Schedule =
     Schedule { interval: Duration::from_secs(24 * 3600), timeout: Duration::from_secs(30) };
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -74,7 +74,7 @@ async fn what_was_recorded_is_stored() {
             let own = format!("{name} {}{}", label("route"), label("quantile"));
             values.push((own.trim_end().to_owned(), series.values.clone()));
         }
-        // Its quantiles are those of the middle of a bin, up to 0.8 % off.
+        // Quantiles are the middle of a bin, which is up to 0.8 % off.
         for (name, values) in values.iter_mut().filter(|(name, _)| name.starts_with("sizes 0.")) {
             assert!(
                 values.iter().all(|value| (value / 0.5 - 1.0).abs() < 0.008),
@@ -84,7 +84,7 @@ async fn what_was_recorded_is_stored() {
         }
         let expected = [
             ("load", &[0.25, 0.25][..]),
-            // Counts, and what did not rise is not sent.
+            // Counts are deltas, and counters that did not rise are not sent.
             ("requests /a", &[4_294_967_300.0]),
             ("requests /b", &[1.0, 2.0]),
             ("sizes 0.5", &[0.5]),
@@ -104,11 +104,11 @@ async fn what_was_recorded_is_stored() {
     }
 }
 
-/// Values whose logarithms have a normal distribution; the same in each run.
+/// Returns values whose logarithms are normally distributed, the same in each run.
 fn log_normal(count: usize) -> Vec<f64> {
     let mut state = 7_u64;
     let mut uniform = || {
-        // Knuth's constants; the high bits are the good ones.
+        // Knuth's constants; the high bits are the most random ones.
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         ((state >> 11) as f64 + 0.5) / (1_u64 << 53) as f64
     };

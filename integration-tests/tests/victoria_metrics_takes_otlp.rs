@@ -1,4 +1,4 @@
-//! OTLP to a real VictoriaMetrics: what was recorded is what is stored.
+//! OTLP to a real VictoriaMetrics: it stores what was recorded.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use meterkit_core::{Attributes, Registry};
 use meterkit_otlp::{Compression, OtlpConfig, OtlpTarget, Protocol, Transport};
 use meterkit_pipeline::{Pipeline, Schedule};
 
-/// The interval never comes: only a flush exports.
+/// An interval that never elapses: only a flush exports.
 const WHEN_ASKED: Schedule =
     Schedule { interval: Duration::from_secs(24 * 3600), timeout: Duration::from_secs(30) };
 const PATIENCE: Duration = Duration::from_secs(60);

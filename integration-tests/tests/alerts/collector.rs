@@ -1,4 +1,4 @@
-//! Alerts on a Collector, with series that a real one has in each kind of trouble.
+//! Alerts about a Collector, with series recorded from a real one in each kind of trouble.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -13,14 +13,14 @@ use tokio::time::{Instant, sleep};
 use crate::alerts::promtool::{assert_firing, assert_firing_of};
 use crate::alerts::recording::Recording;
 
-/// How long a Collector may take for what it does at once.
+/// How long to wait for an immediate action of a Collector.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// One gauge with one point.
+/// A gauge with a single point.
 const REQUEST: &str = r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"x","gauge":{
     "dataPoints":[{"asDouble":1,"timeUnixNano":"1700000000000000000"}]}}]}]}]}"#;
 
-/// A Collector with room for ten requests, which sends them one by one.
+/// A Collector with a queue for ten requests, which it sends one by one.
 struct Collector {
     otlp: u16,
     metrics: String,
@@ -28,7 +28,7 @@ struct Collector {
 }
 
 impl Collector {
-    /// Starts one that sends to this port. `None` if it is not installed.
+    /// Starts a Collector that sends to this port. Returns `None` if the Collector is not installed.
     async fn sending_to(port: u16) -> Option<Self> {
         let executable = peer::find("meterkit-otelcol")?;
         let (otlp, own) = (client::free_port(), client::free_port());
@@ -59,7 +59,7 @@ impl Collector {
         client::get(&self.metrics).await.map(|(_, text)| text).unwrap_or_default()
     }
 
-    /// Sends one request, and waits until a counter or gauge of the Collector has changed.
+    /// Sends one request, and waits until a counter or gauge of the Collector changes.
     async fn export(&self, changes: &str) -> String {
         let before = value(&self.scrape().await, changes);
         let mut stream = TcpStream::connect(("127.0.0.1", self.otlp)).expect("it listens");
@@ -90,7 +90,7 @@ fn value(text: &str, name: &str) -> f64 {
     lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }
 
-/// The rules on the Collector that `examples/deploy` has.
+/// Returns the rules about the Collector in `examples/deploy`.
 fn rules() -> [(String, String); 1] {
     let file = concat!(
         env!("CARGO_MANIFEST_DIR"),
@@ -101,7 +101,7 @@ fn rules() -> [(String, String); 1] {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_that_fills_and_then_refuses_is_reported() {
-    // Connections to it are never accepted, so that requests hang.
+    // This listener never accepts connections, so requests hang.
     let hanging = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
     let port = hanging.local_addr().expect("it is bound").port();
     let Some(collector) = Collector::sending_to(port).await else { return };
@@ -137,7 +137,7 @@ async fn a_collector_that_gives_up_points_is_reported() {
     recording.scrape_of("collector", &collector.export(failed).await);
     let quiet = collector.scrape().await;
     (0..18).for_each(|_| recording.scrape_of("collector", &quiet));
-    // The counter is there from the first failure on, which must not go unnoticed. The second one is a rise.
+    // The counter appears with the first failure, which must not go unnoticed. The second failure is an increase.
     recording.scrape_of("collector", &collector.export(failed).await);
     let losing = "MeterkitGatewayLosing";
     let firing = [(losing, 1..=5), (losing, 20..=20)];

@@ -1,4 +1,4 @@
-//! Alerts on push targets.
+//! Alerts about push targets.
 
 use meterkit_core::Catalog;
 use meterkit_dashboard::Rules;
@@ -91,7 +91,7 @@ fn an_outage_with_another_cause_is_another_alert() {
     service.receiver.set(Answer::Failed(Cause::Http(401)));
     recording.run(&service, 20);
     let series = recording.input_series();
-    // The first one ends ten minutes after its last failure.
+    // The first alert ends ten minutes after its last failure.
     let firing = [("MeterkitDeliveryFailing", 7..=17), ("MeterkitDeliveryFailing", 10..=29)];
     assert_firing(&rules(), &series, recording.minutes(), &firing);
 }

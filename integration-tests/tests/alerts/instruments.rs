@@ -1,4 +1,4 @@
-//! Alerts on instruments: callbacks, cardinality, values that no metric can hold.
+//! Alerts about instruments: callbacks, cardinality, and values that no metric can represent.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -33,7 +33,7 @@ fn a_callback_that_hangs_is_reported_for_as_long_as_it_does() {
     let released = std::sync::Mutex::new(released);
     let gauge = service.meter.observable_gauge::<u64>("rows");
     let hangs = gauge.observe(move || {
-        // It ends with the test, which drops the other end.
+        // The callback ends with the test, which drops the other end of the channel.
         let _ = released.lock().map(|released| released.recv());
         1
     });
@@ -61,7 +61,7 @@ fn a_callback_that_panics_and_one_that_fails_are_reported() {
         drop(fails);
         recording.run(&service, 25);
         let series = recording.input_series();
-        // One that has panicked is left alone: its only failure is in the first minute.
+        // A callback that panicked is not run again, so its only failure is in the first minute.
         let last = if panics { 14 } else { 17 };
         assert_firing(&rules(), &series, 30, &[("MeterkitCallbackFailing", 0..=last)]);
     }

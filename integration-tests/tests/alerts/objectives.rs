@@ -1,4 +1,4 @@
-//! Alerts on error ratio and latency.
+//! Alerts about the error ratio and the latency.
 
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ impl Answering {
         Self { service, requests, recording: Recording::default() }
     }
 
-    /// Answers so many requests in each of these minutes.
+    /// Answers this number of requests in each of these minutes.
     fn serve(&mut self, minutes: usize, requests: &[(Status, Duration, usize)]) {
         for _ in 0..minutes {
             for (status, took, count) in requests {
@@ -70,9 +70,9 @@ fn requests_that_fail_faster_than_the_objective_allows_are_reported_while_they_d
     shop.serve(10, &[(Status(200), QUICK, 500), (Status(503), QUICK, 500)]);
     shop.serve(20, &[(Status(200), QUICK, 1000)]);
     let firing = [
-        // The windows of an hour and five minutes.
+        // The windows of one hour and five minutes.
         ("MeterkitErrorBudgetBurning", 96..=102),
-        // Those of six hours and half an hour.
+        // The windows of six hours and half an hour.
         ("MeterkitErrorBudgetBurning", 108..=119),
     ];
     shop.assert_firing(&firing);
@@ -98,9 +98,9 @@ fn requests_that_are_slow_more_often_than_the_objective_allows_are_reported() {
     shop.serve(15, &[(Status(200), SLOW, 1000)]);
     shop.serve(10, &[(Status(200), QUICK, 1000)]);
     let firing = [
-        // The windows of an hour and five minutes.
+        // The windows of one hour and five minutes.
         ("MeterkitLatencyBudgetBurning", 102..=107),
-        // Those of six hours and half an hour.
+        // The windows of six hours and half an hour.
         ("MeterkitLatencyBudgetBurning", 112..=114),
     ];
     shop.assert_firing(&firing);

@@ -1,4 +1,4 @@
-//! Alerts on processes: down, absent, restarting, with a wrong clock.
+//! Alerts about processes: down, absent, restarting, or with a wrong clock.
 
 use meterkit_core::Catalog;
 use meterkit_dashboard::Rules;
@@ -31,7 +31,7 @@ fn a_job_without_targets_is_reported_as_absent() {
     for rules in [rules().job("shop"), rules().job("shop").target("prometheus")] {
         assert_firing(&rules, &series, recording.minutes(), &[("MeterkitServiceAbsent", 15..=89)]);
     }
-    // Without a name, a job is forgotten after an hour.
+    // Without a configured name, a job is forgotten after an hour.
     assert_firing(&rules(), &series, recording.minutes(), &[("MeterkitServiceAbsent", 15..=68)]);
 }
 
@@ -121,7 +121,7 @@ fn a_clock_that_differs_from_that_of_a_receiver_is_reported() {
 
 #[test]
 fn a_clock_that_differs_from_that_of_prometheus_is_reported() {
-    // One that is behind is noticed by the time of the scrape before.
+    // A clock that is behind is noticed through the time of the previous scrape.
     for (ahead, since) in [(3600, 155), (-7200, 156)] {
         let mut recording = Recording::default();
         recording.clock_is_ahead_by = ahead;

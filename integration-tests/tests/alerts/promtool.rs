@@ -1,4 +1,4 @@
-//! Asks `promtool test rules` which alerts fire when.
+//! Checks with `promtool test rules` which alerts fire, and when.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -12,7 +12,7 @@ use meterkit_dashboard::Rules;
 /// An alert and the minutes in which it fires.
 pub(crate) type Firing<'a> = (&'a str, RangeInclusive<usize>);
 
-/// Asserts that these alerts fire in these minutes, and no others ever.
+/// Asserts that these alerts fire in these minutes, and that no others fire.
 ///
 /// Does nothing if `promtool` is not installed.
 #[track_caller]
@@ -25,7 +25,7 @@ pub(crate) fn assert_firing(
     assert_firing_of(&rules.files(), input_series, minutes, firing);
 }
 
-/// Does the same for the rules in files: their names, and what is in them.
+/// Does the same for rules in files: their names and contents.
 #[track_caller]
 pub(crate) fn assert_firing_of(
     rules: &[(String, String)],
@@ -57,8 +57,8 @@ pub(crate) fn assert_firing_of(
     run(rules, input_series, &tests);
 }
 
-/// Asserts that an alert fires at this minute, with these labels besides its name, and these annotations besides its
-/// description and the runbook.
+/// Asserts that an alert fires at this minute, with these labels in addition to its name, and these annotations in
+/// addition to its description and the runbook.
 ///
 /// Does nothing if `promtool` is not installed.
 #[track_caller]
@@ -109,7 +109,7 @@ fn run(rules: &[(String, String)], input_series: &str, tests: &str) {
             rules.lines().filter_map(|it| it.strip_prefix("  - name: ").map(str::to_owned)),
         );
     }
-    // Otherwise, alerts may or may not see what is recorded in the same minute.
+    // Without an order, it would be undefined whether alerts see the series recorded in the same minute.
     let _ = writeln!(text, "group_eval_order: [{}]", order.join(", "));
     let _ = write!(text, "tests:\n  - interval: 1m\n    input_series:\n{input_series}{tests}");
     let path = write("tests.yml", &text);

@@ -1,7 +1,7 @@
-//! What Prometheus stores of a service, as `input_series` of `promtool test rules`.
+//! The samples that Prometheus stores of a service, as `input_series` of `promtool test rules`.
 //!
-//! The samples are those of scrapes of a real pipeline. A test does not take hours, so each scrape stands for the one of
-//! its minute, and times within the metrics are translated.
+//! The samples come from scrapes of a real pipeline. A test cannot take hours, so each scrape represents a minute, and
+//! timestamps within the metrics are translated.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -13,25 +13,25 @@ use crate::alerts::service::{Answer, Service};
 /// Seconds between scrapes.
 const INTERVAL: i64 = 60;
 
-/// Where a success begins, in seconds since 1970.
+/// The metric with the time of a target's last success, in seconds since 1970.
 const LAST_SUCCESS: &str = "meterkit_target_last_success_seconds";
 
-/// The series of a job, a sample a minute.
+/// The series of a job, with one sample per minute.
 #[derive(Debug, Default)]
 pub(crate) struct Recording {
     minutes: usize,
-    /// Samples by series, as `promtool` writes them.
+    /// Samples by series, in `promtool`'s notation.
     series: BTreeMap<String, Vec<String>>,
-    /// By how many seconds the clock of the service is ahead.
+    /// The number of seconds by which the service's clock is ahead.
     pub(crate) clock_is_ahead_by: i64,
-    /// Whether samples are those of scrapes, which have `up`.
+    /// Whether the samples come from pushes, which have no `up`.
     is_pushed: bool,
-    /// The times of successes in the last scrape, as they were, and translated.
+    /// The times of successes in the last scrape, before and after translation.
     successes: BTreeMap<String, (String, String)>,
 }
 
 impl Recording {
-    /// Begins to record what a service pushes.
+    /// Starts a recording of the samples that a service pushes.
     pub(crate) fn of_pushes() -> Self {
         Self { is_pushed: true, ..Self::default() }
     }
@@ -41,12 +41,12 @@ impl Recording {
         self.minutes
     }
 
-    /// Records so many minutes in which the service runs.
+    /// Records this number of minutes in which the service runs.
     pub(crate) fn run(&mut self, service: &Service, minutes: usize) {
         self.run_as("a", service, minutes);
     }
 
-    /// Records so many minutes in which the service runs as this instance, and no other does.
+    /// Records this number of minutes in which only this instance of the service runs.
     pub(crate) fn run_as(&mut self, instance: &str, service: &Service, minutes: usize) {
         for _ in 0..minutes {
             self.record(instance, service);
@@ -96,7 +96,7 @@ impl Recording {
         self.minute(samples);
     }
 
-    /// Returns the time of a success on the clock of the test: this minute, if it is new and there can be one.
+    /// Returns the time of a success on the clock of the test: the current minute, if it is new and possible.
     fn translated(&mut self, series: &str, value: &str, answer: Answer) -> String {
         let before = self.successes.get(series);
         let is_scrape = series.contains("prometheus_http_text_metric_exporter");
@@ -112,7 +112,7 @@ impl Recording {
         translated
     }
 
-    /// Records the samples of a minute. Series that are no longer there are marked as stale, as Prometheus does.
+    /// Records the samples of a minute. Series that have disappeared are marked as stale, as Prometheus does.
     fn minute(&mut self, mut samples: BTreeMap<String, String>) {
         let known: BTreeSet<_> = self.series.keys().cloned().collect();
         for series in known.union(&samples.keys().cloned().collect()) {
@@ -137,7 +137,7 @@ impl Recording {
     }
 }
 
-/// Returns the series of a sample as a scrape of this job and instance has it.
+/// Returns the series of a sample in a scrape of this job and instance.
 fn series(sample: &Sample<'_>, of: &str) -> String {
     let own = sample.labels.iter().map(|(key, value)| format!(",{key}={value:?}"));
     format!("{}{{{of}{}}}", sample.name, own.collect::<String>())

@@ -1,4 +1,4 @@
-//! A service whose targets fail as a test asks for, for alerts to notice.
+//! A service whose targets fail on request, so that alerts have something to detect.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,11 +10,11 @@ use meterkit_pipeline::{
 };
 use meterkit_prometheus::Scrape;
 
-/// Shorter than any back-off: an export that fails ends at once, as one does that an interval ends.
+/// Shorter than any back-off: a failing export ends at once, like one that the next interval cancels.
 const SCHEDULE: Schedule =
     Schedule { interval: Duration::from_millis(250), timeout: Duration::from_millis(200) };
 
-/// A process that is scraped, with a push target.
+/// A process with a scrape endpoint and a push target.
 #[derive(Debug)]
 pub(crate) struct Service {
     pub(crate) registry: Registry,
@@ -24,20 +24,20 @@ pub(crate) struct Service {
     scrape: Scrape,
 }
 
-/// What the receiver of a [`Service`] does with an export.
+/// The response of a [`Service`]'s receiver to an export.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) enum Answer {
     #[default]
     Taken,
-    /// Taken, by a receiver whose clock is so many seconds ahead.
+    /// The receiver accepts the export. Its clock is ahead by this number of seconds.
     TakenAt(i64),
-    /// Refused for this reason.
+    /// The receiver rejects the export for this reason.
     Failed(Cause),
     /// The target panics.
     Panic,
 }
 
-/// The receiver of a [`Service`], which the test controls.
+/// The receiver of a [`Service`], controlled by the test.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Receiver(Arc<Mutex<Answer>>);
 
@@ -47,12 +47,12 @@ impl Service {
         Self::answering(Answer::Taken)
     }
 
-    /// Starts a process whose receiver answers like this from the start.
+    /// Starts a process whose receiver gives this answer from the start.
     pub(crate) fn answering(answer: Answer) -> Self {
         Self::with(Receiver(Arc::new(Mutex::new(answer))), None)
     }
 
-    /// Starts a process whose target keeps two exports of those that fail.
+    /// Starts a process whose target queues up to two failed exports.
     pub(crate) fn with_queue() -> Self {
         Self::with(Receiver::default(), Some(TargetQueue::default()))
     }
@@ -70,9 +70,9 @@ impl Service {
         Self { registry, meter, receiver, pipeline, scrape }
     }
 
-    /// Exports once, whatever comes of it, and returns a scrape.
+    /// Exports once, whatever the result, and returns a scrape.
     pub(crate) fn export_and_scrape(&self) -> String {
-        // A failure is what many tests are about.
+        // Many tests are about failures.
         let _ = self.pipeline.flush_blocking(PATIENCE);
         String::from_utf8_lossy(&self.scrape.text_blocking()).into_owned()
     }

@@ -1,4 +1,4 @@
-//! The exporter of `opentelemetry-otlp` as a target, to a real Collector that goes away in the middle.
+//! The exporter of `opentelemetry-otlp` as a target, with a real Collector that stops in between.
 
 use integration_tests::collector::Collector;
 use integration_tests::peer;
@@ -14,7 +14,7 @@ use super::{PATIENCE, WHEN_ASKED};
 
 const SCOPE: &str = "backstage.plugin.catalog";
 
-/// What a program records with.
+/// The instruments of the program.
 struct Recorded {
     requests: Counter<u64>,
     open: UpDownCounter<i64>,
@@ -40,7 +40,7 @@ impl Recorded {
     }
 }
 
-/// All data points of our metric of this name, in the order in which they were received.
+/// Returns all data points of the program's metric with this name, in the order of their arrival.
 fn points(received: &[Value], name: &str) -> Vec<Value> {
     let name = format!("{SCOPE}.{name}");
     let list = |value: &Value, key: &str| value[key].as_array().cloned().unwrap_or_default();
@@ -59,7 +59,7 @@ fn points(received: &[Value], name: &str) -> Vec<Value> {
     points
 }
 
-/// Numbers are texts in OTLP's JSON, or numbers.
+/// Returns numbers, which OTLP's JSON encodes as strings or as numbers.
 fn numbers(points: &[Value], field: &str) -> Vec<f64> {
     let number = |value: &Value| match value {
         Value::String(text) => text.parse().expect("a number"),
@@ -68,7 +68,7 @@ fn numbers(points: &[Value], field: &str) -> Vec<f64> {
     points.iter().map(|point| number(&point[field])).collect()
 }
 
-/// Records before, during and after an outage of the collector, and checks what it has.
+/// Records before, during and after an outage of the Collector, and checks what it received.
 async fn totals_are_exact(mut collector: Collector, exporter: MetricExporter) {
     let registry = Registry::new();
     let recorded = Recorded::new(&registry.scoped("plugin", "catalog"));
@@ -93,7 +93,7 @@ async fn totals_are_exact(mut collector: Collector, exporter: MetricExporter) {
     recorded.record(32);
     telemetry.shutdown_within(PATIENCE).await.expect("the collector takes it");
 
-    // The batch that was refused, then what was recorded meanwhile.
+    // First the rejected batch, then the values recorded in the meantime.
     let received = collector.received();
     let deltas = [1.0, 2.0, 28.0, 32.0];
     assert_eq!(numbers(&points(&received, "requests"), "asInt"), deltas);

@@ -1,4 +1,4 @@
-//! Instrumentation of others, which records through OpenTelemetry's API, at every target.
+//! Instrumentation libraries by others, which record through OpenTelemetry's API, at every target.
 
 use axum::Router;
 use axum::body::Body;
@@ -22,13 +22,13 @@ use tracing_subscriber::layer::SubscriberExt;
 
 use super::{PATIENCE, WHEN_ASKED, user_reader};
 
-/// One series, as the code of the instrumentation says it.
+/// A series, as the instrumentation library creates it.
 struct Expected {
     name: &'static str,
     attribute: (&'static str, &'static str),
-    /// Its family in Prometheus: of a histogram, of its counts.
+    /// Its family in Prometheus; for a histogram, the family of its counts.
     family: &'static str,
-    /// A number, or how many values a histogram has.
+    /// Its number, or the number of values in a histogram.
     value: f64,
 }
 
@@ -94,7 +94,7 @@ async fn what_instrumentation_of_others_records_arrives_at_every_target() {
             assert_eq!(found, [expected.value], "{name} {:?} at {target}", expected.attribute);
         }
     }
-    // Scopes arrive too, with their versions.
+    // Scopes arrive, too, with their versions.
     assert!(scrape.contains(r#"otel_scope_name="tracing/tracing-opentelemetry""#), "{scrape}");
     assert!(scrape.contains(r#"http_route="/things/{id}""#), "{scrape}");
     let health = telemetry.health();
@@ -102,7 +102,7 @@ async fn what_instrumentation_of_others_records_arrives_at_every_target() {
     telemetry.shutdown_within(PATIENCE).await.expect("every target takes it");
 }
 
-/// Installs metrics as the global provider, before anybody makes an instrument.
+/// Installs the global meter provider, before any instrument is created.
 fn install(
     otlp: &otlp::Receiver,
     datadog: &Intake,
@@ -132,7 +132,7 @@ async fn drive_tower() {
     for id in 1..=3 {
         let request = Request::get(format!("/things/{id}")).body(Body::empty()).expect("a request");
         let response = service.clone().oneshot(request).await.expect("it never fails");
-        // A request is over when its body was read.
+        // A request ends when its body has been read.
         axum::body::to_bytes(response.into_body(), 1000).await.expect("a short body");
     }
 }
@@ -192,7 +192,7 @@ fn in_otlp(receiver: &otlp::Receiver, expected: &Expected) -> Vec<f64> {
     found
 }
 
-/// Status codes are numbers.
+/// Returns whether the attributes contain the expected one. Status codes are numbers.
 fn has(attributes: &[KeyValue], Expected { attribute: (key, value), .. }: &Expected) -> bool {
     let is = |it: &KeyValue| match it.value.as_ref().and_then(|value| value.value.as_ref()) {
         Some(any_value::Value::StringValue(text)) => text == value,
@@ -206,7 +206,7 @@ fn in_datadog(
     intake: &Intake,
     Expected { name, attribute: (key, value), .. }: &Expected,
 ) -> Vec<f64> {
-    // As Datadog stores it.
+    // As Datadog stores the name.
     let tag = format!("{key}:{value}").to_lowercase();
     let series = intake.totals().into_iter();
     let series = series.filter(|(key, _)| key.metric == *name && key.tags.contains(&tag));

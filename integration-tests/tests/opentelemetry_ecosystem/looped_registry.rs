@@ -1,5 +1,5 @@
-//! A `prometheus::Registry` that is brought into this library, and that the exporter of `opentelemetry-prometheus` fills
-//! with metrics of this library.
+//! A `prometheus::Registry` that meterkit imports, and into which the exporter of `opentelemetry-prometheus` writes
+//! meterkit's metrics.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use prometheus::{IntCounter, Opts, TextEncoder};
 
 use super::PATIENCE;
 
-/// Returns the lines of samples with this word in their names, without values.
+/// Returns the sample lines whose names contain this word, without values.
 fn series(text: &str, word: &str) -> Vec<String> {
     let samples = text.lines().filter(|line| !line.starts_with('#') && line.contains(word));
     samples.filter_map(|line| Some(line.rsplit_once(' ')?.0.to_owned())).collect()

@@ -1,5 +1,5 @@
-//! Crates of OpenTelemetry's ecosystem, as users have them in their programs. A binary of its own, because they set the
-//! global provider.
+//! Crates of OpenTelemetry's ecosystem, as users have them in their programs. These tests are a separate binary,
+//! because they set the global provider.
 
 mod exporter_otlp;
 mod instrumentation;
@@ -14,9 +14,9 @@ mod user_reader;
 
 use std::time::Duration;
 
-/// More than any test needs; a wait this long has failed.
+/// More than any test needs: a longer wait is a failure.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The interval never comes: only a flush exports.
+/// An interval that never elapses: only a flush exports.
 const WHEN_ASKED: meterkit::target::Schedule =
     meterkit::target::Schedule { interval: Duration::from_secs(24 * 3600), timeout: PATIENCE };

@@ -1,5 +1,5 @@
-//! The same instruments in our scrape and in that of `opentelemetry-prometheus`: they agree, or the specification says
-//! why not.
+//! The same instruments in a scrape of meterkit and of `opentelemetry-prometheus`: they agree, except where the
+//! specification says otherwise.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -21,7 +21,7 @@ enum Kind {
 }
 use Kind::{Counter, Gauge, Histogram, UpDown};
 
-/// Records 2.5 in an instrument.
+/// Records 2.5 with an instrument.
 fn record(
     meter: &Meter,
     (name, unit, kind): (&'static str, &'static str, Kind),
@@ -38,7 +38,7 @@ fn record(
     }
 }
 
-/// Name and labels, and the bits of the value.
+/// Samples: name and labels, and the bits of the value.
 type Samples = BTreeMap<(String, Vec<String>), u64>;
 
 /// Returns the samples of a text, and the type and help of each family.
@@ -64,7 +64,7 @@ fn parse(text: &str) -> (Samples, BTreeMap<String, String>) {
     (samples, heads)
 }
 
-/// Returns what both libraries write when this is recorded in each.
+/// Returns the samples of both libraries when this is recorded in each.
 fn both(
     work: impl Fn(&dyn Fn(InstrumentationScope) -> Meter),
 ) -> [(Samples, BTreeMap<String, String>); 2] {
@@ -117,7 +117,7 @@ fn names_types_and_values_agree_where_the_specification_is_followed() {
     }
 }
 
-/// Where the other library differs, and the sentence of "Prometheus and OpenMetrics Compatibility" that decides.
+/// Lists the differences, each with the rule of "Prometheus and OpenMetrics Compatibility" that decides.
 #[test]
 fn names_differ_where_the_other_library_does_not_follow_the_specification() {
     for (instrument, of_ours, of_theirs, sentence) in [
@@ -191,7 +191,7 @@ fn labels_of_series_and_scopes_agree() {
             }
         };
         let [ours, theirs] = both(work);
-        // Attributes of a scope are also attributes of its points here.
+        // In meterkit, attributes of a scope are also attributes of its points.
         let is_shared = |label: &&String| !label.starts_with("tier=");
         let labels = |(samples, _): &(Samples, _)| {
             let labels = samples.keys().map(|(_, labels)| labels);

@@ -1,5 +1,5 @@
-//! The exporter of `opentelemetry-prometheus` as a reader, which feeds the program's own `prometheus::Registry`: the
-//! example of `TelemetryBuilder::reader`, and what happens to a second one.
+//! The exporter of `opentelemetry-prometheus` as a reader, which fills the program's own `prometheus::Registry`: the
+//! example of `TelemetryBuilder::reader`, and the result of adding a second exporter.
 
 use meterkit::otel::OtelMeter;
 use meterkit::{Registry, Telemetry};
@@ -12,7 +12,7 @@ fn text(registry: &prometheus::Registry) -> String {
     TextEncoder::new().encode_to_string(&registry.gather()).expect("text")
 }
 
-/// The value of the one series of `text` that begins like this.
+/// Returns the value of the only series of `text` that begins with `series`.
 fn value(text: &str, series: &str) -> Option<f64> {
     let mut found = text.lines().filter(|line| line.starts_with(series));
     let line = found.next()?;
@@ -70,11 +70,11 @@ fn a_registry_of_prometheus_takes_one_exporter_and_refuses_a_second() {
     let registry = prometheus::Registry::new();
     let exporter = || opentelemetry_prometheus::exporter().with_registry(registry.clone()).build();
     let first = exporter().expect("the only one in this registry");
-    // A registry tells collectors apart by what they describe, and these describe nothing.
+    // A registry identifies collectors by their descriptions, and these collectors have none.
     let refused = exporter().expect_err("there is one").to_string();
     assert!(refused.contains("Duplicate metrics collector registration attempted"), "{refused}");
 
-    // So a second one needs a registry of its own.
+    // Therefore a second exporter needs its own registry.
     let other = prometheus::Registry::new();
     let second = opentelemetry_prometheus::exporter().with_registry(other.clone()).build();
     let second = second.expect("the only one in this registry");

@@ -1,4 +1,4 @@
-//! Spans of the crate `tracing` that `tracing-opentelemetry` exports are where exemplars come from, too.
+//! Exemplars also refer to spans of the crate `tracing` that `tracing-opentelemetry` exports.
 
 use meterkit_core::{ExemplarFilter, Registry, SpanIds};
 use opentelemetry::trace::{TraceContextExt, TracerProvider};

@@ -1,5 +1,5 @@
-//! A node that uses the crate `metrics` with `metrics-exporter-prometheus`, with metrics like those of reth. It moves in with
-//! instruments of ours, or with our recorder and the calls that it has.
+//! A node that uses the crate `metrics` with `metrics-exporter-prometheus`, with metrics like those of reth. It
+//! migrates to instruments of meterkit, or keeps its calls and uses meterkit's recorder.
 
 use meterkit::prometheus::Format;
 use meterkit::{
@@ -30,7 +30,7 @@ fn with_our_recorder(record: fn()) -> String {
     bare(&registry, Format::Text)
 }
 
-/// What the node does, whichever recorder there is.
+/// Performs the node's recordings with any recorder.
 fn record() {
     describe_counter!("reth.network.pending_session_failures", "Sessions that failed.");
     describe_gauge!("reth.network.connected_peers", "Peers.");
@@ -44,7 +44,7 @@ fn record() {
     }
     gauge!("reth.network.connected_peers").set(31.0);
     gauge!("reth.process.memory_ratio").set(0.375);
-    // Made and not set.
+    // Created, but never set.
     let _ = gauge!("reth.transaction_pool.blob_pool_size_bytes");
     for (stage, block) in [("Headers", 21_034_567.0), ("Bodies", 21_034_560.0)] {
         gauge!("reth.sync.checkpoint", "stage" => stage).set(block);
@@ -138,7 +138,7 @@ fn ours() -> Result<String, meterkit::InstrumentError> {
         build_profile: "maxperf",
     })
     .set(1.0);
-    // A summary there: this one has buckets, and queries use `histogram_quantile`.
+    // A summary in the other library. Here it has buckets, and queries use `histogram_quantile`.
     let open: HistogramGroup<Ended<'_>> = meter
         .histogram_group("reth.database.transaction.open_duration_seconds")
         .buckets([0.1, 1.0, 10.0, 60.0])

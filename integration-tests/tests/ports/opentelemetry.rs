@@ -1,5 +1,5 @@
 //! A gateway that uses OpenTelemetry with `opentelemetry-prometheus`, with metrics like those of the Apollo Router. The
-//! code that records is the same: only the provider changes.
+//! recording code stays the same: only the provider changes.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use prometheus::TextEncoder;
 
 use super::{assert_same, bare, compared, nothing_added, scraped, start};
 
-/// The scope that the program asks its meter for.
+/// Returns the scope of the program's meter.
 fn scope() -> InstrumentationScope {
     InstrumentationScope::builder("apollo/router").with_version("2.0.0").build()
 }
@@ -49,7 +49,7 @@ fn record(meter: &Meter) {
     meter.u64_gauge("apollo.router.cache.size").build().record(412, &cache);
     let hit = meter.f64_histogram("apollo.router.cache.hit.time").with_unit("s");
     hit.with_boundaries(vec![0.5]).build().record(0.25, &cache);
-    // Units that the exporter's table lacks: it leaves them out.
+    // The exporter omits units that its table lacks.
     for (name, bytes) in [
         ("apollo.router.jemalloc.active", 48_234_496),
         ("apollo.router.jemalloc.allocated", 39_911_424),
@@ -59,12 +59,12 @@ fn record(meter: &Meter) {
     }
     let jobs = meter.u64_counter("apollo.router.compute_jobs.executed").with_unit("jobs");
     jobs.build().add(9, &[]);
-    // Names that end with the unit or with `total`: it appends both again.
+    // The exporter appends the unit and `total` even to names that already end with them.
     let legacy = meter.u64_counter("apollo_router_http_requests_total");
     legacy.build().add(4, &request[1..2]);
     let uplink = meter.f64_histogram("apollo.router.uplink.fetch.duration.seconds").with_unit("s");
     uplink.with_boundaries(vec![1.0]).build().record(0.5, &[]);
-    // A counter in `1` is a ratio there.
+    // The exporter treats a counter with the unit `1` as a ratio.
     meter.u64_counter("apollo.router.licenses").with_unit("1").build().add(1, &[]);
 }
 
@@ -72,7 +72,7 @@ fn theirs(options: impl Fn(ExporterBuilder) -> ExporterBuilder) -> String {
     exported(record, options)
 }
 
-/// Returns what the exporter writes after this work.
+/// Returns the text that the exporter writes after this work.
 fn exported(work: impl Fn(&Meter), options: impl Fn(ExporterBuilder) -> ExporterBuilder) -> String {
     let served = prometheus::Registry::new();
     let exporter = options(opentelemetry_prometheus::exporter().with_registry(served.clone()));
@@ -90,8 +90,8 @@ fn exported(work: impl Fn(&Meter), options: impl Fn(ExporterBuilder) -> Exporter
     text
 }
 
-/// Returns the views that remain to be written: what the exporter appends twice or by its own rule, and the default
-/// buckets of the SDK, where these follow the unit.
+/// Returns the views that the migration needs: for suffixes that the exporter appends twice or by its own rules, and
+/// for the SDK's default buckets where meterkit's depend on the unit.
 fn views() -> Views {
     let renamed = [
         ("apollo_router_http_requests_total", "apollo_router_http_requests_total_total"),
@@ -177,7 +177,7 @@ fn a_view_sets_the_unit_of_one_metric_instead() {
     }
 }
 
-/// Prometheus has no labels without values: the series is the same.
+/// Prometheus ignores labels with empty values, so the series stays the same.
 #[test]
 fn a_label_without_a_value_is_left_out() {
     let attributes = [KeyValue::new("client.name", ""), KeyValue::new("kind", "query")];

@@ -10,10 +10,10 @@ use prometheus::{
 
 use super::{assert_same, bare};
 
-/// Seconds that most requests take.
+/// The duration of most requests, in seconds.
 const TIMING_BUCKETS: [f64; 12] =
     [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
-/// Bounds that are computed by multiplying again and again.
+/// Bounds that are computed by repeated multiplication.
 const SIZES: Buckets = Buckets::exponential(0.1, 3.0, 10);
 const BIG_BUCKETS: [f64; 4] = [1.0, 10.0, 1_000_000.0, 123_456_789.5];
 
@@ -49,7 +49,7 @@ fn theirs() -> String {
     let sizes = registered!(Histogram::with_opts(timing("download_sizes", &BIG_BUCKETS)));
     let bounds = prometheus::exponential_buckets(0.1, 3.0, 10).expect("a factor above 1");
     let uploads = registered!(Histogram::with_opts(timing("upload_sizes", &bounds)));
-    // Nothing is recorded in these.
+    // These metrics have no values.
     let _ = registered!(IntCounterVec::new(instance("database_fallback_used"), &["fallback"]));
     let _ = registered!(IntGauge::with_opts(instance("downloads_pending")));
     let _ = registered!(Histogram::with_opts(timing("downloads_select_time", &[0.5])));
@@ -130,7 +130,7 @@ fn ours() -> Result<String, meterkit::InstrumentError> {
     let sizes = sizes.build()?;
     let uploads = meter.histogram::<f64>("cratesio_instance_upload_sizes").buckets(SIZES);
     let uploads = uploads.build()?;
-    // Nothing is recorded in these.
+    // These metrics have no values.
     let _: CounterGroup<Fallback<'_>> =
         meter.counter_group("cratesio_instance_database_fallback_used").build()?;
     let pending = meter.gauge::<i64>("cratesio_instance_downloads_pending");

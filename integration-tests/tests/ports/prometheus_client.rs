@@ -18,7 +18,7 @@ use super::{assert_same, bare, compared, scraped, start};
 
 const DURATIONS: [f64; 3] = [0.004, 1.75, 90_000.0];
 
-/// Labels and their values are encoded by either library: the same types serve both.
+/// Label types that both libraries can encode.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet, Labels)]
 struct Connection {
     role: Role,
@@ -102,14 +102,14 @@ fn theirs(build: Option<&str>) -> String {
     text
 }
 
-/// How this library records and exports what the program has.
+/// How meterkit records and exports the program's metrics.
 struct Choices {
     meter: fn(&Registry) -> Meter,
     buckets: fn(f64, f64, usize) -> Buckets,
     scrape: fn(&Registry) -> String,
 }
 
-/// What keeps the exposition.
+/// The choices that keep the exposition.
 const KEPT: Choices = Choices {
     meter: |registry| registry.plain(),
     buckets: |start, factor, count| Buckets::exponential_by_powers(start, factor, count),
@@ -210,7 +210,7 @@ fn each_choice_that_breaks_the_exposition_is_named_by_the_comparison() {
     }
 }
 
-/// The series is the same, and so are all queries; Prometheus shows the type in its metadata only.
+/// The series and all queries stay the same; Prometheus shows the type only in its metadata.
 #[test]
 fn an_info_becomes_a_gauge_that_stays_at_one() {
     #[derive(Labels)]
