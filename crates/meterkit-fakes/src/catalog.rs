@@ -1,26 +1,26 @@
-//! The scope that most tests record in: the plugin `catalog`.
+//! The scope that most tests use: the plugin `catalog`.
 
 use std::time::Duration;
 
 use meterkit_core::{ManualClock, Meter, Registry};
 use meterkit_pipeline::{Pipeline, PipelineBuilder};
 
-/// How long callbacks may run, in real time: a callback on a busy machine must not look like a slow one.
+/// The callback budget in real time, so long that a callback on a busy machine never counts as slow.
 const BUDGET: Duration = Duration::from_secs(60);
 
-/// Creates a registry of its own and the meter of its plugin `catalog`.
+/// Creates a new registry and the meter of its plugin `catalog`.
 pub fn catalog() -> (Registry, Meter) {
     of(Registry::new())
 }
 
-/// Like [`catalog`], with a clock that the test moves.
+/// Like [`catalog`], with a clock that the test controls.
 pub fn catalog_with_clock() -> (ManualClock, Registry, Meter) {
     let clock = ManualClock::new();
     let (registry, meter) = of(Registry::with_clock(&clock));
     (clock, registry, meter)
 }
 
-/// Like [`catalog`], with a pipeline to build that collects for each snapshot.
+/// Like [`catalog`], with a pipeline builder whose pipeline collects for each snapshot.
 ///
 /// # Panics
 ///

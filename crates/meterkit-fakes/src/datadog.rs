@@ -1,4 +1,4 @@
-//! An intake of Datadog's that stores what it takes, as Datadog does.
+//! A fake of Datadog's intake, which stores payloads as Datadog does.
 
 pub mod messages;
 mod points;
@@ -19,7 +19,7 @@ pub use self::points::{Point, Value};
 use crate::receiver::{self, Headers, Protocol, Script, path};
 use crate::server::{Body, read, response, unpack};
 
-/// What an intake does with a payload.
+/// The intake's response to a payload.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {
     /// Accepts the payload.
@@ -32,11 +32,11 @@ pub enum Answer {
     TakeAndCut,
     /// Accepts the payload, and never answers.
     TakeAndHang,
-    /// Refuses it with a status, headers, and a body.
+    /// Rejects the payload with a status, headers, and a body.
     Refuse(u16, Headers, &'static str),
-    /// Reads it, and closes the connection.
+    /// Reads the payload, and closes the connection.
     Cut,
-    /// Closes the connection without having read it.
+    /// Closes the connection without reading the payload.
     CutUnread,
     /// Never answers.
     Silence,
@@ -48,12 +48,12 @@ impl Answer {
     }
 }
 
-/// What is in a payload.
+/// The content of a payload.
 #[derive(Clone, Debug)]
 pub struct Payload {
-    /// Its points.
+    /// The points of the payload.
     pub points: Vec<Point>,
-    /// What came in place of points.
+    /// The OTLP request, if one arrived in place of points.
     pub otlp: Option<ExportMetricsServiceRequest>,
 }
 
@@ -61,7 +61,7 @@ pub struct Payload {
 pub type Arrival = receiver::Arrival<Payload>;
 
 impl Arrival {
-    /// Returns the times of its points, each once.
+    /// Returns the distinct times of the points.
     pub fn timestamps(&self) -> Vec<i64> {
         let mut timestamps: Vec<_> = self.content.points.iter().map(|it| it.timestamp).collect();
         timestamps.dedup();
@@ -69,7 +69,7 @@ impl Arrival {
     }
 }
 
-/// What tells a series from others.
+/// The identity of a series.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key {
     /// The name of the metric.
@@ -83,25 +83,25 @@ pub struct Key {
 /// A running intake.
 pub type Intake = receiver::Receiver<Datadog>;
 
-/// Chooses what happens to the next payload.
+/// Decides the response to the next payload.
 type Decide = Box<dyn FnMut() -> Answer + Send>;
 
-/// Returns which points are malformed.
+/// Returns whether a point is malformed.
 type IsBad = Box<dyn Fn(&Point) -> bool + Send>;
 
 /// Datadog's API.
 pub struct Datadog {
-    /// Asked when the script has no answer.
+    /// Decides once the script has no answer left.
     decide: Mutex<Decide>,
-    /// The answer to the question whether a key is valid.
+    /// The response to a request that validates a key.
     on_key: Mutex<Answer>,
-    /// Payloads with such a point are refused.
+    /// Selects malformed points, whose payloads are rejected.
     is_bad: Mutex<IsBad>,
-    /// What was asked beside payloads: method and path, and the headers.
+    /// The requests other than payloads: method and path, and the headers.
     questions: Mutex<Vec<(String, HeaderMap)>>,
-    /// One point for a series and a second: the last one.
+    /// The points by series and second. A later point replaces an earlier one.
     stored: Mutex<BTreeMap<(Key, i64), Value>>,
-    /// How many payloads have arrived.
+    /// The number of payloads that have arrived.
     count: watch::Sender<usize>,
 }
 
@@ -112,14 +112,14 @@ impl Debug for Datadog {
 }
 
 impl Intake {
-    /// Starts an intake that gives these answers, and accepts what comes after that.
+    /// Starts an intake that gives these answers, and accepts all further payloads.
     pub async fn start(answers: impl IntoIterator<Item = Answer>) -> Self {
         let intake = Self::start_with(|| Answer::Accept).await;
         intake.answer_next(answers);
         intake
     }
 
-    /// Starts an intake that does with each payload what `decide` says.
+    /// Starts an intake whose response to each payload is chosen by `decide`.
     pub async fn start_with(decide: impl FnMut() -> Answer + Send + 'static) -> Self {
         let datadog = Datadog {
             decide: Mutex::new(Box::new(decide)),
@@ -132,23 +132,23 @@ impl Intake {
         Self::any(datadog, []).await
     }
 
-    /// Refuses payloads that have such a point from now on, as Datadog does.
+    /// Rejects payloads that contain such a point from now on, as Datadog does.
     pub fn refuse(&self, is_bad: impl Fn(&Point) -> bool + Send + 'static) {
         *self.protocol().is_bad.lock().unwrap() = Box::new(is_bad);
     }
 
-    /// Sets what it says of a key.
+    /// Sets the response to requests that validate a key.
     pub fn answer_on_key(&self, answer: Answer) {
         *self.protocol().on_key.lock().unwrap() = answer;
     }
 
-    /// Waits until so many payloads have arrived.
+    /// Waits until `count` payloads have arrived.
     pub async fn arrived(&self, count: usize) {
         let mut counts = self.protocol().count.subscribe();
         counts.wait_for(|arrived| *arrived >= count).await.expect("it counts");
     }
 
-    /// Returns what it was asked beside payloads: method and path, and the headers.
+    /// Returns the requests other than payloads: method and path, and the headers.
     pub fn questions(&self) -> Vec<(String, HeaderMap)> {
         self.protocol().questions.lock().unwrap().clone()
     }
@@ -184,7 +184,7 @@ impl Datadog {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later");
         let mut stored = self.stored.lock().unwrap();
         for point in points {
-            // Datadog drops what is an hour old, or ten minutes ahead.
+            // Datadog drops points that are an hour old, or ten minutes ahead.
             let ahead = point.timestamp - now.as_secs() as i64;
             if (-3600..=600).contains(&ahead) {
                 let Point { metric, tags, host, timestamp, value, .. } = point.clone();

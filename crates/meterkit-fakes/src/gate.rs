@@ -1,4 +1,4 @@
-//! Holds callbacks where a test wants them, and reads the store's metrics about callbacks.
+//! Blocks callbacks at points that a test chooses, and reads the store's metrics about callbacks.
 
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -8,10 +8,10 @@ use meterkit_core::Registry;
 
 use crate::readings::series;
 
-/// Longer than anything takes on any machine, so that a deadlock fails instead of hanging.
+/// Longer than any operation takes on any machine, so that a deadlock fails instead of hanging.
 const LONGEST: Duration = Duration::from_secs(60);
 
-/// A gate at which callbacks wait while it is closed.
+/// A gate that blocks callbacks while it is closed.
 #[derive(Debug, Default)]
 pub struct Gate {
     state: Mutex<State>,
@@ -26,12 +26,12 @@ struct State {
 }
 
 impl Gate {
-    /// Creates a gate that is open.
+    /// Creates an open gate.
     pub fn open() -> Arc<Self> {
         Arc::default()
     }
 
-    /// Creates a gate that is closed.
+    /// Creates a closed gate.
     pub fn closed() -> Arc<Self> {
         let gate = Self::open();
         gate.set_closed(true);
@@ -55,12 +55,12 @@ impl Gate {
         self.changed.notify_all();
     }
 
-    /// Returns how many callbacks have arrived so far.
+    /// Returns the number of callbacks that have arrived so far.
     pub fn arrived(&self) -> usize {
         self.state.lock().unwrap().arrived
     }
 
-    /// Waits until that many callbacks have arrived since the gate was created.
+    /// Waits until `arrivals` callbacks have arrived since the gate was created.
     pub fn await_arrivals(&self, arrivals: usize) {
         let state = self.state.lock().unwrap();
         let waited =
@@ -78,7 +78,7 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// Runs `test` on a thread of its own and panics if it takes too long.
+/// Runs `test` on a separate thread, and panics if it takes too long.
 pub fn in_time<R: Send + 'static>(test: impl FnOnce() -> R + Send + 'static) -> R {
     let (sender, done) = std::sync::mpsc::channel();
     thread::spawn(move || sender.send(test()));
@@ -91,7 +91,7 @@ pub fn told(registry: &Registry, metric: &str, instrument: &str) -> Option<f64> 
     told_with(registry, metric, &labels)
 }
 
-/// Returns how many runs of an instrument's callbacks failed for `reason`.
+/// Returns the number of runs of an instrument's callbacks that failed for `reason`.
 pub fn failures(registry: &Registry, instrument: &str, reason: &str) -> f64 {
     let labels = format!("instrument={instrument},reason={reason}");
     told_with(registry, "failures", &labels).unwrap_or_default()
@@ -102,7 +102,7 @@ fn told_with(registry: &Registry, metric: &str, labels: &str) -> Option<f64> {
     all.into_iter().find(|(known, _)| known == labels).map(|(_, value)| value)
 }
 
-/// Returns how many series the store counts for an instrument.
+/// Returns the number of series that the store counts for an instrument.
 pub fn counted(registry: &Registry, instrument: &str) -> Option<f64> {
     let labels = format!("instrument={instrument}");
     let all = series(registry, "meterkit.series");

@@ -66,7 +66,7 @@ impl LabelValue for Color {
     }
 }
 
-/// A closed set that is found by its index, as `derive(Labels)` writes it.
+/// A closed set that is looked up by its index, like the output of `derive(Labels)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Light {
@@ -79,7 +79,7 @@ impl Light {
     /// The number of different sets.
     pub const SETS: usize = 18;
 
-    /// Returns every set.
+    /// Returns all sets.
     pub fn all() -> Vec<Self> {
         let mut all = Vec::new();
         for color in [Color::Red, Color::Green, Color::Blue] {
@@ -119,7 +119,7 @@ impl Labels for Light {
     }
 }
 
-/// A closed set of two.
+/// A closed set with two values.
 #[derive(Clone, Copy, Debug)]
 pub struct Success(pub bool);
 

@@ -1,14 +1,17 @@
-//! What the tests of several crates share.
+//! Helpers that the tests of several crates share.
 //!
 //! - Fixtures: [`catalog()`], [`label_sets`], [`many_sizes`].
-//! - Readers of what was recorded: [`readings`] of a registry, [`snapshots`] of a pipeline, [`log_lines`], [`open_metrics`].
+//! - Readers of recorded data: [`readings`] of a registry, [`snapshots`] of a pipeline, [`log_lines`],
+//!   [`open_metrics`].
 //! - Checks that hold for every declared setting: [`settings_table`].
-//! - Control over what runs: [`gate`] for callbacks, [`scripted_target`] for targets, [`spans`] to record in, [`own_process`] for tests that need a
-//!   process to themselves.
-//! - Fake receivers (feature `servers`), which answer as a test says and keep what they got: [`otlp`], [`remote_write`],
-//!   [`datadog`], [`pushgateway`], and [`raw`] for a server that misbehaves. All stand on [`server`]; [`tls`] has certificates.
+//! - Control over execution: [`gate`] for callbacks, [`scripted_target`] for targets, [`spans`] to record in,
+//!   [`own_process`] for tests that need a process of their own.
+//! - Fake receivers (feature `servers`), which answer as a test specifies and keep what they received: [`otlp`],
+//!   [`remote_write`], [`datadog`], [`pushgateway`], and [`raw`] for a server that misbehaves. All are built on
+//!   [`server`]; [`tls`] has certificates.
 //!
-//! In a crate's unit tests, the types of that crate are not the ones this crate knows. Integration tests have no such limit.
+//! A crate's unit tests cannot pass their own types to this crate, which was built against another copy of that crate.
+//! Integration tests have no such limit.
 
 #[cfg(feature = "servers")]
 pub mod datadog;

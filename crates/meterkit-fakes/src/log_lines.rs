@@ -1,4 +1,4 @@
-//! What meterkit logs through `tracing`.
+//! The log lines that meterkit writes through `tracing`.
 
 use std::fmt::{Debug, Write};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -7,10 +7,10 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Dispatch, Event, Metadata, Subscriber};
 
-/// Runs `work` and returns each event of this thread as `LEVEL message field=value …`.
+/// Runs `work`, and returns each event of this thread as `LEVEL message field=value …`.
 pub fn of<R>(work: impl FnOnce() -> R) -> (R, Vec<String>) {
-    // With a single subscriber, `tracing` decides whether an event is wanted by the thread that reaches it first, which may
-    // belong to a test without a subscriber. With several, it asks all of them.
+    // With a single subscriber, `tracing` caches whether an event is wanted by the first thread that reaches it, which
+    // may belong to a test without a subscriber. With several subscribers, `tracing` asks all of them.
     static OTHERS: LazyLock<[Dispatch; 2]> =
         LazyLock::new(|| [(); 2].map(|()| Dispatch::new(Lines::default())));
     LazyLock::force(&OTHERS);
@@ -20,7 +20,7 @@ pub fn of<R>(work: impl FnOnce() -> R) -> (R, Vec<String>) {
     (outcome, lines)
 }
 
-/// Like [`of`], with the events of all threads. Works once per process, so call it in a test with a process of its own.
+/// Like [`of`], with the events of all threads. Works only once per process, so the test needs a process of its own.
 ///
 /// # Panics
 ///
@@ -58,7 +58,7 @@ impl Visit for Line {
 }
 
 impl Subscriber for Lines {
-    /// Other crates may log too, depending on the features that the workspace enables.
+    /// Other crates may log, too, depending on the features that the workspace enables.
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.target().starts_with("meterkit")
     }

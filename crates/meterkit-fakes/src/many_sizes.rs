@@ -1,4 +1,4 @@
-//! An exponential histogram named `sizes`: values to record in it, and its points in a snapshot.
+//! An exponential histogram named `sizes`: values to record, and its points in a snapshot.
 
 use meterkit_core::{Data, ExponentialHistogramPoint, Histogram, Temporality};
 use meterkit_pipeline::Snapshot;
@@ -23,7 +23,7 @@ pub fn one(snapshot: &Snapshot) -> &ExponentialHistogramPoint {
     &points[0]
 }
 
-/// Records numbers of many sizes that look random but are the same for the same seed.
+/// Records pseudo-random numbers of many sizes, which are the same for the same seed.
 pub fn record_some(sizes: &Histogram<f64>, seed: u64, many: usize, range: f64) {
     let mut state = seed;
     for _ in 0..many {

@@ -1,7 +1,7 @@
-//! A strict reader of OpenMetrics 1.0. A body that it accepts is accepted by every parser.
+//! A strict reader of OpenMetrics 1.0. Every parser accepts a body that this reader accepts.
 //!
-//! By the specification, "OpenMetrics 1.0", for bodies that our exporters write: samples have no times, exemplars have
-//! some, and numbers are canonical everywhere.
+//! Implements the specification "OpenMetrics 1.0" for bodies that meterkit's exporters write: samples have no
+//! timestamps, exemplars have timestamps, and all numbers are canonical.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +20,7 @@ pub struct Body {
     pub exemplars: BTreeMap<(String, Labels), (Labels, f64, f64)>,
 }
 
-/// Reads a body that must be valid.
+/// Reads a valid body.
 ///
 /// # Panics
 ///
@@ -48,7 +48,7 @@ pub fn check(text: &str) -> Result<Body, String> {
 #[derive(Default)]
 struct Reader {
     body: Body,
-    /// All names that families have or could have.
+    /// All names that families use or could use.
     taken: BTreeSet<String>,
     family: Option<Family>,
 }
@@ -56,12 +56,12 @@ struct Reader {
 struct Family {
     name: String,
     kind: String,
-    /// How many of TYPE, UNIT and HELP have been read.
+    /// The number of lines TYPE, UNIT and HELP read so far.
     part: usize,
-    /// Labels of the series at hand, without `le`.
+    /// The labels of the current series, without `le`.
     labels: Option<Labels>,
     done: BTreeSet<Labels>,
-    /// The samples of the series at hand: suffix, bound and value.
+    /// The samples of the current series: suffix, bound and value.
     samples: Vec<(String, Option<f64>, f64)>,
 }
 
@@ -230,7 +230,7 @@ impl Family {
     }
 }
 
-/// Returns a name that may stand between quotes, and what follows it.
+/// Returns a name, which may be quoted, and the rest of the text.
 fn name_of(text: &str) -> Result<(String, &str), String> {
     if text.starts_with('"') {
         return quoted(text);
@@ -243,7 +243,7 @@ fn name_of(text: &str) -> Result<(String, &str), String> {
     Ok((text[..end].to_owned(), &text[end..]))
 }
 
-/// Returns the text between quotes, and what follows it.
+/// Returns the text between quotes, and the rest of the text.
 fn quoted(text: &str) -> Result<(String, &str), String> {
     let inside = text.strip_prefix('"').ok_or("no quote")?;
     let mut is_escaped = false;
@@ -270,7 +270,7 @@ fn unescaped(text: &str) -> Result<String, String> {
     Ok(out)
 }
 
-/// Returns name, labels and value of a sample.
+/// Returns the name, labels and value of a sample.
 fn parsed(line: &str) -> Result<(String, Labels, &str), String> {
     let (mut name, mut rest) = (String::new(), line);
     if !line.starts_with('{') {
@@ -302,7 +302,7 @@ fn parsed(line: &str) -> Result<(String, Labels, &str), String> {
     Ok((name, labels, value))
 }
 
-/// Returns labels, value and time of an exemplar.
+/// Returns the labels, value and timestamp of an exemplar.
 fn read_exemplar(text: &str) -> Result<(Labels, f64, f64), String> {
     let (_, labels, rest) = match text.strip_prefix("{} ") {
         Some(rest) => (String::new(), Labels::new(), rest),

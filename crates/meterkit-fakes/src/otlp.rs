@@ -1,4 +1,4 @@
-//! A receiver of OTLP over HTTP and gRPC.
+//! A fake receiver of OTLP over HTTP and gRPC.
 
 use std::io;
 use std::net::SocketAddr;
@@ -19,20 +19,20 @@ use tokio_rustls::TlsAcceptor;
 use crate::receiver::{self, Headers, Protocol, Script, path};
 use crate::server::{ANY, Body, pack, read, response, unpack};
 
-/// What a receiver does with a request.
+/// The receiver's response to a request.
 #[derive(Clone, Debug)]
 pub enum Answer {
     /// Accepts the request.
     Accept,
-    /// Accepts the request except for some points, and states why.
+    /// Accepts the request except for some points, and states the reason.
     Partial(i64, &'static str),
-    /// Refuses it with a status, headers, and a body.
+    /// Rejects the request with a status, headers, and a body.
     Http(u16, Headers, &'static str),
-    /// Refuses it with a code, a message, and details.
+    /// Rejects the request with a code, a message, and details.
     Grpc(i32, &'static str, Vec<u8>),
     /// Accepts the request, and answers with a body that is not a message.
     Garbage,
-    /// Accepts the request, and answers with these headers and this body; over gRPC, with the status `OK` behind it.
+    /// Accepts the request, and answers with these headers and this body; over gRPC, followed by the status `OK`.
     AcceptWith(Headers, &'static [u8]),
     /// Never answers.
     Silence,
@@ -40,7 +40,7 @@ pub enum Answer {
     Cut,
 }
 
-/// OTLP.
+/// The OTLP protocol.
 #[derive(Debug)]
 pub struct Otlp;
 
@@ -51,12 +51,12 @@ pub type Receiver = receiver::Receiver<Otlp>;
 pub type Arrival = receiver::Arrival<ExportMetricsServiceRequest>;
 
 impl Receiver {
-    /// Starts a receiver that gives these answers, and accepts what comes after that.
+    /// Starts a receiver that gives these answers, and accepts all further requests.
     pub async fn start(answers: impl IntoIterator<Item = Answer>) -> Self {
         Self::any(Otlp, answers).await
     }
 
-    /// Starts a receiver where an earlier one listened.
+    /// Starts a receiver at the address of an earlier one.
     pub async fn start_at(address: SocketAddr) -> Self {
         Self::listen(address, None, Otlp, []).await
     }
@@ -66,12 +66,12 @@ impl Receiver {
         Self::listen(ANY, Some(tls), Otlp, []).await
     }
 
-    /// Returns the messages that it took.
+    /// Returns the accepted messages.
     pub fn accepted(&self) -> Vec<ExportMetricsServiceRequest> {
         self.taken().into_iter().map(|arrival| arrival.content).collect()
     }
 
-    /// Returns what all points of a sum that were accepted add up to: of deltas, what was counted.
+    /// Returns the sum of all accepted points of a sum. For deltas, this is the counted total.
     pub fn counted(&self, name: &str) -> f64 {
         let resources = self.accepted().into_iter().flat_map(|request| request.resource_metrics);
         let scopes = resources.flat_map(|resource| resource.scope_metrics);
@@ -152,7 +152,7 @@ impl Protocol for Otlp {
     }
 }
 
-/// Returns a success. Over gRPC it is compressed as the request was, as Go's servers do it.
+/// Returns a success. Over gRPC, the response is compressed like the request, as Go's servers do.
 fn success(
     content_type: &str,
     partial: Option<ExportMetricsPartialSuccess>,
@@ -200,7 +200,8 @@ fn grpc_error(code: i32, message: &str, details: &[u8]) -> Response<Body> {
     response(200, &headers, "")
 }
 
-/// Returns the message in a frame, which is a byte that says whether it is compressed, its length, and itself.
+/// Returns the message in a gRPC frame. A frame consists of a byte that says whether the message is compressed, the
+/// length, and the message.
 fn unframed(frame: &[u8], headers: &HeaderMap) -> Bytes {
     let length = u32::from_be_bytes(frame[1..5].try_into().expect("four bytes")) as usize;
     assert_eq!(frame.len(), 5 + length, "one message");

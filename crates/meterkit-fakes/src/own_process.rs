@@ -1,22 +1,22 @@
-//! Processes of their own for tests that depend on the environment, or on what a program has only one of.
+//! Separate processes for tests that depend on the environment, or on a global of which a process has only one.
 
 use std::env;
 use std::process::{Command, Output};
 
-/// Set in the process that a test starts for itself.
+/// A variable that is set in the process that a test starts for itself.
 const MARK: &str = "TEST_OF_METERKIT_RUNS_ALONE";
 
-/// Variables that such a process does not inherit.
+/// Prefixes of variables that such a process does not inherit.
 const OURS: [&str; 4] = ["OTEL_", "METERKIT_", "DD_", "GRAFANA_"];
 
-/// Runs the test `name` again, alone in a process with these variables set, and returns its output.
+/// Runs the test `name` again, alone in a process with these variables, and returns its output.
 ///
-/// Returns `None` in that process, where the test does its work. `name` comes without its module, so no other test of the
+/// Returns `None` in that process, in which the test does its work. `name` excludes the module, so no other test of the
 /// binary may have a name that contains it.
 ///
 /// # Panics
 ///
-/// Panics if the test fails in its own process, or if the binary has no or several tests of that name.
+/// Panics if the test fails in its own process, or if the binary does not have exactly one such test.
 #[track_caller]
 pub fn rerun(name: &str, variables: &[(&str, &str)]) -> Option<Output> {
     if env::var_os(MARK).is_some() {
@@ -37,7 +37,7 @@ pub fn rerun(name: &str, variables: &[(&str, &str)]) -> Option<Output> {
     Some(output)
 }
 
-/// Returns what a process wrote.
+/// Returns the output of a process as text.
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

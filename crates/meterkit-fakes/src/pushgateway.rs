@@ -1,4 +1,4 @@
-//! A push gateway that keeps what it is sent.
+//! A fake push gateway, which stores what it receives.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,10 +10,10 @@ use hyper::body::Incoming;
 use crate::receiver::{self, Headers, Protocol, Script, path};
 use crate::server::{Body, read, response, unpack};
 
-/// What a gateway does with a request.
+/// The gateway's response to a request.
 #[derive(Clone, Debug)]
 pub enum Answer {
-    /// Does what the request asks for.
+    /// Performs the request.
     Accept,
     /// Answers with a status, headers, and a body.
     Http(u16, Headers, &'static str),
@@ -22,13 +22,13 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// Returns the answer with this status and nothing else.
+    /// Returns an answer with only this status.
     pub fn status(status: u16) -> Self {
         Self::Http(status, Vec::new(), "")
     }
 }
 
-/// What a request asks for.
+/// The content of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Push {
     /// `PUT`, `POST` or `DELETE`.
@@ -37,7 +37,7 @@ pub struct Push {
     pub text: String,
 }
 
-/// A push gateway. The method `POST` replaces all metrics of a group too.
+/// A push gateway. Unlike the real one, `POST` also replaces all metrics of a group.
 #[derive(Debug, Default)]
 pub struct Pushgateway {
     groups: Mutex<BTreeMap<String, String>>,

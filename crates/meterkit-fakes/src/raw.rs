@@ -1,4 +1,4 @@
-//! A server that misbehaves, and a proxy: what they send are the very bytes that a test says.
+//! A server that misbehaves, and a proxy: they send exactly the bytes that a test specifies.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -11,24 +11,24 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::server::{ANY, Connection, Server};
 
-/// A server that keeps the head of the first request of each connection. It ends when it is dropped.
+/// A server that keeps the head of the first request of each connection. The server stops when this is dropped.
 #[derive(Debug)]
 pub struct RawServer {
     server: Server,
     heads: Arc<Mutex<Vec<String>>>,
 }
 
-/// What a server does with a connection.
+/// The server's action on a connection.
 #[derive(Clone, Debug)]
 enum Behavior {
-    /// Sends this, and closes the connection.
+    /// Sends these bytes, and closes the connection.
     Say(Bytes),
-    /// Connects it with this address, wherever it is asked to.
+    /// Forwards the connection to this address, whatever destination was requested.
     PassOn(SocketAddr),
 }
 
 impl RawServer {
-    /// Starts a server that says the same to everyone.
+    /// Starts a server that sends the same bytes on every connection.
     pub async fn saying(answer: impl Into<Bytes>) -> Self {
         Self::start(Behavior::Say(answer.into()), None).await
     }
@@ -38,7 +38,7 @@ impl RawServer {
         Self::start(Behavior::Say(answer.into()), Some(tls)).await
     }
 
-    /// Starts a receiver that takes everything.
+    /// Starts a receiver that accepts everything.
     pub async fn accepting() -> Self {
         Self::saying(OK).await
     }
@@ -48,7 +48,7 @@ impl RawServer {
         Self::saying_with_tls(OK, tls).await
     }
 
-    /// Starts a proxy that connects to this receiver, whatever it is asked for.
+    /// Starts a proxy that always connects to this receiver, whatever destination is requested.
     pub async fn proxy_to(receiver: SocketAddr) -> Self {
         Self::start(Behavior::PassOn(receiver), None).await
     }
@@ -56,7 +56,7 @@ impl RawServer {
     async fn start(behavior: Behavior, tls: Option<TlsAcceptor>) -> Self {
         let heads = Arc::new(Mutex::new(Vec::new()));
         let shared = heads.clone();
-        // It speaks no HTTP/2.
+        // The server does not support HTTP/2.
         let tls = tls.map(|tls| {
             let mut config = ServerConfig::clone(tls.config());
             config.alpn_protocols.clear();
@@ -66,22 +66,22 @@ impl RawServer {
         Self { server: Server::listen(ANY, tls, serve).await, heads }
     }
 
-    /// Returns where it listens.
+    /// Returns the address that the server listens on.
     pub fn address(&self) -> SocketAddr {
         self.server.address()
     }
 
-    /// Returns its URL without a path.
+    /// Returns the URL of the server, without a path.
     pub fn url(&self) -> String {
         self.server.url()
     }
 
-    /// Returns the heads of requests that arrived, with the names of headers in lower case.
+    /// Returns the heads of the received requests, with header names in lower case.
     pub fn heads(&self) -> Vec<String> {
         self.heads.lock().unwrap().clone()
     }
 
-    /// Closes the port and all connections, and returns where it listened.
+    /// Closes the port and all connections, and returns the address that the server listened on.
     pub async fn stop(self) -> SocketAddr {
         self.server.stop().await
     }

@@ -1,4 +1,4 @@
-//! What a registry holds.
+//! The contents of a registry.
 
 use std::collections::HashMap;
 use std::time::SystemTime;
@@ -44,7 +44,7 @@ pub fn histogram(registry: &Registry, name: &str) -> (Vec<f64>, Vec<HistogramPoi
     }
 }
 
-/// Returns how many values were dropped for `reason`.
+/// Returns the number of values dropped for `reason`.
 pub fn dropped(registry: &Registry, reason: &str) -> u64 {
     let points = points(registry, "meterkit.dropped");
     let of_reason = points.into_iter().filter(|point| {
@@ -73,19 +73,19 @@ pub fn total(registry: &Registry, name: &str) -> f64 {
 /// The labels of the overflow series.
 pub const OVERFLOW: &str = "otel.metric.overflow=true";
 
-/// Returns how many series a gauge or sum has, without the overflow series.
+/// Returns the number of series of a gauge or sum, without the overflow series.
 pub fn live(registry: &Registry, name: &str) -> usize {
     series(registry, name).iter().filter(|(labels, _)| labels != OVERFLOW).count()
 }
 
-/// The increase of a sum over several readings, as a target computes it: series by series, where a new start time is a new
-/// series.
+/// The increase of a sum over several readings, computed as a target does: per series, where a new start time begins a
+/// new series.
 #[derive(Debug, Default)]
 pub struct Rise {
     last: HashMap<String, (SystemTime, f64)>,
     /// The increase so far.
     pub total: f64,
-    /// How often a series restarted.
+    /// The number of times that a series restarted.
     pub restarts: usize,
 }
 

@@ -1,4 +1,4 @@
-//! What the fake receivers have in common: they answer as a test says, and keep what arrived.
+//! Common code of the fake receivers, which answer as a test specifies, and keep what they receive.
 
 use std::collections::VecDeque;
 use std::fmt::{self, Debug, Formatter};
@@ -13,19 +13,19 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::server::{ANY, Body, Server};
 
-/// Headers of an answer.
+/// The headers of an answer.
 pub type Headers = Vec<(&'static str, &'static str)>;
 
-/// How a receiver understands requests and answers them.
+/// The way a receiver parses and answers requests.
 pub trait Protocol: Debug + Send + Sync + Sized + 'static {
-    /// What a receiver does with a request.
+    /// A response to a request.
     type Answer: Debug + Send;
-    /// What is in a request.
+    /// The content of a request.
     type Content: Clone + Debug + Send;
     /// The path of the receiver's URL.
     const PATH: &'static str = "";
 
-    /// Answers a request, or fails to close the connection.
+    /// Answers a request. An error closes the connection.
     fn answer(
         &self,
         script: &Script<Self>,
@@ -34,17 +34,17 @@ pub trait Protocol: Debug + Send + Sync + Sized + 'static {
     ) -> impl Future<Output = io::Result<Response<Body>>> + Send;
 }
 
-/// A running receiver. It ends when it is dropped.
+/// A running receiver, which stops when this is dropped.
 #[derive(Debug)]
 pub struct Receiver<P: Protocol> {
     server: Server,
     state: Arc<(P, Script<P>)>,
 }
 
-/// Answers requests with some content.
+/// Returns the answer to requests with certain content.
 type AnswerIf<P> = Box<dyn Fn(&<P as Protocol>::Content) -> Option<<P as Protocol>::Answer> + Send>;
 
-/// The answers that a receiver gives next, and what has arrived.
+/// The next answers of a receiver, and the requests that have arrived.
 pub struct Script<P: Protocol> {
     answers: Mutex<VecDeque<P::Answer>>,
     limit: Mutex<Option<usize>>,
@@ -59,20 +59,20 @@ pub struct Arrival<C> {
     pub path: String,
     /// The headers.
     pub headers: HeaderMap,
-    /// The body as it came.
+    /// The body as received.
     pub body: Bytes,
     /// The body without compression and framing.
     pub plain: Bytes,
-    /// What the body says.
+    /// The parsed body.
     pub content: C,
-    /// Whether the receiver took it.
+    /// Whether the receiver accepted the request.
     pub was_taken: bool,
-    /// The number of the connection that it came over.
+    /// The number of the connection that carried the request.
     pub connection: usize,
 }
 
 impl<P: Protocol> Receiver<P> {
-    /// Starts a receiver on any port that gives these answers first.
+    /// Starts a receiver on any free port that gives these answers first.
     pub(crate) async fn any(protocol: P, answers: impl IntoIterator<Item = P::Answer>) -> Self {
         Self::listen(ANY, None, protocol, answers).await
     }
@@ -102,27 +102,28 @@ impl<P: Protocol> Receiver<P> {
         &self.state.0
     }
 
-    /// Returns where it listens.
+    /// Returns the address that the receiver listens on.
     pub fn address(&self) -> SocketAddr {
         self.server.address()
     }
 
-    /// Returns its URL.
+    /// Returns the URL of the receiver.
     pub fn url(&self) -> String {
         self.server.url() + P::PATH
     }
 
-    /// Refuses requests that are longer from now on, as servers do; none after `usize::MAX`.
+    /// Rejects longer requests from now on, as servers do. `usize::MAX` removes the limit.
     pub fn limit(&self, bytes: usize) {
         *self.state.1.limit.lock().unwrap() = Some(bytes);
     }
 
-    /// Queues these answers behind those that are already queued.
+    /// Queues these answers after the queued ones.
     pub fn answer_next(&self, answers: impl IntoIterator<Item = P::Answer>) {
         self.state.1.answers.lock().unwrap().extend(answers);
     }
 
-    /// Answers each request with such content with `answer` from now on, unless the request exceeds the limit.
+    /// Gives the answer that `answer` returns for a request's content from now on, unless the request exceeds the
+    /// limit.
     pub fn answer_if(
         &self,
         is_such: impl Fn(&P::Content) -> bool + Send + 'static,
@@ -132,27 +133,27 @@ impl<P: Protocol> Receiver<P> {
             Some(Box::new(move |content| is_such(content).then(&answer)));
     }
 
-    /// Forgets the answers that it has not given yet.
+    /// Discards the queued answers.
     pub fn forget_answers(&self) {
         self.state.1.answers.lock().unwrap().clear();
     }
 
-    /// Returns what has arrived, taken or not.
+    /// Returns all requests that have arrived, accepted or not.
     pub fn arrivals(&self) -> Vec<Arrival<P::Content>> {
         self.state.1.arrivals.lock().unwrap().clone()
     }
 
-    /// Returns how many requests have arrived.
+    /// Returns the number of requests that have arrived.
     pub fn count(&self) -> usize {
         self.state.1.arrivals.lock().unwrap().len()
     }
 
-    /// Returns what it took.
+    /// Returns the accepted requests.
     pub fn taken(&self) -> Vec<Arrival<P::Content>> {
         self.arrivals().into_iter().filter(|arrival| arrival.was_taken).collect()
     }
 
-    /// Closes the port and all connections, and returns what had arrived.
+    /// Closes the port and all connections, and returns the requests that have arrived.
     pub async fn stop(self) -> Vec<Arrival<P::Content>> {
         self.server.stop().await;
         self.state.1.arrivals.lock().unwrap().clone()
@@ -160,17 +161,17 @@ impl<P: Protocol> Receiver<P> {
 }
 
 impl<P: Protocol> Script<P> {
-    /// Returns the answer that comes next, if the test said one.
+    /// Returns the next answer, if the test has queued one.
     pub(crate) fn next(&self) -> Option<P::Answer> {
         self.answers.lock().unwrap().pop_front()
     }
 
-    /// Returns the answer to a request with such content, if the test said one.
+    /// Returns the answer to a request with this content, if the test has set one.
     pub(crate) fn answer_to(&self, content: &P::Content) -> Option<P::Answer> {
         self.answer_if.lock().unwrap().as_ref()?(content)
     }
 
-    /// Returns whether a request of this length is to be refused.
+    /// Returns whether a request of this length must be rejected.
     pub(crate) fn is_too_long(&self, bytes: usize) -> bool {
         self.limit.lock().unwrap().is_some_and(|limit| bytes > limit)
     }
@@ -196,7 +197,7 @@ impl<C> Arrival<C> {
     }
 }
 
-/// Returns the path and the query that a request asks for.
+/// Returns the path and the query of a request.
 pub(crate) fn path(head: &http::request::Parts) -> String {
     head.uri.path_and_query().map(ToString::to_string).unwrap_or_default()
 }

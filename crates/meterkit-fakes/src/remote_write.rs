@@ -1,4 +1,4 @@
-//! A receiver of Prometheus remote write.
+//! A fake receiver of Prometheus remote write.
 
 pub mod message;
 
@@ -16,14 +16,14 @@ use self::message::Row;
 use crate::receiver::{self, Headers, Protocol, Script, path};
 use crate::server::{Body, read, response, unpack};
 
-/// What a receiver does with a request.
+/// The receiver's response to a request.
 #[derive(Clone, Debug)]
 pub enum Answer {
-    /// Accepts the request. If it was version 2.0, the answer states how much was written.
+    /// Accepts the request. For version 2.0, the response states how many samples were written.
     Accept,
-    /// Accepts the request. The answer does not state how much was written.
+    /// Accepts the request. The response does not state how many samples were written.
     Swallow,
-    /// Answers with this status, and states that so many samples and histograms were written.
+    /// Answers with this status, and states that this many samples and histograms were written.
     Wrote(u16, u64, u64),
     /// Answers with a status, headers, and a body.
     Http(u16, Headers, &'static str),
@@ -34,35 +34,35 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// Returns the answer with this status and nothing else.
+    /// Returns an answer with only this status.
     pub fn status(status: u16) -> Self {
         Self::Http(status, Vec::new(), "")
     }
 }
 
-/// What a receiver understands.
+/// The versions of the protocol that a receiver supports.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Speaks {
-    /// 2.0 and 1.0.
+    /// Versions 2.0 and 1.0.
     #[default]
     Two,
-    /// 1.0; it calls 2.0 an unsupported media type.
+    /// Version 1.0. The receiver rejects 2.0 as an unsupported media type.
     One,
-    /// 1.0; it calls a request in 2.0 bad.
+    /// Version 1.0. The receiver rejects a request in 2.0 as bad.
     OneBadly,
-    /// 1.0; it takes a request in 2.0 for an empty one.
+    /// Version 1.0. The receiver accepts a request in 2.0 as an empty one.
     OneSilently,
 }
 
-/// Remote write.
+/// The remote-write protocol.
 #[derive(Debug, Default)]
 pub struct RemoteWrite {
     speaks: Speaks,
-    /// Where a proxy was asked to connect to.
+    /// The destinations that a proxy was asked to connect to.
     tunnels: Mutex<Vec<String>>,
     now: AtomicUsize,
     most_at_once: AtomicUsize,
-    /// Requests wait until so many have come at the same time.
+    /// The number of concurrent requests for which each request waits.
     company: AtomicUsize,
 }
 
@@ -73,70 +73,70 @@ pub type Receiver = receiver::Receiver<RemoteWrite>;
 pub type Arrival = receiver::Arrival<Vec<Row>>;
 
 impl Arrival {
-    /// Returns the version that it says it has.
+    /// Returns the version that the request states.
     pub fn version(&self) -> &str {
         self.header("x-prometheus-remote-write-version").expect("a version")
     }
 
-    /// Returns the time of its values, which all have the same.
+    /// Returns the timestamp of the values, which must all have the same one.
     pub fn time(&self) -> i64 {
         let time = self.content[0].time;
         assert!(self.content.iter().all(|row| row.time == time), "{:?}", self.content);
         time
     }
 
-    /// Returns a request in 2.0 as it came.
+    /// Returns a request in version 2.0 as received.
     pub fn message(&self) -> message::Request {
         message::Request::decode(&*self.plain).expect("io.prometheus.write.v2.Request")
     }
 
-    /// Returns the values of its samples.
+    /// Returns the values of the samples.
     pub fn values(&self) -> Vec<f64> {
         self.content.iter().map(|row| row.value).collect()
     }
 }
 
 impl Receiver {
-    /// Starts a receiver that gives these answers, and takes what comes after that.
+    /// Starts a receiver that gives these answers, and accepts all further requests.
     pub async fn start(answers: impl IntoIterator<Item = Answer>) -> Self {
         Self::speaking(Speaks::Two, answers).await
     }
 
-    /// Like [`start`](Self::start), with what it understands.
+    /// Like [`start`](Self::start), for a receiver that supports these versions.
     pub async fn speaking(speaks: Speaks, answers: impl IntoIterator<Item = Answer>) -> Self {
         Self::any(RemoteWrite { speaks, ..RemoteWrite::default() }, answers).await
     }
 
-    /// Starts a receiver where an earlier one listened.
+    /// Starts a receiver at the address of an earlier one.
     pub async fn start_at(address: SocketAddr) -> Self {
         Self::listen(address, None, RemoteWrite::default(), []).await
     }
 
-    /// Returns where it was asked to connect to, as a proxy.
+    /// Returns the destinations that this receiver, as a proxy, was asked to connect to.
     pub fn tunnels(&self) -> Vec<String> {
         self.protocol().tunnels.lock().unwrap().clone()
     }
 
-    /// Lets requests wait until so many have come at the same time.
+    /// Makes requests wait until `requests` of them have arrived at the same time.
     pub fn wait_for_company(&self, requests: usize) {
         self.protocol().company.store(requests, Ordering::Relaxed);
     }
 
-    /// Returns how many requests it had at the same time.
+    /// Returns the maximum number of concurrent requests.
     pub fn most_at_once(&self) -> usize {
         self.protocol().most_at_once.load(Ordering::Relaxed)
     }
 }
 
 impl RemoteWrite {
-    /// Notes how many requests there are at the same time, and waits for as many as the test wants.
+    /// Counts the concurrent requests, and waits for as many as the test requires.
     async fn meet(&self) {
         let now = self.now.fetch_add(1, Ordering::Relaxed) + 1;
         self.most_at_once.fetch_max(now, Ordering::Relaxed);
         while self.most_at_once.load(Ordering::Relaxed) < self.company.load(Ordering::Relaxed) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        // Waits, in case one request too many arrives.
+        // Waits a little longer, in case one request too many arrives.
         for _ in 0..100 {
             tokio::task::yield_now().await;
         }

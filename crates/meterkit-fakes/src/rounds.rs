@@ -1,4 +1,4 @@
-//! How often a test repeats what it does.
+//! The number of repetitions in a test.
 
 /// Returns `long` if the variable `METERKIT_LONG` is set, as it is in `.ci/long`, and `short` otherwise.
 pub fn rounds(short: u64, long: u64) -> u64 {

@@ -1,4 +1,4 @@
-//! A target that follows a script and records what it was asked to export.
+//! A target that follows a script, and records its exports.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -10,25 +10,25 @@ use meterkit_pipeline::{
     Cause, ExportError, ExportFuture, Schedule, Snapshot, Target, TargetQueue,
 };
 
-/// Longer than any test needs: a wait this long has failed.
+/// Longer than any test needs: a longer wait is a failure.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A schedule whose interval never comes: only a flush or a shutdown exports.
+/// A schedule whose interval never elapses: only a flush or a shutdown exports.
 pub const ONLY_WHEN_ASKED: Schedule =
     Schedule { interval: Duration::from_secs(24 * 3600), timeout: Duration::from_secs(30) };
 
-/// What an export does.
+/// The result of an export.
 #[derive(Clone, Copy, Debug)]
 pub enum Step {
     /// Succeeds.
     Succeed,
-    /// Fails, and may work later.
+    /// Fails, and may succeed later.
     Fail,
-    /// Fails and asks for a pause.
+    /// Fails, and asks for a pause.
     FailFor(Duration),
-    /// Fails for good.
+    /// Fails permanently.
     Refuse,
-    /// Fails for good, but has taken a part of the snapshot.
+    /// Fails permanently, but has accepted a part of the snapshot.
     TakePart,
     /// Never completes.
     Hang,
@@ -38,7 +38,7 @@ pub enum Step {
     Panic,
 }
 
-/// A target that takes one step per export, and succeeds once there are no more.
+/// A target that takes one step per export, and succeeds after the last step.
 #[derive(Debug)]
 pub struct ScriptedTarget {
     name: &'static str,
@@ -57,7 +57,7 @@ pub struct ScriptedTarget {
     seen: Seen,
 }
 
-/// What a target was asked to export. Cloning creates another handle.
+/// The exports of a target. A clone is another handle on the same exports.
 #[derive(Clone, Debug, Default)]
 pub struct Seen(Arc<(Mutex<State>, Condvar)>);
 
@@ -100,27 +100,27 @@ impl ScriptedTarget {
         (Self { last: step, ..target }, seen)
     }
 
-    /// Lets the receiver refuse this many points of each export that it takes.
+    /// Makes the receiver reject this many points of each export that it accepts.
     pub fn rejecting(self, points: u64) -> Self {
         Self { rejected: points, ..self }
     }
 
-    /// Lets the receiver refuse this many queued points at shutdown.
+    /// Makes the receiver reject this many queued points at shutdown.
     pub fn rejecting_in_the_end(self, points: u64) -> Self {
         Self { rejected_in_the_end: points, ..self }
     }
 
-    /// Lets the shutdown never complete.
+    /// Makes the shutdown never complete.
     pub fn hanging_in_the_end(self) -> Self {
         Self { hangs_in_the_end: true, ..self }
     }
 
-    /// Lets an export that hangs go on when the next one begins.
+    /// Makes an export that hangs continue when the next one begins.
     pub fn sending_in_background(self) -> Self {
         Self { sends_in_background: true, ..self }
     }
 
-    /// Takes exemplars.
+    /// Makes the target accept exemplars.
     pub fn taking_exemplars(self) -> Self {
         Self { takes_exemplars: true, ..self }
     }
@@ -130,12 +130,13 @@ impl ScriptedTarget {
         Self { server: Some((host.to_owned(), port)), ..self }
     }
 
-    /// Keeps what failed, up to this many requests of ten bytes and two values, until it succeeds or shuts down.
+    /// Queues failed exports, up to `room` requests of ten bytes and two values, until they succeed or the target shuts
+    /// down.
     pub fn with_queue(self, room: u64) -> Self {
         Self { queue: Some(TargetQueue::default()), room, ..self }
     }
 
-    /// Makes it a target for deltas.
+    /// Makes the target receive deltas.
     pub fn delta(self) -> Self {
         Self { temporality: Temporality::Delta, ..self }
     }
@@ -251,33 +252,33 @@ impl Target for ScriptedTarget {
 }
 
 impl Seen {
-    /// Returns how many exports were tried.
+    /// Returns the number of attempted exports.
     pub fn attempts(&self) -> usize {
         self.exports().len()
     }
 
-    /// Returns the snapshot of each export that was tried.
+    /// Returns the snapshot of each attempted export.
     pub fn exports(&self) -> Vec<Snapshot> {
         let exports = &self.0.0.lock().unwrap().exports;
         exports.iter().map(|(_, snapshot)| snapshot.clone()).collect()
     }
 
-    /// Returns when each export was tried.
+    /// Returns the time of each attempted export.
     pub fn times(&self) -> Vec<Instant> {
         self.0.0.lock().unwrap().exports.iter().map(|(time, _)| *time).collect()
     }
 
-    /// Returns how often the target was shut down.
+    /// Returns the number of times that the target was shut down.
     pub fn shutdowns(&self) -> usize {
         self.0.0.lock().unwrap().shutdowns
     }
 
-    /// Waits until that many exports were tried.
+    /// Waits until `attempts` exports have been attempted.
     pub fn wait_for(&self, attempts: usize) {
         self.wait_until(|state| state.exports.len() >= attempts);
     }
 
-    /// Waits until that many snapshots were queued and not sent.
+    /// Waits until `snapshots` snapshots have been queued and not sent.
     pub fn wait_for_queued(&self, snapshots: usize) {
         self.wait_until(|state| state.queued >= snapshots);
     }
@@ -287,12 +288,12 @@ impl Seen {
         self.change(|state| state.is_released = true);
     }
 
-    /// Sets what is wrong with the target though its exports succeed.
+    /// Sets a problem that the target reports although its exports succeed.
     pub fn set_problem(&self, problem: Option<&'static str>) {
         self.change(|state| state.problem = problem);
     }
 
-    /// Sets by how many seconds the receiver's clock is ahead.
+    /// Sets the number of seconds by which the receiver's clock is ahead.
     pub fn set_clock_skew(&self, skew: Option<i64>) {
         self.change(|state| state.clock_skew = skew);
     }

@@ -1,4 +1,4 @@
-//! The HTTP server below all fake receivers.
+//! The HTTP server that all fake receivers use.
 
 use std::convert::Infallible;
 use std::io::{self, Read, Write};
@@ -18,18 +18,18 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-/// Any free port of this machine.
+/// Any free port on this machine.
 pub const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// The body of a response.
 pub type Body = BoxBody<Bytes, Infallible>;
 
-/// A connection, encrypted or not.
+/// A connection, with or without TLS.
 pub(crate) trait Connection: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Connection for T {}
 
-/// A running server. It ends with all its connections when it is dropped.
+/// A running server, which stops with all its connections when it is dropped.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
@@ -38,7 +38,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves HTTP/1.1 and HTTP/2. `answer` also gets the number of the connection; its error closes the connection.
+    /// Serves HTTP/1.1 and HTTP/2. `answer` also receives the number of the connection; an error closes the connection.
     pub async fn http<A, F>(address: SocketAddr, tls: Option<TlsAcceptor>, answer: A) -> Self
     where
         A: Fn(Request<Incoming>, usize) -> F + Send + Sync + 'static,
@@ -50,7 +50,7 @@ impl Server {
             async move {
                 let service = service_fn(|request| answer(request, connection));
                 let builder = auto::Builder::new(TokioExecutor::new());
-                // Connections that are cut end with an error.
+                // A connection that is cut ends with an error.
                 let _ = builder.serve_connection(TokioIo::new(stream), service).await;
             }
         })
@@ -73,7 +73,7 @@ impl Server {
         let serve = Arc::new(serve);
         let mut tasks = JoinSet::new();
         tasks.spawn(async move {
-            // Dropped with this task, and the connections with it.
+            // Dropping this task drops the connections, too.
             let mut connections = JoinSet::new();
             for number in 0.. {
                 let Ok((stream, _)) = listener.accept().await else { return };
@@ -93,18 +93,18 @@ impl Server {
         Self { address, is_tls, tasks }
     }
 
-    /// Returns where it listens.
+    /// Returns the address that the server listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Returns its URL without a path.
+    /// Returns the URL of the server, without a path.
     pub fn url(&self) -> String {
         let scheme = if self.is_tls { "https" } else { "http" };
         format!("{scheme}://localhost:{}", self.address.port())
     }
 
-    /// Closes the port and all connections, and returns where it listened.
+    /// Closes the port and all connections, and returns the address that the server listened on.
     pub async fn stop(mut self) -> SocketAddr {
         self.tasks.shutdown().await;
         self.address
@@ -131,7 +131,7 @@ pub async fn read(body: Incoming) -> io::Result<Bytes> {
     Ok(body.collect().await.map_err(io::Error::other)?.to_bytes())
 }
 
-/// Compresses `plain` in the way that has this name.
+/// Compresses `plain` with this content encoding.
 pub(crate) fn pack(plain: Vec<u8>, encoding: Option<&str>) -> Vec<u8> {
     match encoding {
         None => plain,
@@ -144,7 +144,7 @@ pub(crate) fn pack(plain: Vec<u8>, encoding: Option<&str>) -> Vec<u8> {
     }
 }
 
-/// Undoes the compression that the header `name` states.
+/// Decompresses a body according to the header `name`.
 pub(crate) fn unpack(body: &[u8], headers: &HeaderMap, name: &str) -> Bytes {
     match headers.get(name).map(HeaderValue::as_bytes) {
         None => Bytes::copy_from_slice(body),

@@ -1,7 +1,8 @@
-//! Checks that hold for every setting of a table, for the tests of the crate that declares it.
+//! Checks that apply to every setting of a table, for the tests of the crate that declares the table.
 //!
-//! A crate adds one [`Row`] per setting whose values its type cannot guess. What unset, empty and odd values do, what is
-//! said of wrong ones, and that nothing shows a secret, is the same everywhere and is checked here.
+//! A crate adds one [`Row`] per setting whose values its type does not determine. The checks of unset, empty and
+//! unusual values, of error messages, and that nothing shows a secret, are the same for all settings and are in this
+//! module.
 
 use std::collections::BTreeMap;
 
@@ -10,43 +11,43 @@ use meterkit_settings::{
     ValueType,
 };
 
-/// Variables and their values.
+/// Variables with their values.
 pub type Variables = &'static [(&'static str, &'static str)];
 
-/// What is particular about one setting.
+/// The specifics of one setting.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
     /// The variable.
     pub variable: &'static str,
-    /// What else is set, so that it matters.
+    /// Other variables that must be set for this setting to have an effect.
     pub beside: Variables,
-    /// Values, and a part of the settings that come of them.
+    /// Valid values, each with a part of the resulting settings.
     pub valid: Variables,
-    /// Values, and a part of what is said of them.
+    /// Invalid values, each with a part of the error message.
     pub invalid: Variables,
-    /// Whether its aliases mean the same.
+    /// Whether values have the same meaning in aliases.
     pub has_equal_aliases: bool,
 }
 
 impl Row {
-    /// Creates the row of a setting about which there is nothing particular.
+    /// Creates the row of a setting without specifics.
     pub const fn new(variable: &'static str) -> Self {
         Self { variable, beside: &[], valid: &[], invalid: &[], has_equal_aliases: true }
     }
 
-    /// Sets what else is set, so that the setting matters.
+    /// Sets other variables that must be set for this setting to have an effect.
     pub const fn beside(mut self, variables: Variables) -> Self {
         self.beside = variables;
         self
     }
 
-    /// Sets values, and a part of the settings that come of them.
+    /// Sets valid values, each with a part of the resulting settings.
     pub const fn valid(mut self, values: Variables) -> Self {
         self.valid = values;
         self
     }
 
-    /// Sets values, and a part of what is said of them.
+    /// Sets invalid values, each with a part of the error message.
     pub const fn invalid(mut self, values: Variables) -> Self {
         self.invalid = values;
         self
@@ -59,7 +60,7 @@ impl Row {
     }
 }
 
-/// Returns the rows of a push target's certificates. The directory of the [`Table`] has to hold `certificate.pem` and
+/// Returns the rows of a push target's certificates. The directory of the [`Table`] must contain `certificate.pem` and
 /// `key.pem`.
 pub fn certificate_rows(
     [certificate, client_key, client_certificate]: [&'static str; 3],
@@ -82,30 +83,30 @@ pub fn certificate_rows(
     ]
 }
 
-/// Reads settings, and returns them as text in which every difference shows.
+/// Reads settings, and returns them as text in which every difference is visible.
 pub type Read<'a> = &'a dyn Fn(Environment) -> Result<String, SettingsError>;
 
-/// A table with what reads it.
+/// A table, with the functions that read its settings.
 #[derive(Clone, Copy)]
 #[allow(missing_debug_implementations)]
 pub struct Table<'a> {
-    /// All settings of the table that are read.
+    /// All settings of the table that the functions read.
     pub settings: &'a [Declaration],
-    /// What is particular about some.
+    /// The specifics of some settings.
     pub rows: &'a [Row],
-    /// What is set where a row says nothing else.
+    /// The variables that are also set unless a row specifies others.
     pub beside: Variables,
     /// Reads the environment.
     pub read: Read<'a>,
     /// Reads a section of a configuration file, if the target can have one.
     pub read_section: Option<&'a dyn Fn(&Reader<'_>) -> String>,
-    /// Whether what is unset is read as its default.
+    /// Whether an unset setting is read as its default.
     pub has_defaults: bool,
-    /// What stands for `{dir}` in values: a directory that can be written to.
+    /// A writable directory, which replaces `{dir}` in values.
     pub directory: &'a str,
 }
 
-/// In every value that is secret.
+/// A text in every secret value.
 const SECRET: &str = "hunter2";
 
 impl Table<'_> {
@@ -113,7 +114,7 @@ impl Table<'_> {
     ///
     /// # Panics
     ///
-    /// When one does not behave as all settings do.
+    /// Panics if a setting does not behave like all others.
     pub fn check(&self) {
         for row in self.rows {
             let is_declared = self.settings.iter().any(|it| it.name == row.variable);
@@ -166,7 +167,7 @@ impl Check<'_> {
         shown
     }
 
-    /// Returns the one problem that there is, which names `variable`.
+    /// Returns the only error, which must name `variable`.
     #[track_caller]
     fn bad(&self, variables: &[(&str, &str)], variable: &str) -> String {
         let error = match self.read(variables) {
@@ -254,7 +255,7 @@ impl Check<'_> {
         let default = self.setting.default;
         let default = default.strip_prefix('`').and_then(|it| it.strip_suffix('`'));
         let is_value = |it: &&str| {
-            // Not the name of another variable, and nothing that differs with each program.
+            // Skips names of other variables, and defaults that depend on the program.
             it.contains(|c: char| c.is_lowercase() || c.is_numeric()) && !it.contains(['`', '<'])
         };
         if let (Some(default), Ok(unset)) = (default.filter(is_value), unset) {
@@ -372,18 +373,18 @@ impl Check<'_> {
         }
     }
 
-    /// Checks that a section of a file means the same, and that problems name key and line.
+    /// Checks that a section of a file has the same effect, and that errors name the key and the line.
     fn section(&self) {
         let (Some(key), Some(read)) = (self.setting.key, self.table.read_section) else {
             return;
         };
-        // What else the section has: the settings beside this one.
+        // The other contents of the section: the settings beside this one.
         let mut beside = Vec::new();
         for (name, value) in self.row.beside {
             let setting = self.table.settings.iter().find(|it| it.names().any(|it| it == *name));
             match setting.map(|setting| setting.key) {
                 Some(Some(key)) => beside.push((key, self.fill(value))),
-                // Something that no file has: it cannot matter in one.
+                // A variable without a counterpart in files, so the setting has no effect in a file.
                 Some(None) => return,
                 None => {}
             }

@@ -1,15 +1,15 @@
-//! What a snapshot holds.
+//! The contents of a snapshot.
 
 use meterkit_core::{Data, HistogramPoint, Metric, NumberPoint};
 use meterkit_pipeline::Snapshot;
 
-/// Returns all metrics with this full name. Only metrics of different scopes can share one.
+/// Returns all metrics with this full name. Only metrics of different scopes can share a name.
 pub fn metrics<'a>(snapshot: &'a Snapshot, name: &str) -> Vec<&'a Metric> {
     let metrics = snapshot.scopes.iter().flat_map(|scope| &scope.metrics);
     metrics.filter(|metric| metric.descriptor.name == name).collect()
 }
 
-/// Returns the points of the only gauge or sum of this name, or none if there is no such metric.
+/// Returns the points of the only gauge or sum with this name, or nothing if there is no such metric.
 pub fn points(snapshot: &Snapshot, name: &str) -> Vec<NumberPoint> {
     match metrics(snapshot, name)[..] {
         [] => Vec::new(),

@@ -26,7 +26,7 @@ impl Default for Authority {
 }
 
 impl Authority {
-    /// Creates an authority that nobody knows.
+    /// Creates an authority that nothing trusts by default.
     pub fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -34,7 +34,7 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(params, key).expect("a certificate"))
     }
 
-    /// Returns its own certificate as PEM.
+    /// Returns the authority's own certificate as PEM.
     pub fn pem(&self) -> String {
         self.0.pem()
     }
@@ -47,7 +47,8 @@ impl Authority {
         Identity { certificate, key }
     }
 
-    /// Returns the TLS of a server named `name` that asks its clients for a certificate of `clients`, if given.
+    /// Returns the TLS settings of a server named `name`, which requires client certificates issued by `clients`, if
+    /// given.
     pub fn server(&self, name: &str, clients: Option<&Self>) -> TlsAcceptor {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider.clone())
@@ -68,7 +69,7 @@ impl Authority {
         TlsAcceptor::from(Arc::new(config))
     }
 
-    /// Returns the TLS of a client that trusts this authority, and that shows `identity`, if given.
+    /// Returns the TLS settings of a client that trusts this authority, and that presents `identity`, if given.
     pub fn client(&self, identity: Option<&Identity>) -> ClientConfig {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider)

@@ -1,14 +1,14 @@
-//! Runs the cells of `meterkit-core`, from their own sources, on Loom's atomics: in every order in which a few steps of
-//! a few threads can happen, as far as orderings allow.
+//! Runs the cells of `meterkit-core`, compiled from their own sources, with Loom's atomics: in every order in which a
+//! few steps of a few threads can happen, as far as memory orderings allow.
 //!
-//! `meterkit-models` lists the models; `meterkit-models <model>…` runs some.
+//! `meterkit-models` lists the models; `meterkit-models <model>…` runs some of them.
 #![allow(dead_code, reason = "models use a part of the sources")]
 #![allow(missing_docs, reason = "the sources have docs for where they belong")]
 #![allow(missing_debug_implementations, unreachable_pub, reason = "as above")]
 #![allow(unfulfilled_lint_expectations, reason = "what is public there is private here")]
 
 mod data;
-/// Numbers are recorded as they are here.
+/// A stand-in for the conversion of recorded values: numbers are recorded unchanged here.
 mod measurement {
     pub trait Measurement<T> {}
     impl<T> Measurement<T> for T {}
@@ -25,7 +25,7 @@ use std::process::ExitCode;
 
 use self::store::distribution;
 
-/// Its name, and what it checks in one order of events.
+/// A model: its name, and the check of one order of events.
 type Model = (&'static str, fn());
 
 const MODELS: &[Model] = &[
@@ -51,7 +51,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         };
         let mut builder = loom::model::Builder::new();
-        // As many interruptions of a thread as the known mistakes need: each further one takes ten times as long.
+        // The number of preemptions that the known mistakes need: each further one takes ten times as long.
         builder.preemption_bound = Some(2);
         builder.max_branches = 100_000;
         builder.check(model);

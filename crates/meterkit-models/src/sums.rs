@@ -1,4 +1,4 @@
-//! Models of sums: of the making of stripes, and of readers that take away what they find.
+//! Models of sums: how stripes are created, and how readers take what they find.
 
 use loom::sync::Arc;
 use loom::thread;
@@ -6,14 +6,14 @@ use loom::thread;
 use crate::store::cell::Cell;
 use crate::store::sum::SumCell;
 
-/// Adds as a series does.
+/// Adds to the cell as a series does.
 fn add(cell: &SumCell, value: u64) {
     if !cell.add_to_stripe(value) {
         cell.add(value);
     }
 }
 
-/// Adds beside the stripes, makes them, and adds to one. In another thread: adds to the sum as it finds it.
+/// One thread adds beside the stripes, creates them, and adds to one of them. The other adds to the sum as it finds it.
 fn add_six(cell: &Arc<SumCell>) -> [thread::JoinHandle<()>; 2] {
     let (maker, other) = (cell.clone(), cell.clone());
     let maker = thread::spawn(move || {
@@ -78,7 +78,7 @@ pub(crate) fn an_idle_check_takes_what_it_saw() {
 pub(crate) fn a_reset_misses_nothing_that_came_before() {
     let cell = Arc::new(SumCell::new());
     cell.add(5_u64);
-    // Meanwhile, a reader takes the sum to where its stripes keep it.
+    // Meanwhile, a reader moves the sum to its stripes.
     let other = cell.clone();
     let other = thread::spawn(move || {
         other.stripe::<u64>();

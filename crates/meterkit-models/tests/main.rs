@@ -1,4 +1,4 @@
-//! Runs each model in a process of its own.
+//! Runs each model in a separate process.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! The messages of `agent_payload.proto`, as another library reads them.
+//! The messages of `agent_payload.proto`, decoded by an independent library.
 #![allow(missing_docs, reason = "the names of the protocol")]
 
 #[derive(Clone, PartialEq, prost::Message)]

@@ -1,4 +1,4 @@
-//! The points of a payload, in whichever form it came.
+//! The points of a payload in any of its formats.
 
 use bytes::Bytes;
 use prost::Message;
@@ -24,7 +24,7 @@ pub struct Point {
 pub enum Value {
     Count {
         value: f64,
-        /// In seconds.
+        /// The interval in seconds.
         interval: i64,
     },
     Gauge(f64),
@@ -33,7 +33,7 @@ pub enum Value {
         sum: f64,
         min: f64,
         max: f64,
-        /// Keys and counts.
+        /// The keys and counts of the bins.
         bins: Vec<(i32, u32)>,
     },
 }

@@ -1,10 +1,10 @@
-//! The values in a request, read by messages of the receiver's own.
+//! The values in a request, decoded with message types of the fake receiver itself.
 
 use std::collections::BTreeMap;
 
 use prost::Message;
 
-/// Names and values in the order in which they came.
+/// Names and values, in the order received.
 pub type Labels = Vec<(String, String)>;
 
 /// One value of a series.
@@ -18,7 +18,7 @@ pub struct Row {
     pub native: Option<Native>,
     /// Type, help and unit: of the series in 2.0, of the family in 1.0.
     pub metadata: (i32, String, String),
-    /// Labels, values and times of its exemplars; 1.0 has none.
+    /// The labels, values and timestamps of its exemplars. Version 1.0 has none.
     pub exemplars: Vec<(Labels, f64, i64)>,
 }
 
@@ -33,7 +33,7 @@ impl Row {
         self.label("__name__").expect("a name")
     }
 
-    /// Returns whether it is a staleness marker.
+    /// Returns whether the value is a staleness marker.
     pub fn is_stale(&self) -> bool {
         let sum = self.native.as_ref().map_or(self.value, |native| native.sum);
         sum.to_bits() == 0x7ff0_0000_0000_0002
@@ -78,7 +78,7 @@ struct FamilyMetadata {
     unit: String,
 }
 
-/// A request in 2.0.
+/// A request in version 2.0.
 #[derive(Clone, PartialEq, Message)]
 #[allow(missing_docs, reason = "the protocol's names")]
 pub struct Request {
@@ -88,7 +88,7 @@ pub struct Request {
     pub timeseries: Vec<ReferringSeries>,
 }
 
-/// A series in 2.0, which refers to the symbols of its request.
+/// A series in version 2.0, which refers to the symbols of its request.
 #[derive(Clone, PartialEq, Message)]
 #[allow(missing_docs, reason = "the protocol's names")]
 pub struct ReferringSeries {
@@ -104,7 +104,7 @@ pub struct ReferringSeries {
     pub metadata: ReferringMetadata,
 }
 
-/// An exemplar of a series in 2.0.
+/// An exemplar of a series in version 2.0.
 #[derive(Clone, PartialEq, Message)]
 #[allow(missing_docs, reason = "the protocol's names")]
 pub struct ReferringExemplar {
@@ -116,7 +116,7 @@ pub struct ReferringExemplar {
     pub time: i64,
 }
 
-/// What a series is, in 2.0.
+/// The metadata of a series in version 2.0.
 #[derive(Clone, PartialEq, Message)]
 #[allow(missing_docs, reason = "the protocol's names")]
 pub struct ReferringMetadata {
@@ -180,7 +180,7 @@ pub enum Count {
     Float(f64),
 }
 
-/// Buckets that follow one another.
+/// A span of consecutive buckets.
 #[derive(Clone, Copy, PartialEq, Message)]
 #[allow(missing_docs, reason = "the protocol's names")]
 pub struct Span {

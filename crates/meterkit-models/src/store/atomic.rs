@@ -1,4 +1,4 @@
-//! Loom's types under the names that `meterkit-core` has for the standard library's.
+//! Loom's types, under the names that `meterkit-core` uses for the standard library's.
 
 use std::sync::OnceLock;
 
@@ -7,11 +7,11 @@ pub(crate) use loom::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, 
 pub(crate) use loom::sync::{Mutex, MutexGuard};
 pub(crate) use loom::thread::yield_now;
 
-/// Few, as each read looks at all of them.
+/// A small number, because each read visits all stripes.
 pub(crate) const STRIPES: usize = 2;
 
-/// Publishes as `once_cell`'s does. That one is exchanged against a null pointer; here, a flag is raised, and whoever comes
-/// second waits for it.
+/// Publishes a value like `once_cell`. The real type exchanges a null pointer; this one raises a flag, and the second
+/// thread waits for it.
 #[derive(Debug)]
 pub(crate) struct OnceBox<T> {
     is_set: AtomicBool,

@@ -1,4 +1,4 @@
-//! Models of histogram rows: of their claims, their making, and their readers.
+//! Models of histogram rows: how they are claimed, created and read.
 
 #[path = "../../../meterkit-core/src/store/distribution/row.rs"]
 mod row;
@@ -29,8 +29,8 @@ fn record(row: &Row) {
     }
 }
 
-/// The reader has a thread of its own, and recorders run first: of a thread that loads before it exchanges, as they do,
-/// Loom sees no more whether others have loaded before, so that it would not try to let it go first.
+/// The reader has a thread of its own, and recorders run first. A recorder loads before it exchanges, and Loom then no
+/// longer sees whether other threads have loaded before, so it would not try to let the reader go first.
 pub(crate) fn what_is_read_fits_together() {
     let row = Arc::new(Row::new(1));
     let reader = row.clone();
@@ -79,7 +79,7 @@ pub(crate) fn a_reset_takes_what_it_forgets() {
 
 pub(crate) fn rows_that_are_made_meanwhile_lose_nothing() {
     let rows = Arc::new(Rows::new(Row::new(1)));
-    // Recorders find the first row in use until there are others.
+    // Recorders find the first row in use until there are more rows.
     let claim = rows.first().claim();
     let recorders = [(); 2].map(|()| {
         let rows = rows.clone();

@@ -1,4 +1,4 @@
-//! The numbers of Loom's threads, all of which run in one thread of the system.
+//! The numbers of Loom's threads, all of which run on a single thread of the operating system.
 
 pub(crate) fn thread_number() -> usize {
     let id = format!("{:?}", loom::thread::current().id());
