@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-// Checks dashboards against the schema that Grafana publishes as types: @grafana/schema. A key that the schema does not
-// know, one that is missing, and a value of another type are errors.
+// Checks dashboards against the schema that Grafana publishes as types: @grafana/schema. Unknown keys, missing keys, and
+// values of another type are errors.
 //
-// usage: grafana-schema FILE.json...   exit status 0 when all fit, otherwise what is wrong on standard output
+// usage: grafana-schema FILE.json...   exit status 0 if all are valid; otherwise prints the errors to standard output
 
 "use strict";
 
@@ -11,11 +11,11 @@ const { mkdtempSync, readFileSync, rmSync, writeFileSync } = require("node:fs");
 const { tmpdir } = require("node:os");
 const { basename, join } = require("node:path");
 
-// Beside this file's folder, where `integration-tests/peers` has npm put them.
+// npm installs the packages beside this file's folder: see `integration-tests/peers`.
 const modules = join(__dirname, "../lib/node_modules");
 const schema = join(modules, "@grafana/schema");
 
-// The part of the document that a type describes, and where the type is.
+// Returns the part of a document that a type describes, and the module and the name of that type.
 function described(document) {
     if (document.apiVersion === undefined) {
         return [document, "raw/dashboard/x/types.gen", "Dashboard"];
@@ -28,7 +28,7 @@ function check(file, folder) {
     const [value, module, type] = described(JSON.parse(readFileSync(file, "utf8")));
     const source = join(folder, `${basename(file, ".json")}.ts`);
     const from = JSON.stringify(join(schema, "dist/types", module));
-    // Written out, since only a literal may not have keys that its type lacks.
+    // Written as literals, because TypeScript rejects unknown keys only in literals.
     const text = JSON.stringify(value, null, 2);
     writeFileSync(source, `import type { ${type} } from ${from};\nexport const it: ${type} = ${text};\n`);
     const compiler = join(modules, "typescript/bin/tsc");

@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 // Checks objects of the Prometheus operator against its own definitions, which the package
-// @kubernetes-models/prometheus-operator has in two forms. Types find keys that do not exist; validators find missing
-// keys, wrong types and values that a pattern excludes, such as a duration with a space in it.
+// @kubernetes-models/prometheus-operator has in two forms. Types detect unknown keys; validators detect missing
+// keys, wrong types and values that a pattern excludes, such as a duration that contains a space.
 //
-// usage: prometheus-operator-schema FILE.json...   one object a file; exit status 0 when all are valid, otherwise what
-// is wrong on standard output
+// usage: prometheus-operator-schema FILE.json...   one object per file; exit status 0 if all are valid; otherwise prints
+// the errors to standard output
 
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -12,11 +12,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-// Beside this file's folder, where `integration-tests/peers` has npm put them.
+// npm installs the packages beside this file's folder: see `integration-tests/peers`.
 const modules = fileURLToPath(new URL("../lib/node_modules", import.meta.url));
 const models = join(modules, "@kubernetes-models/prometheus-operator");
 
-// What is wrong with an object, or nothing.
+// Returns the errors in an object, or nothing.
 async function validate(object) {
     const { [object.kind]: Kind } = await import(join(models, object.apiVersion, "index.js"));
     if (Kind === undefined) {
@@ -31,7 +31,7 @@ async function validate(object) {
     }
 }
 
-// Written out as literals, since only a literal may not have keys that its type lacks.
+// Written as literals, because TypeScript rejects unknown keys only in literals.
 function findUnknownKeys(objects, folder) {
     const sources = objects.map((object, number) => {
         const source = join(folder, `${number}-${object.kind}.ts`);
