@@ -123,7 +123,8 @@ async fn send(method: Method, url: &str, body: Value) -> Value {
     let response = client.request(request.expect("a request")).await.expect("the driver answers");
     let status = response.status();
     let body = response.into_body().collect().await.expect("the driver answers in full");
-    let answer = serde_json::from_slice::<Value>(&body.to_bytes()).expect("it answers in JSON");
+    let answer =
+        serde_json::from_slice::<Value>(&body.to_bytes()).expect("the server answers in JSON");
     assert!(status.is_success(), "{url}: {answer}");
     answer["value"].clone()
 }

@@ -57,7 +57,7 @@ impl Collector {
     /// Stops the Collector, as an operator does.
     pub async fn stop(&mut self) {
         if let Some(process) = self.process.take() {
-            assert!(process.terminate().await.success(), "it ends well");
+            assert!(process.terminate().await.success(), "the server ends without an error");
         }
     }
 

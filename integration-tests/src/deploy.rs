@@ -24,15 +24,15 @@ pub fn altered(file: &str, right: &str, wrong: &str) -> TempDir {
     let copy = tempfile::tempdir().expect("a temporary directory");
     copy_folder(&path(""), copy.path());
     let altered = copy.path().join(file);
-    let text = fs::read_to_string(&altered).expect("the file is there");
+    let text = fs::read_to_string(&altered).expect("the file exists");
     assert!(text.contains(right), "{file} does not say {right}");
     fs::write(altered, text.replace(right, wrong)).expect("the copy can be written");
     copy
 }
 
 fn copy_folder(from: &Path, to: &Path) {
-    fs::create_dir_all(to).expect("a folder can be made");
-    for entry in fs::read_dir(from).expect("the folder is there") {
+    fs::create_dir_all(to).expect("the folder can be created");
+    for entry in fs::read_dir(from).expect("the folder exists") {
         let entry = entry.expect("the folder can be read");
         let (source, target) = (entry.path(), to.join(entry.file_name()));
         if source.is_dir() {
@@ -49,7 +49,7 @@ fn copy_folder(from: &Path, to: &Path) {
 ///
 /// Panics if the file does not contain one of the texts.
 pub fn with(file: &str, changes: &[(&str, &str)]) -> String {
-    let text = fs::read_to_string(path(file)).expect("the file is there");
+    let text = fs::read_to_string(path(file)).expect("the file exists");
     changes.iter().fold(text, |text, (from, to)| {
         assert!(text.contains(from), "{file} does not say {from}");
         text.replace(from, to)
@@ -80,7 +80,7 @@ pub fn alerts(file: &Path) -> Vec<(String, BTreeMap<String, String>)> {
 /// Panics if the folders cannot be read.
 pub fn rule_files() -> Vec<PathBuf> {
     let folders = ["prometheus/rules", "prometheus/platform-rules"].map(path);
-    let entries = folders.iter().flat_map(|it| fs::read_dir(it).expect("the folder is there"));
+    let entries = folders.iter().flat_map(|it| fs::read_dir(it).expect("the folder exists"));
     let paths = entries.map(|entry| entry.expect("the folder can be read").path());
     let mut files: Vec<_> =
         paths.filter(|it| it.to_string_lossy().ends_with(".rules.yml")).collect();

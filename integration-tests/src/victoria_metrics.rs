@@ -66,7 +66,7 @@ impl VictoriaMetrics {
     /// Stops the server, as an operator does.
     pub async fn stop(&mut self) {
         if let Some(process) = self.process.take() {
-            assert!(process.terminate().await.success(), "it ends well");
+            assert!(process.terminate().await.success(), "the server ends without an error");
         }
     }
 
@@ -101,7 +101,7 @@ impl VictoriaMetrics {
         // The default end of the range is now, which may be the second in which the data arrived.
         let encoded = utf8_percent_encode(selector, NON_ALPHANUMERIC);
         let url = format!("{}/api/v1/export?end=4102444800&match[]={encoded}", self.url());
-        let (status, body) = client::get(&url).await.expect("it answers");
+        let (status, body) = client::get(&url).await.expect("the server answers");
         assert!(status.is_success(), "{selector}: {body}");
         let mut series: Vec<Series> = body.lines().map(one).collect();
         series.sort_by(|a, b| (&a.name, &a.labels).cmp(&(&b.name, &b.labels)));

@@ -72,7 +72,7 @@ fn alertmanager_knows_alerts_by_the_names_that_the_rules_have() {
     let files = deploy::rule_files();
     let alerts = files.iter().flat_map(|file| deploy::alerts(file));
     let alerts: BTreeSet<_> = alerts.map(|(name, _)| name).collect();
-    let text = std::fs::read_to_string(deploy::path(FILE)).expect("the file is there");
+    let text = std::fs::read_to_string(deploy::path(FILE)).expect("the file exists");
     let names = text.split("alertname=\"").skip(1).filter_map(|it| it.split('"').next());
     let mut count = 0;
     for name in names {
@@ -85,7 +85,7 @@ fn alertmanager_knows_alerts_by_the_names_that_the_rules_have() {
 /// The runbook of `meterkit-dashboard` covers the alerts of the generated rules.
 #[test]
 fn the_page_says_what_to_do_about_every_alert_on_the_platform() {
-    let page = std::fs::read_to_string(deploy::path("README.md")).expect("the page is there");
+    let page = std::fs::read_to_string(deploy::path("README.md")).expect("the page exists");
     let platform = deploy::path("prometheus/platform-rules");
     let files = deploy::rule_files().into_iter().filter(|file| file.starts_with(&platform));
     let alerts: Vec<_> = files.flat_map(|file| deploy::alerts(&file)).collect();

@@ -35,10 +35,11 @@ async fn show(registry: &Registry) -> Option<(Pipeline, Browser)> {
     let bound = PrometheusServer::new().host("127.0.0.1").port(0).bind().expect("a port is free");
     let url = format!("http://{}/", bound.address());
     let service = [("service.name".into(), AttributeValue::from(HOSTILE))];
-    let pipeline = Pipeline::builder(registry.clone()).expect("it is the registry's only one");
+    let pipeline =
+        Pipeline::builder(registry.clone()).expect("no other pipeline uses the registry");
     let pipeline = pipeline.resource(Attributes::from_pairs(service));
     let pipeline = pipeline.service(|source, stop| bound.serve(source, stop));
-    let pipeline = pipeline.start().expect("it starts");
+    let pipeline = pipeline.start().expect("the pipeline starts");
     let browser = Browser::start(&driver).await;
     browser.open(&url).await;
     browser.until("document.querySelector('details.metric')").await;
@@ -215,7 +216,7 @@ async fn catalog_service_is_shown_by_day_and_by_night() {
         .run("[...document.querySelectorAll('.metric')].find((it) => it.textContent.includes('statements.duration')).open = true")
         .await;
     browser.until("document.querySelectorAll('figure rect').length > 2").await;
-    client::get(&metrics).await.expect("it is scraped");
+    client::get(&metrics).await.expect("the endpoint answers");
     browser.until("document.querySelector('#targets').innerText.includes('working')").await;
     let screen = json!({"width": 1120, "height": 980, "deviceScaleFactor": 1, "mobile": false});
     browser.command("Emulation.setDeviceMetricsOverride", screen).await;

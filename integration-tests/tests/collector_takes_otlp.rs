@@ -24,7 +24,9 @@ fn start(registry: Registry, config: OtlpConfig) -> Pipeline {
         ("service.name".into(), "catalog".into()),
         ("process.pid".into(), 7.into()),
     ]);
-    let builder = Pipeline::builder(registry).expect("a registry of its own").resource(resource);
+    let builder = Pipeline::builder(registry)
+        .expect("no other pipeline uses the registry")
+        .resource(resource);
     builder.target(target, WHEN_ASKED).start().expect("the pipeline starts")
 }
 
@@ -63,11 +65,11 @@ async fn what_was_recorded_is_received() {
             let meter =
                 registry.scoped("plugin", "catalog").version("1.2").attribute("tier", "gold");
             let requests = meter.counter::<u64>("requests").unit("{request}").attribute("shard", 7);
-            let requests = requests.description("Requests.").build().expect("a good name");
-            let tasks = meter.up_down_counter::<i64>("tasks").build().expect("a good name");
-            let load = meter.gauge::<f64>("load").build().expect("a good name");
+            let requests = requests.description("Requests.").build().expect("a valid name");
+            let tasks = meter.up_down_counter::<i64>("tasks").build().expect("a valid name");
+            let load = meter.gauge::<f64>("load").build().expect("a valid name");
             let sizes = meter.histogram::<f64>("sizes").unit("By").buckets([1.0, 10.0]);
-            let sizes = sizes.build().expect("good buckets");
+            let sizes = sizes.build().expect("valid buckets");
             let config = config(protocol, &collector)
                 .with_transport(Transport::default().with_compression(compression));
             let pipeline = start(registry, config);
@@ -77,7 +79,7 @@ async fn what_was_recorded_is_received() {
             for size in [0.5, 1.0, 2.0, 100.0] {
                 sizes.record(size);
             }
-            pipeline.flush(PATIENCE).await.expect("it is accepted");
+            pipeline.flush(PATIENCE).await.expect("the receiver accepts the metrics");
 
             let received = collector.received();
             let [request] = received.as_slice() else {
@@ -150,16 +152,16 @@ async fn exponential_histograms_are_received_bucket_by_bucket() {
             let registry = Registry::new();
             let sizes = registry.scoped("plugin", "catalog").histogram::<f64>("sizes");
             // At scale 1, each bucket ends at 1.41 times its start: at 1, 1.41, 2, 2.83 and 4.
-            let sizes = sizes.exponential_with(160, 1).build().expect("good limits");
+            let sizes = sizes.exponential_with(160, 1).build().expect("valid limits");
             let config = config(protocol, &collector).with_temporality(preference);
             let pipeline = start(registry, config);
             for size in [0.0, 0.0, 0.75, 3.0, 4.0] {
                 sizes.record(size);
             }
-            pipeline.flush(PATIENCE).await.expect("it is accepted");
+            pipeline.flush(PATIENCE).await.expect("the receiver accepts the metrics");
             sizes.record(1.0);
             sizes.record(2.5);
-            pipeline.shutdown(PATIENCE).await.expect("it is accepted");
+            pipeline.shutdown(PATIENCE).await.expect("the receiver accepts the metrics");
 
             let first = ["5", "2", r#"["1","0","0","0","2"]"#];
             let received = collector.received();
@@ -191,17 +193,17 @@ async fn totals_are_exact_after_a_restart_in_the_middle() {
             let mut collector = Collector::start(&executable).await;
             let registry = Registry::new();
             let meter = registry.scoped("plugin", "catalog");
-            let requests = meter.counter::<u64>("requests").build().expect("a good name");
+            let requests = meter.counter::<u64>("requests").build().expect("a valid name");
             let config = config(protocol, &collector).with_temporality(preference);
             let pipeline = start(registry, config);
             requests.add(10);
-            pipeline.flush(PATIENCE).await.expect("it is accepted");
+            pipeline.flush(PATIENCE).await.expect("the receiver accepts the metrics");
             collector.stop().await;
             requests.add(20);
             let (flushed, ()) = tokio::join!(pipeline.flush(PATIENCE), collector.run());
-            flushed.expect("it is tried until the collector is back");
+            flushed.expect("the target retries until the collector is back");
             requests.add(30);
-            pipeline.shutdown(PATIENCE).await.expect("it is accepted");
+            pipeline.shutdown(PATIENCE).await.expect("the receiver accepts the metrics");
 
             let received = collector.received();
             let sums = received.iter().map(|request| metric(request, "requests")["sum"].clone());

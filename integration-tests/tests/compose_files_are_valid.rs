@@ -39,7 +39,7 @@ fn with_variables<'a>(
     if !is_valid || !said.is_empty() {
         return Err(said);
     }
-    let json = fs::read(output).expect("it has written what it made");
+    let json = fs::read(output).expect("Docker Compose has written its output");
     Ok(serde_json::from_slice(&json).expect("it is JSON"))
 }
 
@@ -174,7 +174,9 @@ fn what_is_over_the_first_step_reads_its_own_settings() {
     let Some(program) = peer::find("docker-compose") else {
         return;
     };
-    let step = |overlay| merged(&program, &deploy::path(""), Some(overlay)).expect("it is valid");
+    let step = |overlay| {
+        merged(&program, &deploy::path(""), Some(overlay)).expect("the configuration is valid")
+    };
 
     let services = &step("compose.gateway.yaml")["services"];
     let path = settings_of("collector", &services["collector"]);

@@ -52,9 +52,9 @@ async fn every_panel_and_every_rule_has_data_after_a_load() {
     let url = service.line("catalog-service listens on ").await;
     let metrics = service.line("metrics: ").await;
     let target = metrics.trim_start_matches("http://").trim_end_matches("/metrics");
-    let troubled = Troubled::start().expect("its instruments are well named");
+    let troubled = Troubled::start().expect("the instruments have valid names");
 
-    let catalog = catalog_service::catalog().expect("its metrics can be made");
+    let catalog = catalog_service::catalog().expect("the metrics can be created");
     let dashboard = Dashboard::new("Catalog").of(&catalog).with_self_metrics();
     let rules = rules(&catalog);
     let targets = [target, &troubled.address.to_string()];
@@ -111,7 +111,7 @@ async fn every_panel_of_a_program_without_trouble_has_data_or_says_why_not() {
     let folder = tempfile::tempdir().expect("a temporary directory");
     let mut program = Process::start(
         &program::small("dashboard"),
-        &[folder.path().to_str().expect("a path of letters")],
+        &[folder.path().to_str().expect("the path is valid UTF-8")],
         &[("OTEL_EXPORTER_PROMETHEUS_PORT", "0")],
     );
     let metrics = program.line("metrics: ").await;
@@ -182,7 +182,7 @@ async fn a_service_that_pushes_is_in_the_first_row_and_not_absent() {
         ],
     );
     let url = service.line("catalog-service listens on ").await;
-    let catalog = catalog_service::catalog().expect("its metrics can be made");
+    let catalog = catalog_service::catalog().expect("the metrics can be created");
     let asked = expressions(&Dashboard::new("Catalog").of(&catalog));
     for (title, expression) in asked.iter().take(5) {
         let of_service = filled_in(expression, &[("service", "catalog")]);
@@ -237,7 +237,8 @@ async fn check_rules(prometheus: &Prometheus, troubled: Troubled) {
     }
     assert!(quiet.is_empty(), "no data for\n{}", quiet.join("\n"));
 
-    let down = rules.iter().find(|rule| rule.name == "MeterkitTargetDown").expect("there is one");
+    let down =
+        rules.iter().find(|rule| rule.name == "MeterkitTargetDown").expect("the rule exists");
     let address = troubled.address;
     troubled.stop();
     let down = format!("({}) and on (instance) up{{instance='{address}'}}", down.expression);
@@ -267,7 +268,7 @@ fn promtool_finds_nothing_wrong_with_the_rules() {
     let Some(promtool) = peer::find("promtool") else {
         return;
     };
-    let catalog = catalog_service::catalog().expect("its metrics can be made");
+    let catalog = catalog_service::catalog().expect("the metrics can be created");
     let directory = tempfile::tempdir().expect("a temporary directory");
     let all = rules(&catalog);
     for (rules, recording, alerts) in [
@@ -300,7 +301,7 @@ fn dashboards_fit_the_schema_that_grafana_publishes() {
     let Some(checker) = peer::find("grafana-schema") else {
         return;
     };
-    let catalog = catalog_service::catalog().expect("its metrics can be made");
+    let catalog = catalog_service::catalog().expect("the metrics can be created");
     let dashboard = Dashboard::new("Catalog").of(&catalog).with_self_metrics();
     let dashboard = dashboard.link("Runbook", "https://example.com/${service}");
     let directory = tempfile::tempdir().expect("a temporary directory");

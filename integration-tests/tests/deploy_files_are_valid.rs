@@ -37,7 +37,7 @@ fn promtool_finds_nothing_wrong_with_what_prometheus_reads() {
         let check = |path: &Path| run(Command::new(&promtool).args(strictly).arg(path));
         let (is_valid, said) = check(&path);
         assert!(is_valid, "{}: {said}", path.display());
-        let file = path.strip_prefix(deploy::path("")).expect("it is one of the files");
+        let file = path.strip_prefix(deploy::path("")).expect("the file is below the folder");
         let wrong = altered(&file.to_string_lossy(), "expr:", "expression:");
         let (is_valid, said) = check(&wrong.path().join(file));
         assert!(!is_valid && said.contains("expression"), "{}: {said}", path.display());
@@ -122,7 +122,8 @@ fn components(text: &str) -> BTreeSet<String> {
 #[test]
 fn components_of_alloy_lead_to_each_other() {
     for (file, count) in [("scrape.alloy", 4), ("gateway.alloy", 3)] {
-        let text = std::fs::read_to_string(deploy::path("alloy").join(file)).expect("it is there");
+        let text =
+            std::fs::read_to_string(deploy::path("alloy").join(file)).expect("the file exists");
         let components = components(&text);
         assert_eq!(components.len(), count, "{file}: {components:?}");
         let mut references = BTreeSet::new();
@@ -181,14 +182,14 @@ fn the_collector_finds_nothing_wrong_with_what_it_reads_for_azure_but_for_its_ex
     let validate = |text: &str| {
         let folder = tempfile::tempdir().expect("a temporary directory");
         let path = folder.path().join("azure.yaml");
-        std::fs::write(&path, text).expect("room for it");
+        std::fs::write(&path, text).expect("the file can be written");
         let mut command = Command::new(&collector);
         command.arg("validate").arg(format!("--config=file:{}", path.display()));
         let url = "https://dce.example.com/dataCollectionRules/dcr-1/streams/Microsoft-OtelMetrics/otlp/v1/metrics";
         run(command.env("AZURE_OTLP_METRICS_ENDPOINT", url).env("AZURE_CLIENT_ID", "1"))
     };
     let path = deploy::path("collector").join("azure.yaml");
-    let text = std::fs::read_to_string(path).expect("the file is there");
+    let text = std::fs::read_to_string(path).expect("the file exists");
     let (is_valid, said) = validate(&text);
     assert!(!is_valid && said.contains("azureauth"), "the collector has it by now: {said}");
     let without = AZURE_AUTH.iter().fold(text, |text, part| {
@@ -203,7 +204,7 @@ fn the_collector_finds_nothing_wrong_with_what_it_reads_for_azure_but_for_its_ex
 
 /// Returns the number of YAML files in a folder. Panics if a file is not valid YAML.
 fn yaml_files(folder: &Path) -> usize {
-    let entries = std::fs::read_dir(folder).expect("the folder is there");
+    let entries = std::fs::read_dir(folder).expect("the folder exists");
     let paths = entries.map(|entry| entry.expect("the folder can be read").path());
     let counts = paths.map(|path| match path.extension().and_then(|it| it.to_str()) {
         None if path.is_dir() => yaml_files(&path),

@@ -32,9 +32,9 @@ impl Instruments {
     fn new(registry: &Registry) -> Self {
         let meter = registry.scoped("plugin", "catalog");
         Self {
-            counters: COUNTERS.map(|name| meter.counter(name).build().expect("a good name")),
-            bytes: meter.counter("bytes").build().expect("a good name"),
-            sizes: meter.histogram("sizes").buckets([8.0, 64.0]).build().expect("a good name"),
+            counters: COUNTERS.map(|name| meter.counter(name).build().expect("a valid name")),
+            bytes: meter.counter("bytes").build().expect("a valid name"),
+            sizes: meter.histogram("sizes").buckets([8.0, 64.0]).build().expect("a valid name"),
         }
     }
 
@@ -64,7 +64,7 @@ impl Instruments {
             let threads: Vec<_> = (0..THREADS).map(|it| scope.spawn(move || record(it))).collect();
             let mut all = Totals::new();
             for thread in threads {
-                for (name, value) in thread.join().expect("it records") {
+                for (name, value) in thread.join().expect("the recording does not panic") {
                     *all.entry(name).or_default() += value;
                 }
             }
@@ -189,7 +189,7 @@ async fn through_outages(seed: u64) {
 
     let registry = Registry::new();
     let instruments = Instruments::new(&registry);
-    let mut builder = Pipeline::builder(registry).expect("a registry of its own");
+    let mut builder = Pipeline::builder(registry).expect("no other pipeline uses the registry");
 
     let mut otlp = Vec::new();
     for (protocol, path, preference) in [
@@ -229,13 +229,13 @@ async fn through_outages(seed: u64) {
 
     let pipeline = builder.start().expect("the pipeline starts");
     let recorded = tokio::task::spawn_blocking(move || instruments.record(seed, rounds(300, 2000)));
-    let recorded = recorded.await.expect("it records");
+    let recorded = recorded.await.expect("the recording does not panic");
 
     // All receivers work again.
     otlp.iter().for_each(otlp::Receiver::forget_answers);
     remote_writes.iter().for_each(remote_write::Receiver::forget_answers);
     intake.forget_answers();
-    pipeline.shutdown(PATIENCE).await.expect("all receivers are there");
+    pipeline.shutdown(PATIENCE).await.expect("all receivers accept the metrics");
 
     for receiver in &otlp {
         assert!(receiver.count() > receiver.taken().len(), "there were outages");

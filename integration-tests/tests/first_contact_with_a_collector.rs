@@ -24,9 +24,9 @@ async fn first(protocol: Protocol, url: &str) -> [String; 2] {
     };
     let registry = Registry::new();
     let requests = registry.scoped("plugin", "catalog").counter::<u64>("requests").build();
-    requests.expect("a good name").add(1);
+    requests.expect("a valid name").add(1);
     let schedule = Schedule { interval: Duration::from_millis(50), timeout: PATIENCE };
-    let builder = Pipeline::builder(registry).expect("a registry of its own");
+    let builder = Pipeline::builder(registry).expect("no other pipeline uses the registry");
     let pipeline = builder.resource(Attributes::empty()).target(target(), schedule).start();
     let pipeline = pipeline.expect("the pipeline starts");
     let give_up = Instant::now() + PATIENCE;

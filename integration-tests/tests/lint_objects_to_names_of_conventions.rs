@@ -34,7 +34,7 @@ async fn names_that_end_with_count_are_the_only_ones_that_it_objects_to() {
     let _observed = observe_in(&registry, &Pool, "orders").expect("the names are free");
     let telemetry = Telemetry::builder().registry(registry);
     let telemetry = telemetry.with_process_metrics().with_tokio_metrics().install();
-    let telemetry = telemetry.expect("it is the only one");
+    let telemetry = telemetry.expect("no other pipeline uses the registry");
     let text = telemetry.scrape().text().await.expect("a scrape is answered");
 
     let scrape = tempfile::NamedTempFile::new().expect("a temporary file");

@@ -139,7 +139,7 @@ fn every_workload_reads_the_settings_of_its_overlay() {
         let manifests = Manifests::rendered(&rendered.file);
         let settings_of = |workload: &str| {
             let path = settings(&manifests.container(workload).0["args"]);
-            manifests.mounted(workload, path.expect("it is told where they are"))
+            manifests.mounted(workload, path.expect("the arguments name the settings"))
         };
         assert_eq!(settings_of("alertmanager"), read("alertmanager", "alertmanager.yaml"));
         let file = if overlay == "gateway" { "gateway.yaml" } else { "kubernetes.yaml" };
@@ -152,7 +152,7 @@ fn every_workload_reads_the_settings_of_its_overlay() {
             if overlay == "scrape" && rules.ends_with("gateway.rules.yml") {
                 continue;
             }
-            let rules = rules.to_str().expect("a path of letters");
+            let rules = rules.to_str().expect("the path is valid UTF-8");
             let path = format!("/etc/prometheus/{rules}");
             assert_eq!(manifests.mounted("prometheus", &path), read("prometheus", rules));
         }
@@ -179,7 +179,7 @@ fn agents_have_no_rules_and_each_has_a_label_of_its_own() {
     let manifests = Manifests::rendered(&rendered.file);
     let (container, pod) = manifests.container("prometheus");
     assert!(list(&container["args"]).any(|it| it == "--agent"), "{container}");
-    let path = settings(&container["args"]).expect("it is told where they are");
+    let path = settings(&container["args"]).expect("the arguments name the settings");
     assert_eq!(manifests.mounted("prometheus", path), read("prometheus", "agent.yaml"));
     assert!(!pod.to_string().contains("rules"), "{pod}");
     let labels =
@@ -214,7 +214,7 @@ fn series_say_where_their_replica_runs_whichever_way_they_take() {
 }
 
 fn read(folder: &str, file: &str) -> String {
-    fs::read_to_string(deploy::path(folder).join(file)).expect("the file is there")
+    fs::read_to_string(deploy::path(folder).join(file)).expect("the file exists")
 }
 
 /// Returns the port of a service that a URL leads to.

@@ -38,7 +38,7 @@ impl Notified {
             async {}
         };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let address = listener.local_addr().expect("it is bound").to_string();
+        let address = listener.local_addr().expect("the listener is bound").to_string();
         let routes = axum::Router::new().route("/{receiver}", post(take));
         tokio::spawn(async move { axum::serve(listener, routes).await });
         (notified, address)

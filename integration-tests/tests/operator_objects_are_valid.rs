@@ -25,7 +25,7 @@ fn validate(program: &Path, objects: &[Value]) -> (bool, String) {
     let mut command = Command::new(program);
     for (number, object) in objects.iter().enumerate() {
         let file = folder.path().join(format!("object-{number}.json"));
-        fs::write(&file, object.to_string()).expect("room for it");
+        fs::write(&file, object.to_string()).expect("the file can be written");
         command.arg(file);
     }
     run(&mut command)

@@ -18,8 +18,8 @@ fn compared(old: &str, new: &str) -> (Exit, String) {
 fn served(options: ExpositionOptions) -> (Telemetry, String) {
     let registry = Registry::new();
     let plain = registry.plain();
-    plain.counter::<u64>("jobs_total").build().expect("a good name").add(4);
-    plain.gauge::<f64>("load").build().expect("a good name").set(0.5);
+    plain.counter::<u64>("jobs_total").build().expect("a valid name").add(4);
+    plain.gauge::<f64>("load").build().expect("a valid name").set(0.5);
     let server = PrometheusServer::new().host("127.0.0.1").port(0).options(options);
     let telemetry = Telemetry::builder().registry(registry).prometheus(server).install();
     let telemetry = telemetry.expect("port 0 is always free");
@@ -39,7 +39,7 @@ fn an_endpoint_is_compared_with_a_file() {
     let (telemetry, url) = served(options.start_times(false));
     let (exit, text) = compared(file, &url);
     assert_eq!((exit, &*text), (Exit::Clean, "Nothing differs: 2 metrics in both.\n"));
-    telemetry.shutdown_blocking().expect("nothing holds it up");
+    telemetry.shutdown_blocking().expect("the shutdown completes in time");
 
     let (telemetry, url) = served(ExpositionOptions::new());
     let (exit, text) = compared(file, &url);
@@ -47,5 +47,5 @@ fn an_endpoint_is_compared_with_a_file() {
     for setting in ["TARGET_INFO=false", "START_TIMES=false"] {
         assert!(text.contains(&format!("`METERKIT_PROMETHEUS_{setting}`")), "{text}");
     }
-    telemetry.shutdown_blocking().expect("nothing holds it up");
+    telemetry.shutdown_blocking().expect("the shutdown completes in time");
 }

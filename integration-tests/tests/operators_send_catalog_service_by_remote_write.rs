@@ -37,7 +37,7 @@ async fn a_url_is_all_it_takes_and_an_outage_costs_nothing() {
     for stored in prometheus.series(selector).await {
         // The last value is the staleness marker of a series that has ended.
         let last = stored.samples.iter().rev().find(|(_, value)| !value.is_nan());
-        let (_, value) = last.expect("it has values");
+        let (_, value) = last.expect("the series has values");
         *counted.entry(stored.labels["action"].clone()).or_default() += *value as u64;
     }
     let mut expected = operations::by_action(&before);

@@ -116,8 +116,8 @@ meter_provider:
     - selector: {instrument_name: "http.*"}
       stream: {aggregation: {drop: }}
 "#;
-    std::fs::write(file.path(), text).expect("room for it");
-    let path = file.path().to_str().expect("a path of letters");
+    std::fs::write(file.path(), text).expect("the file can be written");
+    let path = file.path().to_str().expect("the path is valid UTF-8");
     let (grpc, http) = (first.grpc_url(), second.http_url());
     let (service, url) = serve(&[
         ("OTEL_CONFIG_FILE", path),

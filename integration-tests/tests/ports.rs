@@ -36,7 +36,8 @@ fn nothing_added() -> ExpositionOptions {
 
 /// Starts a pipeline whose next collection includes self-metrics.
 fn start(registry: &Registry, resource: Attributes, views: Views) -> Pipeline {
-    let pipeline = Pipeline::builder(registry.clone()).expect("the only pipeline");
+    let pipeline =
+        Pipeline::builder(registry.clone()).expect("no other pipeline uses the registry");
     let pipeline = pipeline.resource(resource).views(views).snapshot_max_age(Duration::ZERO);
     let pipeline = pipeline.start().expect("a thread");
     drop(pipeline.source().snapshot_blocking());

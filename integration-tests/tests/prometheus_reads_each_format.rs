@@ -29,23 +29,23 @@ fn recorded() -> Registry {
     let meter = registry.scoped("plugin", "catalog");
     let counter = |name: &'static str, unit: &'static str| {
         let counter = meter.counter::<f64>(name).unit(unit).description("Counts \"all\"\\.\n");
-        counter.build().expect("a good name")
+        counter.build().expect("a valid name")
     };
     counter("sent", "By").add(0.1 + 0.2);
     counter("runs", "").add(1e300);
-    meter.counter::<u64>("requests").build().expect("a good name").add((1 << 53) - 1);
+    meter.counter::<u64>("requests").build().expect("a valid name").add((1 << 53) - 1);
     for (name, value) in GAUGES {
-        meter.gauge::<f64>(name).build().expect("a good name").set(value);
+        meter.gauge::<f64>(name).build().expect("a valid name").set(value);
     }
-    let tasks = meter.up_down_counter::<i64>("tasks").unit("1").build().expect("a good name");
+    let tasks = meter.up_down_counter::<i64>("tasks").unit("1").build().expect("a valid name");
     tasks.add(-3);
     let sizes = meter.histogram::<f64>("sizes").unit("By").buckets([1.0, 10.0, 1e6]);
-    let sizes = sizes.build().expect("good buckets");
+    let sizes = sizes.build().expect("valid buckets");
     for size in [0.5, 1.0, 2.0, 1e9, 1.0 / 3.0] {
         sizes.record(size);
     }
     let waits = meter.histogram::<f64>("waits").unit("s").exponential().build();
-    let waits = waits.expect("a good name");
+    let waits = waits.expect("a valid name");
     for value in [0.0, -0.5, -0.5, 0.001, 0.003, 0.2, 0.2, 1.0 / 3.0, 1.0, 3.5, 1000.0] {
         waits.record(value);
     }
@@ -59,7 +59,8 @@ fn serve(registry: &Registry, translation: Translation) -> (Pipeline, String) {
     let server = PrometheusServer::new().host("127.0.0.1").port(0).translation(translation);
     let server = server.bind().expect("a free port");
     let address = server.address().to_string();
-    let pipeline = Pipeline::builder(registry.clone()).expect("a registry of its own");
+    let pipeline =
+        Pipeline::builder(registry.clone()).expect("no other pipeline uses the registry");
     let pipeline = pipeline.service(|source, stop| server.serve(source, stop));
     (pipeline.start().expect("the pipeline starts"), address)
 }
@@ -185,7 +186,7 @@ async fn all_that_was_recorded_arrives_in_each_format() {
             assert!((0.1..0.4).contains(median), "{protocol}: the median 0.2 is {median}");
         }
     }
-    pipeline.shutdown(PATIENCE).await.expect("it ends well");
+    pipeline.shutdown(PATIENCE).await.expect("the shutdown succeeds");
 }
 
 /// Returns the buckets as Prometheus shows them: by their bounds, negative buckets first, without empty buckets.
@@ -212,7 +213,7 @@ async fn names_arrive_by_each_escaping_scheme() {
     };
     let registry = Registry::new();
     let meter = registry.scoped("plugin", "catalog");
-    meter.counter::<u64>("a.b_c").build().expect("a good name").add(7);
+    meter.counter::<u64>("a.b_c").build().expect("a valid name").add(7);
     let (pipeline, address) = serve(&registry, Translation::NoTranslation);
     let schemes = [
         ("allow-utf-8", "backstage.plugin.catalog.a.b_c"),
@@ -251,7 +252,7 @@ async fn names_arrive_by_each_escaping_scheme() {
         let all: Vec<_> = all.iter().map(|series| &series.name).collect();
         assert!(matches!(&*found, [(_, 7.0)]), "{}: {selector}: {found:?} of {all:?}", job.name);
     }
-    pipeline.shutdown(PATIENCE).await.expect("it ends well");
+    pipeline.shutdown(PATIENCE).await.expect("the shutdown succeeds");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -269,5 +270,5 @@ async fn a_default_prometheus_and_one_with_native_histograms_scrape_without_a_fa
         let requests = prometheus.query("backstage_plugin_catalog_requests_total").await;
         assert!(matches!(&*requests, [(_, 9_007_199_254_740_991.0)]), "{requests:?}");
     }
-    pipeline.shutdown(PATIENCE).await.expect("it ends well");
+    pipeline.shutdown(PATIENCE).await.expect("the shutdown succeeds");
 }

@@ -26,16 +26,16 @@ impl Labels for Route {
 fn serve(translation: Translation) -> (Pipeline, SocketAddr) {
     let registry = Registry::new();
     let meter = registry.scoped("plugin", "catalog").attribute("db.system", "sqlite");
-    let requests = meter.counter_group::<Route, u64>("requests").build().expect("a good name");
+    let requests = meter.counter_group::<Route, u64>("requests").build().expect("a valid name");
     requests.with(Route("/entities")).add(7);
-    meter.counter::<u64>("sent").unit("By").build().expect("a good name").add(9);
-    meter.gauge::<f64>("cache.usage").unit("1").build().expect("a good name").set(0.5);
+    meter.counter::<u64>("sent").unit("By").build().expect("a valid name").add(9);
+    meter.gauge::<f64>("cache.usage").unit("1").build().expect("a valid name").set(0.5);
     let duration = meter.histogram::<f64>("requests.duration").unit("s").buckets([0.1, 1.0]);
-    duration.build().expect("good buckets").record(0.5);
+    duration.build().expect("valid buckets").record(0.5);
     let server = PrometheusServer::new().host("127.0.0.1").port(0).translation(translation);
     let server = server.bind().expect("a free port");
     let address = server.address();
-    let pipeline = Pipeline::builder(registry).expect("a registry of its own");
+    let pipeline = Pipeline::builder(registry).expect("no other pipeline uses the registry");
     let pipeline = pipeline.service(|source, stop| server.serve(source, stop));
     (pipeline.start().expect("the pipeline starts"), address)
 }
@@ -95,7 +95,7 @@ async fn names_arrive_as_each_strategy_leaves_them() {
         assert_eq!(count, [1.0], "{translation}");
     }
     for (pipeline, _) in served {
-        pipeline.shutdown(PATIENCE).await.expect("it ends well");
+        pipeline.shutdown(PATIENCE).await.expect("the shutdown succeeds");
     }
 }
 
@@ -119,6 +119,6 @@ async fn promtool_reads_what_those_get_who_do_not_ask_for_other_names() {
         // Exit code 1: not readable. 3: readable, but names violate Prometheus' conventions, such as a missing `_total`
         // or help.
         assert!(matches!(checked.status.code(), Some(0 | 3)), "{translation}: {said}\n{text}");
-        pipeline.shutdown(PATIENCE).await.expect("it ends well");
+        pipeline.shutdown(PATIENCE).await.expect("the shutdown succeeds");
     }
 }

@@ -18,10 +18,10 @@ fn issue() -> CertifiedKey<KeyPair> {
 /// Starts the endpoint, and returns its address.
 fn serve(server: PrometheusServer) -> (Pipeline, String) {
     let registry = Registry::new();
-    registry.semconv("shop").counter::<u64>("orders").build().expect("a good name").add(7);
-    let bound = server.host("127.0.0.1").port(0).bind().expect("it can be served");
+    registry.semconv("shop").counter::<u64>("orders").build().expect("a valid name").add(7);
+    let bound = server.host("127.0.0.1").port(0).bind().expect("the endpoint can be bound");
     let target = bound.address().to_string();
-    let pipeline = Pipeline::builder(registry).expect("it is the only one");
+    let pipeline = Pipeline::builder(registry).expect("no other pipeline uses the registry");
     let pipeline = pipeline.service(|source, stop| bound.serve(source, stop));
     (pipeline.start().expect("a thread"), target)
 }
@@ -34,7 +34,7 @@ fn tls_config(
 ) -> String {
     let file = |name: &str, text: String| {
         let path = directory.join(name);
-        fs::write(&path, text).expect("room for it");
+        fs::write(&path, text).expect("the file can be written");
         path.display().to_string()
     };
     let ca = file("ca.pem", server.cert.pem());
@@ -67,7 +67,7 @@ async fn prometheus_shows_name_password_and_certificate_over_https() {
     ];
     let prometheus = Prometheus::start_with_job(&executable, &target, &job).await;
     assert_scraped(&prometheus).await;
-    pipeline.shutdown(Duration::from_secs(60)).await.expect("nobody holds it up");
+    pipeline.shutdown(Duration::from_secs(60)).await.expect("the shutdown completes in time");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,5 +79,5 @@ async fn prometheus_shows_a_token() {
     let job = ["authorization: { credentials: s3cret }".to_owned()];
     let prometheus = Prometheus::start_with_job(&executable, &target, &job).await;
     assert_scraped(&prometheus).await;
-    pipeline.shutdown(Duration::from_secs(60)).await.expect("nobody holds it up");
+    pipeline.shutdown(Duration::from_secs(60)).await.expect("the shutdown completes in time");
 }

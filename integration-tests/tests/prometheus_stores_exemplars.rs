@@ -47,12 +47,13 @@ async fn scrapes_and_remote_write_bring_exemplars() {
     };
     let registry = Registry::new();
     let meter = registry.scoped("plugin", "catalog");
-    let requests = meter.counter::<u64>("requests").build().expect("a good name");
-    let sizes = meter.histogram::<f64>("sizes").buckets([1.0, 10.0]).build().expect("good buckets");
-    let waits = meter.histogram::<f64>("waits").exponential().build().expect("a good name");
+    let requests = meter.counter::<u64>("requests").build().expect("a valid name");
+    let sizes =
+        meter.histogram::<f64>("sizes").buckets([1.0, 10.0]).build().expect("valid buckets");
+    let waits = meter.histogram::<f64>("waits").exponential().build().expect("a valid name");
     let server = PrometheusServer::new().host("127.0.0.1").port(0).bind().expect("a free port");
     let address = server.address().to_string();
-    let pipeline = Pipeline::builder(registry).expect("a registry of its own");
+    let pipeline = Pipeline::builder(registry).expect("no other pipeline uses the registry");
     let pipeline = pipeline.service(|source, stop| server.serve(source, stop));
     let pipeline = pipeline.start().expect("the pipeline starts");
     // The endpoint collects exemplars once it runs.
@@ -102,5 +103,5 @@ async fn scrapes_and_remote_write_bring_exemplars() {
         let recorded = exemplars(&prometheus, &recorded).await;
         assert!(recorded.iter().all(|exemplar| exemplar.value == 0.25), "{job}: {recorded:?}");
     }
-    pipeline.shutdown(PATIENCE).await.expect("it ends well");
+    pipeline.shutdown(PATIENCE).await.expect("the shutdown succeeds");
 }

@@ -44,12 +44,12 @@ async fn all_kinds_of_metrics_arrive_with_the_labels_of_their_group() {
         let gateway = Pushgateway::start(&executable).await;
         let registry = Registry::new();
         let meter = registry.scoped("plugin", "p");
-        meter.counter::<u64>("rows").build().expect("a good name").add(u64::from(u32::MAX) + 5);
-        meter.gauge::<f64>("load").build().expect("a good name").set(0.25);
+        meter.counter::<u64>("rows").build().expect("a valid name").add(u64::from(u32::MAX) + 5);
+        meter.gauge::<f64>("load").build().expect("a valid name").set(0.25);
         let took = meter.histogram::<f64>("took").unit("s").buckets([1.0, 10.0]).build();
-        took.expect("good buckets").record(2.5);
+        took.expect("valid buckets").record(2.5);
         let sizes = meter.histogram::<f64>("sizes").unit("By").exponential().build();
-        sizes.expect("a good name").record(3.0);
+        sizes.expect("a valid name").record(3.0);
         let mut target = target(&gateway, |config| {
             let config = config.with_grouping_label("path", "/var/tmp ü").expect("a label");
             let config = config.with_grouping_label("empty", "").expect("a label");
@@ -99,7 +99,7 @@ async fn a_put_replaces_the_group_and_a_post_metrics_of_the_same_name() {
         for name in ["first", "second"] {
             let registry = Registry::new();
             let gauge = registry.scoped("plugin", "p").gauge::<f64>(name).build();
-            gauge.expect("a good name").set(1.0);
+            gauge.expect("a valid name").set(1.0);
             assert_eq!(target.export(&taken(&registry)).await, Ok(()));
         }
         let has = series(&gateway).await;
@@ -119,7 +119,7 @@ async fn series_with_labels_of_the_group_are_kept_apart() {
     let gateway = Pushgateway::start(&executable).await;
     let registry = Registry::new();
     let meter = registry.scoped("plugin", "p");
-    let calls = meter.counter_group::<Route, u64>("calls").build().expect("a good name");
+    let calls = meter.counter_group::<Route, u64>("calls").build().expect("a valid name");
     calls.with(Route("/a")).add(1);
     calls.with(Route("/b")).add(2);
     let mut target = target(&gateway, |config| {
@@ -145,9 +145,9 @@ async fn metrics_that_are_inconsistent_with_other_groups_are_refused_and_said_to
     let gateway = Pushgateway::start(&executable).await;
     let (counters, gauges) = (Registry::new(), Registry::new());
     let counter = counters.scoped("plugin", "p").counter::<u64>("x_total").build();
-    counter.expect("a good name").add(1);
+    counter.expect("a valid name").add(1);
     let gauge = gauges.scoped("plugin", "p").gauge::<f64>("x_total").build();
-    gauge.expect("a good name").set(1.0);
+    gauge.expect("a valid name").set(1.0);
     let of_job =
         |job: &'static str| target(&gateway, move |config| config.with_job(job).expect("a job"));
     assert_eq!(of_job("one").export(&taken(&counters)).await, Ok(()));

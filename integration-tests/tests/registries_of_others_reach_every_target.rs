@@ -71,12 +71,12 @@ impl Application {
     fn new(registry: &Registry) -> Self {
         let theirs = prometheus::Registry::new();
         let add = |it: Box<dyn Collector>| theirs.register(it).expect("a new name");
-        let jobs = IntCounter::with_opts(Opts::new("jobs_done", "Jobs.")).expect("a good name");
-        let open = IntGauge::with_opts(Opts::new("open_total", "Open.")).expect("a good name");
+        let jobs = IntCounter::with_opts(Opts::new("jobs_done", "Jobs.")).expect("a valid name");
+        let open = IntGauge::with_opts(Opts::new("open_total", "Open.")).expect("a valid name");
         let opts = HistogramOpts::new("sizes_bytes", "Sizes.").buckets(vec![8.0, 64.0]);
-        let sizes = Histogram::with_opts(opts).expect("good buckets");
+        let sizes = Histogram::with_opts(opts).expect("valid buckets");
         let desc = Desc::new("latency".into(), "Help.".into(), Vec::new(), HashMap::new());
-        let latency = Latency(Arc::default(), Arc::new(desc.expect("a good name")));
+        let latency = Latency(Arc::default(), Arc::new(desc.expect("a valid name")));
         add(Box::new(jobs.clone()));
         add(Box::new(open.clone()));
         add(Box::new(sizes.clone()));
@@ -167,7 +167,7 @@ fn check_otlp(metrics: &BTreeMap<String, Data>, in_all: u64, counted: u64) {
 async fn exact_values_reach_every_target() {
     let registry = Registry::new();
     let application = Application::new(&registry);
-    let mut builder = Pipeline::builder(registry).expect("a registry of its own");
+    let mut builder = Pipeline::builder(registry).expect("no other pipeline uses the registry");
     let mut otlp = Vec::new();
     for preference in [TemporalityPreference::Cumulative, TemporalityPreference::Delta] {
         let receiver = otlp::Receiver::start([]).await;
@@ -190,12 +190,12 @@ async fn exact_values_reach_every_target() {
     builder = builder.target(DatadogTarget::new(config).expect("a target"), WHEN_ASKED);
     let page = Page::default();
     builder = builder.target(ConsoleTarget::new(page.clone()), WHEN_ASKED);
-    let pipeline = builder.start().expect("it starts");
+    let pipeline = builder.start().expect("the pipeline starts");
 
     application.record(1);
-    pipeline.flush(PATIENCE).await.expect("all targets take it");
+    pipeline.flush(PATIENCE).await.expect("all targets accept the metrics");
     application.record(2);
-    pipeline.flush(PATIENCE).await.expect("all targets take it");
+    pipeline.flush(PATIENCE).await.expect("all targets accept the metrics");
 
     let [totals, deltas] = [0, 1].map(|at| of_otlp(&otlp[at]));
     check_otlp(&totals[0], 1, 1);
@@ -260,9 +260,9 @@ async fn prometheus_reads_the_same_in_every_format() {
         application.record(3);
         let server = PrometheusServer::new().host("127.0.0.1").port(0).bind().expect("a port");
         let address = server.address().to_string();
-        let pipeline = Pipeline::builder(registry).expect("a registry of its own");
+        let pipeline = Pipeline::builder(registry).expect("no other pipeline uses the registry");
         let pipeline = pipeline.service(|source, stop| server.serve(source, stop));
-        let pipeline = pipeline.start().expect("it starts");
+        let pipeline = pipeline.start().expect("the pipeline starts");
         let job = [format!("scrape_protocols: ['{protocol}']")];
         let prometheus = Prometheus::start_with_job(&executable, &address, &job).await;
         assert!(prometheus.has_data("jobs_done").await, "{protocol}");
@@ -284,6 +284,6 @@ async fn prometheus_reads_the_same_in_every_format() {
             let own = ["instance", "job", "le", "quantile"];
             assert!(labels.iter().all(|label| own.contains(label)), "{query}: {labels:?}");
         }
-        pipeline.shutdown(PATIENCE).await.expect("it ends well");
+        pipeline.shutdown(PATIENCE).await.expect("the shutdown succeeds");
     }
 }

@@ -25,9 +25,9 @@ async fn stored(
     let registry = Registry::new();
     let meter = registry.scoped("plugin", "catalog");
     let exponential = meter.histogram::<f64>("waited").unit("s").exponential().build();
-    let exponential = exponential.expect("a good name");
+    let exponential = exponential.expect("a valid name");
     let fixed = meter.histogram::<f64>("took").unit("s").buckets(BOUNDS).build();
-    let fixed = fixed.expect("good buckets");
+    let fixed = fixed.expect("valid buckets");
     for value in RECORDED {
         exponential.record(value);
         fixed.record(value);

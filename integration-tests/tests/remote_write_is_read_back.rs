@@ -41,11 +41,11 @@ const TOOK: [f64; 11] = [0.0, -0.375, -0.375, 0.001, 0.003, 0.2, 0.2, 0.2, 1.0, 
 fn recorded() -> Registry {
     let registry = Registry::new();
     let meter = registry.scoped("plugin", "catalog");
-    let requests = meter.counter::<u64>("requests").build().expect("a good name");
-    let tasks = meter.up_down_counter::<i64>("tasks").build().expect("a good name");
-    let load = meter.gauge::<f64>("load").build().expect("a good name");
+    let requests = meter.counter::<u64>("requests").build().expect("a valid name");
+    let tasks = meter.up_down_counter::<i64>("tasks").build().expect("a valid name");
+    let load = meter.gauge::<f64>("load").build().expect("a valid name");
     let sizes = meter.histogram::<f64>("sizes").unit("By").buckets([1.0, 10.0]);
-    let sizes = sizes.build().expect("good buckets");
+    let sizes = sizes.build().expect("valid buckets");
     requests.add(u64::from(u32::MAX) + 5);
     tasks.add(-3);
     load.set(0.25);
@@ -53,7 +53,7 @@ fn recorded() -> Registry {
         sizes.record(size);
     }
     let took = meter.histogram::<f64>("took").unit("s").exponential().build();
-    let took = took.expect("a good name");
+    let took = took.expect("a valid name");
     for value in TOOK {
         took.record(value);
     }
@@ -139,7 +139,7 @@ async fn prometheus_has_all_but_the_histograms_that_it_does_not_know() {
     // With only supported forms, everything arrives.
     let known = Registry::new();
     let counter = known.scoped("plugin", "catalog").counter::<u64>("requests").build();
-    counter.expect("a good name").add(7);
+    counter.expect("a valid name").add(7);
     assert_eq!(second.export(&taken(&known, 1)).await, Ok(()));
 }
 
@@ -238,7 +238,7 @@ async fn prometheus_has_no_gap_after_an_outage() {
     let mut target = target(&server.remote_write_url());
     let registry = Registry::new();
     let counter = registry.scoped("plugin", "catalog").counter::<u64>("requests");
-    let counter = counter.build().expect("a good name");
+    let counter = counter.build().expect("a valid name");
     let mut expected = Vec::new();
     for (round, seconds_ago) in (0..).zip([50, 40, 30, 20, 10]) {
         if round == 1 {
@@ -289,7 +289,7 @@ async fn what_prometheus_refuses_for_its_time_is_explained() {
     let server = PrometheusReceiver::start(&executable).await;
     let registry = Registry::new();
     let gauge = registry.scoped("plugin", "catalog").gauge::<u64>("queue.length");
-    let gauge = gauge.build().expect("a good name");
+    let gauge = gauge.build().expect("a valid name");
     gauge.set(1);
     let newer = taken(&registry, 20);
     assert_eq!(target(&server.remote_write_url()).export(&newer).await, Ok(()));
@@ -367,7 +367,7 @@ async fn victoria_metrics_has_no_gap_after_an_outage() {
     let mut target = target(&server.remote_write_url());
     let registry = Registry::new();
     let counter = registry.scoped("plugin", "catalog").counter::<u64>("requests");
-    let counter = counter.build().expect("a good name");
+    let counter = counter.build().expect("a valid name");
     for (round, seconds_ago) in (0..).zip([50, 40, 30, 20, 10]) {
         if round == 1 {
             server.stop().await;

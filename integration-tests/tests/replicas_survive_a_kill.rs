@@ -115,15 +115,17 @@ fn instances<'a>(
 /// Creates a folder for Prometheus: its settings, and all rules, with one second in place of five minutes.
 fn prometheus_folder(settings: &str) -> TempDir {
     let folder = tempfile::tempdir().expect("a temporary directory");
-    std::fs::write(folder.path().join("prometheus.yml"), settings).expect("room for it");
+    std::fs::write(folder.path().join("prometheus.yml"), settings)
+        .expect("the file can be written");
     for file in deploy::rule_files() {
         let name = file.strip_prefix(deploy::path("prometheus")).expect("a file of Prometheus");
         let target = folder.path().join(name);
-        std::fs::create_dir_all(target.parent().expect("a folder")).expect("it can be made");
-        let text = std::fs::read_to_string(&file).expect("the file is there");
+        std::fs::create_dir_all(target.parent().expect("a folder"))
+            .expect("the folder can be created");
+        let text = std::fs::read_to_string(&file).expect("the file exists");
         // Longer than a single scrape, which may fail on a busy machine.
         let text = text.replace("for: '5m'", "for: '1s'").replace("for: 5m", "for: 1s");
-        std::fs::write(target, text).expect("room for it");
+        std::fs::write(target, text).expect("the file can be written");
     }
     folder
 }
@@ -294,7 +296,7 @@ async fn pushing_replicas_add_up_behind_the_gateway_after_one_is_killed() {
     );
     let folder = tempfile::tempdir().expect("a temporary directory");
     let file = folder.path().join("gateway.yaml");
-    std::fs::write(&file, settings).expect("room for it");
+    std::fs::write(&file, settings).expect("the file can be written");
     let argument = format!("--config=file:{}", file.display());
     let gateway = Process::start(&collector, &[&argument], &[]);
     let settings = deploy::with(
@@ -345,7 +347,7 @@ async fn pushing_replicas_add_up_behind_the_gateway_after_one_is_killed() {
     // The gateway exports the metrics that the rules query.
     let files = deploy::rule_files().into_iter();
     let rules: String =
-        files.map(|file| std::fs::read_to_string(file).expect("the file is there")).collect();
+        files.map(|file| std::fs::read_to_string(file).expect("the file exists")).collect();
     let words = rules.split(|it: char| !(it.is_ascii_alphanumeric() || it == '_'));
     let names: BTreeSet<_> = words.filter(|it| it.starts_with("otelcol_")).collect();
     assert_eq!(names.len(), 4, "{names:?}");
@@ -413,7 +415,7 @@ async fn two_agents_send_the_same_under_labels_that_tell_them_apart() {
     for name in ["prometheus-0", "prometheus-1"] {
         let folder = tempfile::tempdir().expect("a temporary directory");
         let file = folder.path().join("prometheus.yml");
-        std::fs::write(&file, &settings).expect("room for it");
+        std::fs::write(&file, &settings).expect("the file can be written");
         let arguments = [
             "--agent".to_owned(),
             format!("--config.file={}", file.display()),

@@ -48,7 +48,7 @@ async fn a_router_serves_its_metrics_beside_what_it_measures() {
     };
     let (_program, target) = scraped("axum_mount", &[ANY_ADDRESS]).await;
     for path in ["users/7", "users/8", "nowhere", "healthz"] {
-        client::get(&format!("http://{target}/{path}")).await.expect("it answers");
+        client::get(&format!("http://{target}/{path}")).await.expect("the server answers");
     }
     let prometheus = Prometheus::start(&executable, &target).await;
     let requests = "http_server_request_duration_seconds_count";
@@ -83,7 +83,7 @@ async fn variables_send_to_a_collector() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_gets_lines() {
     let agent = UdpSocket::bind(ANY_ADDRESS).expect("a free port");
-    let address = format!("udp://{}", agent.local_addr().expect("it is bound"));
+    let address = format!("udp://{}", agent.local_addr().expect("the listener is bound"));
     let mut program = Process::start(&program::small("datadog_agent"), &[&address], &[]);
     program.line("sent to ").await;
     agent.set_nonblocking(true).expect("a socket has modes");
@@ -109,7 +109,7 @@ async fn what_was_spooled_while_the_receiver_was_down_arrives_with_the_next_run(
     let mut prometheus = PrometheusReceiver::start(&executable).await;
     prometheus.stop().await;
     let (url, folder) = (prometheus.remote_write_url(), tempfile::tempdir().expect("a folder"));
-    let arguments = [&*url, folder.path().to_str().expect("a path of letters")];
+    let arguments = [&*url, folder.path().to_str().expect("the path is valid UTF-8")];
     let run = || Process::start(&program::small("remote_write_with_spool"), &arguments, &[]);
     run().line("kept on disk: ").await;
     prometheus.run().await;
@@ -117,7 +117,7 @@ async fn what_was_spooled_while_the_receiver_was_down_arrives_with_the_next_run(
 
     let stored = prometheus.series("backstage_plugin_import_rows_total{job='import'}").await;
     let last = stored.iter().map(|it| it.samples.iter().rev().find(|(_, value)| !value.is_nan()));
-    let last: Vec<_> = last.map(|it| it.expect("it has values").1).collect();
+    let last: Vec<_> = last.map(|it| it.expect("the series has values").1).collect();
     assert_eq!(last, [1000.0, 1000.0], "each run is an instance: {stored:?}");
 }
 
@@ -130,7 +130,7 @@ async fn a_file_says_where_to_and_what() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/ways-of-use/examples");
     let file = folder.join("configuration_file.yaml");
     let variables = [
-        ("OTEL_CONFIG_FILE", file.to_str().expect("a path of letters")),
+        ("OTEL_CONFIG_FILE", file.to_str().expect("the path is valid UTF-8")),
         ("COLLECTOR", &collector.http_url()),
     ];
     let mut program = Process::start(&program::small("configuration_file"), &[], &variables);

@@ -101,46 +101,46 @@ fn nasty() -> Snapshot {
     let registry = Registry::new();
     let meter = registry.scoped("plugin", "catalog").attribute("db.system", "ü\"\\\n");
     let routes = meter.counter_group::<Route, u64>("requests").unit("{request}");
-    let routes = routes.description("Says \"hi\"\\\nand ends.").build().expect("a good name");
+    let routes = routes.description("Says \"hi\"\\\nand ends.").build().expect("a valid name");
     for (route, count) in [("/", 1), ("/\"quoted\"", 2), ("C:\\new\nline", 3), ("ü€😀", 4)] {
         routes.with(Route(route)).add(count);
     }
     let counter = |name: &'static str, unit: &'static str| {
-        meter.counter::<f64>(name).unit(unit).build().expect("a good name")
+        meter.counter::<f64>(name).unit(unit).build().expect("a valid name")
     };
     counter("sent", "By").add(0.1 + 0.2);
     counter("took.seconds.total", "s").add(1e300);
     counter("speed", "By/s").add(1e-7);
     counter("hits", "1").add(f64::from(u32::MAX));
-    meter.counter::<u64>("total").build().expect("a good name").add(7);
-    meter.counter::<u64>("large").build().expect("a good name").add(u64::MAX);
+    meter.counter::<u64>("total").build().expect("a valid name").add(7);
+    meter.counter::<u64>("large").build().expect("a valid name").add(u64::MAX);
     let gauge = |name: &'static str, unit: &'static str| {
-        meter.gauge::<f64>(name).unit(unit).build().expect("a good name")
+        meter.gauge::<f64>(name).unit(unit).build().expect("a valid name")
     };
     gauge("usage", "1").set(0.25);
     gauge("smallest", "Cel").set(f64::MIN);
     gauge("zero", "%").set(-0.0);
-    let tasks = meter.up_down_counter::<i64>("tasks").unit("1").build().expect("a good name");
+    let tasks = meter.up_down_counter::<i64>("tasks").unit("1").build().expect("a valid name");
     tasks.add(-3);
     let sizes = meter.histogram::<f64>("sizes").unit("By").buckets([1.0, 10.0, 1e6]);
-    let sizes = sizes.build().expect("good buckets");
+    let sizes = sizes.build().expect("valid buckets");
     [0.5, 1.0, 2.0, 1e9].into_iter().for_each(|size| sizes.record(size));
     let drift = meter.histogram::<f64>("drift").unit("s").buckets([-1.0, 0.0, 1.0]);
-    let drift = drift.build().expect("good buckets");
+    let drift = drift.build().expect("valid buckets");
     [-5.0, -0.5, 0.5].into_iter().for_each(|value| drift.record(value));
     let waits = meter.histogram::<f64>("waits").unit("s").exponential().build();
-    let waits = waits.expect("a good name");
+    let waits = waits.expect("a valid name");
     [0.0, 0.001, 0.2, 0.2, 3.5, 1000.0].into_iter().for_each(|value| waits.record(value));
 
     // Names that clash in one format or another, each in two scopes.
     let (one, two) = (registry.semconv("one"), registry.semconv("two"));
     let count = |meter: &Meter, name: &'static str| {
-        meter.counter::<u64>(name).build().expect("a good name").add(5);
+        meter.counter::<u64>(name).build().expect("a valid name").add(5);
     };
     count(&one, "o.requests");
-    two.gauge::<u64>("o.requests").build().expect("a good name").set(2);
+    two.gauge::<u64>("o.requests").build().expect("a valid name").set(2);
     let distribution = one.histogram::<u64>("hh").buckets([1.0]).build();
-    distribution.expect("a good name").record(1);
+    distribution.expect("a valid name").record(1);
     for name in ["hh.count", "target", "target.info", "otel.scope.info", "total"] {
         count(&two, name);
     }

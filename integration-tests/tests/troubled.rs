@@ -45,7 +45,7 @@ impl Troubled {
         let bound = PrometheusServer::new().host("127.0.0.1").port(0).bind().expect("a free port");
         let address = bound.address();
         let often = Schedule { interval: Duration::from_millis(200), timeout: TOO_LONG };
-        let pipeline = Pipeline::builder(registry).expect("no other pipeline has this registry");
+        let pipeline = Pipeline::builder(registry).expect("no other pipeline uses the registry");
         let pipeline = pipeline.target(Refusing::default(), often);
         let pipeline = pipeline.service(|source, stop| bound.serve(source, stop));
         let pipeline = pipeline.start().expect("a thread can be started");

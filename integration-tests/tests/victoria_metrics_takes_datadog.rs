@@ -23,7 +23,7 @@ fn start(registry: Registry, config: DatadogConfig) -> Pipeline {
     let target = DatadogTarget::new(config).expect("a target");
     let resource = [("service.name", "shop"), ("host.name", "web-1")];
     let resource = resource.map(|(key, value)| (key.into(), value.into()));
-    let builder = Pipeline::builder(registry).expect("a registry of its own");
+    let builder = Pipeline::builder(registry).expect("no other pipeline uses the registry");
     let builder = builder.resource(Attributes::from_pairs(resource));
     builder.target(target, WHEN_ASKED).start().expect("the pipeline starts")
 }
@@ -42,11 +42,11 @@ async fn what_was_recorded_is_stored() {
         let server = VictoriaMetrics::start(&executable).await;
         let registry = Registry::new();
         let meter = registry.scoped("plugin", "catalog");
-        let requests = meter.counter_group::<Route, u64>("requests").build().expect("a good name");
-        let tasks = meter.up_down_counter::<i64>("tasks").build().expect("a good name");
-        let load = meter.gauge::<f64>("load").build().expect("a good name");
+        let requests = meter.counter_group::<Route, u64>("requests").build().expect("a valid name");
+        let tasks = meter.up_down_counter::<i64>("tasks").build().expect("a valid name");
+        let load = meter.gauge::<f64>("load").build().expect("a valid name");
         let sizes = meter.histogram::<f64>("sizes").unit("By").buckets([1.0, 10.0]);
-        let sizes = sizes.build().expect("good buckets");
+        let sizes = sizes.build().expect("valid buckets");
         let transport = Transport::default().with_compression(compression);
         let pipeline =
             start(registry, config(&server).with_format(format).with_transport(transport));
@@ -58,10 +58,10 @@ async fn what_was_recorded_is_stored() {
         for size in [0.5, 0.5, 0.5] {
             sizes.record(size);
         }
-        pipeline.flush(PATIENCE).await.expect("it is accepted");
+        pipeline.flush(PATIENCE).await.expect("the receiver accepts the metrics");
         requests.with(Route("/b")).add(2);
         tasks.add(5);
-        pipeline.flush(PATIENCE).await.expect("it is accepted");
+        pipeline.flush(PATIENCE).await.expect("the receiver accepts the metrics");
 
         let stored = server.series(r#"{__name__=~"backstage[.].*"}"#).await;
         let mut values = Vec::new();
@@ -100,7 +100,7 @@ async fn what_was_recorded_is_stored() {
         ];
         let expected = expected.map(|(name, values)| (name.to_owned(), values.to_vec()));
         assert_eq!(values, expected, "{format:?} {compression}");
-        pipeline.shutdown(PATIENCE).await.expect("it is accepted");
+        pipeline.shutdown(PATIENCE).await.expect("the receiver accepts the metrics");
     }
 }
 
@@ -125,11 +125,11 @@ async fn quantiles_are_those_of_the_values() {
     let registry = Registry::new();
     let meter = registry.scoped("plugin", "catalog");
     let durations = meter.histogram::<f64>("durations").unit("s").exponential();
-    let durations = durations.build().expect("a good name");
+    let durations = durations.build().expect("a valid name");
     let pipeline = start(registry, config(&server));
     let mut values = log_normal(20_000);
     values.iter().for_each(|value| durations.record(*value));
-    pipeline.flush(PATIENCE).await.expect("it is accepted");
+    pipeline.flush(PATIENCE).await.expect("the receiver accepts the metrics");
 
     values.sort_by(f64::total_cmp);
     for (quantile, at) in [("0.5", 10_000), ("0.95", 19_000), ("0.99", 19_800)] {
@@ -145,7 +145,7 @@ async fn quantiles_are_those_of_the_values() {
         let stored = server.series(&selector).await;
         assert!((stored[0].values[0] / exact - 1.0).abs() < 1e-9, "{name}: {stored:?}");
     }
-    pipeline.shutdown(PATIENCE).await.expect("it is accepted");
+    pipeline.shutdown(PATIENCE).await.expect("the receiver accepts the metrics");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,17 +156,17 @@ async fn counts_add_up_after_a_restart_in_the_middle() {
     let mut server = VictoriaMetrics::start(&executable).await;
     let registry = Registry::new();
     let meter = registry.scoped("plugin", "catalog");
-    let requests = meter.counter::<u64>("requests").build().expect("a good name");
+    let requests = meter.counter::<u64>("requests").build().expect("a valid name");
     let pipeline = start(registry, config(&server));
 
     requests.add(10);
-    pipeline.flush(PATIENCE).await.expect("it is accepted");
+    pipeline.flush(PATIENCE).await.expect("the receiver accepts the metrics");
     server.stop().await;
     requests.add(20);
     let (flushed, ()) = tokio::join!(pipeline.flush(PATIENCE), server.run());
-    flushed.expect("it is tried until the server is back");
+    flushed.expect("the target retries until the server is back");
     requests.add(30);
-    pipeline.shutdown(PATIENCE).await.expect("it is accepted");
+    pipeline.shutdown(PATIENCE).await.expect("the receiver accepts the metrics");
 
     let stored = server.series(r#"{__name__="backstage.plugin.catalog.requests"}"#).await;
     assert_eq!(stored.len(), 1, "{stored:?}");

@@ -16,7 +16,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 fn start(registry: Registry, config: OtlpConfig) -> Pipeline {
     let target = OtlpTarget::new(config).expect("a target");
     let resource = Attributes::from_pairs([("service.name".into(), "catalog".into())]);
-    let builder = Pipeline::builder(registry).expect("a registry of its own").resource(resource);
+    let builder = Pipeline::builder(registry)
+        .expect("no other pipeline uses the registry")
+        .resource(resource);
     builder.target(target, WHEN_ASKED).start().expect("the pipeline starts")
 }
 
@@ -33,11 +35,11 @@ async fn what_was_recorded_is_stored() {
         let server = VictoriaMetrics::start(&executable).await;
         let registry = Registry::new();
         let meter = registry.scoped("plugin", "catalog");
-        let requests = meter.counter::<u64>("requests").build().expect("a good name");
-        let tasks = meter.up_down_counter::<i64>("tasks").build().expect("a good name");
-        let load = meter.gauge::<f64>("load").build().expect("a good name");
+        let requests = meter.counter::<u64>("requests").build().expect("a valid name");
+        let tasks = meter.up_down_counter::<i64>("tasks").build().expect("a valid name");
+        let load = meter.gauge::<f64>("load").build().expect("a valid name");
         let sizes = meter.histogram::<f64>("sizes").unit("By").buckets([1.0, 10.0]);
-        let sizes = sizes.build().expect("good buckets");
+        let sizes = sizes.build().expect("valid buckets");
         let transport = Transport::default().with_compression(compression);
         let pipeline = start(registry, config(&server).with_transport(transport));
 
@@ -47,7 +49,7 @@ async fn what_was_recorded_is_stored() {
         for size in [0.5, 1.0, 2.0, 100.0] {
             sizes.record(size);
         }
-        pipeline.flush(PATIENCE).await.expect("it is accepted");
+        pipeline.flush(PATIENCE).await.expect("the receiver accepts the metrics");
 
         let stored = server.series(r#"{__name__=~"backstage[.].*"}"#).await;
         let mut values = Vec::new();
@@ -70,7 +72,7 @@ async fn what_was_recorded_is_stored() {
         ];
         let expected = expected.map(|(name, value)| (name.to_owned(), vec![value]));
         assert_eq!(values, expected, "{compression}");
-        pipeline.shutdown(PATIENCE).await.expect("it is accepted");
+        pipeline.shutdown(PATIENCE).await.expect("the receiver accepts the metrics");
     }
 }
 
@@ -82,17 +84,17 @@ async fn totals_are_exact_after_a_restart_in_the_middle() {
     let mut server = VictoriaMetrics::start(&executable).await;
     let registry = Registry::new();
     let meter = registry.scoped("plugin", "catalog");
-    let requests = meter.counter::<u64>("requests").build().expect("a good name");
+    let requests = meter.counter::<u64>("requests").build().expect("a valid name");
     let pipeline = start(registry, config(&server));
 
     requests.add(10);
-    pipeline.flush(PATIENCE).await.expect("it is accepted");
+    pipeline.flush(PATIENCE).await.expect("the receiver accepts the metrics");
     server.stop().await;
     requests.add(20);
     let (flushed, ()) = tokio::join!(pipeline.flush(PATIENCE), server.run());
-    flushed.expect("it is tried until the server is back");
+    flushed.expect("the target retries until the server is back");
     requests.add(30);
-    pipeline.shutdown(PATIENCE).await.expect("it is accepted");
+    pipeline.shutdown(PATIENCE).await.expect("the receiver accepts the metrics");
 
     let stored = server.series(r#"{__name__="backstage.plugin.catalog.requests"}"#).await;
     assert_eq!(stored.len(), 1, "{stored:?}");

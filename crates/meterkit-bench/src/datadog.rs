@@ -59,14 +59,14 @@ pub fn snapshot(counts: usize, sketches: usize) -> Snapshot {
 /// Returns the total bytes of meterkit's payloads in protobuf.
 pub fn ours(snapshot: &Snapshot, compression: Compression) -> usize {
     let payloads = written(snapshot, &common_tags(), Format::Protobuf, compression);
-    payloads.expect("it is all in memory").iter().map(|payload| payload.len()).sum()
+    payloads.expect("writing to memory does not fail").iter().map(|payload| payload.len()).sum()
 }
 
 /// Returns the bytes of the model as JSON, for counts only: the API accepts no distributions in JSON.
 pub fn theirs(snapshot: &Snapshot, compression: Compression) -> usize {
     let metrics = snapshot.scopes.iter().flat_map(|scope| &scope.metrics);
     let series = metrics.flat_map(|metric| {
-        let name = metric_name(&metric.descriptor.name).expect("it has letters");
+        let name = metric_name(&metric.descriptor.name).expect("the name has letters");
         let points: &[NumberPoint] = match &metric.data {
             Data::Sum { points, .. } => points,
             _ => &[],
@@ -74,8 +74,8 @@ pub fn theirs(snapshot: &Snapshot, compression: Compression) -> usize {
         points.iter().map(move |point| MetricSeries::new(&name, point))
     });
     let payload = MetricPayload { series: series.collect() };
-    let json = serde_json::to_vec(&payload).expect("it is all in memory");
-    compression.compress(json).expect("it is all in memory").len()
+    let json = serde_json::to_vec(&payload).expect("writing to memory does not fail");
+    compression.compress(json).expect("writing to memory does not fail").len()
 }
 
 fn common_tags() -> Vec<String> {
@@ -109,7 +109,7 @@ fn distribution() -> ExponentialHistogramPoint {
         Data::ExponentialHistogram { points, .. } => points.into_iter().next(),
         _ => None,
     });
-    points.next().expect("it has values")
+    points.next().expect("the series has values")
 }
 
 #[derive(Serialize)]

@@ -63,7 +63,8 @@ impl Ours {
         let config = OtlpConfig::new(Protocol::HttpProtobuf, &sink.url()).expect("a URL");
         let target = OtlpTarget::new(config).expect("no TLS, no compression");
         let schedule = Schedule { interval: NEVER, timeout: PATIENCE };
-        let builder = Pipeline::builder(registry.clone()).expect("the registry is new");
+        let builder =
+            Pipeline::builder(registry.clone()).expect("no other pipeline uses the registry");
         let pipeline = builder.target(target, schedule).start().expect("a thread");
 
         let meter = registry.scoped("core", "bench");
@@ -94,7 +95,7 @@ impl Ours {
             self.counters.with(request(n, tenant)).increment();
             self.histograms.with(request(n, tenant)).record(0.03);
         }
-        self.pipeline.flush_blocking(PATIENCE).expect("the sink takes everything");
+        self.pipeline.flush_blocking(PATIENCE).expect("the sink accepts everything");
     }
 
     /// Returns the sink that receives the exports.

@@ -21,7 +21,7 @@ static RUNNING: LazyLock<(Registry, Pipeline)> = LazyLock::new(running);
 
 fn running() -> (Registry, Pipeline) {
     let registry = Registry::new();
-    let builder = Pipeline::builder(registry.clone()).expect("the registry is new");
+    let builder = Pipeline::builder(registry.clone()).expect("no other pipeline uses the registry");
     (registry, builder.start().expect("a thread"))
 }
 

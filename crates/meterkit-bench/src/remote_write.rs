@@ -86,7 +86,7 @@ pub fn native_histograms(histograms: usize) -> Arc<Snapshot> {
 
 /// Returns the request as meterkit sends it.
 pub fn ours(snapshot: &Arc<Snapshot>) -> Vec<u8> {
-    let mut requests = written(snapshot).expect("it is all in memory");
+    let mut requests = written(snapshot).expect("writing to memory does not fail");
     let request = requests.pop().expect("there are series");
     assert!(requests.is_empty(), "all series are in one request");
     request.into()
@@ -99,17 +99,17 @@ pub fn theirs(snapshot: &Arc<Snapshot>) -> Vec<u8> {
 
 /// Compresses with snappy alone: the minimum cost of any encoder.
 pub fn compressed(plain: &[u8]) -> Vec<u8> {
-    snap::raw::Encoder::new().compress_vec(plain).expect("it is all in memory")
+    snap::raw::Encoder::new().compress_vec(plain).expect("writing to memory does not fail")
 }
 
 /// Returns a request before compression.
 pub fn plain(request: &[u8]) -> Vec<u8> {
-    snap::raw::Decoder::new().decompress_vec(request).expect("it was compressed")
+    snap::raw::Decoder::new().decompress_vec(request).expect("the request is compressed")
 }
 
 /// Returns the number of series in a request before compression.
 pub fn series(plain: &[u8]) -> usize {
-    Request::decode(plain).expect("it was encoded").timeseries.len()
+    Request::decode(plain).expect("the request is valid").timeseries.len()
 }
 
 const START: Duration = Duration::from_secs(60);

@@ -44,7 +44,8 @@ impl Ours {
     /// Creates the registry with `series` series.
     pub fn new(holding: Holding, series: usize) -> Self {
         let registry = Registry::new();
-        let builder = Pipeline::builder(registry.clone()).expect("the registry is new");
+        let builder =
+            Pipeline::builder(registry.clone()).expect("no other pipeline uses the registry");
         let pipeline = builder.snapshot_max_age(Duration::ZERO).start().expect("a thread");
         let meter = registry.scoped("core", "bench");
         match holding {

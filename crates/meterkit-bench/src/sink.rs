@@ -34,7 +34,7 @@ impl Sink {
     /// Panics if this machine has no free port.
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let address = listener.local_addr().expect("it is bound");
+        let address = listener.local_addr().expect("the listener is bound");
         let counts = Arc::new(Counts::default());
         let counting = counts.clone();
         thread::spawn(move || {

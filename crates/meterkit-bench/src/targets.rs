@@ -39,7 +39,7 @@ impl Collected {
         let server = PrometheusServer::new().host("127.0.0.1").port(0).bind().expect("a port");
         let address = server.address();
         let mut builder = Pipeline::builder(registry.clone())
-            .expect("the registry is new")
+            .expect("no other pipeline uses the registry")
             .snapshot_max_age(Duration::ZERO)
             .service(move |source, stop| server.serve(source, stop));
         let schedule = Schedule { interval: INTERVAL, timeout: Duration::from_secs(1) };

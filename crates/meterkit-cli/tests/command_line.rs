@@ -47,7 +47,7 @@ fn serving(answer: String) -> (String, thread::JoinHandle<String>) {
             stream.read_exact(&mut byte).expect("a request");
             head.extend(byte);
         }
-        stream.write_all(answer.as_bytes()).expect("the answer is taken");
+        stream.write_all(answer.as_bytes()).expect("the client reads the answer");
         String::from_utf8(head).expect("text")
     });
     (url, served)

@@ -161,7 +161,7 @@ Datadog: http.server.request_time
 fn dashboards_and_rules_come_from_a_catalog() {
     let registry = meterkit_core::Registry::new();
     let requests = registry.scoped("plugin", "catalog").counter::<u64>("requests").build();
-    requests.expect("a good name").increment();
+    requests.expect("a valid name").increment();
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("catalog.json");
     fs::write(&path, registry.catalog().to_json()).expect("a file");

@@ -27,7 +27,7 @@ pub fn catalog_with_clock() -> (ManualClock, Registry, Meter) {
 /// Panics if the registry already has a pipeline, which a new registry does not.
 pub fn catalog_pipeline() -> (Meter, PipelineBuilder) {
     let (registry, meter) = catalog();
-    let builder = Pipeline::builder(registry).expect("a registry of its own");
+    let builder = Pipeline::builder(registry).expect("no other pipeline uses the registry");
     (meter, builder.snapshot_max_age(Duration::ZERO))
 }
 

@@ -181,7 +181,7 @@ impl Intake {
 
 impl Datadog {
     fn store(&self, points: &[Point]) {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later");
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("the clock is after 1970");
         let mut stored = self.stored.lock().unwrap();
         for point in points {
             // Datadog drops points that are an hour old, or ten minutes ahead.

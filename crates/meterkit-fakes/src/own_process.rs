@@ -30,7 +30,7 @@ pub fn rerun(name: &str, variables: &[(&str, &str)]) -> Option<Output> {
         }
     }
     let output =
-        command.env(MARK, "1").envs(variables.iter().copied()).output().expect("it starts");
+        command.env(MARK, "1").envs(variables.iter().copied()).output().expect("the test starts");
     let (out, err) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{name} failed in its own process:\n{out}\n{err}");
     assert!(out.contains("1 passed"), "there is no test {name}:\n{out}");

@@ -349,7 +349,7 @@ impl Check<'_> {
         for name in self.setting.names() {
             let file = format!("{name}_FILE");
             for (value, _) in self.valid() {
-                std::fs::write(&path, format!("{value}\n")).expect("a directory to write to");
+                std::fs::write(&path, format!("{value}\n")).expect("the directory is writable");
                 let shown = self.good(&[(name, value)]);
                 assert_eq!(self.good(&[(&file, &path)]), shown, "{file}");
                 assert_eq!(self.good(&[(&file, &path), (name, " ")]), shown, "{file}");
@@ -358,13 +358,13 @@ impl Check<'_> {
                 assert_eq!(twice, expected);
             }
             for (value, said) in self.invalid() {
-                std::fs::write(&path, value).expect("a directory to write to");
+                std::fs::write(&path, value).expect("the directory is writable");
                 let text = self.bad(&[(&file, &path)], &file);
                 assert!(text.starts_with(&format!("{file}=`{path}`: ")), "{text}");
                 assert!(text.contains(&said), "`{said}` is not in: {text}");
             }
             for content in [&b""[..], b"\r\n", b"hunter2\xff", b"\xef\xbb\xbfhunter2"] {
-                std::fs::write(&path, content).expect("a directory to write to");
+                std::fs::write(&path, content).expect("the directory is writable");
                 let text = self.bad(&[(&file, &path)], &file);
                 assert!(text.starts_with(&format!("{file}=`{path}`: the file ")), "{text}");
             }

@@ -53,7 +53,7 @@ impl Authority {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
-            .expect("there are some");
+            .expect("the provider supports the default TLS versions");
         let builder = match clients {
             None => builder.with_no_client_auth(),
             Some(clients) => {
@@ -74,7 +74,7 @@ impl Authority {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .expect("there are some")
+            .expect("the provider supports the default TLS versions")
             .with_root_certificates(self.roots());
         match identity {
             None => builder.with_no_client_auth(),

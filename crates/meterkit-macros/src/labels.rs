@@ -200,7 +200,7 @@ fn index(fields: &[LabelField<'_>], meterkit: &TokenStream) -> TokenStream {
     }
 }
 
-/// The fields that can be labels; what is wrong with the others is noted.
+/// Returns the valid fields, and adds the errors in the others to `problems`.
 fn fields<'a>(
     input: &DeriveInput,
     data: &'a DataStruct,

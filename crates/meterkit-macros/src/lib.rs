@@ -220,7 +220,7 @@ pub fn labels(input: TokenStream) -> TokenStream {
 /// }
 ///
 /// let registry = Registry::new();
-/// let metrics = ScaffolderMetrics::register_in(&registry)?; // a program: ScaffolderMetrics::register()
+/// let metrics = ScaffolderMetrics::register_in(&registry)?; // in a program: ScaffolderMetrics::register()
 /// metrics.tasks.with(Task { template: "service", outcome: Outcome::Done }).increment();
 /// metrics.duration.record(2.5);
 /// assert_eq!(registry.read()[0].metrics[0].descriptor.name, "backstage.plugin.scaffolder.tasks");
@@ -319,7 +319,7 @@ pub fn labels(input: TokenStream) -> TokenStream {
 /// struct CacheMetrics {
 ///     /// Look-ups that found something.
 ///     hits: Counter,
-///     /// Look-ups that did not.
+///     /// Look-ups that found nothing.
 ///     misses: Counter,
 /// }
 ///

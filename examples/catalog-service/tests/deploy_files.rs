@@ -17,7 +17,7 @@ const FOLDERS: [&str; 3] = ["grafana/mimir", "grafana/provisioning", "prometheus
 
 /// Returns all generated files by their paths within `examples/deploy`.
 fn generated() -> BTreeMap<PathBuf, String> {
-    let catalog = catalog_service::catalog().expect("its metrics can be made");
+    let catalog = catalog_service::catalog().expect("the metrics can be created");
     let dashboard = Dashboard::new("catalog-service").of(&catalog).with_self_metrics();
     let prometheus = Provisioning::new("http://prometheus:9090").dashboard(&dashboard).files();
     // Mimir uses Prometheus' dashboards: only the data source differs.
@@ -29,7 +29,7 @@ fn generated() -> BTreeMap<PathBuf, String> {
     let rules = rules.latency(Duration::from_millis(250), 0.99).expect("a share").files();
     let texts = rules.iter().map(|(_, text)| text.as_str());
     let gateway = Path::new(DEPLOY).join("prometheus/platform-rules/gateway.rules.yml");
-    let gateway = fs::read_to_string(gateway).expect("the rules of the gateway are there");
+    let gateway = fs::read_to_string(gateway).expect("the rules of the gateway exist");
     let objects = [
         ("kubernetes/operator/rules.yaml", prometheus_rule("catalog-service", texts)),
         ("kubernetes/operator/gateway/rules.yaml", prometheus_rule("collector", [&*gateway])),
@@ -46,7 +46,7 @@ fn generated() -> BTreeMap<PathBuf, String> {
 /// Returns an object of the Prometheus operator with the groups of these rule files.
 fn prometheus_rule<'a>(name: &str, files: impl IntoIterator<Item = &'a str>) -> String {
     let mut object = format!(
-        "# Made from the rule files in examples/deploy/prometheus by a test of catalog-service; do not edit.\n\
+        "# Generated from the rule files in examples/deploy/prometheus by a test of catalog-service; do not edit.\n\
          apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata:\n  name: {name}\nspec:\n  groups:\n"
     );
     for file in files {
@@ -80,7 +80,8 @@ fn the_generated_files_are_up_to_date() {
             continue;
         }
         if update {
-            fs::create_dir_all(file.parent().expect("it is in a folder")).expect("it can be made");
+            fs::create_dir_all(file.parent().expect("the file is in a folder"))
+                .expect("the folder can be created");
             fs::write(&file, text).expect("the file can be written");
         } else {
             wrong.push(path.clone());
@@ -99,9 +100,10 @@ fn the_generated_files_are_up_to_date() {
 #[test]
 fn the_image_has_certificate_authorities() {
     let dockerfile = Path::new(DEPLOY).join("Dockerfile");
-    let dockerfile = fs::read_to_string(dockerfile).expect("there is one");
-    let (_, run) =
-        dockerfile.rsplit_once("\nFROM ").expect("it is built in one and runs in another");
+    let dockerfile = fs::read_to_string(dockerfile).expect("the Dockerfile exists");
+    let (_, run) = dockerfile
+        .rsplit_once("\nFROM ")
+        .expect("the Dockerfile has a stage for the build and one for running");
     let (before, after) = run.split_once("COPY ").expect("the program is copied");
     assert!(before.contains("--no-install-recommends ca-certificates"), "{before}");
     assert!(before.contains("rm -rf /var/lib/apt/lists/*") && after.contains("ENTRYPOINT"));

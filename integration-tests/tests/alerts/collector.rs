@@ -71,7 +71,7 @@ impl Collector {
         )
         .expect("it reads");
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("it answers");
+        stream.read_to_string(&mut answer).expect("the server answers");
         let deadline = Instant::now() + PATIENCE;
         loop {
             let text = self.scrape().await;
@@ -96,14 +96,14 @@ fn rules() -> [(String, String); 1] {
         env!("CARGO_MANIFEST_DIR"),
         "/../examples/deploy/prometheus/platform-rules/gateway.rules.yml"
     );
-    [("gateway.rules.yml".to_owned(), std::fs::read_to_string(file).expect("it is there"))]
+    [("gateway.rules.yml".to_owned(), std::fs::read_to_string(file).expect("the file exists"))]
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_that_fills_and_then_refuses_is_reported() {
     // This listener never accepts connections, so requests hang.
     let hanging = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
-    let port = hanging.local_addr().expect("it is bound").port();
+    let port = hanging.local_addr().expect("the listener is bound").port();
     let Some(collector) = Collector::sending_to(port).await else { return };
     let mut recording = Recording::default();
     for _ in 0..10 {

@@ -40,7 +40,7 @@ fn a_callback_that_hangs_is_reported_for_as_long_as_it_does() {
     let mut recording = Recording::default();
     recording.run(&service, 30);
     drop(release);
-    let hangs = hangs.expect("a good name");
+    let hangs = hangs.expect("a valid name");
     let series = recording.input_series();
     assert_firing(&rules(), &series, 30, &[("MeterkitCallbackOverBudget", 0..=29)]);
     drop(hangs);
@@ -55,7 +55,7 @@ fn a_callback_that_panics_and_one_that_fails_are_reported() {
             assert!(!panics, "the callback has a bug");
             Err("the database is gone")
         });
-        let fails = fails.expect("a good name");
+        let fails = fails.expect("a valid name");
         let mut recording = Recording::default();
         recording.run(&service, 5);
         drop(fails);
@@ -71,7 +71,7 @@ fn a_callback_that_panics_and_one_that_fails_are_reported() {
 fn a_label_without_end_is_reported() {
     let service = Service::start();
     let logins = service.meter.counter_group::<User, u64>("logins").cardinality_limit(2);
-    let logins = logins.build().expect("a good name");
+    let logins = logins.build().expect("a valid name");
     let mut recording = Recording::default();
     recording.run(&service, 2);
     for user in ["anna", "bert"] {
@@ -87,7 +87,7 @@ fn a_label_without_end_is_reported() {
 #[test]
 fn values_that_no_metric_can_hold_are_reported() {
     let service = Service::start();
-    let ratio = service.meter.gauge::<f64>("ratio").build().expect("a good name");
+    let ratio = service.meter.gauge::<f64>("ratio").build().expect("a valid name");
     let mut recording = Recording::default();
     ratio.set(0.5);
     recording.run(&service, 5);

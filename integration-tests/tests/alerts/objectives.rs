@@ -32,7 +32,7 @@ impl Answering {
         let service = Service::start();
         let meter = service.registry.semconv("shop.http");
         let requests = meter.histogram_group::<Status, f64>("http.server.request.duration");
-        let requests = requests.unit("s").buckets([0.1, 0.25, 1.0]).build().expect("a good name");
+        let requests = requests.unit("s").buckets([0.1, 0.25, 1.0]).build().expect("a valid name");
         Self { service, requests, recording: Recording::default() }
     }
 

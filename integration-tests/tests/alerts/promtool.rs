@@ -71,9 +71,11 @@ pub(crate) fn assert_summary(
     summary: &str,
 ) {
     let alerts = rules.alerts();
-    let (_, of_alert) = alerts.split_once(&format!("'{alert}'")).expect("the alert is there");
+    let (_, of_alert) = alerts.split_once(&format!("'{alert}'")).expect("the alert exists");
     let annotation = |key: &str| {
-        let (_, rest) = of_alert.split_once(&format!("          {key}: ")).expect("each has one");
+        let (_, rest) = of_alert
+            .split_once(&format!("          {key}: "))
+            .expect("each alert has this annotation");
         rest.lines().next().unwrap_or_default().to_owned()
     };
     let mut tests = format!(

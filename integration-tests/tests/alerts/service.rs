@@ -60,9 +60,10 @@ impl Service {
     fn with(receiver: Receiver, queue: Option<TargetQueue>) -> Self {
         let registry = Registry::new();
         let meter = registry.scoped("plugin", "shop");
-        meter.counter::<u64>("orders").build().expect("a good name").increment();
+        meter.counter::<u64>("orders").build().expect("a valid name").increment();
         let target = Controlled { receiver: receiver.clone(), queue };
-        let pipeline = Pipeline::builder(registry.clone()).expect("no other pipeline has it");
+        let pipeline =
+            Pipeline::builder(registry.clone()).expect("no other pipeline uses the registry");
         let resource = Attributes::from_pairs([("service.version".into(), "1".into())]);
         let pipeline = pipeline.resource(resource).snapshot_max_age(Duration::ZERO);
         let pipeline = pipeline.target(target, SCHEDULE).start().expect("a thread can be started");

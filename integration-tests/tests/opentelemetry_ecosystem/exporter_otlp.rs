@@ -25,9 +25,9 @@ struct Recorded {
 impl Recorded {
     fn new(meter: &Meter) -> Self {
         Self {
-            requests: meter.counter("requests").build().expect("a good name"),
-            open: meter.up_down_counter("open").build().expect("a good name"),
-            sizes: meter.histogram("sizes").build().expect("a good name"),
+            requests: meter.counter("requests").build().expect("a valid name"),
+            open: meter.up_down_counter("open").build().expect("a valid name"),
+            sizes: meter.histogram("sizes").build().expect("a valid name"),
             keyed: meter.otel().u64_counter("keyed").build(),
         }
     }
@@ -73,9 +73,10 @@ async fn totals_are_exact(mut collector: Collector, exporter: MetricExporter) {
     let registry = Registry::new();
     let recorded = Recorded::new(&registry.scoped("plugin", "catalog"));
     let builder = Telemetry::builder().registry(registry).service_name("shop");
-    let telemetry = builder.schedule(WHEN_ASKED).exporter(exporter).install().expect("it starts");
+    let telemetry =
+        builder.schedule(WHEN_ASKED).exporter(exporter).install().expect("the pipeline starts");
     recorded.record(1);
-    telemetry.flush_within(PATIENCE).await.expect("the collector takes it");
+    telemetry.flush_within(PATIENCE).await.expect("the collector accepts the metrics");
 
     collector.stop().await;
     for value in [2, 4, 8] {
@@ -84,14 +85,14 @@ async fn totals_are_exact(mut collector: Collector, exporter: MetricExporter) {
         assert!(flushed.is_err(), "the collector is gone");
     }
     let health = telemetry.health();
-    let queue = health.targets[0].queue.expect("it keeps a batch");
+    let queue = health.targets[0].queue.expect("the target queues a batch");
     assert_eq!((queue.requests, queue.dropped_values), (1, 0), "{health}");
 
     collector.run().await;
     recorded.record(16);
     telemetry.flush_within(PATIENCE).await.expect("the collector is back");
     recorded.record(32);
-    telemetry.shutdown_within(PATIENCE).await.expect("the collector takes it");
+    telemetry.shutdown_within(PATIENCE).await.expect("the collector accepts the metrics");
 
     // First the rejected batch, then the values recorded in the meantime.
     let received = collector.received();
@@ -126,8 +127,8 @@ async fn totals_over_http_are_exact_after_an_outage() {
         let builder = MetricExporter::builder().with_http().with_endpoint(url);
         builder.with_temporality(Temporality::Delta).build().expect("an exporter")
     };
-    // Its HTTP client blocks.
-    let exporter = tokio::task::spawn_blocking(build).await.expect("it builds");
+    // The exporter's HTTP client blocks.
+    let exporter = tokio::task::spawn_blocking(build).await.expect("the exporter can be built");
     totals_are_exact(collector, exporter).await;
 }
 

@@ -78,7 +78,7 @@ async fn what_instrumentation_of_others_records_arrives_at_every_target() {
     drive_tower().await;
     drive_tracing(&telemetry);
     drive_metrics();
-    telemetry.flush_within(PATIENCE).await.expect("every target takes it");
+    telemetry.flush_within(PATIENCE).await.expect("every target accepts the metrics");
 
     let scrape = telemetry.scrape().text().await.expect("a scrape");
     let scrape = std::str::from_utf8(&scrape).expect("text");
@@ -99,7 +99,7 @@ async fn what_instrumentation_of_others_records_arrives_at_every_target() {
     assert!(scrape.contains(r#"http_route="/things/{id}""#), "{scrape}");
     let health = telemetry.health();
     assert!(health.is_delivering(), "{health}");
-    telemetry.shutdown_within(PATIENCE).await.expect("every target takes it");
+    telemetry.shutdown_within(PATIENCE).await.expect("every target accepts the metrics");
 }
 
 /// Installs the global meter provider, before any instrument is created.
@@ -120,7 +120,7 @@ fn install(
     let builder = Telemetry::builder().schedule(WHEN_ASKED).service_name("shop");
     let builder = builder.target(otlp).target(datadog.expect("a target"));
     let builder = builder.target(remote_write.expect("a target"));
-    builder.exporter(exporter).install().expect("it starts")
+    builder.exporter(exporter).install().expect("the pipeline starts")
 }
 
 async fn drive_tower() {
@@ -131,7 +131,7 @@ async fn drive_tower() {
     let service = Router::new().route("/things/{id}", get(thing)).layer(layer);
     for id in 1..=3 {
         let request = Request::get(format!("/things/{id}")).body(Body::empty()).expect("a request");
-        let response = service.clone().oneshot(request).await.expect("it never fails");
+        let response = service.clone().oneshot(request).await.expect("the service does not fail");
         // A request ends when its body has been read.
         axum::body::to_bytes(response.into_body(), 1000).await.expect("a short body");
     }

@@ -25,7 +25,7 @@ fn nothing_goes_round_in_circles() {
         let exporter = exporter.scope_info_enabled(shows_scope);
         let ours = Registry::new();
         let requests = ours.scoped("plugin", "catalog").counter::<u64>("requests").build();
-        requests.expect("a good name").add(3);
+        requests.expect("a valid name").add(3);
         let telemetry = Telemetry::builder()
             .registry(ours)
             .snapshot_max_age(Duration::ZERO)
@@ -33,7 +33,7 @@ fn nothing_goes_round_in_circles() {
             .reader(exporter.build().expect("the only one"))
             .prometheus_registry(both.clone())
             .install()
-            .expect("it starts");
+            .expect("the pipeline starts");
         let source = telemetry.source();
         for round in 0..5 {
             let scraped = meterkit::prometheus::render(&source.snapshot_blocking());
@@ -47,6 +47,6 @@ fn nothing_goes_round_in_circles() {
         let gathered = TextEncoder::new().encode_to_string(&both.gather()).expect("text");
         assert_eq!(series(&gathered, "own_jobs"), ["own_jobs_total"], "{gathered}");
         assert_eq!(series(&gathered, "requests").len(), 1, "{gathered}");
-        telemetry.shutdown_blocking_within(PATIENCE).expect("it ends");
+        telemetry.shutdown_blocking_within(PATIENCE).expect("the shutdown succeeds");
     }
 }

@@ -83,7 +83,7 @@ fn both(
     work(&|scope| theirs.meter_with_scope(scope));
     let text = TextEncoder::new().encode_to_string(&served.gather()).expect("text");
     let shut_down = theirs.shutdown_with_timeout(Duration::from_secs(5));
-    shut_down.expect("nothing holds it up");
+    shut_down.expect("the shutdown completes in time");
     [parse(&meterkit_prometheus::render(&snapshot)), parse(&text)]
 }
 

@@ -12,7 +12,7 @@ fn a_measurement_in_a_sampled_span_of_tracing_links_to_it() {
         let registry = Registry::new();
         registry.sample_exemplars(ExemplarFilter::TraceBased);
         let requests = registry.scoped("plugin", "catalog").counter::<u64>("requests").build();
-        let requests = requests.expect("a good name");
+        let requests = requests.expect("a valid name");
         let provider = SdkTracerProvider::builder().with_sampler(sampler).build();
         let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("test"));
         let subscriber = tracing_subscriber::registry().with(layer);

@@ -16,7 +16,7 @@ const CALL_BUCKETS: [f64; 4] = [0.001, 0.01, 0.1, 1.0];
 fn theirs(record: fn()) -> String {
     let calls = Matcher::Full("reth.rpc_server.calls.time_seconds".to_owned());
     let builder = PrometheusBuilder::new().set_buckets_for_metric(calls, &CALL_BUCKETS);
-    let recorder = builder.expect("good buckets").build_recorder();
+    let recorder = builder.expect("valid buckets").build_recorder();
     let handle = recorder.handle();
     metrics::with_local_recorder(&recorder, record);
     handle.render()
@@ -156,7 +156,7 @@ fn ours() -> Result<String, meterkit::InstrumentError> {
 
 #[test]
 fn a_node_with_the_crate_metrics_keeps_its_exposition() {
-    assert_same(&theirs(record), &ours().expect("good names"));
+    assert_same(&theirs(record), &ours().expect("valid names"));
 }
 
 #[test]

@@ -86,7 +86,9 @@ fn exported(work: impl Fn(&Meter), options: impl Fn(ExporterBuilder) -> Exporter
         .build();
     work(&provider.meter_with_scope(scope()));
     let text = TextEncoder::new().encode_to_string(&served.gather()).expect("text");
-    provider.shutdown_with_timeout(Duration::from_secs(60)).expect("nothing holds it up");
+    provider
+        .shutdown_with_timeout(Duration::from_secs(60))
+        .expect("the shutdown completes in time");
     text
 }
 

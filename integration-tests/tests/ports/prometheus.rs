@@ -27,7 +27,7 @@ fn theirs() -> String {
     };
     macro_rules! registered {
         ($metric:expr) => {{
-            let metric = $metric.expect("a good name");
+            let metric = $metric.expect("a valid name");
             registry.register(Box::new(metric.clone())).expect("a new name");
             metric
         }};
@@ -160,5 +160,5 @@ fn ours() -> Result<String, meterkit::InstrumentError> {
 
 #[test]
 fn a_service_with_the_crate_prometheus_keeps_its_exposition() {
-    assert_same(&theirs(), &ours().expect("good names"));
+    assert_same(&theirs(), &ours().expect("valid names"));
 }

@@ -157,7 +157,7 @@ fn ours(choices: &Choices) -> Result<String, meterkit::InstrumentError> {
 
 #[test]
 fn a_peer_with_the_crate_prometheus_client_keeps_its_exposition() {
-    assert_same(&theirs(None), &ours(&KEPT).expect("good names"));
+    assert_same(&theirs(None), &ours(&KEPT).expect("valid names"));
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn each_choice_that_breaks_the_exposition_is_named_by_the_comparison() {
             ],
         ),
     ] {
-        let comparison = compared(&theirs(None), &ours(&choices).expect("good names"));
+        let comparison = compared(&theirs(None), &ours(&choices).expect("valid names"));
         let causes: Vec<_> = comparison.groups().iter().map(|group| group.cause).collect();
         let expected_causes: Vec<_> = expected.iter().map(|(cause, _)| *cause).collect();
         assert_eq!(causes, expected_causes, "{comparison}");
@@ -220,7 +220,7 @@ fn an_info_becomes_a_gauge_that_stays_at_one() {
 
     let registry = Registry::new();
     let build: GaugeGroup<Build<'_>, u64> =
-        registry.plain().gauge_group("build_info").build().expect("a good name");
+        registry.plain().gauge_group("build_info").build().expect("a valid name");
     build.with(Build { version: "1.2" }).set(1);
     let theirs = theirs(Some("1.2"));
     assert!(theirs.contains("# TYPE build info\n"), "{theirs}");

@@ -65,7 +65,7 @@ impl Theirs {
             self.counter.add(1, &attributes);
             self.histogram.record(0.03, &attributes);
         }
-        self.provider.force_flush().expect("the sink takes everything");
+        self.provider.force_flush().expect("the sink accepts everything");
     }
 
     /// Returns the sink that receives the exports.

@@ -106,7 +106,7 @@ mod tests {
             (Buckets::from([0.5, 7.0]), ".buckets([0.5, 7.0])"),
             (Buckets::from([0.5, 7.0, 11.0]), ".buckets([0.5, 7.0, 11.0])"),
         ] {
-            let bounds = resolved(buckets).expect("good arguments");
+            let bounds = resolved(buckets).expect("valid arguments");
             assert_eq!(code(&bounds), expected);
         }
     }

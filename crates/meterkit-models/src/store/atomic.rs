@@ -44,6 +44,6 @@ impl<T> OnceBox<T> {
         if self.get().is_none() {
             let _ = self.set(make());
         }
-        self.get().expect("it is set by now")
+        self.get().expect("the value has been set")
     }
 }
