@@ -100,7 +100,7 @@ async fn every_panel_and_every_rule_has_data_after_a_load() {
     check_first_row(&prometheus, &asked, target).await;
     check_rules(&prometheus, troubled).await;
     check_variables(&prometheus, &dashboard, target).await;
-    assert!(service.terminate().await.success(), "the service ends well when it is asked to");
+    assert!(service.terminate().await.success(), "the service ends without an error on SIGTERM");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -199,7 +199,7 @@ async fn a_service_that_pushes_is_in_the_first_row_and_not_absent() {
         assert!(rules.alerts().contains(&format!("expr: '({absent})'")), "{}", rules.alerts());
         assert_eq!(prometheus.count_now(&absent).await, is_absent, "{absent}");
     }
-    assert!(service.terminate().await.success(), "the service ends well when it is asked to");
+    assert!(service.terminate().await.success(), "the service ends without an error on SIGTERM");
 }
 
 /// Returns all rules.

@@ -159,7 +159,7 @@ fn the_collector_finds_nothing_wrong_with_what_it_reads() {
         let path = deploy::path("collector").join(file);
         let (is_valid, said) = validate(&path);
         let advice = "integration-tests/peers meterkit-otelcol builds a new one";
-        assert!(is_valid, "{file}, if the collector is not an old one ({advice}): {said}");
+        assert!(is_valid, "{file}, unless the collector is outdated ({advice}): {said}");
         let wrong = altered(&format!("collector/{file}"), "sizer", "size");
         let (is_valid, said) = validate(&wrong.path().join("collector").join(file));
         assert!(!is_valid && said.contains("size"), "{file}: {said}");
@@ -191,7 +191,10 @@ fn the_collector_finds_nothing_wrong_with_what_it_reads_for_azure_but_for_its_ex
     let path = deploy::path("collector").join("azure.yaml");
     let text = std::fs::read_to_string(path).expect("the file exists");
     let (is_valid, said) = validate(&text);
-    assert!(!is_valid && said.contains("azureauth"), "the collector has it by now: {said}");
+    assert!(
+        !is_valid && said.contains("azureauth"),
+        "the collector now has this extension: {said}"
+    );
     let without = AZURE_AUTH.iter().fold(text, |text, part| {
         assert_eq!(text.matches(part).count(), 1, "{part}");
         text.replace(part, "")

@@ -56,7 +56,7 @@ impl Notified {
             }
             sleep(Duration::from_millis(100)).await;
         }
-        panic!("{receiver} hears nothing of {value}: {:?}", self.all());
+        panic!("{receiver} was not notified about {value}: {:?}", self.all());
     }
 
     /// Returns all notifications so far.

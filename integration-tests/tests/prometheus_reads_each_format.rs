@@ -157,7 +157,7 @@ async fn all_that_was_recorded_arrives_in_each_format() {
         let has_starts = is_open_metrics || protocol == "PrometheusProto";
         assert_eq!(requests.samples[0] == expected, has_starts, "{protocol}: {requests:?}");
         let created = prometheus.query(&format!("{{__name__=~'.*_created',{job}}}")).await;
-        assert!(created.is_empty(), "{protocol}: starts are no series: {created:?}");
+        assert!(created.is_empty(), "{protocol}: start times are not series: {created:?}");
 
         let waits = prometheus.series(&format!("{{__name__=~'{prefix}waits.*',{job}}}")).await;
         let point = point(&scopes);

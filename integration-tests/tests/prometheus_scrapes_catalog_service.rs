@@ -92,7 +92,7 @@ async fn prometheus_has_counted_exactly_what_the_load_generator_has() {
     let info = "target_info{service_name='catalog', deployment_environment_name='test'}";
     assert_eq!(one(prometheus.query(info).await), 1);
 
-    assert!(service.terminate().await.success(), "the service ends well when it is asked to");
+    assert!(service.terminate().await.success(), "the service ends without an error on SIGTERM");
     assert!(client::get(&metrics).await.is_err(), "its metrics end with it");
 }
 

@@ -272,7 +272,7 @@ async fn what_prometheus_has_already_or_refuses_is_not_sent_on_and_on() {
     assert_eq!(target(&server.remote_write_url()).export(&newer).await, Ok(()));
 
     let mut again = target(&server.remote_write_url());
-    assert_eq!(again.export(&newer).await, Ok(()), "the same values are no news");
+    assert_eq!(again.export(&newer).await, Ok(()), "values that were already sent are skipped");
     // A target never sends timestamps that go back.
     let mut late = target(&server.remote_write_url());
     let outcome = late.export(&older).await;

@@ -28,7 +28,7 @@ impl Pace {
 
 /// The kind of time that is measured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "there is no third one")]
+#[expect(clippy::exhaustive_enums, reason = "the list of clocks is complete")]
 pub enum Clock {
     /// Elapsed time.
     #[default]

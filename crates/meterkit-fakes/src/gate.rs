@@ -73,7 +73,7 @@ impl Gate {
 pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let began = Instant::now();
     while !is_so() {
-        assert!(began.elapsed() < LONGEST, "never so: {what}");
+        assert!(began.elapsed() < LONGEST, "timed out: {what}");
         thread::sleep(Duration::from_millis(1));
     }
 }

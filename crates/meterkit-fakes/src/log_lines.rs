@@ -27,7 +27,8 @@ pub fn of<R>(work: impl FnOnce() -> R) -> (R, Vec<String>) {
 /// Panics if the process already has a global subscriber.
 pub fn of_all_threads<R>(work: impl FnOnce() -> R) -> (R, Vec<String>) {
     let lines = Lines::default();
-    tracing::subscriber::set_global_default(lines.clone()).expect("it is the first");
+    tracing::subscriber::set_global_default(lines.clone())
+        .expect("no other global subscriber is set");
     let outcome = work();
     let lines = lines.0.lock().unwrap().clone();
     (outcome, lines)

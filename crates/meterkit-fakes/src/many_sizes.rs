@@ -12,7 +12,7 @@ pub fn points(snapshot: &Snapshot) -> (Temporality, &[ExponentialHistogramPoint]
     let mut named = metrics.filter(|metric| metric.descriptor.name == SIZES);
     match named.next().map(|metric| &metric.data) {
         Some(Data::ExponentialHistogram { temporality, points }) => (*temporality, points),
-        other => panic!("sizes is no exponential histogram: {other:?}"),
+        other => panic!("sizes is not an exponential histogram: {other:?}"),
     }
 }
 

@@ -137,7 +137,7 @@ impl Reader {
         }
         let is_count = ["_bucket", "_count"].contains(&&*suffix);
         if is_count && !value.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err("a count that is no integer".to_owned());
+            return Err("a count that is not an integer".to_owned());
         }
         let is_total = is_count || ["_total", "_sum"].contains(&&*suffix);
         if is_total && (number.is_nan() || number < 0.0) {

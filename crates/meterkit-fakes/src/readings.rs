@@ -40,7 +40,7 @@ pub fn value(registry: &Registry, name: &str) -> Option<Value> {
 pub fn histogram(registry: &Registry, name: &str) -> (Vec<f64>, Vec<HistogramPoint>) {
     match metric(registry, name).map(|metric| metric.data) {
         Some(Data::Histogram { bounds, points, .. }) => (bounds.to_vec(), points),
-        other => panic!("{name} is no histogram: {other:?}"),
+        other => panic!("{name} is not a histogram: {other:?}"),
     }
 }
 

@@ -118,7 +118,7 @@ impl Table<'_> {
     pub fn check(&self) {
         for row in self.rows {
             let is_declared = self.settings.iter().any(|it| it.name == row.variable);
-            assert!(is_declared, "{} is in no table", row.variable);
+            assert!(is_declared, "{} is not in the table", row.variable);
         }
         for setting in self.settings {
             let found = self.rows.iter().find(|row| row.variable == setting.name);

@@ -14,7 +14,7 @@ pub fn points(snapshot: &Snapshot, name: &str) -> Vec<NumberPoint> {
     match metrics(snapshot, name)[..] {
         [] => Vec::new(),
         [Metric { data: Data::Gauge(points) | Data::Sum { points, .. }, .. }] => points.to_vec(),
-        ref other => panic!("{name} is no single metric of numbers: {other:?}"),
+        ref other => panic!("{name} is not a single metric of numbers: {other:?}"),
     }
 }
 
@@ -31,6 +31,6 @@ pub fn histogram(snapshot: &Snapshot, name: &str) -> HistogramPoint {
         [Metric { data: Data::Histogram { points, .. }, .. }] if points.len() == 1 => {
             points[0].clone()
         }
-        ref other => panic!("{name} is no single series of a histogram: {other:?}"),
+        ref other => panic!("{name} is not a single series of a histogram: {other:?}"),
     }
 }

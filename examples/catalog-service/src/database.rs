@@ -186,16 +186,16 @@ impl WeakDatabase {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No entity has this name.
-    #[error("there is no entity of that name")]
+    #[error("no entity has this name")]
     NotFound,
     /// An entity with this name already exists.
-    #[error("there is an entity of that name already")]
+    #[error("an entity with this name already exists")]
     Duplicate,
     /// SQLite failed.
     #[error("the database failed: {0}")]
     Sqlite(#[from] rusqlite::Error),
     /// The statement panicked, or the runtime stopped before it ran.
-    #[error("the statement did not run to its end: {0}")]
+    #[error("the statement did not finish: {0}")]
     Aborted(#[from] tokio::task::JoinError),
 }
 

@@ -218,7 +218,7 @@ pub enum Error {
     #[error(transparent)]
     Metrics(#[from] InstrumentError),
     /// The temporary database directory could not be created.
-    #[error("cannot make a temporary directory: {0}")]
+    #[error("cannot create a temporary directory: {0}")]
     TemporaryDirectory(#[source] io::Error),
     /// The HTTP server failed.
     #[error("the HTTP server failed: {0}")]

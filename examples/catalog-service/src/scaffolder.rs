@@ -289,8 +289,7 @@ async fn read(
     Path(id): Path<u64>,
 ) -> Result<Json<Task>, ErrorAnswer> {
     let task = scaffolder.tasks().known.get(&id).cloned();
-    task.map(Json)
-        .ok_or_else(|| ErrorAnswer::new(StatusCode::NOT_FOUND, "there is no task of that number"))
+    task.map(Json).ok_or_else(|| ErrorAnswer::new(StatusCode::NOT_FOUND, "no task has this number"))
 }
 
 #[cfg(test)]

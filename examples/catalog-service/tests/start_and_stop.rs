@@ -118,8 +118,8 @@ async fn a_request_that_cannot_be_served_gets_the_reason_as_json_and_changes_not
         ),
         ("POST", entities, &too_long, "413", "length limit exceeded"),
         ("GET", "/catalog/entities?kind=planet", "", "400", "unknown variant `planet`"),
-        ("PUT", "/catalog/entities/nobody", "{}", "404", "there is no entity of that name"),
-        ("GET", "/scaffolder/tasks/7", "", "404", "there is no task of that number"),
+        ("PUT", "/catalog/entities/nobody", "{}", "404", "no entity has this name"),
+        ("GET", "/scaffolder/tasks/7", "", "404", "no task has this number"),
     ] {
         let answer = send(service.address(), method, path, body).await;
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{method} {path}: {answer}");

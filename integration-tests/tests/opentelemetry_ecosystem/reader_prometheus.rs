@@ -16,7 +16,7 @@ fn text(registry: &prometheus::Registry) -> String {
 fn value(text: &str, series: &str) -> Option<f64> {
     let mut found = text.lines().filter(|line| line.starts_with(series));
     let line = found.next()?;
-    assert_eq!(found.next(), None, "{series} stands there twice:\n{text}");
+    assert_eq!(found.next(), None, "{series} occurs twice:\n{text}");
     line.rsplit(' ').next()?.parse().ok()
 }
 

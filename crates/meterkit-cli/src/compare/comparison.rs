@@ -54,7 +54,7 @@ pub struct Difference {
 /// The error for a comparison of a catalog with an exposition.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an exposition cannot be compared with a catalog; pass two expositions or two catalogs")]
-#[expect(clippy::exhaustive_structs, reason = "there is no more to say")]
+#[expect(clippy::exhaustive_structs, reason = "the error has no details")]
 pub struct MixedError;
 
 /// A metric of both inventories, perhaps under different names.
