@@ -108,7 +108,7 @@ fn check_merged(services: &serde_json::Map<String, Value>) {
 }
 
 #[test]
-fn docker_compose_makes_of_each_step_what_the_page_says() {
+fn docker_compose_resolves_each_step_as_the_page_says() {
     let Some(program) = peer::find("docker-compose") else {
         return;
     };
@@ -170,7 +170,7 @@ fn three_replicas_fit_into_each_step_and_each_has_a_target_of_its_own() {
 }
 
 #[test]
-fn what_is_over_the_first_step_reads_its_own_settings() {
+fn overlays_of_the_first_step_read_their_own_settings() {
     let Some(program) = peer::find("docker-compose") else {
         return;
     };

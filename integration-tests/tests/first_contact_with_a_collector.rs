@@ -39,7 +39,7 @@ async fn first(protocol: Protocol, url: &str) -> [String; 2] {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_wrong_with_the_address_is_said_in_one_sentence() {
+async fn errors_in_the_address_are_reported_in_one_sentence() {
     let Some(executable) = peer::find("meterkit-otelcol") else {
         return;
     };

@@ -48,7 +48,7 @@ fn kubernetes_manifests_fit_together() {
 }
 
 #[test]
-fn every_overlay_is_what_kubernetes_knows() {
+fn every_overlay_matches_the_kubernetes_schemas() {
     let (Some(kubectl), Some(schema)) = (peer::find("kubectl"), peer::find("kubernetes-schema"))
     else {
         return;

@@ -100,7 +100,7 @@ async fn names_arrive_as_each_strategy_leaves_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn promtool_reads_what_those_get_who_do_not_ask_for_other_names() {
+async fn promtool_reads_scrapes_that_ask_for_no_escaping_scheme() {
     let Some(promtool) = peer::find("promtool") else {
         return;
     };

@@ -138,7 +138,7 @@ async fn series_with_labels_of_the_group_are_kept_apart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn metrics_that_are_inconsistent_with_other_groups_are_refused_and_said_to_be() {
+async fn metrics_that_are_inconsistent_with_other_groups_are_rejected_and_reported() {
     let Some(executable) = peer::find("prometheus-pushgateway") else {
         return;
     };

@@ -262,7 +262,7 @@ async fn prometheus_has_no_gap_after_an_outage() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_prometheus_has_already_or_refuses_is_not_sent_on_and_on() {
+async fn values_that_prometheus_already_has_or_rejects_are_not_sent_again() {
     let Some(executable) = peer::find("prometheus") else {
         return;
     };

@@ -122,7 +122,7 @@ async fn what_was_spooled_while_the_receiver_was_down_arrives_with_the_next_run(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_says_where_to_and_what() {
+async fn a_file_configures_targets_and_views() {
     let Some(executable) = peer::find("meterkit-otelcol") else {
         return;
     };

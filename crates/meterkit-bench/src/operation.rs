@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn the_value_at_an_index_is_the_one_that_has_it() {
+    fn each_value_has_the_index_at_which_it_is_found() {
         for kind in [Kind::Create, Kind::Update, Kind::Delete] {
             assert_eq!(Kind::nth(kind.index()), kind.label());
         }

@@ -70,7 +70,7 @@ fn a_prefix_of_one_metric_needs_the_same_labels_and_type() {
 }
 
 #[test]
-fn what_is_appended_is_a_unit_or_total() {
+fn appended_suffixes_are_units_or_total() {
     assert_found(
         "# TYPE wait histogram\nwait_bucket{le=\"+Inf\"} 1\nwait_count 1\nwait_sum 1\n\
          # TYPE jobs counter\njobs 4\n# TYPE sent counter\nsent 4\n\
@@ -225,7 +225,7 @@ fn a_label_that_all_metrics_have_is_one_of_the_resource() {
 }
 
 #[test]
-fn a_limit_of_series_is_told() {
+fn an_exceeded_cardinality_limit_is_reported() {
     let new = format!("{JOBS}jobs_total{{otel_metric_overflow=\"true\"}} 9\n");
     let comparison = compared(JOBS, &new);
     let [group] = comparison.groups() else { panic!("{comparison}") };

@@ -113,7 +113,7 @@ fn an_endpoint_is_scraped() {
 }
 
 #[test]
-fn what_an_endpoint_refuses_is_told() {
+fn errors_of_an_endpoint_are_reported() {
     let files = files();
     for (answer, expected) in [
         ("HTTP/1.1 401 Unauthorized\r\n\r\n", "the endpoint answered `401 Unauthorized`."),
@@ -138,7 +138,7 @@ fn what_an_endpoint_refuses_is_told() {
 }
 
 #[test]
-fn what_cannot_be_read_is_named() {
+fn unreadable_inputs_are_named() {
     let files = files();
     fs::write(files.path().join("html"), "<html>\n").expect("a file");
     fs::write(files.path().join("gzip"), b"\x1f\x8b\x08").expect("a file");

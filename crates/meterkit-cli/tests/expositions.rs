@@ -52,7 +52,7 @@ fn one_program_is_the_same_in_each_format() {
 }
 
 #[test]
-fn what_is_no_exposition_is_refused_with_its_line() {
+fn invalid_expositions_are_rejected_with_their_line() {
     for (text, number, line) in [
         ("<html><body>\n", 1, "<html><body>"),
         ("a 1\n404 page not found\n", 2, "404 page not found"),

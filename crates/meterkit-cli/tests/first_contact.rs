@@ -38,7 +38,7 @@ fn a_target_that_accepts_an_empty_export_is_ok_and_stores_nothing() {
 }
 
 #[test]
-fn what_is_wrong_with_a_target_is_one_line_with_what_to_do() {
+fn a_problem_of_a_target_is_one_line_with_its_remedy() {
     let runtime = runtime();
     let receiver =
         runtime.block_on(Receiver::start([Answer::Http(401, Vec::new(), "no such key: hunter2")]));

@@ -5,7 +5,7 @@
 //! Other compiler versions may word their errors differently; `TRYBUILD=overwrite` rewrites the expected output.
 
 #[test]
-fn each_mistake_is_told_where_it_is() {
+fn each_mistake_is_reported_where_it_is() {
     let cases = trybuild::TestCases::new();
     cases.compile_fail("tests/ui/*/*.rs");
 }

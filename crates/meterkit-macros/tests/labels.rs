@@ -229,7 +229,7 @@ fn names_in_scope_do_not_disturb_the_generated_code() {
 }
 
 #[test]
-fn closed_values_are_told_by_the_keys() {
+fn keys_list_their_closed_values() {
     let text = |value: &str| Some(AttributeValue::from(value.to_owned()));
     assert_eq!(Operation::KEYS[0].closed_values(), Some(vec![text("create"), text("dry_run")]));
     assert_eq!(Route::KEYS[0].closed_values(), None);

@@ -230,7 +230,7 @@ fn bound_labels_work_while_their_scope_is_disabled_and_after_it() -> Result<(), 
 }
 
 #[test]
-fn labels_are_not_bound_to_what_has_others() {
+fn labels_are_not_bound_to_groups_and_observables() {
     #[derive(Metrics)]
     struct Grouped {
         requests: CounterGroup<OfStage>,

@@ -29,7 +29,7 @@ fn counted(database: &Database, outcome: Outcome) -> u64 {
 }
 
 #[tokio::test]
-async fn rows_are_told_by_kind() {
+async fn rows_are_reported_by_kind() {
     let kit = TestKit::new();
     let (database, _directory) = database(&kit).await;
     insert(&database, "shop", Kind::Component).await;

@@ -141,8 +141,7 @@ async fn nobody() -> SocketAddr {
 /// Ends the program as orchestrators do.
 #[cfg(unix)]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_program_whose_receiver_is_away_serves_says_so_to_operators_and_exits_with_0_and_one_line()
- {
+async fn a_program_whose_receiver_is_down_serves_reports_it_and_exits_with_0_and_one_log_line() {
     use std::io::{BufRead, BufReader};
     use std::process::{Command, Stdio};
 

@@ -165,7 +165,7 @@ fn a_node_with_the_crate_metrics_keeps_its_exposition_and_its_calls() {
 }
 
 #[test]
-fn names_keys_and_values_that_are_no_ones_of_prometheus_become_the_same() {
+fn names_keys_and_values_that_prometheus_does_not_allow_become_the_same() {
     let record = || {
         for name in ["two words", "9lives", "größe", "a-b/c", "ns:calls", "_own", "{}"] {
             counter!(name).increment(1);

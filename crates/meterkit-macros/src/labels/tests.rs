@@ -93,7 +93,7 @@ fn a_lifetime_that_is_no_parameter_stays() {
 }
 
 #[test]
-fn bounds_name_what_fields_are_made_of() {
+fn bounds_apply_to_the_type_parameters_in_fields() {
     let where_clause = "S<T, U> where U: Copy, T::Kind: ::meterkit::LabelValue {";
     assert_holds("struct S<T: Tr, U> where U: Copy { a: T::Kind, b: bool }", &[where_clause]);
 }

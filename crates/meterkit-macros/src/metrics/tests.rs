@@ -27,7 +27,7 @@ fn field(setting: &str) -> String {
 }
 
 #[test]
-fn a_field_becomes_an_instrument_with_what_is_said_of_it_and_no_more() {
+fn a_field_becomes_an_instrument_with_its_own_settings_only() {
     assert_holds(
         "struct M { a: Counter, r#type: Gauge<f64>, _jobs: Gauge }",
         &[
@@ -230,7 +230,7 @@ fn the_path_is_that_of_meterkit_unless_given() {
 }
 
 #[test]
-fn what_cannot_hold_instruments_is_told_what_to_write() {
+fn types_that_cannot_hold_instruments_are_rejected_with_a_remedy() {
     for (code, rule) in [
         ("struct M;", "without named fields"),
         ("struct M(Counter);", "without named fields"),
@@ -373,7 +373,7 @@ fn mistakes_between_fields_are_shown_at_the_second() {
 }
 
 #[test]
-fn what_may_differ_is_no_clash() {
+fn names_that_may_coexist_do_not_clash() {
     expansion(
         "struct M { #[metric(flatten)] a: A, #[metric(flatten)] b: B, #[metric(flatten, prefix = \"c\")] c: A }",
     );
