@@ -8,7 +8,11 @@ use http_body_util::{BodyExt, Empty};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 
-/// Sends `GET url`, and returns the status and the body, or the reason why there is no response.
+/// Sends `GET url`, and returns the status and the body.
+///
+/// # Errors
+///
+/// Returns a message if the URL is invalid, or if there is no complete response.
 pub async fn get(url: &str) -> Result<(StatusCode, String), String> {
     let client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
     let url = url.parse().map_err(|error| format!("{url}: {error}"))?;

@@ -15,7 +15,11 @@ pub struct Rendered {
     _directory: TempDir,
 }
 
-/// Renders an overlay of a copy of `examples/deploy`, or returns kubectl's error message.
+/// Renders an overlay of a copy of `examples/deploy`.
+///
+/// # Errors
+///
+/// Returns kubectl's output if it prints an error or a warning.
 ///
 /// # Panics
 ///

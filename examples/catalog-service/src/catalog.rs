@@ -40,6 +40,10 @@ pub struct Catalog {
 
 impl Catalog {
     /// Creates a catalog that keeps its entities in `database` and its metrics in `registry`.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a metric cannot be created.
     pub fn new(database: Database, registry: &Registry) -> Result<Self, InstrumentError> {
         Ok(Self { database, metrics: CatalogMetrics::register_in(registry)? })
     }

@@ -36,6 +36,10 @@ pub struct Database {
 
 impl Database {
     /// Opens the file, creates the file if it is missing, and ensures that the schema exists.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the file cannot be opened as a database.
     pub async fn open(file: &Path, metrics: DatabaseMetrics) -> Result<Self, Error> {
         let file = file.to_owned();
         let connection = tokio::task::spawn_blocking(move || connect(&file)).await??;
@@ -45,6 +49,10 @@ impl Database {
     }
 
     /// Adds an entity, whose name must be new.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Error::Duplicate`] if an entity with this name exists, or another error if the statement fails.
     pub async fn insert(&self, entity: Entity) -> Result<(), Error> {
         self.run(Operation::Insert, move |connection| {
             let inserted = connection
@@ -61,6 +69,10 @@ impl Database {
     }
 
     /// Changes an entity and returns its new state.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Error::NotFound`] if no entity has this name, or another error if the statement fails.
     pub async fn update(&self, name: String, change: Change) -> Result<Entity, Error> {
         self.run(Operation::Update, move |connection| {
             connection
@@ -81,6 +93,10 @@ impl Database {
     }
 
     /// Removes an entity and returns its kind.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Error::NotFound`] if no entity has this name, or another error if the statement fails.
     pub async fn delete(&self, name: String) -> Result<Kind, Error> {
         self.run(Operation::Delete, move |connection| {
             connection
@@ -93,6 +109,10 @@ impl Database {
     }
 
     /// Returns the entity with this name.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Error::NotFound`] if no entity has this name, or another error if the statement fails.
     pub async fn get(&self, name: String) -> Result<Entity, Error> {
         self.run(Operation::Get, move |connection| {
             connection
@@ -105,6 +125,10 @@ impl Database {
     }
 
     /// Returns the first `limit` entities by name, of one kind or of all kinds.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the statement fails.
     pub async fn list(&self, kind: Option<Kind>, limit: u32) -> Result<Vec<Entity>, Error> {
         self.run(Operation::List, move |connection| {
             let mut statement = connection.prepare_cached(
@@ -119,12 +143,20 @@ impl Database {
     }
 
     /// Returns the number of entities of each kind, including kinds without entities.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the statement fails.
     pub async fn count_by_kind(&self) -> Result<BTreeMap<Kind, u64>, Error> {
         self.run(Operation::Count, count).await
     }
 
     /// Like [`count_by_kind`](Self::count_by_kind), for callers that are not async and may block, such as the callback
     /// of an observable gauge.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the statement fails.
     pub fn count_by_kind_blocking(&self) -> Result<BTreeMap<Kind, u64>, Error> {
         self.shared.run(Operation::Count, count)
     }

@@ -72,6 +72,10 @@ pub struct Service;
 
 impl Service {
     /// Opens the database, binds the port, and serves in the background until [`Running::stop`].
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the port cannot be bound, the database cannot be opened, or a metric cannot be created.
     pub async fn start(config: Config) -> Result<Running, Error> {
         let address = SocketAddr::from((config.host, config.port));
         let listener =
@@ -182,6 +186,10 @@ impl Running {
     }
 
     /// Stops accepting requests, and waits up to 10 s for the requests and tasks in progress.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the server failed, or [`Error::StillBusy`] if requests or tasks are still in progress after 10 s.
     pub async fn stop(self) -> Result<(), Error> {
         // Sending fails if the server has already ended; its result then says why.
         let _ = self.stop.send(());

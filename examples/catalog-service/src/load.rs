@@ -31,6 +31,10 @@ pub use self::{
 ///
 /// `base` is the URL of the service, such as `http://127.0.0.1:8080`. Requests that wait for tasks are sent in addition
 /// to `requests`; the tally includes them.
+///
+/// # Errors
+///
+/// Returns an error if a request has no usable response, because the tally would then not be exact.
 pub async fn run(base: &str, requests: u64, workers: usize) -> Result<Tally, Error> {
     let workers = workers.max(1) as u64;
     let prefix = prefix();
@@ -49,6 +53,10 @@ pub async fn run(base: &str, requests: u64, workers: usize) -> Result<Tally, Err
 }
 
 /// Sends `per_second` requests a second until `stop` ends, then waits for the scaffolder tasks that they started.
+///
+/// # Errors
+///
+/// Returns an error if a request has no usable response, because the tally would then not be exact.
 pub async fn run_paced(
     base: &str,
     per_second: NonZeroU32,

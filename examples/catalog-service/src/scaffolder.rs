@@ -53,6 +53,10 @@ pub struct Scaffolder {
 
 impl Scaffolder {
     /// Creates a scaffolder that puts its entities into `database` and its metrics into `registry`.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a metric cannot be created.
     pub fn new(database: Database, registry: &Registry) -> Result<Self, InstrumentError> {
         Ok(Self {
             database,
