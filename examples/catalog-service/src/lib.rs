@@ -189,7 +189,7 @@ impl Running {
     ///
     /// # Errors
     ///
-    /// Returns an error if the server failed, or [`Error::StillBusy`] if requests or tasks are still in progress after 10 s.
+    /// Returns an error if the server failed, or [`Error::StillBusy`] if requests or tasks are in progress after 10 s.
     pub async fn stop(self) -> Result<(), Error> {
         // Sending fails if the server has already ended; its result then says why.
         let _ = self.stop.send(());
