@@ -117,7 +117,7 @@ fn buckets_are_as_declared() {
     {
         let Data::Histogram { bounds, .. } = metric(&registry, &format!("{PREFIX}.{name}")).data
         else {
-            panic!("{name} is no histogram")
+            panic!("{name} is not a histogram")
         };
         assert_eq!(*bounds, *expected);
     }
@@ -145,7 +145,7 @@ fn a_group_keeps_its_limit() {
         metrics.tasks.with(Task { template, outcome: Outcome::Failed }).increment();
     }
     let Data::Sum { points, .. } = metric(&registry, &format!("{PREFIX}.tasks")).data else {
-        panic!("tasks is no sum")
+        panic!("tasks is not a sum")
     };
     assert_eq!(points.len(), 3, "two and the overflow: {points:?}");
 }

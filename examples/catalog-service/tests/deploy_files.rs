@@ -91,8 +91,8 @@ fn the_generated_files_are_up_to_date() {
     wrong.extend(left_over.filter(|path| !generated.contains_key(path)));
     assert!(
         wrong.is_empty(),
-        "not what the catalog makes of them, or made by nothing: {wrong:?}; \
-         METERKIT_UPDATE_DEPLOY=1 writes what is out of date, and what nothing makes is to be deleted"
+        "these files are out of date, or no longer generated: {wrong:?}; \
+         METERKIT_UPDATE_DEPLOY=1 regenerates files that are out of date; delete the others"
     );
 }
 
