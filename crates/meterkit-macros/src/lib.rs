@@ -1,7 +1,7 @@
 //! The derive macros of `meterkit`, which re-exports them next to the traits that they implement.
 //!
 //! - [`LabelValue`](derive@LabelValue): an enum whose variants are the values of a label.
-//! - [`Labels`](derive@Labels): a struct with one field per label, by which groups of instruments are indexed.
+//! - [`Labels`](derive@Labels): a struct with one field per label, which indexes a group of instruments.
 //! - [`Metrics`](derive@Metrics): a struct of instruments, which are created together.
 //!
 //! Declarations are checked at compile time by the same rules, and with the same messages, as instruments created at

@@ -32,7 +32,7 @@ pub(crate) struct Setting {
     /// The tokens of the whole entry; errors point at them.
     pub(crate) entry: TokenStream,
     value: Value,
-    /// What to write instead, for error messages.
+    /// The remedy in error messages: what to write instead.
     remedy: String,
 }
 

@@ -40,10 +40,10 @@ pub struct Difference {
     /// The name in NEW, if it has the metric.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub new: Option<String>,
-    /// What only OLD has: labels, bounds, a type.
+    /// The parts that only OLD has: labels, bounds, a type.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub only_old: Vec<String>,
-    /// What only NEW has.
+    /// The parts that only NEW has.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub only_new: Vec<String>,
     /// Code that restores this metric, if it can be derived.

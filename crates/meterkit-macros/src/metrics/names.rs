@@ -1,4 +1,4 @@
-//! Where the rules of `meterkit-rules` apply to the names of instruments, prefixes and scopes.
+//! Applies the rules of `meterkit-rules` to the names of instruments, prefixes and scopes.
 
 use meterkit_rules::Kind;
 use meterkit_rules::name::{self, Problem};
