@@ -122,8 +122,8 @@ impl<P: Protocol> Receiver<P> {
         self.state.1.answers.lock().unwrap().extend(answers);
     }
 
-    /// From now on, answers each request with the result of `answer` for its content, if it returns one and the request
-    /// does not exceed the limit.
+    /// From now on, answers each request whose content satisfies `is_such` with `answer`, unless the request exceeds the
+    /// limit.
     pub fn answer_if(
         &self,
         is_such: impl Fn(&P::Content) -> bool + Send + 'static,
