@@ -65,7 +65,7 @@ pub enum ReadError {
     #[error("{0}")]
     Catalog(String),
     /// The input contains no metrics.
-    #[error("it contains no metrics")]
+    #[error("the input contains no metrics")]
     Empty,
 }
 

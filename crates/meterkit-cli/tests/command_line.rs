@@ -151,7 +151,7 @@ fn unreadable_inputs_are_named() {
         ),
         (["gzip", "new"], "gzip is not text in UTF-8: byte 1 is invalid. Is it compressed?"),
         (["catalog", "new"], "catalog cannot be compared: not a catalog of metrics as JSON: "),
-        (["-", "new"], "standard input cannot be compared: it contains no metrics."),
+        (["-", "new"], "standard input cannot be compared: the input contains no metrics."),
         (["old", "https://a/m"], "Try `curl -sS https://a/m | meterkit compare - ..`."),
         (["old", "http://a:b@c/m"], "credentials in URLs are not supported."),
         (["old", "http://127.0.0.1:1/m"], "127.0.0.1:1 does not accept connections: "),
