@@ -52,7 +52,7 @@ impl Troubled {
         Ok(Self { address, pipeline, _callbacks: [slow, failing] })
     }
 
-    /// Stops the service: nothing answers scrapes any more.
+    /// Stops the service: nothing answers scrapes from then on.
     pub(crate) fn stop(self) {
         // The target accepts nothing, so the last export fails.
         let _ = self.pipeline.shutdown_blocking(Duration::from_secs(10));

@@ -63,7 +63,7 @@ impl Exchange {
             response_size: 0,
             version: None,
             status: None,
-            // The outcome unless a response follows: the request is canceled if nobody polls it any more.
+            // The outcome unless a response follows: the request is canceled once nobody polls it.
             error: Some(ErrorType::CANCELED),
             metrics: metrics.clone(),
         }

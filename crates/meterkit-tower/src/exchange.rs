@@ -57,7 +57,7 @@ impl<L: RequestLabels> Exchange<L> {
             request_size: RequestSize::of(request.body_mut()),
             response_size: 0,
             status: None,
-            // The outcome unless something else follows: the request is canceled if nobody polls it any more.
+            // The outcome unless something else follows: the request is canceled once nobody polls it.
             error: Some(ErrorType::Canceled),
             settings: settings.clone(),
         })

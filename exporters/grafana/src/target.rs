@@ -289,7 +289,7 @@ impl RemoteWriteTarget {
                 Next::Request => {
                     let is_careful = self.dialect.is_open() || self.refusals.is_careful();
                     let at_once = if is_careful { 1 } else { self.config.requests_at_once };
-                    // Of the parts of a refused request, send the larger ones first: this gets most values accepted
+                    // Send the larger parts of a refused request first: this gets most values accepted
                     // sooner.
                     batches.sort_by_key(|batch| Reverse(batch.len()));
                     batches.truncate(at_once);
