@@ -55,9 +55,10 @@ impl fmt::Display for BindError {
         };
         write!(f, "prometheus cannot listen on {host}:{port}: {source}; ")?;
         match source.kind() {
-            io::ErrorKind::AddrInUse => {
-                f.write_str("set OTEL_EXPORTER_PROMETHEUS_PORT to a free port, or to 0 for any")
-            }
+            io::ErrorKind::AddrInUse => f.write_str(
+                "set OTEL_EXPORTER_PROMETHEUS_PORT to a free port, or to 0 for any; to \
+                 serve no scrapes, list only other targets in OTEL_METRICS_EXPORTER",
+            ),
             io::ErrorKind::PermissionDenied => {
                 f.write_str("set OTEL_EXPORTER_PROMETHEUS_PORT to a port above 1023")
             }
