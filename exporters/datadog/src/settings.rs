@@ -248,7 +248,14 @@ impl DatadogConfig {
             }
             Mode::Api | Mode::Otlp => {
                 let proxies = Proxies::read(reader, Some(&PROXIES));
-                config.with_transport(TRANSPORT.read(reader).with_proxies(proxies))
+                let mut hints = TRANSPORT.hints();
+                if reader.is_set(&ENDPOINT) {
+                    hints.endpoint = ENDPOINT.name;
+                } else if mode == Mode::Otlp && !has_key {
+                    hints.endpoint = AGENT_HOST.name;
+                }
+                let transport = TRANSPORT.read(reader).with_hints(hints);
+                config.with_transport(transport.with_proxies(proxies))
             }
         }
     }

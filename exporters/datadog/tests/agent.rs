@@ -274,6 +274,16 @@ async fn a_socket_of_the_other_kind_is_an_error_with_a_reason() {
 }
 
 #[tokio::test]
+async fn a_missing_socket_is_an_error_with_advice() {
+    let address = ListenAddress::new(Transport::Stream); // nothing listens
+    let url = format!("unix://{}", address.path().display());
+    let mut target = AgentTarget::new(AgentConfig::new(url.parse().expect("an address")));
+    let error = target.export(&counts(SystemTime::now(), [1])).await.expect_err("no socket");
+    assert!(error.to_string().ends_with("check `DD_DOGSTATSD_URL`"), "{error}");
+    assert!(is_retryable(Err(error)));
+}
+
+#[tokio::test]
 async fn thousands_of_series_arrive_in_packets_of_the_allowed_size() {
     for transport in ALL {
         // Over UDP, send no more than fits into the receiver's buffer, in case its thread does not run.

@@ -1,5 +1,6 @@
 //! The target for an agent.
 
+use std::io::ErrorKind;
 use std::time::SystemTime;
 
 use meterkit_core::LogOnce;
@@ -134,7 +135,13 @@ impl AgentTarget {
                     return Err(ExportError::retryable(reason).with_cause(Cause::Timeout));
                 }
                 Err(SocketError::Unreachable(error)) => {
-                    let reason = format!("cannot connect: {error}");
+                    let advice = match error.kind() {
+                        ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
+                            "; no agent listens there: start it, or check `DD_DOGSTATSD_URL`"
+                        }
+                        _ => "",
+                    };
+                    let reason = format!("cannot connect: {error}{advice}");
                     return Err(ExportError::retryable(reason).with_cause(Cause::Connect));
                 }
                 Err(SocketError::Broken(error) | SocketError::BrokenBefore(error)) => {

@@ -152,6 +152,18 @@ fn conflicting_settings_are_reported() {
 }
 
 #[test]
+fn advice_names_the_setting_that_decides_where_requests_go() {
+    let key = ("DD_API_KEY", KEY_OF_TESTS);
+    let otlp = ("METERKIT_DATADOG_MODE", "otlp");
+    let endpoint = ("METERKIT_DATADOG_ENDPOINT", "http://127.0.0.1:8428/datadog");
+    let named = |pairs: &[_]| config(pairs).transport.hints().endpoint;
+    assert_eq!(named(&[key]), "DD_SITE");
+    assert_eq!(named(&[key, otlp]), "DD_SITE");
+    assert_eq!(named(&[otlp]), "DD_AGENT_HOST");
+    assert_eq!(named(&[key, endpoint]), "METERKIT_DATADOG_ENDPOINT");
+}
+
+#[test]
 fn settings_of_the_transport_that_no_datagram_has_are_warned_of() {
     let environment = Environment::of([
         ("METERKIT_DATADOG_MODE", "agent"),
