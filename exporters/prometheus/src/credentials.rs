@@ -251,7 +251,7 @@ mod tests {
             (basic("me", "hunter2\n"), "password of the scrape endpoint contains a control"),
             (bearer(""), "bearer token of the scrape endpoint is empty"),
             (bearer("Bearer hunter2"), "bearer token of the scrape endpoint contains white space"),
-            (bearer("hunter2é"), "bearer token of the scrape endpoint holds a character"),
+            (bearer("hunter2é"), "bearer token of the scrape endpoint contains a character"),
         ] {
             let text = credentials.guard().unwrap_err().to_string();
             assert!(text.contains(said) && !text.contains("hunter2"), "{text}");

@@ -177,7 +177,10 @@ mod tests {
             (
                 "http://me:hunter2@g",
                 "Bearer hunter2",
-                &["GRAFANA_URL=`http://...`: holds cred", "GRAFANA_SERVICE_ACCOUNT_TOKEN: holds w"],
+                &[
+                    "GRAFANA_URL=`http://...`: holds cred",
+                    "GRAFANA_SERVICE_ACCOUNT_TOKEN: contains w",
+                ],
             ),
             ("http://g/?orgId=1", "hunter2", &["GRAFANA_URL=`http://g/?...`: has a query"]),
         ] {

@@ -85,7 +85,10 @@ fn errors_about_unusable_credentials_do_not_quote_the_secret() {
     assert!(told[0].starts_with("METERKIT_PROMETHEUS_USERNAME: contains `:`"), "{told:?}");
     assert!(told[1].starts_with("METERKIT_PROMETHEUS_PASSWORD: contains a control"), "{told:?}");
     let bearer = problems(&[(BEARER_TOKEN, "Bearer hunter2")]);
-    assert!(bearer[0].starts_with("METERKIT_PROMETHEUS_BEARER_TOKEN: holds white"), "{bearer:?}");
+    assert!(
+        bearer[0].starts_with("METERKIT_PROMETHEUS_BEARER_TOKEN: contains white"),
+        "{bearer:?}"
+    );
     assert!(!format!("{told:?}{bearer:?}").contains("hunter2"));
 }
 
