@@ -11,7 +11,7 @@ use crate::tag::all_normal;
 /// ```
 /// use meterkit_datadog::{AgentAddress, AgentConfig, AgentTarget};
 ///
-/// let address: AgentAddress = "unix:///var/run/datadog/dsd.socket".parse()?;
+/// let address: AgentAddress = "udp://10.0.0.7:8125".parse()?;
 /// let config = AgentConfig::new(address).with_tags(["env:prod", "service:shop"]);
 /// let target = AgentTarget::new(config);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

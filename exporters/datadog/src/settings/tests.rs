@@ -29,6 +29,8 @@ fn the_mode_is_set_or_follows_from_other_settings() {
     for (variables, mode) in [
         (&[key][..], Mode::Api),
         (&[("DD_AGENT_HOST", "10.0.0.1")], Mode::Agent),
+        (&[("DD_DOGSTATSD_URL", "udp://10.0.0.1:8125")], Mode::Agent),
+        #[cfg(unix)]
         (&[("DD_DOGSTATSD_URL", "unix:///dsd.socket")], Mode::Agent),
         (&[key, ("DD_AGENT_HOST", "10.0.0.1")], Mode::Api),
         (&[key, ("METERKIT_DATADOG_MODE", "Agent")], Mode::Agent),
@@ -214,7 +216,11 @@ fn every_setting_behaves_like_all_others() {
             .invalid(&[("agent:8125", "the port goes into ")]),
         Row::new("DD_DOGSTATSD_PORT").beside(BY_AGENT).valid(&[("9125", "9125")]),
         Row::new("DD_DOGSTATSD_URL")
-            .valid(&[("udp://Agent:9", "Agent"), ("unix:///run/dsd.socket", "/run/dsd.socket")])
+            .valid(&[
+                ("udp://Agent:9", "Agent"),
+                #[cfg(unix)]
+                ("unix:///run/dsd.socket", "/run/dsd.socket"),
+            ])
             .invalid(&[("tcp://agent", "")])
             .beside(BY_AGENT),
         Row::new("DD_EXTERNAL_ENV")
