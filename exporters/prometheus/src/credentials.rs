@@ -246,7 +246,7 @@ mod tests {
         for (credentials, said) in [
             (basic("", "hunter2"), "user name of the scrape endpoint is empty"),
             (basic("a:b", "hunter2"), "user name of the scrape endpoint contains `:`"),
-            (basic("a\n", "hunter2"), "user name of the scrape endpoint holds"),
+            (basic("a\n", "hunter2"), "user name of the scrape endpoint contains"),
             (basic("me", ""), "password of the scrape endpoint is empty"),
             (basic("me", "hunter2\n"), "password of the scrape endpoint contains a control"),
             (bearer(""), "bearer token of the scrape endpoint is empty"),

@@ -269,7 +269,10 @@ mod tests {
         ] {
             if cfg!(not(unix)) && expected.starts_with("unix") {
                 let error = from(pairs).expect_err("no Unix sockets");
-                assert!(error.contains("Unix sockets are not supported on this platform"), "{error}");
+                assert!(
+                    error.contains("Unix sockets are not supported on this platform"),
+                    "{error}"
+                );
                 continue;
             }
             assert_eq!(from(pairs), Ok(expected.to_owned()), "{pairs:?}");

@@ -79,7 +79,7 @@ fn each_mistake_names_its_variable_and_what_to_do() {
         (
             &[(URL, "http://me:hunter2@localhost/x")],
             "GRAFANA_REMOTE_WRITE_URL=`http://...`: ",
-            "into GRAFANA_REMOTE_WRITE_USERNAME and GRAFANA_REMOTE_WRITE_PASSWORD",
+            "set GRAFANA_REMOTE_WRITE_USERNAME and GRAFANA_REMOTE_WRITE_PASSWORD instead",
         ),
         (
             &[(URL, "localhost/x?key=hunter2")],

@@ -238,7 +238,7 @@ fn tls_that_is_not_compiled_in_is_reported_once_with_its_feature() {
     let problems = problems(&[(CERTIFICATE, "/c.pem"), (KEY, "/k.pem"), (CLIENT_CA, "/ca.pem")]);
     assert_eq!(problems.len(), 1, "{problems:?}");
     let expected =
-        "METERKIT_PROMETHEUS_TLS_CERTIFICATE=`/c.pem`: TLS is not compiled in: switch on";
+        "METERKIT_PROMETHEUS_TLS_CERTIFICATE=`/c.pem`: TLS is not compiled in; enable the";
     assert!(problems[0].starts_with(expected), "{problems:?}");
 }
 
