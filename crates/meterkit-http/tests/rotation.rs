@@ -393,7 +393,7 @@ mod tls {
         assert_eq!(again, info);
         assert!(other.contains("TEST_TOKEN_FILE="), "{other}");
         assert!(
-            warning.contains("SSL_CERT_FILE: no certificate authorities are found"),
+            warning.contains("SSL_CERT_FILE: no certificate authorities were found"),
             "{warning}"
         );
         assert!(info.ends_with("setting=SSL_CERT_FILE"), "{info}");

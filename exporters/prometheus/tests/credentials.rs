@@ -137,7 +137,7 @@ fn credentials_that_no_request_could_carry_are_an_error_at_the_start() {
     for (server, said) in [
         (server().basic_auth("", "hunter2"), "the user name of the scrape endpoint is empty"),
         (server().basic_auth("me", ""), "the password of the scrape endpoint is empty"),
-        (server().bearer_token("a hunter2"), "the bearer token of the scrape endpoint holds"),
+        (server().bearer_token("a hunter2"), "the bearer token of the scrape endpoint contains"),
     ] {
         let error = server.bind().unwrap_err();
         assert!(error.to_string().starts_with(said), "{error}");

@@ -48,7 +48,7 @@ async fn a_request_has_one_host() {
             "more than one Host header",
         ),
         ("GET /metrics HTTP/1.0\r\nHost: localhost\r\nhost: x", "more than one Host header"),
-        ("GET /metrics HTTP/1.1\r\nHost: a b", "no host name or address"),
+        ("GET /metrics HTTP/1.1\r\nHost: a b", "not a host name or address"),
     ] {
         let (status, words) = ask(&served, head).await;
         assert_eq!(status, 400, "{head}");
