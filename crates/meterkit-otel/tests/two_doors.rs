@@ -37,8 +37,8 @@ fn assert_series<const N: usize>(registry: &Registry, name: &str, expected: [(&s
 }
 
 #[test]
-fn a_librarys_count_stays_when_the_facade_creates_the_same_counter() -> Result<(), InstrumentError>
-{
+fn a_count_of_a_library_stays_when_the_facade_creates_the_same_counter()
+-> Result<(), InstrumentError> {
     for name in ["things", THINGS] {
         let (registry, ours, theirs) = own();
         let ((), lines) = log_lines::of(|| {

@@ -4,7 +4,7 @@
 
 use crate::wire::Version;
 
-/// What is known about the protocol version of the receiver.
+/// The knowledge so far about the protocol version of the receiver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
     /// Nothing is known yet: the next request is sent in 2.0.
