@@ -102,7 +102,7 @@ impl Source {
         self.is_closed.store(true, Release);
     }
 
-    /// Returns a pull target that serves these snapshots. Self-metrics and [`Health`](crate::Health) report on it.
+    /// Returns a pull target that serves these snapshots. Self-metrics and [`Health`] report on it.
     ///
     /// `name` is the target's name, as in `OTEL_METRICS_EXPORTER`. `component_type` is one of the types that
     /// OpenTelemetry's Semantic Conventions define, if one fits. `endpoint` is the address that can be scraped, without

@@ -48,7 +48,7 @@
 //!
 //! # How long a pool is observed
 //!
-//! [`observe`] returns a guard. The pool is observed until the guard is dropped, or [forever](CallbackGuard::forget):
+//! [`observe()`] returns a guard. The pool is observed until the guard is dropped, or [forever](CallbackGuard::forget):
 //!
 //! - Observing a `deadpool` pool does not keep it alive. Its metrics are left out once the pool is dropped, or
 //!   once it is closed and all connections are returned.

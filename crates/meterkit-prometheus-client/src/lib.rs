@@ -1,6 +1,6 @@
 //! Support for registries of the crate `prometheus-client` in `meterkit`.
 //!
-//! [`import`] exports metrics that an application records with that crate to the scrape endpoint and every push target.
+//! [`import()`] exports metrics that an application records with that crate to the scrape endpoint and every push target.
 //!
 //! ```
 //! use std::sync::Arc;

@@ -40,7 +40,7 @@ use prometheus::proto::{
 /// ```
 ///
 /// `gather` waits for a collection, up to the budgets of callbacks. A call inside a callback returns the values of the
-/// previous collection. A registry that is itself [imported](crate::import) does not get the imported metrics.
+/// previous collection. A registry that is itself [imported](crate::import()) does not get the imported metrics.
 ///
 /// A registry accepts only one collector of this type.
 pub struct MetricsCollector {

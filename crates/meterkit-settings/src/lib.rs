@@ -2,7 +2,7 @@
 //!
 //! A [`Setting`] is declared once, as a constant in a table of [`settings!`]: its variable, its key in a configuration
 //! file, its type, default and meaning. Everything else follows from the table: a [`Reader`] reads values from the
-//! environment or from a section of a configuration file, [`documentation`] renders the table as Markdown, and
+//! environment or from a section of a configuration file, [`documentation()`] renders the table as Markdown, and
 //! `testing` checks that all settings of a table behave alike.
 //!
 //! All problems go to one collector, [`Problems`], so that a single start reports them together. A [`Problem`] never

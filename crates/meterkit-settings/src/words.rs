@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::value_type::ValueType;
 
-/// An enumeration whose values are words in settings. Implemented by [`words!`](crate::words).
+/// An enumeration whose values are words in settings. Implemented by [`words!`](crate::words!).
 pub trait Words: Copy + 'static {
     /// The word of each value.
     const WORDS: &'static [&'static str];

@@ -4,7 +4,7 @@
 //!   [`Mode`] selects one of the three destinations.
 //! - [`AgentTarget`] is a target that supports agents only.
 //! - [`Site`] is a Datadog site, such as `datadoghq.eu`, with its hosts.
-//! - [`metric_name`] and [`tag`] return names and tags as Datadog stores them. [`ServiceTags`] builds the tags of all
+//! - [`metric_name`] and [`tag()`] return names and tags as Datadog stores them. [`ServiceTags`] builds the tags of all
 //!   metrics of a process from `DD_ENV`, `DD_SERVICE`, `DD_VERSION`, `DD_TAGS` and the resource.
 //!
 //! ```

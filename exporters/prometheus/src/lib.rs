@@ -1,6 +1,6 @@
 //! The Prometheus target of `meterkit`: serves metrics to scrapers.
 //!
-//! - [`render`] writes a snapshot in Prometheus' text format 0.0.4, and [`render_in`] in any [`Format`];
+//! - [`render()`] writes a snapshot in Prometheus' text format 0.0.4, and [`render_in`] in any [`Format`];
 //!   [`Exposition`] writes it piece by piece.
 //! - [`PrometheusServer`] serves `/metrics` on its own port, on the pipeline's runtime. It can require credentials and,
 //!   with the feature `tls`, serve HTTPS.

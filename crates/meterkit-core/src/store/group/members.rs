@@ -316,7 +316,7 @@ impl dyn Members + '_ {
         });
     }
 
-    /// Returns the same numbers as [`in_order`](Self::in_order), by place. Returns `None` if there are few series, or
+    /// Returns the same numbers as `in_order`, by place. Returns `None` if there are few series, or
     /// series without a place.
     pub(crate) fn numbers(&self, shared: &Shared) -> Option<NumberPoints> {
         let places = self.places();
