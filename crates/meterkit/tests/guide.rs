@@ -83,6 +83,8 @@ fn links_between_pages_lead_to_the_page_that_they_name() {
             let same = fs::canonicalize(&there).ok() == fs::canonicalize(&named).ok();
             assert!(there.is_file() && same, "{page}: [{label}]: {destination}");
         }
+        let to_module = text.find("](crate::guide").map(|at| &text[at..]);
+        assert!(to_module.is_none(), "{page}: write `][page.md]`, and define it: {to_module:?}");
         for used in text.split("][").skip(1).filter_map(|rest| rest.split(']').next()) {
             let is_defined = defined.iter().any(|(label, _)| *label == used);
             assert!(!used.ends_with(".md") || is_defined, "{page} does not define [{used}]");
