@@ -124,3 +124,17 @@ fn each_target_has_a_page_that_names_its_feature() {
         assert!(row.contains(&format!("guide/{page}")), "{row}");
     }
 }
+
+#[test]
+fn the_front_page_of_the_documentation_lists_each_feature() {
+    let manifest = read(guide().join("../Cargo.toml"));
+    let features = manifest.split("[features]\n").nth(1).unwrap().split("\n[").next().unwrap();
+    let features = features.lines().filter_map(|line| Some(line.split_once(" = [")?.0));
+    let source = read(guide().join("../src/lib.rs"));
+    let rows: Vec<_> = source.lines().filter_map(|line| line.strip_prefix("//! | ")).collect();
+    for feature in features.filter(|name| *name != "default") {
+        let cell = format!("`{feature}`");
+        let is_listed = |row: &&str| row.split(" | ").next().is_some_and(|it| it.contains(&cell));
+        assert!(rows.iter().any(is_listed), "src/lib.rs lacks the feature {feature}");
+    }
+}
