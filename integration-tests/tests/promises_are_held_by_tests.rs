@@ -6,11 +6,8 @@ use std::path::{Path, PathBuf};
 /// The section of ARCHITECTURE that contains the table.
 const HELD_BY: &str = "What holds each promise";
 
-/// The page of the guide that lists the promises.
-const PAGE: &str = "crates/meterkit/guide/delivery.md";
-
-/// The section of that page, with one promise per bullet.
-const PROMISES: &str = "What you can count on";
+/// The page of the guide with a promise per bullet.
+const PAGE: &str = "crates/meterkit/guide/promises.md";
 
 /// A row of the table.
 struct Row<'a> {
@@ -114,7 +111,7 @@ fn each_bullet_of_the_guide_has_a_row() {
     let (page, architecture) =
         (read(&workspace().join(PAGE)), read(&workspace().join("ARCHITECTURE.md")));
     let rows = rows(section(&architecture, HELD_BY));
-    let promises = promises(section(&page, PROMISES));
+    let promises = promises(&page);
     assert!(promises.len() > 10, "the bullets look different: {promises:?}");
     let is_held = |promise: &str| rows.iter().any(|row| row.promise == promise);
     let missing: Vec<_> = promises.into_iter().filter(|promise| !is_held(promise)).collect();

@@ -61,6 +61,7 @@ pub mod deploying {
 page!(settings, "settings.md");
 page!(operating, "operating.md");
 page!(dashboards, "dashboards.md", "dashboard", "grafana");
+page!(promises, "promises.md");
 page!(delivery, "delivery.md", "otlp", "prometheus");
 page!(security, "security.md", "otlp", "prometheus-tls");
 page!(performance, "performance.md", "prometheus");

@@ -40,8 +40,8 @@
 //!   [labels](guide::labels), [observables](guide::observables), [plugins](guide::plugins), [testing](guide::testing)
 //! - [Deploying](guide::deploying), a page for each target, with the receiver's side of the configuration;
 //!   [settings](guide::settings), [security](guide::security)
-//! - [Operating](guide::operating), [dashboards and alerts](guide::dashboards), [what delivery
-//!   guarantees](guide::delivery), [performance](guide::performance), [troubleshooting](guide::troubleshooting)
+//! - [Operating](guide::operating), [dashboards and alerts](guide::dashboards), [troubleshooting](guide::troubleshooting)
+//! - [What you can count on](guide::promises), [delivery guarantees](guide::delivery), [performance](guide::performance)
 //! - [Servers, clients and pools](guide::http), [OpenTelemetry](guide::open_telemetry),
 //!   [other metrics libraries](guide::neighbors), and [migration](guide::migration) from them
 //!
