@@ -76,6 +76,7 @@ fn each_page_can_be_reached_from_the_index() {
 fn links_between_pages_lead_to_the_page_that_they_name() {
     for page in pages() {
         let text = read(guide().join(&page));
+        assert!(text.starts_with("# "), "{page} begins without a title");
         let folder = guide().join(&page).parent().unwrap().to_owned();
         let defined = definitions(&text);
         for (label, destination) in &defined {
