@@ -24,7 +24,7 @@ do about a problem.
 Run it where the service runs. Stop the service first if it has a scrape endpoint: a port can be opened only once.
 
 Options:
-    --send         Send a point named `meterkit.check`, which stays stored, to all targets except a push gateway.
+  --send         Send a point named `meterkit.check`, which stays stored, to all targets except a push gateway.
   --json         Print JSON.
   --config FILE  Read this configuration file instead of the one in OTEL_CONFIG_FILE.
   -h, --help     Print this help.

@@ -215,7 +215,7 @@ fn tls_settings_that_cannot_be_used_are_an_error_at_the_start() {
         (ServerTls::new(&*certificate, &*certificate), "the private key of the scrape endpoint"),
         (
             ServerTls::new(&*certificate, other.key_pem()),
-            "certificate and private key of the scrape endpoint cannot be used (",
+            "the certificate and private key of the scrape endpoint cannot be used (",
         ),
         (
             ServerTls::new(&*certificate, &*key).client_authorities(""),

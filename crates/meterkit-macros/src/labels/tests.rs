@@ -145,7 +145,12 @@ fn each_mistake_is_shown_where_it_is_with_what_to_write() {
             "at least one character",
         ),
         ("struct S { a: f64 }", "f64", "`f64` would create a series per value", "an integer"),
-        ("struct S { a: Option<&'static f32> }", "Option<&'static f32>", "a float", "an integer"),
+        (
+            "struct S { a: Option<&'static f32> }",
+            "Option<&'static f32>",
+            "type `f32`",
+            "an integer",
+        ),
         ("struct S { #[label(max_values = 0)] a: u8 }", "0", "lets nothing through", "1 or more"),
         ("struct S { #[label(max_values = -1)] a: u8 }", "-1", "whole number", "max_values = 50"),
         ("struct S { #[label(max_values)] a: u8 }", "max_values", "value is missing", "= 50"),

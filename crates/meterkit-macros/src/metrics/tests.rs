@@ -263,7 +263,7 @@ fn each_mistake_on_a_struct_is_shown_where_it_is_with_what_to_write() {
         ("attributes(a = \"x\")", "attributes", "this struct has none", "add `scope = \"plugin\""),
         ("semconv = \"x\", version = \"\"", "\"\"", "`version` is empty", "at least one character"),
         ("semconv = \"x\", attributes(le = \"y\")", "le", "`le` is reserved", "`db.system`"),
-        ("semconv = \"x\", attributes(a = 5.5)", "5.5", "whole number", "`a = \"...\"`"),
+        ("semconv = \"x\", attributes(a = 5.5)", "5.5", "an integer", "`a = \"...\"`"),
         (
             "semconv = \"x\", attributes(a = \"x\", a = \"y\")",
             "a",
@@ -311,7 +311,12 @@ fn each_mistake_on_a_field_is_shown_where_it_is_with_what_to_write() {
         ("idle_timeout = \"10\"", "\"10\"", "`10` is not a duration", "`10m`"),
         ("idle_timeout = \"1.5h\"", "\"1.5h\"", "is not a duration", "whole number"),
         ("idle_timeout = \"0s\"", "\"0s\"", "is not a duration", "at least 1"),
-        ("idle_timeout = \"99999999999999999h\"", "\"99999999999999999h\"", "no span", "`10m`"),
+        (
+            "idle_timeout = \"99999999999999999h\"",
+            "\"99999999999999999h\"",
+            "is not a duration",
+            "`10m`",
+        ),
         ("idle_timeout = 10", "10", "string in quotes", "idle_timeout = \"10m\""),
         ("zero_initialized = true", "zero_initialized = true", "takes no value", "(zero_init"),
         ("attributes(\"1a\" = \"x\")", "\"1a\"", "`1a` must begin", "`db.system`"),
