@@ -245,7 +245,9 @@ impl Cause {
                 "type-changed",
                 "The type differs",
                 "Create the metric with the instrument for its old type: `counter`, `gauge` or `up_down_counter` (both are gauges \
-                 in Prometheus), `histogram`. An `info` metric becomes a gauge that stays at 1; queries give the same result.",
+                 in Prometheus), `histogram`. An `info` metric becomes a gauge that stays at 1; queries give the same result. They also \
+                 do if a counter is `unknown`: in OpenMetrics, the format that `meterkit compare` requests from URLs, every counter \
+                 without `_total` has that type.",
             ),
             Self::SummaryAgainstHistogram => (
                 "summary-against-histogram",
