@@ -58,6 +58,11 @@ fn setting(cause: Cause, said: &str, hints: TransportHints, receiver: &Uri) -> O
             named(credentials, "check that the credentials in ", " may write metrics")
         }
         Cause::Http(404 | 405) | Cause::UNIMPLEMENTED => {
+            if let Some(path) = paths.iter().find(|path| receiver.path().ends_with(&path.repeat(2)))
+            {
+                let added = format!(" without `{path}`, which is added to it");
+                return named(&[endpoint], "write the URL in ", &added);
+            }
             let is_usual = paths.iter().any(|path| receiver.path().ends_with(path));
             let usual: Vec<_> = paths.iter().map(|path| format!("`{path}`")).collect();
             let usual = match is_usual || usual.is_empty() || hints.is_grpc {

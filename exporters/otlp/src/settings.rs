@@ -203,7 +203,15 @@ impl OtlpConfig {
             temporality: reader.get(&TEMPORALITY).unwrap_or_default(),
             ..default
         };
-        config.with_transport(TRANSPORT.read(reader))
+        // Advice names the variables that are set.
+        let mut hints = TRANSPORT.hints();
+        if let Some(alias) = reader.alias(&ENDPOINT) {
+            hints.endpoint = alias;
+        }
+        if reader.is_set(&PROTOCOL) {
+            hints.protocol = reader.alias(&PROTOCOL).unwrap_or(PROTOCOL.name);
+        }
+        config.with_transport(TRANSPORT.read(reader).with_hints(hints))
     }
 }
 

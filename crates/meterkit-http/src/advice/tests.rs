@@ -87,6 +87,13 @@ fn first_contact_is_explained_in_one_sentence() {
         (false, https, Cause::Http(404), "404 page not found", "check the URL in `URL`"),
         (
             false,
+            "http://r:4318/v1/metrics/v1/metrics",
+            Cause::Http(404),
+            "404 page not found",
+            "write the URL in `URL` without `/v1/metrics`, which is added to it",
+        ),
+        (
+            false,
             https,
             Cause::Tls,
             "invalid peer certificate: UnknownIssuer",

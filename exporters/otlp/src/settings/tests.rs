@@ -30,6 +30,23 @@ fn problem(variables: &[(&str, &str)]) -> String {
 }
 
 #[test]
+fn advice_names_the_variables_that_are_set() {
+    let url = "http://collector:4318";
+    let named = |variables: &[_]| {
+        let hints = config(variables).transport.hints();
+        (hints.endpoint, hints.protocol)
+    };
+    let (endpoint, protocol) =
+        ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL");
+    let (for_all, protocol_of_all) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_PROTOCOL");
+    assert_eq!(named(&[]), (endpoint, protocol_of_all));
+    assert_eq!(named(&[(for_all, url)]), (for_all, protocol_of_all));
+    assert_eq!(named(&[(for_all, url), (endpoint, url)]), (endpoint, protocol_of_all));
+    assert_eq!(named(&[(protocol_of_all, "grpc")]), (endpoint, protocol_of_all));
+    assert_eq!(named(&[(protocol, "grpc")]), (endpoint, protocol));
+}
+
+#[test]
 fn nothing_set_means_the_defaults() {
     for empty in ["", "  "] {
         let names = [
