@@ -14,6 +14,7 @@ mod unix_socket;
 mod values;
 
 pub(crate) use self::cgroup::inode as cgroup_inode;
+pub(crate) use self::target::probe;
 
 pub use self::address::{AgentAddress, AgentAddressError};
 pub use self::config::AgentConfig;

@@ -5,7 +5,7 @@ use meterkit_http::{CompressionError, TlsError};
 use meterkit_otlp::{BuildError as OtlpError, EndpointError as OtlpEndpointError};
 use meterkit_pipeline::{CheckFuture, Checked, ExportFuture, Snapshot, Target};
 
-use crate::agent::{AgentConfig, AgentTarget, cgroup_inode};
+use crate::agent::{AgentConfig, AgentTarget, cgroup_inode, probe};
 use crate::api::ApiTarget;
 use crate::config::{DatadogConfig, EndpointError};
 use crate::instance::Instance;
@@ -154,12 +154,16 @@ impl Target for DatadogTarget {
     }
 
     fn check(&mut self) -> CheckFuture<'_> {
+        let agent = &self.config.agent;
         match &mut self.sender {
             Sender::Api(target) => Box::pin(target.check()),
-            Sender::Agent { .. } => Box::pin(std::future::ready(Ok(Checked::Unknown(
-                "an agent does not respond over DogStatsD; send a point, and look for it in Datadog"
-                    .to_owned(),
-            )))),
+            Sender::Agent { .. } => Box::pin(async {
+                probe(agent).await?;
+                Ok(Checked::Unknown(
+                    "an agent does not respond over DogStatsD; send a point, and look for it in Datadog"
+                        .to_owned(),
+                ))
+            }),
             Sender::Otlp(by) => by.target.check(),
         }
     }

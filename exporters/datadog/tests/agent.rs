@@ -11,7 +11,7 @@ use meterkit_core::{
     ScopeMetrics, SeriesId, Temporality, Value,
 };
 use meterkit_datadog::{AgentConfig, AgentTarget, DatadogConfig, DatadogTarget};
-use meterkit_pipeline::{ExportError, Pipeline, Schedule, Snapshot, Target};
+use meterkit_pipeline::{Checked, ExportError, Pipeline, Schedule, Snapshot, Target};
 use meterkit_settings::Environment;
 use opentelemetry::InstrumentationScope;
 use tokio::time::{sleep, timeout};
@@ -281,6 +281,13 @@ async fn a_missing_socket_is_an_error_with_advice() {
     let error = target.export(&counts(SystemTime::now(), [1])).await.expect_err("no socket");
     assert!(error.to_string().ends_with("check `DD_DOGSTATSD_URL`"), "{error}");
     assert!(is_retryable(Err(error)));
+
+    let config = DatadogConfig::agent(url.parse().expect("an address"));
+    let mut target = DatadogTarget::new(config).expect("a target");
+    let error = target.check().await.expect_err("no socket");
+    assert!(error.to_string().ends_with("check `DD_DOGSTATSD_URL`"), "{error}");
+    let _listener = address.listen();
+    assert!(matches!(target.check().await, Ok(Checked::Unknown(_))));
 }
 
 #[tokio::test]

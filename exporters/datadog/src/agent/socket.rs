@@ -140,6 +140,11 @@ async fn send_udp(socket: &UdpSocket, packet: &[u8]) -> Result<(), SocketError> 
     }
 }
 
+/// Connects and sends nothing. Over UDP, that fails only if the host is unknown.
+pub(super) async fn probe(address: &AgentAddress) -> io::Result<()> {
+    connect(address, 0).await.map(drop)
+}
+
 async fn connect(address: &AgentAddress, turn: usize) -> io::Result<Connection> {
     match &address.0 {
         Address::Udp { host, port } => {

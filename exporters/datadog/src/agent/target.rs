@@ -1,6 +1,6 @@
 //! The target for an agent.
 
-use std::io::ErrorKind;
+use std::io;
 use std::time::SystemTime;
 
 use meterkit_core::LogOnce;
@@ -8,6 +8,7 @@ use meterkit_core::Temporality;
 use meterkit_pipeline::{Cause, ExportError, ExportFuture, Snapshot, Target, exporter};
 use tokio::time::sleep;
 
+use super::address::AgentAddress;
 use super::config::AgentConfig;
 use super::datagram::Batch;
 use super::lines::{LineWriter, Rejected};
@@ -134,16 +135,7 @@ impl AgentTarget {
                         format!("the agent does not read: no room for a packet within {waited} ms");
                     return Err(ExportError::retryable(reason).with_cause(Cause::Timeout));
                 }
-                Err(SocketError::Unreachable(error)) => {
-                    let advice = match error.kind() {
-                        ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
-                            "; no agent listens there: start it, or check `DD_DOGSTATSD_URL`"
-                        }
-                        _ => "",
-                    };
-                    let reason = format!("cannot connect: {error}{advice}");
-                    return Err(ExportError::retryable(reason).with_cause(Cause::Connect));
-                }
+                Err(SocketError::Unreachable(error)) => return Err(unreachable(&error)),
                 Err(SocketError::Broken(error) | SocketError::BrokenBefore(error)) => {
                     attempts += 1;
                     if attempts == ATTEMPTS {
@@ -277,6 +269,22 @@ impl Target for AgentTarget {
             outcome
         })
     }
+}
+
+/// Checks that the agent's socket exists, or that its host is known. What an agent receives, it does not answer.
+pub(crate) async fn probe(address: &AgentAddress) -> Result<(), ExportError> {
+    super::socket::probe(address).await.map_err(|error| unreachable(&error))
+}
+
+fn unreachable(error: &io::Error) -> ExportError {
+    let advice = match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+            "; no agent listens there: start it, or check `DD_DOGSTATSD_URL`"
+        }
+        _ => "",
+    };
+    let reason = format!("cannot connect: {error}{advice}");
+    ExportError::retryable(reason).with_cause(Cause::Connect)
 }
 
 #[cfg(test)]
