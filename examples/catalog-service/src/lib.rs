@@ -215,7 +215,7 @@ impl Running {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The port is in use or not permitted.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}: {source}; choose another port with `--port`")]
     #[expect(missing_docs, reason = "the message names the fields")]
     Bind { address: SocketAddr, source: io::Error },
     /// The database could not be opened.
