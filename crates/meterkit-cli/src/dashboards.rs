@@ -38,7 +38,7 @@ Prints recording rules for the instruments of CATALOG, which is the JSON of `Cat
 URL, or `-` for standard input.
 
 Options:
-    --alerts    Print alerts instead.
+  --alerts    Print alerts instead.
   --job JOB   Restrict the rules to this job. Can be given several times.
   -h, --help  Print this help.
 

@@ -18,7 +18,7 @@ Lists each setting of all targets with its value and the source of the value: a 
 that a variable names, or the default. Secrets are not shown.
 
 Options:
-    --set       List only settings that are set.
+  --set       List only settings that are set.
   --json      Print JSON, with the meaning of each setting.
   -h, --help  Print this help.
 

@@ -183,7 +183,8 @@ fn shells_complete_each_command_and_its_options() {
     for shell in ["bash", "zsh", "fish"] {
         let (code, out, _) = meterkit(&["completion", shell], &[]);
         assert_eq!(code, 0);
-        for word in ["compare", "check", "validate", "json", "send", "completion"] {
+        for word in ["compare", "check", "validate", "json", "send", "alerts", "set", "completion"]
+        {
             assert!(out.contains(word), "{shell} lacks {word}: {out}");
         }
     }
