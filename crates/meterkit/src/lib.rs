@@ -137,6 +137,10 @@ pub mod otel;
 pub mod prelude;
 #[cfg(all(feature = "dashboard", feature = "grafana"))]
 mod publishing;
+/// The README of the crate, so that its code is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
 mod resource;
 mod runtime_metrics;
 pub mod settings;
