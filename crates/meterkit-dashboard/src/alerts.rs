@@ -51,7 +51,10 @@ pub(crate) fn groups(jobs: &[String], targets: &Targets) -> Vec<Group> {
     if targets.are_scraped() {
         rules.push(metrics.target_down());
     }
-    rules.extend([metrics.absent(), metrics.restarting(), metrics.clock_wrong()]);
+    rules.extend([metrics.absent(), metrics.restarting()]);
+    if targets.are_scraped() || targets.are_pushed() {
+        rules.push(metrics.clock_wrong());
+    }
     if targets.report_each_other() {
         rules.extend([metrics.delivery_failing(), metrics.delivery_silent()]);
     }

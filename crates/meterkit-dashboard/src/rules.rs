@@ -25,7 +25,7 @@ const RUNBOOK: &str =
 /// | `MeterkitTargetDown` | `critical` | every scrape of an instance has failed for 5 minutes | if Prometheus scrapes the service |
 /// | `MeterkitServiceAbsent` | `critical` | no instance of a job has existed for 5 minutes | always |
 /// | `MeterkitRestarting` | `warning` | an instance has started three times within 15 minutes | always |
-/// | `MeterkitClockWrong` | `warning` | the clock of an instance is 30 seconds ahead of Prometheus' clock or 5 minutes behind it, or differs from a receiver's clock by 30 seconds | always |
+/// | `MeterkitClockWrong` | `warning` | the clock of an instance is 30 seconds ahead of Prometheus' clock or 5 minutes behind it, or differs from a receiver's clock by 30 seconds | with a target other than `console` |
 /// | `MeterkitDeliveryFailing` | `warning` | exports to a target fail, and no export has succeeded for 5 minutes, or ever | if another target can report it |
 /// | `MeterkitDeliverySilent` | `warning` | no export to a target has succeeded or failed for 15 minutes although the process collects | if another target can report it |
 /// | `MeterkitQueueDropping` | `critical` | a target drops values because its queue is full or the values are too old | with the target `grafana` |
@@ -350,6 +350,10 @@ mod tests {
         // A single push target cannot report its own failure.
         assert_eq!(with(&["otlp"]), [&of_scrapes[..], &of_delivery, &of_queues].concat());
         assert_eq!(with(&["grafana"]), [&of_scrapes[..], &of_delivery].concat());
+
+        let of_clocks = ["MeterkitClockWrong"];
+        let only_printed = [&of_scrapes[..], &of_clocks, &of_delivery, &of_queues].concat();
+        assert_eq!(with(&["console"]), only_printed);
 
         let absent = |target: &str| {
             let rules = alerts(&rules.clone().target(target));
