@@ -160,7 +160,7 @@ impl Target for DatadogTarget {
             Sender::Agent { .. } => Box::pin(async {
                 probe(agent).await?;
                 Ok(Checked::Unknown(
-                    "an agent does not respond over DogStatsD; send a point, and look for it in Datadog"
+                    "an agent does not respond over DogStatsD; send a point (`meterkit check --send`), and look for it in Datadog"
                         .to_owned(),
                 ))
             }),
