@@ -19,7 +19,8 @@ Usage: meterkit check [--send] [--json] [--config FILE]
 Reads the same environment as the service, or the file in OTEL_CONFIG_FILE, and checks each selected target: it sends
 an empty request to OTLP and remote write, verifies the API key with Datadog, asks a push gateway whether it is ready,
 and opens and scrapes the scrape endpoint once. Nothing is stored. Prints one line per target: the result, and what to
-do about a problem.
+do about a problem. A line that begins with `warning` is about a setting that does not keep the service from starting, such
+as a misspelled variable; with METERKIT_STRICT=true, wrong values are errors.
 
 Run it where the service runs. Stop the service first if it has a scrape endpoint: a port can be opened only once.
 
@@ -68,20 +69,23 @@ fn run(mut arguments: Parser) -> Result<(String, Exit), CommandError> {
             return Ok((text, Exit::Findings));
         }
     };
+    let warnings = builder.warnings();
     let checks = builder.check_blocking(probe);
     let checks = checks.map_err(|error| CommandError::Failed(format!("{error}.")))?;
     let is_ok = checks.iter().all(TargetCheck::is_ok);
     let lines: Vec<_> = checks.iter().map(line).collect();
     let text = match is_json {
-        true => json(&serde_json::json!({ "ok": is_ok, "targets": lines })),
-        false if lines.is_empty() => "No target is selected, or metrics are disabled.\n".to_owned(),
-        false => lines
-            .iter()
-            .map(|line| {
+        true => json(&serde_json::json!({ "ok": is_ok, "targets": lines, "warnings": warnings })),
+        false => {
+            let warnings = warnings.iter().map(|warning| format!("warning {warning}\n"));
+            let targets = lines.iter().map(|line| {
                 let at = if line.endpoint.is_empty() { "" } else { " at " };
                 format!("{:7} {}{at}{}: {}\n", line.outcome, line.target, line.endpoint, line.text)
-            })
-            .collect(),
+            });
+            let none = "No target is selected, or metrics are disabled.\n".to_owned();
+            let none = lines.is_empty().then_some(none);
+            warnings.chain(targets).chain(none).collect()
+        }
     };
     Ok((text, if is_ok { Exit::Clean } else { Exit::Findings }))
 }

@@ -81,6 +81,28 @@ fn a_scrape_endpoint_is_opened_and_scraped_and_a_taken_port_is_named() {
 }
 
 #[test]
+fn settings_without_effect_and_values_that_a_default_replaces_are_warnings() {
+    let variables = [
+        ("OTEL_METRICS_EXPORTER", "console"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "-5"),
+        ("METERKIT_CALLBAK_BUDGET", "3"),
+        ("HTTPS_PROXY", "http://proxy:3128/path"),
+    ];
+    let (code, out, _) = meterkit(&["check"], &variables);
+    assert_eq!(code, 0, "{out}");
+    let lines: Vec<_> = out.lines().filter(|line| line.starts_with("warning ")).collect();
+    assert!(lines.iter().any(|it| it.contains("METERKIT_CALLBAK_BUDGET is set, but")), "{out}");
+    assert!(lines.iter().any(|it| it.contains("OTEL_METRIC_EXPORT_INTERVAL=`-5`: ")), "{out}");
+    assert!(lines.iter().any(|it| it.contains("HTTPS_PROXY=`http://proxy:3128/path`: ")), "{out}");
+    assert_eq!(lines.len(), 3, "{out}");
+
+    let (_, out, _) = meterkit(&["check", "--json"], &variables);
+    assert!(out.contains("\"warnings\": [\n") && out.contains("CALLBAK"), "{out}");
+    let strict = [variables[0], variables[1], ("METERKIT_STRICT", "true")];
+    assert_eq!(meterkit(&["check"], &strict).0, 1);
+}
+
+#[test]
 fn an_agent_that_cannot_be_checked_is_no_failure() {
     let variables = [("DD_AGENT_HOST", "127.0.0.1"), ("OTEL_METRICS_EXPORTER", "datadog")];
     let (code, out, _) = meterkit(&["check"], &variables);

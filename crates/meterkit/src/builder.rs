@@ -461,8 +461,8 @@ impl TelemetryBuilder {
         if let Some(by) = self.disabled_by {
             return self.install_disabled(by);
         }
-        for Ignored { variable, reason } in std::mem::take(&mut self.ignored) {
-            warn_at_start!(variable = &*variable; "{variable} is set, but {reason}");
+        for ignored in std::mem::take(&mut self.ignored) {
+            warn_at_start!(variable = &*ignored.variable; "{ignored}");
         }
         for warning in &self.warnings {
             warn_at_start!(variable = &*warning.variable; "{warning}");

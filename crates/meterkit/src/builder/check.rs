@@ -13,6 +13,25 @@ use super::TelemetryBuilder;
 const LIMIT: Duration = Duration::from_secs(15);
 
 impl TelemetryBuilder {
+    /// Returns what is wrong with the settings but does not keep the program from starting: values that a default
+    /// replaces, and variables without effect, such as misspelled ones. [`install`](Self::install) logs the same.
+    ///
+    /// Empty for a builder that reads neither the environment nor a file. With `METERKIT_STRICT=true`, wrong values are
+    /// errors instead.
+    ///
+    /// ```
+    /// use meterkit::Telemetry;
+    /// use meterkit::settings::Environment;
+    ///
+    /// let builder = Telemetry::from_environment(Environment::of([("OTEL_METRIC_EXPORT_INTERVAL", "soon")]))?;
+    /// assert!(builder.warnings()[0].starts_with("OTEL_METRIC_EXPORT_INTERVAL=`soon`"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn warnings(&self) -> Vec<String> {
+        let ignored = self.ignored.iter().map(ToString::to_string);
+        ignored.chain(self.warnings.iter().map(ToString::to_string)).collect()
+    }
+
     /// Asks each target whether it would accept an export, and returns the answers. Nothing is installed.
     ///
     /// With [`Probe::Empty`], no metrics are sent: OTLP and remote write get an empty request, Datadog is asked to

@@ -1,6 +1,7 @@
 //! Variables that are set without having an effect. Without a warning, an operator would not notice.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use meterkit_settings::{Declaration, Environment, nearest};
 
@@ -19,6 +20,12 @@ const ELSEWHERE: [&str; 1] = ["METERKIT_UPDATE_CATALOG"];
 pub(crate) struct Ignored {
     pub(crate) variable: Cow<'static, str>,
     pub(crate) reason: String,
+}
+
+impl fmt::Display for Ignored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is set, but {}", self.variable, self.reason)
+    }
 }
 
 /// Returns variables that are unknown, that belong to a target which is not compiled in, or that have no effect in this
