@@ -457,15 +457,12 @@ impl TelemetryBuilder {
     /// Returns an error if a port is in use, a certificate cannot be used, the namespace makes a name too long, the
     /// registry is already installed, or metrics of a tokio runtime are requested outside of a runtime. Nothing runs
     /// after an error.
-    pub fn install(mut self) -> Result<Telemetry, InstallError> {
+    pub fn install(self) -> Result<Telemetry, InstallError> {
         if let Some(by) = self.disabled_by {
             return self.install_disabled(by);
         }
-        for ignored in std::mem::take(&mut self.ignored) {
-            warn_at_start!(variable = &*ignored.variable; "{ignored}");
-        }
-        for warning in &self.warnings {
-            warn_at_start!(variable = &*warning.variable; "{warning}");
+        for (variable, warning) in self.warnings_by_variable() {
+            warn_at_start!(variable = variable; "{warning}");
         }
         if !self.unused_in_file.is_empty() {
             let unused = self.unused_in_file.join(", ");

@@ -28,8 +28,12 @@ impl TelemetryBuilder {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn warnings(&self) -> Vec<String> {
-        let ignored = self.ignored.iter().map(ToString::to_string);
-        ignored.chain(self.warnings.iter().map(ToString::to_string)).collect()
+        self.warnings_by_variable().map(|(_, warning)| warning).collect()
+    }
+
+    pub(super) fn warnings_by_variable(&self) -> impl Iterator<Item = (&str, String)> {
+        let ignored = self.ignored.iter().map(|it| (&*it.variable, it.to_string()));
+        ignored.chain(self.warnings.iter().map(|it| (&*it.variable, it.to_string())))
     }
 
     /// Asks each target whether it would accept an export, and returns the answers. Nothing is installed.
