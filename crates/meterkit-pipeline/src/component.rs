@@ -31,6 +31,8 @@ const SHORTEST_SILENCE: Duration = Duration::from_millis(500);
 pub(crate) struct Components {
     metrics: Arc<SelfMetrics>,
     known: Mutex<Vec<Arc<Component>>>,
+    /// What is wrong with the settings of the targets and the pipeline.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// The identity and the state of one target.
@@ -82,8 +84,8 @@ impl Pace {
 }
 
 impl Components {
-    pub(crate) fn new(metrics: Arc<SelfMetrics>) -> Self {
-        Self { metrics, known: Mutex::default() }
+    pub(crate) fn new(metrics: Arc<SelfMetrics>, warnings: Vec<String>) -> Self {
+        Self { metrics, known: Mutex::default(), warnings }
     }
 
     /// Adds a push target. Each call adds a separate component.

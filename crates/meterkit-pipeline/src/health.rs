@@ -37,8 +37,8 @@ pub struct Health {
     pub snapshot_age: Option<Duration>,
     /// The number of points in the last collection.
     pub snapshot_points: usize,
-    /// Settings with an invalid value, in place of which the default is used. Each entry says what is wrong and what to
-    /// write.
+    /// Settings with an invalid value, in place of which the default is used, and variables without effect, such as
+    /// misspelled ones. Each entry says what is wrong and what to write.
     pub settings: Vec<String>,
 }
 

@@ -61,6 +61,7 @@ pub struct PipelineBuilder {
     views: Views,
     stream_defaults: StreamDefaults,
     exemplar_filter: ExemplarFilter,
+    warnings: Vec<String>,
 }
 
 impl Pipeline {
@@ -78,6 +79,7 @@ impl Pipeline {
             views: Views::default(),
             stream_defaults: StreamDefaults::default(),
             exemplar_filter: ExemplarFilter::default(),
+            warnings: Vec::new(),
         })
     }
 
@@ -211,6 +213,12 @@ impl PipelineBuilder {
         self
     }
 
+    /// Sets what is wrong with the settings of the program, which [`Health::settings`] lists. Empty by default.
+    pub fn warnings(mut self, warnings: Vec<String>) -> Self {
+        self.warnings = warnings;
+        self
+    }
+
     /// Sets the maximum age of a snapshot that scrapes and exports share. 100 ms by default;
     /// `METERKIT_SNAPSHOT_MAX_AGE` overrides it. A push target never receives the same snapshot for two exports.
     pub fn snapshot_max_age(mut self, age: Duration) -> Self {
@@ -288,7 +296,7 @@ impl PipelineBuilder {
         let (registry, views) = (self.registry, self.views);
         set_streams(&registry, &views, &self.stream_defaults);
         let metrics = Arc::new(SelfMetrics::new(registry.clone()));
-        let components = Arc::new(Components::new(metrics.clone()));
+        let components = Arc::new(Components::new(metrics.clone(), self.warnings));
         let progress = Arc::new(Progress::new(registry.clone()));
         let targets = self.targets.into_iter().map(|(target, schedule, filter)| {
             let component = components.push(&*target, schedule.interval);

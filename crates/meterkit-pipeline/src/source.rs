@@ -129,7 +129,7 @@ impl Source {
             store: self.collector.registry().store_health(),
             snapshot_age: last.as_ref().map(|(age, _)| *age),
             snapshot_points: last.map_or(0, |(_, snapshot)| snapshot.len()),
-            settings: Vec::new(),
+            settings: self.components.warnings.clone(),
         }
     }
 

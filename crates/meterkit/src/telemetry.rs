@@ -7,7 +7,7 @@ use meterkit_pipeline::{FlushError, Health, Pipeline, Source};
 
 use crate::builder::TelemetryBuilder;
 use crate::runtime_metrics::Observations;
-use crate::settings::{Environment, Problem, SettingsError};
+use crate::settings::{Environment, SettingsError};
 
 /// The default deadline of [`Telemetry::flush`] and [`Telemetry::shutdown`].
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -32,8 +32,6 @@ const DEADLINE: Duration = Duration::from_secs(10);
 pub struct Telemetry {
     /// Declared before the observations, so that it is dropped first and its last export still contains them.
     pub(crate) pipeline: Pipeline,
-    /// Problems with settings that were ignored at startup.
-    pub(crate) warnings: Vec<Problem>,
     pub(crate) provider: MeterProvider,
     pub(crate) observations: Observations,
     #[cfg(feature = "prometheus")]
@@ -235,9 +233,7 @@ impl Telemetry {
     /// # }
     /// ```
     pub fn health(&self) -> Health {
-        let mut health = self.pipeline.health();
-        health.settings = self.warnings.iter().map(ToString::to_string).collect();
-        health
+        self.pipeline.health()
     }
 
     /// Returns the address of the scrape endpoint, with the port that the system chose for port 0; `None` if there is

@@ -13,10 +13,13 @@ fn a_misspelled_variable_causes_a_warning_at_startup() {
     }
     let (builder, lines) = log_lines::of(|| Telemetry::from_env().unwrap());
     assert!(lines.is_empty(), "logs may not be set up yet: {lines:?}");
-    let (_telemetry, lines) = log_lines::of(|| builder.install().unwrap());
+    let (telemetry, lines) = log_lines::of(|| builder.install().unwrap());
     let warning = "WARN METERKIT_NAMESPACES is set, but it is unknown; did you mean `METERKIT_NAMESPACE`? \
                    variable=METERKIT_NAMESPACES";
     assert_eq!(lines[0], warning);
+    let health = telemetry.source().health();
+    assert_eq!(health.settings.len(), 1, "the live page shows it too: {health}");
+    assert!(warning.contains(&health.settings[0]), "{health}");
 }
 
 #[test]

@@ -63,7 +63,7 @@ impl TelemetryBuilder {
     pub(super) fn start(self) -> Result<Telemetry, InstallError> {
         let is_datadog_alone = self.is_datadog_alone();
         let pipeline = Pipeline::builder(self.registry.clone());
-        let pipeline = pipeline.ok_or(InstallError::AlreadyInstalled)?;
+        let pipeline = pipeline.ok_or(InstallError::AlreadyInstalled)?.warnings(self.warnings());
         // If a key is set more than once, the last value is used.
         let keeps = |key: &str| self.detected.as_ref().is_none_or(|filter| filter.keeps(key));
         let detected = resource::detect(&self.detectors);
@@ -205,7 +205,6 @@ impl TelemetryBuilder {
         start_line::log(&pipeline.health().targets, lines);
         Ok(Telemetry {
             pipeline,
-            warnings: self.warnings,
             provider,
             observations,
             #[cfg(feature = "prometheus")]
@@ -225,8 +224,7 @@ impl TelemetryBuilder {
         tracing::info!("metrics are disabled by {by}");
         let pipeline = Pipeline::builder(Registry::new()).ok_or(InstallError::AlreadyInstalled)?;
         Ok(Telemetry {
-            pipeline: pipeline.start()?,
-            warnings: self.warnings,
+            pipeline: pipeline.warnings(self.warnings()).start()?,
             provider: MeterProvider::new(self.registry),
             observations: Observations::default(),
             #[cfg(feature = "prometheus")]
