@@ -85,19 +85,19 @@ fn settings_without_effect_and_values_that_a_default_replaces_are_warnings() {
     let variables = [
         ("OTEL_METRICS_EXPORTER", "console"),
         ("OTEL_METRIC_EXPORT_INTERVAL", "-5"),
-        ("METERKIT_CALLBAK_BUDGET", "3"),
+        ("METERKIT_CALLBACK_BUDGETS", "3"),
         ("HTTPS_PROXY", "http://proxy:3128/path"),
     ];
     let (code, out, _) = meterkit(&["check"], &variables);
     assert_eq!(code, 0, "{out}");
     let lines: Vec<_> = out.lines().filter(|line| line.starts_with("warning ")).collect();
-    assert!(lines.iter().any(|it| it.contains("METERKIT_CALLBAK_BUDGET is set, but")), "{out}");
+    assert!(lines.iter().any(|it| it.contains("METERKIT_CALLBACK_BUDGETS is set, but")), "{out}");
     assert!(lines.iter().any(|it| it.contains("OTEL_METRIC_EXPORT_INTERVAL=`-5`: ")), "{out}");
     assert!(lines.iter().any(|it| it.contains("HTTPS_PROXY=`http://proxy:3128/path`: ")), "{out}");
     assert_eq!(lines.len(), 3, "{out}");
 
     let (_, out, _) = meterkit(&["check", "--json"], &variables);
-    assert!(out.contains("\"warnings\": [\n") && out.contains("CALLBAK"), "{out}");
+    assert!(out.contains("\"warnings\": [\n") && out.contains("CALLBACK_BUDGETS"), "{out}");
     let strict = [variables[0], variables[1], ("METERKIT_STRICT", "true")];
     assert_eq!(meterkit(&["check"], &strict).0, 1);
 }

@@ -31,7 +31,7 @@ const SHORTEST_SILENCE: Duration = Duration::from_millis(500);
 pub(crate) struct Components {
     metrics: Arc<SelfMetrics>,
     known: Mutex<Vec<Arc<Component>>>,
-    /// What is wrong with the settings of the targets and the pipeline.
+    /// Problems with the settings of the program.
     pub(crate) warnings: Vec<String>,
 }
 
