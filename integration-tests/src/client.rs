@@ -1,6 +1,8 @@
 //! HTTP requests to this machine.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -22,8 +24,17 @@ pub async fn get(url: &str) -> Result<(StatusCode, String), String> {
     Ok((status, String::from_utf8_lossy(&body.to_bytes()).into_owned()))
 }
 
-/// Returns a port that is currently free.
+/// Returns a port that is free, a different one with each call.
+///
+/// The port is below those that systems choose for connections and for port 0. Otherwise, a test that runs at the same
+/// time could get it before the caller's program listens there.
 pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port is free");
-    listener.local_addr().expect("a bound listener has an address").port()
+    const FIRST: u32 = 20_000;
+    const PORTS: u32 = 12_000;
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    let start = std::process::id();
+    let next = || FIRST + start.wrapping_add(TAKEN.fetch_add(1, Relaxed)) % PORTS;
+    let mut ports = (0..PORTS).filter_map(|_| u16::try_from(next()).ok());
+    ports.find(is_free).expect("a port is free")
 }
