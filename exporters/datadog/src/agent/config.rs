@@ -49,7 +49,7 @@ impl AgentConfig {
     }
 
     /// Sets tags that are added to every metric after its own tags, such as those of
-    /// [`ServiceTags`](crate::ServiceTags). There are none by default.
+    /// [`ServiceTags`](crate::ServiceTags). By default, no tags are added.
     ///
     /// If several processes run on a host, each needs a distinct tag.
     /// [`DatadogConfig::with_instance_tag`](crate::DatadogConfig::with_instance_tag) adds one.
@@ -68,7 +68,7 @@ impl AgentConfig {
     }
 
     /// Sets the id of the container in which the process runs, usually the resource attribute `container.id`. An
-    /// agent with `dogstatsd_origin_detection_client` then adds the tags of the container. There is none by default.
+    /// agent with `dogstatsd_origin_detection_client` then adds the tags of the container. By default, no id is sent.
     #[must_use]
     pub fn with_container_id(mut self, id: Option<impl Into<String>>) -> Self {
         self.container_id = id.map(|id| field(&id.into())).filter(|id| !id.is_empty());
@@ -76,7 +76,7 @@ impl AgentConfig {
     }
 
     /// Sets the inode of the process's control group, by which an agent of version 7.51 or newer finds the container.
-    /// It is sent only if the container id is not set. There is none by default;
+    /// It is sent only if the container id is not set. By default, no inode is sent;
     /// [`DatadogTarget`](crate::DatadogTarget) looks it up.
     #[must_use]
     pub fn with_cgroup_inode(mut self, inode: Option<u64>) -> Self {
@@ -85,7 +85,7 @@ impl AgentConfig {
     }
 
     /// Sets the data about the pod from Datadog's admission controller: the unchanged value of `DD_EXTERNAL_ENV`.
-    /// There is none by default.
+    /// By default, no such data is sent.
     #[must_use]
     pub fn with_external_data(mut self, data: Option<impl Into<String>>) -> Self {
         self.external_data = data.map(|data| field(&data.into())).filter(|data| !data.is_empty());
